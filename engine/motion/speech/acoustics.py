@@ -7,6 +7,7 @@ resonances of the vocal tract, hisses show the teeth, and a short hole in the vo
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,7 @@ _LPC_ORDER = 10
 _CLOSURE_FRAMES = (4, 14)
 _CLOSURE_DB = 10.0
 _SHORTEST = 4  # frames; shorter shapes join their neighbours
+_AT_ONCE = 3000  # frames
 
 VOWELS = {
     "aa": (750.0, 1250.0),
@@ -61,39 +63,46 @@ class SoundCurves:
 
 def measure_sound(audio: Audio) -> SoundCurves:
     """Loudness, hiss and pitch of a recording."""
-    blocks = _cut_blocks(audio.samples, _WINDOW, _HOP)
     window = np.hanning(_WINDOW)
-    power = np.abs(np.fft.rfft(blocks * window, 2 * _WINDOW, axis=1)) ** 2
-    hertz = np.fft.rfftfreq(2 * _WINDOW, 1 / RATE)
-    energy = power.sum(1) + 1e-12
-    hiss = power[:, hertz > _HISS_HERTZ].sum(1) / energy
-    decibels = 10 * np.log10(energy / max(float(np.percentile(energy, 95)), _SILENT))
-    loudness = np.clip(1 - decibels / _QUIET_DB, 0, 1)
-    alike = np.fft.irfft(power, axis=1)
     own = np.fft.irfft(np.abs(np.fft.rfft(window, 2 * _WINDOW)) ** 2)
+    hertz = np.fft.rfftfreq(2 * _WINDOW, 1 / RATE)
     shortest, longest = (int(RATE / f) for f in reversed(_PITCH_HERTZ))
     lags = np.arange(shortest, longest)
-    # The window's own fall is divided out, or short periods would win.
-    strength = alike[:, lags] / (alike[:, :1] + 1e-12) * (own[0] / own[lags])
-    # A half of the period is as alike: the shortest lag that is nearly the best.
-    best = strength.max(1)
-    first = (strength > 0.85 * best[:, None]).argmax(1)
-    rows = np.arange(len(blocks))
-    for _ in range(3):  # up to the top of that hill
-        after = np.minimum(first + 1, len(lags) - 1)
-        first = np.where(strength[rows, after] > strength[rows, first], after, first)
+    measured: list[tuple[FloatArray, ...]] = []
+    for blocks in _iter_blocks(audio.samples, _WINDOW, _HOP):
+        power = np.abs(np.fft.rfft(blocks * window, 2 * _WINDOW, axis=1)) ** 2
+        energy = power.sum(1) + 1e-12
+        hiss = power[:, hertz > _HISS_HERTZ].sum(1) / energy
+        alike = np.fft.irfft(power, axis=1)
+        # The window's own fall is divided out, or short periods would win.
+        strength = alike[:, lags] / (alike[:, :1] + 1e-12) * (own[0] / own[lags])
+        # A half of the period is as alike: the shortest lag that is nearly the best.
+        best = strength.max(1)
+        first = (strength > 0.85 * best[:, None]).argmax(1)
+        rows = np.arange(len(blocks))
+        for _ in range(3):  # up to the top of that hill
+            after = np.minimum(first + 1, len(lags) - 1)
+            first = np.where(strength[rows, after] > strength[rows, first], after, first)
+        measured.append((energy, hiss, best, RATE / lags[first]))
+    energy, hiss, best, pitch = map(np.concatenate, zip(*measured, strict=True))
+    decibels = 10 * np.log10(energy / max(float(np.percentile(energy, 95)), _SILENT))
+    loudness = np.clip(1 - decibels / _QUIET_DB, 0, 1)
     voiced = (best > _VOICED) & (loudness > 0.2)
-    pitch = np.where(voiced, RATE / lags[first], 0.0)
-    return SoundCurves(loudness, hiss, pitch)
+    return SoundCurves(loudness, hiss, np.where(voiced, pitch, 0.0))
 
 
 def estimate_formants(audio: Audio) -> FloatArray:
     """[N, 2] hertz of the first two resonances in each hundredth of a second; NaN where unclear."""
-    samples = resample(audio.samples.astype(np.float64), 16 * RATE // 10)  # read as of 10 kHz
-    samples = np.append(samples[:1], samples[1:] - 0.97 * samples[:-1])
+    samples = resample(audio.samples, 16 * RATE // 10)  # read as of 10 kHz
+    samples = np.append(samples[:1], samples[1:] - np.float32(0.97) * samples[:-1])
     size, hop = int(0.03 * _LPC_RATE), int(HOP_SECONDS * _LPC_RATE)
-    blocks = _cut_blocks(samples, size, hop) * np.hamming(size)
-    power = np.abs(np.fft.rfft(blocks, 2 * size, axis=1)) ** 2
+    return np.concatenate([_find_formants(blocks) for blocks in _iter_blocks(samples, size, hop)])
+
+
+def _find_formants(blocks: FloatArray) -> FloatArray:
+    """[N, 2] hertz of pieces [N, size]."""
+    size = blocks.shape[1]
+    power = np.abs(np.fft.rfft(blocks * np.hamming(size), 2 * size, axis=1)) ** 2
     alike = np.fft.irfft(power, axis=1)[:, : _LPC_ORDER + 1]
     alike[:, 0] = alike[:, 0] * (1 + 1e-6) + 1e-9
     index = np.abs(np.arange(_LPC_ORDER)[:, None] - np.arange(_LPC_ORDER))
@@ -167,8 +176,13 @@ def _join_short(kinds: IntArray, kept: int) -> IntArray:
     return out
 
 
-def _cut_blocks(samples: FloatArray, size: int, hop: int) -> FloatArray:
-    """[N, size] overlapping pieces, each centred on its time."""
-    padded = np.pad(np.asarray(samples, np.float64), (size // 2, size))
+def _iter_blocks(samples: FloatArray, size: int, hop: int) -> Iterator[FloatArray]:
+    """Overlapping pieces [n, size] float64, each centred on its time; about 30 s of them at once.
+
+    All pieces of half an hour would take gigabytes.
+    """
+    padded = np.pad(samples, (size // 2, size))
     count = max(1, len(samples) // hop)
-    return np.lib.stride_tricks.sliding_window_view(padded, size)[: count * hop : hop].copy()
+    pieces = np.lib.stride_tricks.sliding_window_view(padded, size)[: count * hop : hop]
+    for first in range(0, count, _AT_ONCE):
+        yield pieces[first : first + _AT_ONCE].astype(np.float64)

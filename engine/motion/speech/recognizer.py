@@ -7,6 +7,7 @@ rather than guessed from its letters. Without a text, sounds are recognised one 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -36,6 +37,11 @@ _BEAM = 1e-200  # narrower ones lose the way in windows, and save no time
 _PAUSE_SHARE = 0.1
 _PHONE_MODEL_WEIGHT = 0.3  # of which sound follows which; more guesses sounds that are not there
 _SHORT_PAUSE = 0.13  # seconds
+_LONG_PAUSE = 1.0
+_SKIPPED_SILENCE = 1.0
+"""Seconds that remain of a longer silence in a text's long recording."""
+
+_SILENCE_SHARE = 1e-4  # of the loudest speech's energy
 _WORD_END = "."
 _VARIANT = re.compile(r"\(\d+\)$")
 
@@ -105,18 +111,72 @@ def align_words(audio: Audio, words: Sequence[str]) -> list[Phone]:
     Raises:
         LikenessError: PocketSphinx is missing, or the text is not what the recording says.
     """
+    kept = [(0, len(audio.samples))]
+    if len(audio.samples) > _WHOLE_SECONDS * RATE:
+        kept = skip_silence(audio.samples)
+    samples = np.concatenate([audio.samples[first:last] for first, last in kept])
+    return join_short_pauses(_restore_times(_align_windows(samples, words), kept))
+
+
+def _align_windows(samples: FloatArray, words: Sequence[str]) -> list[Phone]:
+    """Align a text with samples [N]: in windows, and the last minute at once."""
     phones: list[Phone] = []
     first, done = 0, 0
-    while len(audio.samples) - first > _WHOLE_SECONDS * RATE:
-        window = audio.samples[first : first + int(_WINDOW_SECONDS * RATE)]
+    while done < len(words) and len(samples) - first > _WHOLE_SECONDS * RATE:
+        window = samples[first : first + int(_WINDOW_SECONDS * RATE)]
         heard = _align(window, words[done : done + int(_WINDOW_SECONDS * _MOST_WORDS)], False)
-        kept, count = _cut_window(heard)
-        if not count:
-            raise _does_not_fit()
-        phones += _shifted(kept, first)
-        first, done = first + round(kept[-1].end * RATE), done + count
-    rest = _align(audio.samples[first:], words[done:], True)
-    return join_short_pauses([*phones, *_shifted(rest, first)])
+        cut, count = _cut_window(heard)
+        phones += _shifted(cut, first)
+        if count:
+            first, done = first + round(cut[-1].end * RATE), done + count
+            continue
+        # What begins late may be cut off by the window's end: the next one begins with it.
+        starts = [sound.start for sound in heard if sound.name != PAUSE]
+        late = starts and starts[0] > 0.5 * _WINDOW_SECONDS
+        first += int((starts[0] - _SHORT_PAUSE if late else 0.5 * _WINDOW_SECONDS) * RATE)
+    if done < len(words):
+        phones += _shifted(_align(samples[first:], words[done:], True), first)
+    return phones
+
+
+def skip_silence(samples: FloatArray) -> list[tuple[int, int]]:
+    """First and last of the parts of samples [N] between long silences.
+
+    Half a second of silence stays at each side of a part. Noise as loud as a hundredth of the
+    loudest speech (in amplitude) is not silence.
+    """
+    block = RATE // 50
+    energy = _smooth_energy(samples)
+    loud = np.flatnonzero(energy > _SILENCE_SHARE * energy.max(initial=0.0))
+    if not len(loud):
+        return [(0, len(samples))]
+    margin = int(0.5 * _SKIPPED_SILENCE * RATE)
+    jumps = np.flatnonzero(np.diff(loud) * block > _SKIPPED_SILENCE * RATE + block)
+    firsts = [loud[0], *loud[jumps + 1]]
+    lasts = [*loud[jumps], loud[-1]]
+    return [
+        (max(int(first) * block - margin, 0), min((int(last) + 1) * block + margin, len(samples)))
+        for first, last in zip(firsts, lasts, strict=True)
+    ]
+
+
+def _restore_times(phones: Sequence[Phone], kept: Sequence[tuple[int, int]]) -> list[Phone]:
+    """Phones of the kept parts of a recording, in the recording's own time.
+
+    A pause lasts through what was left out; a sound ends before it.
+    """
+    lengths = np.array([last - first for first, last in kept]) / RATE
+    begins = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
+    shifts = np.array([first for first, _ in kept]) / RATE - begins
+    out = []
+    for phone in phones:
+        k = int(np.searchsorted(begins, phone.start, "right")) - 1
+        end = phone.end
+        if phone.name != PAUSE and k + 1 < len(kept):
+            end = min(end, float(begins[k + 1]))
+        j = int(np.searchsorted(begins, end, "left")) - 1
+        out.append(replace(phone, start=phone.start + shifts[k], end=end + shifts[max(j, k)]))
+    return out
 
 
 def join_short_pauses(phones: Sequence[Phone]) -> list[Phone]:
@@ -139,28 +199,33 @@ def _align(samples: FloatArray, words: Sequence[str], whole: bool) -> list[_Soun
     decoder.activate_search("text")
     _decode(decoder, _to_pcm(samples))
     sounds = _list_sounds(decoder, len(samples) / RATE) if decoder.hyp() else []
-    count = sum(sound.ends_word for sound in sounds)
     # A decoder that has lost the way stops within the text.
-    if count == len(words) or (count and not whole):
-        return sounds
-    raise _does_not_fit()
+    if whole and sum(sound.ends_word for sound in sounds) != len(words):
+        raise LikenessError(
+            "The text does not fit the recording.",
+            "Give the words that are spoken, in English, or leave the text out.",
+        )
+    return sounds
 
 
 def _cut_window(sounds: Sequence[_Sound]) -> tuple[list[_Sound], int]:
     """What to keep of a window: to the longest pause between words in its second half.
 
+    The last two words may be cut off by the window's end, unless a long pause follows them.
+
     Returns:
-        The sounds, and the number of words.
+        The sounds, and the number of words; none where all may be cut off.
     """
-    ends = [k for k, sound in enumerate(sounds) if sound.ends_word][:-2]
+
+    def pause(k: int) -> float:
+        after = itertools.takewhile(lambda sound: sound.name == PAUSE, sounds[k + 1 :])
+        return sum(sound.end - sound.start for sound in after)
+
+    every = [k for k, sound in enumerate(sounds) if sound.ends_word]
+    ends = every[:-2] + [k for k in every[-2:] if pause(k) > _LONG_PAUSE]
     late = [k for k in ends if sounds[k].end > 0.5 * _WINDOW_SECONDS] or ends
     if not late:
         return [], 0
-
-    def pause(k: int) -> float:
-        after = sounds[k + 1]
-        return after.end - after.start if after.name == PAUSE else 0.0
-
     cut = max(late, key=pause)
     return list(sounds[: cut + 1]), sum(sound.ends_word for sound in sounds[: cut + 1])
 
@@ -168,13 +233,6 @@ def _cut_window(sounds: Sequence[_Sound]) -> tuple[list[_Sound], int]:
 def _shifted(sounds: Sequence[_Sound], first: int) -> list[Phone]:
     shift = first / RATE
     return [Phone(s.name, s.start + shift, s.end + shift) for s in sounds]
-
-
-def _does_not_fit() -> LikenessError:
-    return LikenessError(
-        "The text does not fit the recording.",
-        "Give the words that are spoken, in English, or leave the text out.",
-    )
 
 
 def recognize(audio: Audio) -> list[Phone]:
@@ -205,7 +263,7 @@ def make_grammar(words: Sequence[str], whole: bool = True) -> tuple[list[Transit
 
     Args:
         words: the text.
-        whole: whether all of it is spoken; else it may stop after any word.
+        whole: whether all of it is spoken; else it may stop before and after any word.
     """
     known = read_dictionary()
     every = _phone_names()
@@ -235,15 +293,14 @@ def make_grammar(words: Sequence[str], whole: bool = True) -> tuple[list[Transit
         here = end
     if whole:
         return steps, here
-    return [*steps, *((end, free, 1.0) for end in ends)], free
+    return [*steps, *((end, free, 1.0) for end in (0, *ends))], free
 
 
 def split_at_pauses(samples: FloatArray) -> list[tuple[int, int]]:
     """Cut samples [N] at their quietest places into parts; returns first and last of each."""
     block = RATE // 50
-    count = len(samples) // block
-    energy = (samples[: count * block].reshape(count, block) ** 2).mean(1)
-    smooth = np.convolve(energy, np.ones(9) / 9, "same")  # pauses, not the closures of stops
+    smooth = _smooth_energy(samples)
+    count = len(smooth)
     parts, first = [], 0
     wanted = int(_CHUNK_SECONDS * 50)
     while count - first > 1.5 * wanted:
@@ -253,6 +310,14 @@ def split_at_pauses(samples: FloatArray) -> list[tuple[int, int]]:
         first = cut
     parts.append((first * block, len(samples)))
     return parts
+
+
+def _smooth_energy(samples: FloatArray) -> FloatArray:
+    """[M] energy in each fiftieth of a second: low in pauses, not in the closures of stops."""
+    block = RATE // 50
+    count = len(samples) // block
+    energy = (samples[: count * block].reshape(count, block) ** 2).mean(1)
+    return np.convolve(energy, np.ones(9) / 9, "same")
 
 
 # The package --------------------------------------------------------------------------------

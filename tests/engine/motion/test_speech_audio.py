@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 from likeness.engine.core.types import FloatArray, LikenessError
+from likeness.engine.motion.speech import acoustics
 from likeness.engine.motion.speech.acoustics import VOWELS, hear_visemes, measure_sound
 from likeness.engine.motion.speech.audio import RATE, Audio, read_audio
 from scipy.signal import lfilter
@@ -93,6 +95,27 @@ def test_pitch_and_loudness_of_a_voice() -> None:
     assert not curves.pitch[60:95].any()
     assert curves.loudness[10:40].min() > 0.8
     assert curves.loudness[60:95].max() < 0.05
+
+
+def test_long_recordings_are_measured_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same curves whatever the blocks, in little memory."""
+    random = np.random.default_rng(0)
+    voice = np.concatenate([make_vowel(VOWELS["aa"], 1.0), 0.1 * random.normal(size=RATE)])
+    audio = Audio(voice.astype(np.float32))
+    whole, formants = measure_sound(audio), acoustics.estimate_formants(audio)
+    monkeypatch.setattr(acoustics, "_AT_ONCE", 7)
+    parts = measure_sound(audio)
+    for name in ("loudness", "hiss", "pitch"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-9)
+    np.testing.assert_allclose(acoustics.estimate_formants(audio), formants, rtol=1e-6)
+    monkeypatch.undo()
+    long = Audio(np.tile(audio.samples, 75))
+    tracemalloc.start()
+    measure_sound(long)
+    acoustics.estimate_formants(long)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 160 << 20  # all pieces of these 150 s at once took 580 MB
 
 
 @pytest.mark.parametrize("viseme", sorted(VOWELS))

@@ -78,6 +78,52 @@ def test_a_long_recording_is_aligned_in_windows(monkeypatch: pytest.MonkeyPatch)
 
 
 @needs_espeak
+@pytest.mark.parametrize(
+    ("before", "between", "after"), [(0.0, 0.0, 70.0), (0.0, 60.0, 0.0), (50.0, 0.0, 12.0)]
+)
+def test_long_pauses_do_not_move_the_words(before: float, between: float, after: float) -> None:
+    """Each sentence's sounds are where they are without the pauses."""
+    texts = SENTENCES[2:4]
+    parts = [say(text).audio.samples for text in texts]
+    gaps = [np.zeros(int(s * RATE), np.float32) for s in (before, between, after)]
+    audio = Audio(np.concatenate([gaps[0], parts[0], gaps[1], parts[1], gaps[2]]))
+    found = recognizer.align_words(audio, split_words(" ".join(texts)))
+    second = before + len(parts[0]) / RATE + between
+    for text, samples, shift in zip(texts, parts, (before, second), strict=True):
+        inside = [p for p in found if shift - 0.05 < p.start < shift + len(samples) / RATE]
+        alone = recognizer.align_words(Audio(samples), split_words(text))
+        off = [
+            min((abs(a.start - shift - b.start) for b in alone if a.name == b.name), default=1.0)
+            for a in inside
+            if a.name != "SIL"
+        ]
+        assert len(off) == sum(phone.name != "SIL" for phone in alone)
+        assert np.median(off) < 0.03
+        assert (np.array(off) < 0.06).mean() > 0.85
+    assert max(phone.end - phone.start for phone in found if phone.name != "SIL") < 1.0
+
+
+@needs_espeak
+def test_a_noisy_pause_is_passed_in_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise is not silence, and some windows hold no words."""
+    monkeypatch.setattr(recognizer, "_WHOLE_SECONDS", 6.0)
+    monkeypatch.setattr(recognizer, "_WINDOW_SECONDS", 5.0)
+    parts = [say(text).audio.samples for text in SENTENCES[2:4]]
+    noise = 0.01 * np.random.default_rng(0).normal(size=15 * RATE)
+    audio = Audio(np.concatenate([parts[0], noise, parts[1], noise]).astype(np.float32))
+    assert len(recognizer.skip_silence(audio.samples)) == 1
+    found = recognizer.align_words(audio, split_words(" ".join(SENTENCES[2:4])))
+    spoken = [phone for phone in found if phone.name != "SIL"]
+    second = len(parts[0]) / RATE + 15.0
+    inside = [
+        phone.end < len(parts[0]) / RATE + 0.2
+        or second - 0.2 < phone.start < second + len(parts[1]) / RATE
+        for phone in spoken
+    ]
+    assert np.mean(inside) > 0.9
+
+
+@needs_espeak
 def test_words_that_the_dictionary_lacks_are_heard() -> None:
     text = "Please give me both of those blue zorblaxes before we move."
     sentence = say(text)
