@@ -21,6 +21,9 @@ MAX_SECONDS = 1800
 _RATES = (1_000, 768_000)
 _MAX_CHANNELS = 64
 _MAX_FAULTS = 200
+_HOLE_SECONDS = 0.05
+"""Shorter holes between timestamps are their rounding."""
+
 _REMEDY = "Give a recording: WAV, MP3, M4A, FLAC, OGG, or a video with sound."
 
 
@@ -127,22 +130,33 @@ def _read_media(path: Path) -> FloatArray:
 
 
 def _decode(av: Any, container: Any, stream: Any, path: Path) -> list[FloatArray]:
-    """Chunks of samples [n]; parts that cannot be decoded are left out."""
+    """Chunks of samples [n], from the file's beginning: silence where there is no sound.
+
+    A video's sound may begin later than its pictures, and parts that cannot be decoded are silent.
+    """
     mono = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+    begin = (container.start_time or 0) / av.time_base
     parts: list[FloatArray] = []
-    packets, faults, total = container.demux(stream), 0, 0
+    packets, faults, total, due = container.demux(stream), 0, 0, 0.0
     while faults < _MAX_FAULTS:
         try:
-            frames = [part for frame in next(packets).decode() for part in mono.resample(frame)]
+            frames = [(frame, mono.resample(frame)) for frame in next(packets).decode()]
         except (StopIteration, av.EOFError):
             break
         except (av.FFmpegError, OSError, ValueError):
             faults += 1
             continue
-        for frame in frames:
-            values = frame.to_ndarray().reshape(-1).astype(np.float32)
-            parts.append(np.nan_to_num(values, posinf=0.0, neginf=0.0))
-            total += len(values)
+        for frame, resampled in frames:
+            time = due if frame.time is None else float(frame.time) - begin
+            if time - due > _HOLE_SECONDS:
+                _check_duration(path, time)
+                parts.append(np.zeros(max(round(time * RATE) - total, 0), np.float32))
+                total, due = total + len(parts[-1]), time
+            due += frame.samples / frame.sample_rate
+            for part in resampled:
+                values = part.to_ndarray().reshape(-1).astype(np.float32)
+                parts.append(np.nan_to_num(values, posinf=0.0, neginf=0.0))
+                total += len(values)
         _check_duration(path, total / RATE)
     return parts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 import wave
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,48 @@ def test_other_files_are_read_by_ffmpeg(tmp_path: Path, suffix: str, codec: str)
     assert audio.seconds == pytest.approx(0.6, abs=0.1)
     middle = audio.samples[RATE // 5 : RATE // 3]
     assert np.sqrt(2 * (middle**2).mean()) == pytest.approx(0.49, abs=0.05)
+
+
+def write_video(path: Path, values: FloatArray, begin: float, lost: tuple[int, int]) -> None:
+    """Two seconds of black pictures, and FLAC at 48,000 that begins later and lacks packets."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=10, width=64, height=64, pix_fmt="yuv420p")
+        sound = container.add_stream("flac", rate=48000, layout="mono")
+        packets = []
+        for k in range(20):
+            picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            picture.pts, picture.time_base = k, Fraction(1, 10)
+            packets += video.encode(picture)
+        packets += video.encode(None)
+        whole = (values * 32000).astype(np.int16)[None]
+        heard = []
+        for k in range(0, whole.shape[1], 4608):
+            frame = av.AudioFrame.from_ndarray(whole[:, k : k + 4608], format="s16", layout="mono")
+            frame.sample_rate, frame.time_base = 48000, Fraction(1, 48000)
+            frame.pts = round(begin * 48000) + k
+            heard += sound.encode(frame)
+        heard += sound.encode(None)
+        packets += heard[: lost[0]] + heard[lost[1] :]
+        for packet in packets:
+            container.mux(packet)
+
+
+def test_a_videos_sound_stays_where_it_is(tmp_path: Path) -> None:
+    """It begins after 0.5 s; then a part is lost, and what follows it is not moved."""
+    values = tone(300.0, 1.5, 48000)
+    values[: len(values) // 2] *= 0.5
+    write_video(tmp_path / "whole.mkv", values, 0.5, (0, 0))
+    audio = read_audio(tmp_path / "whole.mkv")
+    assert audio.seconds == pytest.approx(2.0, abs=0.01)
+    assert not audio.samples[: int(0.49 * RATE)].any()
+    loud = np.flatnonzero(np.abs(audio.samples) > 0.3)[0] / RATE
+    assert loud == pytest.approx(1.25, abs=0.01)
+    write_video(tmp_path / "holes.mkv", values, 0.5, (2, 5))
+    holes = read_audio(tmp_path / "holes.mkv")
+    assert holes.seconds == pytest.approx(2.0, abs=0.01)
+    assert (holes.samples == 0).mean() > (audio.samples == 0).mean() + 0.1
+    assert np.flatnonzero(np.abs(holes.samples) > 0.3)[0] / RATE == pytest.approx(loud, abs=0.01)
 
 
 def test_what_is_no_recording_is_named(tmp_path: Path) -> None:
