@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, LikenessError
-from ..files.untrusted import require_file
+from ..files.untrusted import read_bytes, require_file
 
 ENVIRONMENT_SUFFIXES = (".exr", ".hdr")
 
 _MAX_PIXELS = 16384 * 8192
+_MAX_HDR_BYTES = 5 * _MAX_PIXELS
+"""Four bytes a pixel, and room for runs that save nothing."""
+
 _LATLONG = "Give a lat-long picture of the surroundings, twice as wide as high."
 
 
@@ -85,6 +90,7 @@ def _read_exr(path: Path) -> FloatArray:
             "Install the package OpenEXR, or give the environment as an .hdr file.",
         ) from error
     try:
+        _check_exr_header(OpenEXR.File(str(path), header_only=True).header())
         with OpenEXR.File(str(path)) as file:
             channels = file.channels()
             if "RGB" in channels or "RGBA" in channels:
@@ -99,10 +105,25 @@ def _read_exr(path: Path) -> FloatArray:
     return np.asarray(pixels, np.float32)
 
 
+def _check_exr_header(header: Mapping[str, Any]) -> None:
+    """Check an OpenEXR file's size and channels before its pixels take memory.
+
+    Raises:
+        ValueError: it is too large, or has other channels.
+    """
+    low, high = (np.asarray(corner, np.int64) for corner in header["dataWindow"])
+    width, height = (int(v) for v in high - low + 1)
+    names = {str(channel.name) for channel in header["channels"]}
+    if not set("RGB") <= names:
+        raise ValueError("it lacks one of the channels R, G and B")
+    if min(width, height) < 1 or width * height * len(names) > 4 * _MAX_PIXELS:
+        raise ValueError(f"it is {width} x {height} pixels large, with {len(names)} channels")
+
+
 def _read_hdr(path: Path) -> FloatArray:
     """A Radiance picture (RGBE), as Ward's *Real Pixels* (Graphics Gems II) describes it."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, _MAX_HDR_BYTES)
         header, _, rest = data[:65536].partition(b"\n\n")
         size = re.match(rb"-Y (\d{1,6}) \+X (\d{1,6})\n", rest)
         if not header.startswith(b"#?") or b"FORMAT=32-bit_rle_rgbe" not in header or not size:

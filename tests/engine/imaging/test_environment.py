@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import LikenessError
+from likeness.engine.imaging import environment
 from likeness.engine.imaging.environment import load_environment, read_environment
 
 HEADER = b"#?RADIANCE\n# made by a test\nFORMAT=32-bit_rle_rgbe\nEXPOSURE=1.0\n\n"
@@ -74,6 +75,47 @@ def test_broken_radiance_files_are_named(content: bytes, tmp_path: Path) -> None
     path.write_bytes(content)
     with pytest.raises(LikenessError, match=r"room\.hdr"):
         read_environment(path)
+
+
+def test_a_huge_radiance_file_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "room.hdr"
+    with path.open("wb") as file:
+        file.write(HEADER + b"-Y 8 +X 16\n")
+        file.truncate(60 << 30)  # sparse: it takes no space
+    with pytest.raises(LikenessError, match=r"room\.hdr.*the limit is"):
+        read_environment(path)
+
+
+def test_exr_headers_are_checked_before_pixels_are_decoded(
+    room: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exr = pytest.importorskip("OpenEXR")
+    kinds = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
+    for name, channels in (
+        ("room.exr", {"RGB": room.astype(np.float32)}),
+        ("depth.exr", {"Z": np.ones((8, 16), np.float32)}),
+        ("layers.exr", {"RGB": room.astype(np.float32)}
+         | {f"layer{k}": np.ones((8, 16), np.float32) for k in range(70)}),
+    ):  # fmt: skip
+        with exr.File(kinds, channels) as file:
+            file.write(str(tmp_path / name))
+    np.testing.assert_allclose(load_environment(tmp_path / "room.exr"), room, rtol=1e-6)
+    with pytest.raises(LikenessError, match=r"depth\.exr.*channels R, G and B"):
+        read_environment(tmp_path / "depth.exr")
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "_MAX_PIXELS", room.size // 3)
+        load_environment(tmp_path / "room.exr")
+        with pytest.raises(LikenessError, match=r"layers\.exr.*73 channels"):
+            read_environment(tmp_path / "layers.exr")
+    # A data window of 200,001 x 200,001 in the same file: no pixel is decoded.
+    content = (tmp_path / "room.exr").read_bytes()
+    window = np.array([0, 0, 15, 7], "<i4").tobytes()
+    huge = np.array([0, 0, 200_000, 200_000], "<i4").tobytes()
+    assert window in content
+    (tmp_path / "huge.exr").write_bytes(content.replace(window, huge))
+    monkeypatch.setattr(exr.File, "channels", lambda self: pytest.fail("pixels were decoded"))
+    with pytest.raises(LikenessError, match=r"huge\.exr"):
+        read_environment(tmp_path / "huge.exr")
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
