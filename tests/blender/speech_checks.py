@@ -11,12 +11,12 @@ import likeness
 import numpy as np
 import people
 from likeness.addon import running
-from likeness.addon.motion import live_face
+from likeness.addon.motion import live_face, sound
 from likeness.addon.motion.actions import find_channelbag
 from likeness.addon.motion.motion_list import list_motions
 from likeness.addon.rig.control_names import FACE
 from likeness.addon.scene.avatar_objects import build_scene
-from likeness.engine.core.types import JOINT_INDEX
+from likeness.engine.core.types import JOINT_INDEX, LikenessError
 
 
 def speaks(folder: str, audio: str, lip_sync: str) -> dict[str, Any]:
@@ -50,6 +50,20 @@ def speaks(folder: str, audio: str, lip_sync: str) -> dict[str, Any]:
     }
     bpy.ops.likeness.animate_from_audio(filepath=audio, language="xx", head=0.0)
     out["strips_again"] = len([s for s in scene.sequence_editor.strips if s.type == "SOUND"])
+    bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "scene.blend"))
+    bpy.ops.file.make_paths_relative()
+    scene = bpy.context.scene
+    out["relative"] = [s.sound.filepath for s in scene.sequence_editor.strips]
+    sound.add_sound(scene, Path(audio), 30)
+    out["strips_saved"] = [s.frame_start for s in scene.sequence_editor.strips]
+    for channel in range(1, 129):
+        if channel not in {s.channel for s in scene.sequence_editor.strips}:
+            scene.sequence_editor.strips.new_effect(str(channel), "COLOR", channel, 1, frame_end=10)
+    try:
+        sound.add_sound(scene, Path(folder) / "other.wav", 1)
+        out["full"] = ""
+    except LikenessError as error:
+        out["full"] = str(error)
     bpy.ops.likeness.animate_from_audio(filepath=lip_sync)
     out["motions"] = [a.name for a in list_motions(rig)]
     try:
