@@ -21,8 +21,8 @@ _BLOCK = 240
 _REACH = 0.6
 """Seconds beyond which a cue has no influence."""
 
-_HELD = {CLOSED: 1.0, "FF": 0.9}
-"""Visemes that must be reached, and how far."""
+_HELD = {"FF": 0.9, CLOSED: 1.0}
+"""Visemes that must be reached, and how far; later ones win where both fall into a frame."""
 
 _HOLD_SECONDS = (0.04, 0.10)
 _RAMP_SECONDS = 0.04
@@ -68,9 +68,10 @@ def articulate(
         values[:, _JAW] = weight @ shapes[near][:, _JAW] / weight.sum(1)
         out[first : first + _BLOCK] = values
     out *= strength
-    for cue in cues:
-        if cue.viseme in _HELD:
-            _hold(out, cue, frame_rate)
+    for viseme in _HELD:
+        for cue in cues:
+            if cue.viseme == viseme:
+                _hold(out, cue, frame_rate)
     return np.clip(out, 0, 1)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import Body, load_body
+from likeness.engine.body import Body, load_body
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
-from likeness.engine.core.types import LikenessError, Pose
+from likeness.engine.core.types import BoolArray, FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.motion.speech.acoustics import SoundCurves
 from likeness.engine.motion.speech.articulation import articulate
@@ -37,8 +37,7 @@ def test_lips_close_on_every_p_b_and_m(rate: float) -> None:
             phones.append(Phone(name, now, now + seconds))
             now += seconds
     weights = articulate(phones_to_cues(phones), now, rate)
-    mouth = [k for k, n in enumerate(ARKIT_EXPRESSIONS) if n.startswith(("mouth", "jaw"))]
-    shut = np.abs(weights - np.array(viseme_weights("PP")))[:, mouth].max(1) < 1e-6
+    shut = find_shut_lips(weights)
     for phone in phones[1::2]:
         first, last = int(phone.start * rate), int(np.ceil(phone.end * rate))
         assert shut[first : last + 1].any(), phone
@@ -46,6 +45,30 @@ def test_lips_close_on_every_p_b_and_m(rate: float) -> None:
         for phone in phones[2::2]:
             first, last = int(phone.start * rate), int(np.ceil(phone.end * rate))
             assert weights[first : last + 1, JAW].max() > 0.1
+
+
+def find_shut_lips(weights: FloatArray) -> BoolArray:
+    """[T] where the mouth has the shape of p, b and m."""
+    mouth = [k for k, n in enumerate(ARKIT_EXPRESSIONS) if n.startswith(("mouth", "jaw"))]
+    closed = np.array(viseme_weights("PP"))
+    return np.asarray(np.abs(weights - closed)[:, mouth].max(1) < 1e-6)
+
+
+@pytest.mark.parametrize("rate", [24.0, 30.0, 60.0])
+def test_neighbours_do_not_open_the_lips_of_p_b_and_m(rate: float) -> None:
+    """As in "p f p", and in any other order of short sounds."""
+    random = np.random.default_rng(2)
+    names = random.choice(["P", "B", "M", "F", "V", "AA", "S", "W"], 600)
+    phones, now = [], 0.0
+    for name in ["P", "F", "P", *names]:
+        seconds = float(random.uniform(0.03, 0.12))
+        phones.append(Phone(str(name), now, now + seconds))
+        now += seconds
+    shut = find_shut_lips(articulate(phones_to_cues(phones), now, rate))
+    for phone in phones:
+        if phone.name in ("P", "B", "M"):
+            first, last = int(phone.start * rate), int(np.ceil(phone.end * rate))
+            assert shut[first : last + 1].any(), phone
 
 
 def test_a_shape_alone_is_that_of_the_library() -> None:
