@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from ...core.types import LikenessError
@@ -21,8 +21,17 @@ _MAX_CUES = 100_000
 _LAST_SECONDS = 0.1  # of a shape without an end
 _REMEDY = "Give a file of Rhubarb (-f tsv, xml or json), Papagayo (.pgo) or Moho (.dat)."
 
-Shapes = list[tuple[float, str, str]]
-"""Seconds, name and place in the file of each shape."""
+
+class _Shape(NamedTuple):
+    """A shape of the mouth; it lasts to ``end``, or to the next one where that is None."""
+
+    start: float
+    name: str
+    place: str
+    end: float | None = None
+
+
+Shapes = list[_Shape]
 
 
 def read_cues(path: Path, frame_rate: float | None = None) -> list[Cue]:
@@ -41,44 +50,47 @@ def read_cues(path: Path, frame_rate: float | None = None) -> list[Cue]:
     table = read_viseme_table()
     try:
         text = read_text(path)
-        end = None
         if suffix == ".dat":
             shapes, names = _read_switch(text, frame_rate or DEFAULT_RATE), table.papagayo
         elif suffix == ".pgo":
-            shapes, end = _read_papagayo(text)
-            names = table.papagayo
+            shapes, names = _read_papagayo(text), table.papagayo
         elif suffix in (".tsv", ".xml", ".json"):
             reader = {".tsv": _read_tsv, ".xml": _read_xml, ".json": _read_json}[suffix]
-            shapes, end = reader(text)
-            names = table.rhubarb
+            shapes, names = reader(text), table.rhubarb
         else:
             raise CorruptFileError(f"its name does not end in {', '.join(CUE_SUFFIXES)}")
-        return _make_cues(shapes, end, names)
+        return _make_cues(shapes, names)
     except (CorruptFileError, OSError) as error:
         raise LikenessError(f"'{path}' cannot be read as lip sync: {error}.", _REMEDY) from error
 
 
-def _make_cues(shapes: Shapes, end: float | None, names: Mapping[str, Sequence[str]]) -> list[Cue]:
+def _make_cues(shapes: Shapes, names: Mapping[str, Sequence[str]]) -> list[Cue]:
+    """The shapes as cues; the mouth rests where there is none."""
     if not shapes:
         raise CorruptFileError("it has no shapes")
     if len(shapes) > _MAX_CUES:
         raise CorruptFileError(f"it has {len(shapes):,} shapes; the limit is {_MAX_CUES:,}")
     cues: list[Cue] = []
-    for k, (start, name, place) in enumerate(shapes):
-        follows = shapes[k + 1][0] if k + 1 < len(shapes) else max(end or 0, start + _LAST_SECONDS)
-        if follows < start:
+    for k, (start, name, place, end) in enumerate(shapes):
+        follows = shapes[k + 1].start if k + 1 < len(shapes) else None
+        if end is None:
+            end = start + _LAST_SECONDS if follows is None else follows
+        if end < start or (follows is not None and follows < start):
             raise CorruptFileError(f"{place}: the times do not increase")
-        if not 0 <= follows <= MAX_SECONDS:
-            raise CorruptFileError(f"{place}: a time of {follows:g} s; the limit is {MAX_SECONDS}")
+        if start < 0 or end > MAX_SECONDS:
+            time = start if start < 0 else end
+            raise CorruptFileError(f"{place}: a time of {time:g} s; the limit is {MAX_SECONDS}")
+        # The next shape takes over where two overlap.
+        end = end if follows is None else min(end, follows)
         key = name.strip().upper()
         if key in names:
-            step = (follows - start) / len(names[key])
+            step = (end - start) / len(names[key])
             cues += [
                 Cue(viseme, start + i * step, start + (i + 1) * step)
                 for i, viseme in enumerate(names[key])
             ]
         elif key.rstrip("012") in read_viseme_table().phones:  # Papagayo's CMU phones
-            cues += phones_to_cues([Phone(key.rstrip("012"), start, follows)])
+            cues += phones_to_cues([Phone(key.rstrip("012"), start, end)])
         else:
             raise CorruptFileError(f"{place}: there is no shape '{name[:40]}'")
     return [cue for cue in cues if cue.end > cue.start]
@@ -87,17 +99,17 @@ def _make_cues(shapes: Shapes, end: float | None, names: Mapping[str, Sequence[s
 # Rhubarb ------------------------------------------------------------------------------------
 
 
-def _read_tsv(text: str) -> tuple[Shapes, float | None]:
+def _read_tsv(text: str) -> Shapes:
     shapes: Shapes = []
     for place, line in _lines(text):
         parts = line.split("\t") if "\t" in line else line.split()
         if len(parts) != 2:
             raise CorruptFileError(f"{place}: not a time and a shape")
-        shapes.append((_number(parts[0], place), parts[1], place))
-    return shapes, None
+        shapes.append(_Shape(_number(parts[0], place), parts[1], place))
+    return shapes
 
 
-def _read_xml(text: str) -> tuple[Shapes, float | None]:
+def _read_xml(text: str) -> Shapes:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise CorruptFileError("it has a document type, which Rhubarb does not write")
     try:
@@ -111,23 +123,22 @@ def _read_xml(text: str) -> tuple[Shapes, float | None]:
     return _of_entries(cues)
 
 
-def _read_json(text: str) -> tuple[Shapes, float | None]:
+def _read_json(text: str) -> Shapes:
     data = parse_json(text)
     if not isinstance(data, dict) or not isinstance(data.get("mouthCues"), list):
         raise CorruptFileError("it has no list 'mouthCues'")
     return _of_entries(data["mouthCues"])
 
 
-def _of_entries(cues: Sequence[Any]) -> tuple[Shapes, float | None]:
+def _of_entries(cues: Sequence[Any]) -> Shapes:
     shapes: Shapes = []
-    end = None
     for k, cue in enumerate(cues, 1):
         place = f"mouthCue {k}"
         if not isinstance(cue, dict) or not isinstance(cue.get("value"), str):
             raise CorruptFileError(f"{place}: it has no value")
-        shapes.append((_number(cue.get("start"), place), cue["value"], place))
-        end = _number(cue.get("end"), place)
-    return shapes, end
+        start, end = (_number(cue.get(key), place) for key in ("start", "end"))
+        shapes.append(_Shape(start, cue["value"], place, end))
+    return shapes
 
 
 # Papagayo and Moho --------------------------------------------------------------------------
@@ -141,11 +152,11 @@ def _read_switch(text: str, frame_rate: float) -> Shapes:
     for place, line in rows[1:]:
         frame, _, name = line.partition(" ")
         # Frame 0 is Moho's rest; a recording begins with frame 1.
-        shapes.append((max(_number(frame, place) - 1, 0.0) / frame_rate, name, place))
+        shapes.append(_Shape(max(_number(frame, place) - 1, 0.0) / frame_rate, name, place))
     return shapes
 
 
-def _read_papagayo(text: str) -> tuple[Shapes, float | None]:
+def _read_papagayo(text: str) -> Shapes:
     """The first voice that has shapes; others speak in turn with it."""
     rows = [(f"line {k}", line.strip()) for k, line in enumerate(text.splitlines(), 1)]
     if len(rows) < 5 or not rows[0][1].startswith("lipsync version"):
@@ -171,10 +182,12 @@ def _read_papagayo(text: str) -> tuple[Shapes, float | None]:
                 for _ in range(min(count, _MAX_CUES)):
                     place, line = next(lines, ("the end", ""))
                     frame, _, name = line.partition(" ")
-                    shapes.append((_number(frame, place) / rate, name, place))
-                shapes.append(((last + 1) / rate, "rest", place))
+                    shapes.append(_Shape(_number(frame, place) / rate, name, place))
+                shapes.append(_Shape((last + 1) / rate, "rest", place))
         if shapes:
-            return _without_overlaps(shapes), frames / rate
+            end = max(frames / rate, shapes[-1].start + _LAST_SECONDS)
+            kept = _without_overlaps(shapes)
+            return [*kept[:-1], kept[-1]._replace(end=end)]
     raise CorruptFileError("no voice has shapes")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from likeness.engine.core.types import LikenessError
+from likeness.engine.motion.speech.articulation import articulate
 from likeness.engine.motion.speech.cue_files import read_cues
 from likeness.engine.motion.speech.visemes import Cue, read_viseme_table
 
@@ -68,6 +70,23 @@ def test_rhubarb(tmp_path: Path, name: str) -> None:
     assert cues[-1].end == pytest.approx(1.3 if name == "a.tsv" else 1.4)
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.xml"])
+def test_the_mouth_rests_between_rhubarbs_shapes(tmp_path: Path, name: str) -> None:
+    """A gap is no part of the shape before it; where shapes overlap, the next one takes over."""
+    times = [(0.0, 1.0, "A"), (3.0, 4.0, "B"), (3.5, 5.0, "D")]
+    entries = [{"start": a, "end": b, "value": value} for a, b, value in times]
+    rows = "".join(f'<mouthCue start="{a}" end="{b}">{v}</mouthCue>' for a, b, v in times)
+    text = json.dumps({"mouthCues": entries}) if name == "a.json" else f"<r>{rows}</r>"
+    cues = read_cues(write(tmp_path, name, text))
+    assert [(cue.viseme, cue.start, cue.end) for cue in cues] == [
+        ("PP", 0.0, 1.0),
+        ("SS", 3.0, 3.5),
+        ("aa", 3.5, 5.0),
+    ]
+    weights = articulate(cues, 5.0, 30.0)
+    assert weights[60].max() < 0.02  # at rest, not shut as in the A
+
+
 def test_moho_switches_have_the_frame_rate_that_is_given(tmp_path: Path) -> None:
     path = write(tmp_path, "a.dat", DAT)
     assert shapes(read_cues(path)) == [
@@ -109,6 +128,9 @@ def test_papagayos_other_phones(tmp_path: Path) -> None:
         ("a.tsv", "0.00\tX\n0.20\tQ\n", "line 2: there is no shape 'Q'"),
         ("a.tsv", "1.00\tA\n0.20\tB\n", "line 1: the times do not increase"),
         ("a.tsv", "0.00\tA\n1e6\tB\n", "limit"),
+        ("a.tsv", "-1.00\tA\n0.5\tB\n", "line 1: a time of -1 s"),
+        ("a.json", '{"mouthCues": [{"start": -1, "end": 1, "value": "A"}]}', "a time of -1 s"),
+        ("a.json", '{"mouthCues": [{"start": 1, "end": 0.5, "value": "A"}]}', "do not increase"),
         ("a.json", "[]", "mouthCues"),
         ("a.json", '{"mouthCues": [{"start": 0}]}', "mouthCue 1"),
         ("a.json", '{"mouthCues": [{"start": 0, "end": "x", "value": "A"}]}', "'x'"),
