@@ -109,6 +109,17 @@ class JobOperator:
         """Clean up after the worker's questions. Called when the worker has ended, for whatever
         reason, and again at the end of the job."""
 
+    def rescue(self, context: Any) -> bool:
+        """Use what has come before the job failed; called before the error is shown.
+
+        Returns:
+            Whether the scene was changed.
+
+        Raises:
+            LikenessError: It cannot be used.
+        """
+        return False
+
     @classmethod
     def poll(cls, context: Any) -> bool:
         under_way = running.current_job()
@@ -278,8 +289,15 @@ class JobOperator:
         return {"CANCELLED"}
 
     def _failed(self, context: Any, error: Exception) -> set[str]:
+        try:
+            rescued = self.rescue(context)
+        except Exception as problem:  # the job has to end in any case
+            self.report({"WARNING"}, str(problem))  # type: ignore[attr-defined]
+            rescued = False
         failure = running.fail_job(self._running, error)
         self._leave(context)
+        if rescued and not bpy.app.background:
+            bpy.ops.ed.undo_push(message=self.bl_label)  # type: ignore[attr-defined]
         if running.shows_problem(context):
             message = f"{self._running.title} failed"
             self.report({"INFO"}, message)  # type: ignore[attr-defined]

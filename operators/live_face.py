@@ -84,16 +84,25 @@ class FollowFace(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         live_face.receive_faces(get_avatar_by_name(self._armature).armature)
 
     def modal(self, context: Any, event: Any) -> set[str]:
-        if event.type == "ESC" and event.value == "PRESS" and live_face.is_live():
-            live_face.tell_worker("stop")  # and keep the recording
-            return {"RUNNING_MODAL"}
+        if event.type == "ESC" and event.value == "PRESS" and live_face.stop_once():
+            return {"RUNNING_MODAL"}  # keep the recording; a second Esc cancels
         return super().modal(context, event)
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, None]:
+        self.report({"INFO"}, f"{result['rate']:.0f} pictures a second")
+        yield from self._key_recording(context)
+
+    def rescue(self, context: Any) -> bool:
+        if self._running.job is None:
+            return False
+        keyed = [action for action in self._key_recording(context) if action is not None]
+        return bool(keyed)
+
+    def _key_recording(self, context: Any) -> Generator[Any, None, None]:
+        """Make an action of what was recorded, if anything was; the action comes last."""
         avatar = get_avatar_by_name(self._armature)
         live_face.receive_faces(avatar.armature)
         faces = live_face.take_recording()
-        self.report({"INFO"}, f"{result['rate']:.0f} pictures a second")
         if not faces:
             return
         rate = get_frame_rate(context.scene)
@@ -103,6 +112,7 @@ class FollowFace(JobOperator, bpy.types.Operator):  # type: ignore[misc]
             avatar.armature, motion, self._name, options, context.scene
         )
         remember_motion(avatar.armature, action)
+        yield action
 
 
 class ControlLiveFace(bpy.types.Operator):  # type: ignore[misc]

@@ -30,6 +30,7 @@ Face = Mapping[str, Any]
 
 class _Store:
     recording = False
+    stopping = False
     faces: list[Face] = []  # noqa: RUF012 - one of this Blender
 
 
@@ -41,7 +42,7 @@ def is_live() -> bool:
 
 def begin_session(record: bool) -> None:
     """Forget the last recording; begin one, or wait for :func:`toggle_recording`."""
-    _Store.recording, _Store.faces = record, []
+    _Store.recording, _Store.stopping, _Store.faces = record, False, []
 
 
 def is_recording() -> bool:
@@ -67,6 +68,15 @@ def tell_worker(command: str) -> None:
     job = running.current_job()
     if job is not None and job.job is not None:
         job.job.tell({"answer": command})
+
+
+def stop_once() -> bool:
+    """Ask the worker to stop; False if no face is followed, or it was asked before."""
+    if _Store.stopping or not is_live():
+        return False
+    _Store.stopping = True
+    tell_worker("stop")
+    return True
 
 
 def receive_faces(armature: Any) -> int:

@@ -42,10 +42,11 @@ def open_live_source(source: str) -> Iterator[LivePicture]:
         source: a file, or ``camera:0`` and the like.
 
     Raises:
-        LikenessError: the file or the camera cannot be opened.
+        LikenessError: the file or the camera cannot be opened, or the camera stops.
     """
     if source.startswith(CAMERA):
-        return _of_camera(_open_camera(source.removeprefix(CAMERA).strip() or "0"))
+        name = source.removeprefix(CAMERA).strip() or "0"
+        return _of_camera(_open_camera(name), name)
     return _of_video(VideoReader(Path(source), LIVE_SIDE))
 
 
@@ -83,11 +84,26 @@ def _open_camera(name: str) -> Any:
         ) from error
 
 
-def _of_camera(container: Any) -> Iterator[LivePicture]:
-    """Always the newest picture: what came meanwhile is left out."""
+def _of_camera(container: Any, name: str) -> Iterator[LivePicture]:
+    """Always the newest picture: what came meanwhile is left out.
+
+    Raises:
+        LikenessError: the camera stops giving pictures, as when it is unplugged.
+    """
+    av = import_av()
     begin = time.monotonic()
     with container:
-        for frame in container.decode(video=0):
+        pictures = container.decode(video=0)
+        while True:
+            try:
+                frame = next(pictures, None)
+            except (av.FFmpegError, OSError, ValueError) as error:
+                raise LikenessError(
+                    f"The camera '{name}' gives no more pictures ({error}).",
+                    "Check its cable, close other programs that use it, and start again.",
+                ) from error
+            if frame is None:
+                return
             scale = min(1.0, LIVE_SIDE / max(frame.width, frame.height))
             rgb = frame.to_ndarray(
                 format="rgb24", width=round(frame.width * scale), height=round(frame.height * scale)

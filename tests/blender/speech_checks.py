@@ -16,6 +16,7 @@ from likeness.addon.motion.actions import find_channelbag
 from likeness.addon.motion.motion_list import list_motions
 from likeness.addon.rig.control_names import FACE
 from likeness.addon.scene.avatar_objects import build_scene
+from likeness.addon.workers.jobs import WorkerJob
 from likeness.engine.core.types import JOINT_INDEX, LikenessError
 
 
@@ -119,13 +120,36 @@ def follows(folder: str, video: str) -> dict[str, Any]:
         "jaw": float(pose.expression[list(avatar.body.expression_names).index("jawOpen")]),
         "live": live_face.is_live(),
         "streamed": _stream(rig, video),
+        "failed": _fail(rig, video),
     }
+
+
+def _fail(rig: Any, video: str) -> dict[str, Any]:
+    """The worker ends with an error after it has followed the video."""
+    wait = WorkerJob.wait
+
+    def wait_and_fail(job: WorkerJob, *args: Any) -> None:
+        wait(job, *args)
+        job.error = LikenessError("The camera was unplugged.", "Plug it in.")
+
+    WorkerJob.wait = wait_and_fail  # type: ignore[method-assign]
+    try:
+        bpy.ops.likeness.follow_face(filepath=video, record=True)
+        error = ""
+    except RuntimeError as failure:
+        error = str(failure)
+    finally:
+        WorkerJob.wait = wait  # type: ignore[method-assign]
+    action = rig.animation_data.action
+    curves = find_channelbag(action, action.slots[0]).fcurves
+    return {"error": error, "action": action.name, "keys": len(curves[0].keyframe_points)}
 
 
 def _stream(rig: Any, video: str) -> dict[str, Any]:
     """What the operator's timer does with a window: show, record in between, stop."""
     job = running.begin_job("Following")
     seen, recorded, until = 0, 0, time.monotonic() + 60
+    asked: list[bool] = []
     live_face.begin_session(False)
     try:
         running.start_worker(job, {"task": live_face.TASK, "source": video, "mirror": False})
@@ -136,11 +160,16 @@ def _stream(rig: Any, video: str) -> dict[str, Any]:
             if seen >= 10 and not live_face.is_recording() and not recorded:
                 live_face.toggle_recording()
                 recorded = 1
-            if seen >= 14:
-                live_face.tell_worker("stop")
+            if seen >= 14 and not asked:
+                asked = [live_face.stop_once(), live_face.stop_once()]
             time.sleep(0.02)
         result = None if job.job is None else job.job.result
     finally:
         running.end_job(job)
     faces = live_face.take_recording()
-    return {"seen": seen, "recorded": len(faces), "frames": (result or {}).get("frames")}
+    return {
+        "seen": seen,
+        "recorded": len(faces),
+        "frames": (result or {}).get("frames"),
+        "asked": asked,
+    }

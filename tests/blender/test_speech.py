@@ -71,3 +71,8 @@ def test_a_videos_face_is_followed_recorded_and_keyed(
     # Stopped from outside, before the video's end.
     assert 14 <= out["streamed"]["seen"] <= out["streamed"]["frames"] < 25
     assert 2 <= out["streamed"]["recorded"] < out["streamed"]["seen"]
+    assert out["streamed"]["asked"] == [True, False]  # a second Esc is no second stop
+    # What was recorded before an error is kept, and the error is shown.
+    assert "The camera was unplugged." in out["failed"]["error"]
+    assert out["failed"]["action"] == "face.001"
+    assert out["failed"]["keys"] >= 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,3 +161,32 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match="camera '77' cannot be opened") as caught:
         open_live_source("camera:77")
     assert "record a video" in caught.value.remedy
+
+
+def test_a_camera_that_stops_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when its cable is pulled, after three pictures."""
+    av = pytest.importorskip("av")
+    with VideoWriter(tmp_path / "a.mp4", 64, 64, 20.0) as writer:
+        for _ in range(6):
+            writer.write(np.zeros((64, 64, 3), np.float32))
+
+    class Unplugged:
+        def __init__(self) -> None:
+            self.container = av.open(str(tmp_path / "a.mp4"))
+
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: object) -> None:
+            self.container.close()
+
+        def decode(self, video: int) -> Iterator[object]:
+            yield from itertools.islice(self.container.decode(video=video), 3)
+            raise av.ExternalError(0, "No such device")
+
+    monkeypatch.setattr(live_source, "_open_camera", lambda name: Unplugged())
+    pictures = open_live_source("camera:0")
+    assert [next(pictures).rgb.shape for _ in range(3)] == [(64, 64, 3)] * 3
+    with pytest.raises(LikenessError, match=r"camera '0' gives no more.*No such device") as caught:
+        next(pictures)
+    assert "cable" in caught.value.remedy
