@@ -412,7 +412,7 @@ def test_addresses_of_weights_are_encrypted_and_hold_no_pickles() -> None:
 def test_permissions_are_few_and_explained() -> None:
     manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
     page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-    assert set(manifest["permissions"]) == {"files", "network"}
+    assert set(manifest["permissions"]) == {"files", "network", "camera"}
     for name, reason in manifest["permissions"].items():
         assert reason
         assert re.search(rf"^\| `{name}` \|", page, re.MULTILINE)

@@ -46,8 +46,9 @@ def test_version_is_a_semantic_one() -> None:
 
 
 def test_only_what_is_used_is_asked_for() -> None:
-    """Photos and avatars are files; models are fetched when the user asks for them."""
-    assert set(MANIFEST["permissions"]) == {"files", "network"}
+    """Photos and avatars are files; models are fetched when the user asks for them; Follow Face
+    opens a camera."""
+    assert set(MANIFEST["permissions"]) == {"files", "network", "camera"}
 
 
 def test_the_task_runner_fills_in_wheels_and_platforms() -> None:
