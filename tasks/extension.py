@@ -306,7 +306,7 @@ def build_extension(
         if squeeze:
             squeeze_wheels(wheels, room)
         limit = MAX_ZIP_BYTES if squeeze else sys.maxsize
-        (stage / NOTICES).write_text(format_notices(wheels), encoding="utf-8")
+        (stage / NOTICES).write_text(format_notices(wheels, LEFT_OUT), encoding="utf-8")
         text = extension_manifest(manifest, [w.name for w in wheels], target, python)
         (stage / "blender_manifest.toml").write_text(text, encoding="utf-8")
         made = Path(scratch) / path.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
@@ -21,8 +21,8 @@ Likeness itself is under the GNU General Public License, version 3 or later: see
 
 ## Packages
 
-Unchanged, as their makers publish them, in `wheels/`; some are compressed more. The texts of the
-licences are inside. PyAV's wheel holds FFmpeg with its codecs, under the LGPL and the GPL.
+As their makers publish them, in `wheels/`; some are compressed more. The texts of the licences are
+inside. PyAV's wheel holds FFmpeg with its codecs, under the LGPL and the GPL.{changes}
 
 | package | version | licence | page |
 |---|---|---|---|
@@ -31,9 +31,24 @@ licences are inside. PyAV's wheel holds FFmpeg with its codecs, under the LGPL a
 _PAGES = ("homepage", "home", "repository", "source", "source code", "documentation")
 
 
-def format_notices(wheels: Sequence[Path]) -> str:
-    """A page on the data and every wheel, from the wheels' own metadata."""
-    return _HEAD + "".join(map(_row, sorted(wheels, key=lambda wheel: wheel.name.lower())))
+def format_notices(wheels: Sequence[Path], left_out: Mapping[str, Sequence[str]]) -> str:
+    """A page on the data and every wheel, from the wheels' own metadata.
+
+    Args:
+        wheels: of the extension.
+        left_out: package -> files that were removed from its wheel.
+    """
+    head = _HEAD.replace("{changes}", _describe_changes(wheels, left_out))
+    return head + "".join(map(_row, sorted(wheels, key=lambda wheel: wheel.name.lower())))
+
+
+def _describe_changes(wheels: Sequence[Path], left_out: Mapping[str, Sequence[str]]) -> str:
+    packages = {wheel.name.split("-")[0].lower() for wheel in wheels}
+    return "".join(
+        f"\nLeft out of the wheel of {package}: {', '.join(f'`{name}`' for name in names)}."
+        for package, names in sorted(left_out.items())
+        if package in packages
+    )
 
 
 def _row(wheel: Path) -> str:

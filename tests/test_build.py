@@ -125,6 +125,21 @@ def test_files_of_a_wheel_are_left_out(tmp_path: Path) -> None:
         extension.leave_out(wheel, ("talk/c",))
 
 
+def test_notices_say_what_is_left_out_of_a_wheel(tmp_path: Path) -> None:
+    wheels = [tmp_path / f"{name}-1-py3-none-any.whl" for name in ("talk", "plain")]
+    for wheel in wheels:
+        name = wheel.name.split("-")[0]
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr(f"{name}-1.dist-info/METADATA", f"Name: {name}\nVersion: 1\n")
+    left_out = {"talk": ("talk/model.bin", "talk/b.bin"), "absent": ("c",)}
+    page = extension.format_notices(wheels, left_out)
+    assert "Left out of the wheel of talk: `talk/model.bin`, `talk/b.bin`." in page
+    assert "absent" not in page
+    assert "Left out" not in extension.format_notices(wheels[1:], left_out)
+    assert "Unchanged" not in page
+    assert "{" not in page
+
+
 def test_manifest_gets_wheels_before_its_tables() -> None:
     source = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
     before = tomllib.loads(source)
@@ -226,6 +241,8 @@ def test_extension_zip(zipped: Path) -> None:
         package, version = wheel.removeprefix("./wheels/").split("-")[:2]
         assert re.sub(r"[-.]", "_", f"| {package} | {version} |".lower()) in told
     assert "see the wheel" not in notices
+    for names in extension.LEFT_OUT.values():
+        assert all(f"`{name}`" in notices for name in names)
 
 
 @pytest.mark.slow
