@@ -52,7 +52,7 @@ class AnimateFromAudio(MotionJob, ActionProperties, bpy.types.Operator, ImportHe
         SpeakOptions,
         "text",
         name="Text",
-        description="Words that are spoken, in English; the mouth is surer with them",
+        description="Spoken words, in English, for more accurate lip sync",
         options={"SKIP_SAVE"},
     )
     text_file: option_property(  # type: ignore[valid-type]
