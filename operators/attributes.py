@@ -183,7 +183,7 @@ class WearOperator(JobOperator):
         self._avatar = avatar.armature.name
         self._scratch = Path(tempfile.mkdtemp(prefix="wear-", dir=bpy.app.tempdir or None))
         now = [context.scene.frame_current]
-        yield from record_frames(context, [avatar], now, self._scratch, camera=False)
+        yield from record_frames(context, [avatar], now, self._scratch, camera=False, graded=False)
         poses = self._scratch / "poses.npz"
         scene_export.write_photo_pose(avatar, poses)
         return {

@@ -19,6 +19,7 @@ def record_frames(
     folder: Path,
     detail: str = "Render Detail",
     camera: bool = True,
+    graded: bool = True,
 ) -> Generator[float, None, None]:
     """Step through frames of the scene and record its avatars and its camera.
 
@@ -32,6 +33,7 @@ def record_frames(
         folder: for the files.
         detail: the input of the splats' modifier that gives their number.
         camera: record the scene's camera; else the cameras of the frames are the identity.
+        graded: as for :func:`.read_back.read_avatar`.
 
     Raises:
         LikenessError: An avatar cannot be read, or the camera is missing.
@@ -43,7 +45,7 @@ def record_frames(
     start, part_of_frame = scene.frame_current, scene.frame_subframe
     vertices: list[Any] = []
     for k, objects in enumerate(avatars):
-        avatar = read_avatar(objects)
+        avatar = read_avatar(objects, graded)
         yield 0.0
         save_avatar(avatar, folder / AVATAR_NAME.format(k))
         shape = (count, len(avatar.body.v_template), 3)

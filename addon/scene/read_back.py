@@ -37,10 +37,15 @@ _FIELDS = {
 _WIDTHS = {"FLOAT2": 2, "FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "BYTE_COLOR": 4}
 
 
-def read_avatar(objects: AvatarObjects) -> Avatar:
+def read_avatar(objects: AvatarObjects, graded: bool = True) -> Avatar:
     """Read an avatar from its objects, in their displayed pose and expression.
 
     Its Gaussians are ordered by importance; colours have 256 steps.
+
+    Args:
+        objects: of the avatar.
+        graded: apply the grades to the colours; False where the avatar returns to objects whose
+            sliders of grades keep their values.
 
     Raises:
         LikenessError: The objects are of an older version, or their data was edited incompatibly.
@@ -68,7 +73,7 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
         raise LikenessError(
             f"The splats of '{name}' cannot be read back: {error}.", "Import its avatar file again."
         ) from error
-    grades = get_grades(objects.splats)
+    grades = get_grades(objects.splats) if graded else {}
     if grades:
         graded = grade_colors(srgb_to_linear(gaussians.colors), gaussians.part, grades)
         colors = linear_to_srgb(np.clip(graded, 0.0, 1.0)).astype(np.float32)

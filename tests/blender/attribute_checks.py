@@ -11,11 +11,13 @@ import likeness
 import numpy as np
 import people
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene
+from likeness.addon.scene.grade_nodes import CONTROLS, grade_name
 from likeness.addon.scene.material import COLOR_ATTRIBUTE
 from likeness.addon.scene.native_splats import native_group
 from likeness.addon.scene.read_back import read_avatar
 from likeness.addon.scene.splat_object import (
     MODIFIER_NAME,
+    get_input,
     get_sliders,
     input_identifier,
     set_input,
@@ -169,15 +171,20 @@ def worn(folder: str, avatar: str) -> dict[str, Any]:
     bone.rotation_mode = "QUATERNION"
     bone.rotation_quaternion = (0.8, 0.0, 0.6, 0.0)
     bpy.context.view_layer.objects.active = objects.armature
+    grade = grade_name("Skin", next(iter(CONTROLS)))
+    set_input(objects.splats.modifiers[MODIFIER_NAME], grade, -1.0)
+    plain = read_avatar(objects, graded=False).gaussians.colors
     before, meshes = read_avatar(objects), len(bpy.data.meshes)
     file = str(Path(folder) / "worn.safetensors")
     out: dict[str, Any] = {"without": bpy.ops.likeness.remove_item.poll()}
     bpy.ops.likeness.add_item(item="earrings=hoop", use_color=True, color=(1.0, 0.5, 0.0))
     bpy.ops.likeness.add_item(item="glasses=round")
     after = read_avatar(objects)
+    out["graded"] = float(np.abs(before.gaussians.colors - plain).max())
+    out["grade"] = float(get_input(objects.splats.modifiers[MODIFIER_NAME], grade))
     out["sliders"] = get_sliders(objects.splats)
     out["colors"] = [one.color for one in after.attributes]
-    out["edits"] = [edit.get("add") for edit in after.provenance["edits"]]
+    out["edits"] = [edit["add"] for edit in after.provenance["edits"] if "add" in edit]
     out["pose"] = float(np.abs(before.pose.full_pose - after.pose.full_pose).max())
     out["shown"] = [len(shown(objects)), len(apply_attributes(after).gaussians)]
     bpy.ops.likeness.export_avatar(filepath=file, pose="PHOTO")

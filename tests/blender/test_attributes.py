@@ -37,12 +37,14 @@ def test_blenders_own_splats_come_and_go(blender) -> None:
 
 
 def test_things_are_put_on_in_blender(blender, tmp_path: Path, person_file: Path) -> None:
-    """File > Export wrote the avatar without its sliders."""
+    """File > Export wrote the avatar without its sliders; grades were applied twice."""
     found = blender(CHECKS, "worn", folder=str(tmp_path), avatar=str(person_file))
     assert not found["without"]
     assert found["sliders"] == {"glasses": 1.0, "earrings": 1.0}
     assert found["colors"] == ["#ff8000", "#120f0f"]
     assert found["edits"] == ["earrings", "glasses"]
+    assert found["graded"] > 0.05
+    assert found["grade"] == -1.0
     assert found["pose"] < 1e-4
     assert found["shown"][0] == found["shown"][1]
     assert found["saved"] == {"glasses": 1.0, "earrings": 1.0}
