@@ -263,9 +263,9 @@ def write_vrm_avatar(
     """Write an avatar as VRM 1.0, in the T-pose.
 
     Args:
-        avatar: the avatar.
+        avatar: the avatar; its colours are albedo if the options say so.
         out: the file.
-        options: with the author and the licence.
+        options: with the author, the licence, texture size and albedo.
         progress: called with the stage, 0..1 and a message.
 
     Returns:
@@ -281,7 +281,7 @@ def write_vrm_avatar(
     assert options.vrm is not None
     if progress:
         progress("write", 0.0, "baking the texture")
-    mesh = extract_mesh(avatar, options.texture)
+    mesh = make_mesh(avatar, options)
     if progress:
         progress("write", 0.8, f"writing {out.name}")
     picture = draw_thumbnail(avatar)

@@ -232,5 +232,8 @@ def test_albedo_replaces_the_photos_light(avatar, tmp_path: Path) -> None:
         materials.append(glb_json(file)["materials"][0])
     assert "KHR_materials_unlit" in materials[0]["extensions"]
     assert "extensions" not in materials[1]
+    licensed = replace(SMALL, albedo=True, vrm=VrmOptions(("Ann",)))
+    (file,) = export_avatar(avatar, tmp_path / "albedo.vrm", avatar.pose, licensed)
+    assert "extensions" not in glb_json(file)["materials"][0]
     textures = [make_mesh(one, SMALL).texture for one in (avatar, found)]
     assert np.abs(textures[0] - textures[1]).max() > 0.02
