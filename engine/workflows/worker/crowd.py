@@ -8,7 +8,7 @@ Request::
 Without motions people stand in poses. Result::
 
     {"people": [{"avatar": "a/avatar.safetensors", "scene": "…/0/scene.npz",
-                 "motions": [["walk", "…/0/walk.npz"]]}],
+                 "motions": [["walk", "…/0/motion_0.npz"]]}],
      "warnings": []}
 
 An avatar or a motion that cannot be read is left out with a warning.
@@ -63,8 +63,8 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         save_scene_avatar(person, folder / "scene.npz")
         body, files = person.avatar.body, []
         target = crowd_target(body)
-        for motion in motions:
-            prepared = folder / f"{motion.stem}.npz"
+        for k, motion in enumerate(motions):
+            prepared = folder / f"motion_{k}.npz"
             try:
                 save_prepared(load_retargeted(motion, target, options), prepared)
             except LikenessError as error:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from likeness.engine.core.types import Avatar, LikenessError
 from likeness.engine.formats.avatar import load_avatar
 from likeness.engine.motion.prepare_motion import PreparedMotion
-from likeness.engine.scene.files import unpack_avatar
+from likeness.engine.scene.files import load_scene_steps, unpack_avatar
 from likeness.engine.workflows.crowd import (
     STANDING,
     crowd_target,
@@ -20,6 +21,7 @@ from likeness.engine.workflows.crowd import (
 )
 from likeness.engine.workflows.crowd_plan import LEVELS, choose_level, plan_crowd
 from likeness.engine.workflows.options import CrowdOptions
+from likeness.engine.workflows.worker import crowd as worker_crowd
 
 from tests.engine.wardrobe.conftest import average, person, person_file
 
@@ -100,3 +102,28 @@ def test_standing_poses_stand_on_the_floor_below_the_pelvis(person: Avatar, tmp_
 
 def test_avatar_files_are_read_with_their_sliders(person_file) -> None:  # type: ignore[no-untyped-def]
     assert len(make_crowd_person(load_avatar(person_file), 500).splats) == 500
+
+
+def test_motions_of_any_name_are_kept_apart(person_file: Path, tmp_path: Path) -> None:
+    """A motion named scene.npz replaced the person, and equal names replaced each other."""
+    rng = np.random.default_rng(0)
+    motions = [tmp_path / folder / "scene.npz" for folder in ("slow", "fast")]
+    for path, size in zip(motions, (0.1, 0.5), strict=True):
+        path.parent.mkdir()
+        np.savez(path, body_pose=size * rng.normal(size=(8, 63)), fps=24.0)
+    request = {"avatars": [str(person_file)], "motions": list(map(str, motions)), "splats": 500}
+    request |= {"output": str(tmp_path / "out")}
+    done = worker_crowd.run({**worker_crowd.DEFAULTS, **request}, SilentChannel())  # type: ignore[arg-type]
+    (made,) = done["people"]
+    assert [title for title, _ in made["motions"]] == ["scene", "scene"]
+    poses = [PreparedMotion.load(Path(file)).full_pose for _, file in made["motions"]]
+    assert np.abs(poses[0] - poses[1]).max() > 0.1
+    with np.load(made["scene"]) as scene:
+        assert "full_pose" not in scene
+    assert list(load_scene_steps(Path(made["scene"])))
+
+
+class SilentChannel:
+    """A channel that nobody reads."""
+
+    def progress(self, stage: str, fraction: float, message: str) -> None: ...
