@@ -27,8 +27,11 @@ from ..wardrobe.tint import TINTED, check_tinted, tint_part
 
 _SUFFIX = ".safetensors"
 FILE_NAME = f"avatar{_SUFFIX}"
-_LIBRARY_FILE = re.compile(r"(add\s+\w+=)([^,]+\.mhclo)(|,.*)", re.IGNORECASE)
 _OPTIONS = ("color", "second", "value", "seed", "length")
+_ITEM = re.compile(
+    r"(?P<category>[^=,]*)=(?P<item>.+\.mhclo|[^,]*)(?P<options>|,.*)", re.IGNORECASE | re.DOTALL
+)
+"""What is put on; the path of a library file may have commas, and options have no such path."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +113,18 @@ def parse_item(text: str) -> tuple[ItemRequest, float]:
     Raises:
         LikenessError: it is not written so, or the wardrobe has no such item.
     """
-    first, *rest = text.split(",")
-    category, equals, item = first.partition("=")
-    pairs = [part.partition("=") for part in rest]
+    found = _ITEM.fullmatch(text)
+    pairs = [part.partition("=") for part in found["options"].split(",")[1:]] if found else []
     options = {name: value for name, _, value in pairs}
-    if not equals or set(options) - set(_OPTIONS):
+    if found is None or set(options) - set(_OPTIONS):
         raise LikenessError(
             f"'{text}' does not name an item of the wardrobe.",
             "Write a category and an item, such as hat=fedora, and after commas its color, second "
             "color, value, seed or length, such as color=#332211.",
         )
     request = ItemRequest(
-        category,
-        item,
+        found["category"],
+        found["item"],
         parse_color(options["color"]) if "color" in options else None,
         parse_color(options["second"]) if "second" in options else None,
         int(_parse_number(options.get("seed", "0"), text)),
@@ -232,8 +234,8 @@ def resolve_edits(texts: Sequence[str], folder: Path) -> list[str]:
 
 def list_edit_files(texts: Sequence[str]) -> list[Path]:
     """List the library files (.mhclo) that edits name."""
-    found = (_LIBRARY_FILE.fullmatch(text.strip()) for text in texts)
-    return [Path(one[2]) for one in found if one is not None]
+    found = (_find_library_item(text) for text in texts)
+    return [Path(one["item"]) for one in found if one is not None]
 
 
 def strip_edit_folders(texts: Sequence[str]) -> list[str]:
@@ -243,8 +245,17 @@ def strip_edit_folders(texts: Sequence[str]) -> list[str]:
 
 def _replace_item(text: str, change: Callable[[str], str]) -> str:
     """An edit with another path of its library file, if it names one."""
-    found = _LIBRARY_FILE.fullmatch(text.strip())
-    return text if found is None else f"{found[1]}{change(found[2])}{found[3]}"
+    found = _find_library_item(text)
+    if found is None:
+        return text
+    return f"add {found['category']}={change(found['item'])}{found['options']}"
+
+
+def _find_library_item(text: str) -> re.Match[str] | None:
+    """The parts of an edit that puts on a library file; None if it does something else."""
+    word, _, rest = text.strip().partition(" ")
+    found = _ITEM.fullmatch(rest.strip()) if word == "add" else None
+    return found if found is not None and found["item"].lower().endswith(".mhclo") else None
 
 
 def check_edits(

@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.pipeline.build import BuildResult
+from likeness.engine.wardrobe.items import parse_color
 from likeness.engine.workflows.batch import make
 from likeness.engine.workflows.batch.tables import read_table
 from likeness.engine.workflows.batch.units import plan_units
-from likeness.engine.workflows.edit_avatar import EditList, parse_edits
+from likeness.engine.workflows.edit_avatar import (
+    EditList,
+    list_edit_files,
+    parse_edits,
+    parse_item,
+    strip_edit_folders,
+)
 
 
 def test_a_tables_edits_are_those_of_the_command(tmp_path: Path) -> None:
@@ -71,9 +78,12 @@ def test_the_report_and_the_avatar_list_them(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_library_files_lie_beside_the_table_and_count_by_their_contents(tmp_path: Path) -> None:
-    """A changed mesh or picture of a garment makes its avatar again; a moved library does not."""
+    """A changed mesh or picture of a garment makes its avatar again; a moved library does not.
+
+    Commas in the folders' names ended the path.
+    """
     digests = []
-    for name, points in [("a", "v 0 0 0\n"), ("b", "v 0 0 0\n"), ("c", "v 0 0 1\n")]:
+    for name, points in [("a", "v 0 0 0\n"), ("b, x.mhclo,y", "v 0 0 0\n"), ("c,d", "v 0 0 1\n")]:
         folder = tmp_path / name
         (folder / "hats").mkdir(parents=True)
         (folder / "hats" / "top.mhclo").write_text("obj_file top.obj\nmaterial top.mhmat\n")
@@ -87,6 +97,11 @@ def test_library_files_lie_beside_the_table_and_count_by_their_contents(tmp_path
         (portrait,) = read_table(folder / "t.toml")
         wanted = f"add hat={folder / 'hats' / 'top.mhclo'},color=#112233"
         assert portrait.options["edit"] == [wanted]
+        assert list_edit_files([wanted]) == [folder / "hats" / "top.mhclo"]
+        assert strip_edit_folders([wanted]) == ["add hat=top.mhclo,color=#112233"]
+        item, value = parse_item(wanted.removeprefix("add "))
+        assert (item.category, item.item, value) == ("hat", str(folder / "hats/top.mhclo"), 1.0)
+        assert item.color == parse_color("#112233")
         digests.append(plan_units([portrait])[0].digest)
     assert digests[0] == digests[1] != digests[2]
     (tmp_path / "a" / "hats" / "top.png").write_bytes(b"another one")
