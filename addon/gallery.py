@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import bpy
 import bpy.utils.previews
 
 from ..engine.workflows.build_files import AVATAR_FILE, AVATAR_SUFFIX, THUMBNAIL_SUFFIX
+from .folder_files import find_files, list_files, list_folders
 
 MAX_SHOWN = 500
 """Avatars of a folder that the gallery shows."""
@@ -16,19 +18,19 @@ MAX_SHOWN = 500
 
 class _Store:
     previews: Any = None
-    folder: tuple[str, float] | None = None
+    folder: Path | None = None
+    stamps: tuple[float, ...] = ()
+    subfolders: list[Path] = []  # noqa: RUF012
     items: list[tuple[str, str, str, int, int]] = []  # noqa: RUF012
 
 
-def list_avatar_files(folder: Path) -> list[Path]:
-    """List the avatar files of a folder and its subfolders; hidden ones are left out."""
-    if not folder.is_dir():
-        return []
-    return sorted(
-        path
-        for path in folder.rglob(f"*{AVATAR_SUFFIX}")
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+def find_avatar_files(folder: Path) -> list[Path]:
+    """List the avatar files of a folder and its subfolders, by name.
+
+    Raises:
+        LikenessError: The folder does not exist, or holds none.
+    """
+    return find_files(folder, (AVATAR_SUFFIX,), "avatars")
 
 
 def find_picture(avatar: Path) -> Path | None:
@@ -48,21 +50,31 @@ def avatar_title(avatar: Path, folder: Path) -> str:
 def gallery_items(folder: Path | None) -> list[tuple[str, str, str, int, int]]:
     """Return the enum items of a folder's avatars, with pictures where a window shows them.
 
-    The folder is read again when something was added to it or removed from it.
+    The folder is read again when something was added to it or a subfolder, or removed.
     """
     if folder is None:
         return []
-    try:
-        state = (str(folder), folder.stat().st_mtime)
-    except OSError:
-        state = (str(folder), 0.0)
-    if state != _Store.folder:
+    if folder != _Store.folder or _stamp(_Store.subfolders) != _Store.stamps:
         clear_gallery()
-        _Store.folder = state
-        for row, path in enumerate(list_avatar_files(folder)[:MAX_SHOWN]):
+        _Store.folder, _Store.subfolders = folder, list_folders(folder)
+        _Store.stamps = _stamp(_Store.subfolders)
+        files = list_files(_Store.subfolders, (AVATAR_SUFFIX,))
+        for row, path in enumerate(files[:MAX_SHOWN]):
             title = avatar_title(path, folder)
             _Store.items.append((str(path), title, str(path), _icon(path), row))
     return _Store.items
+
+
+def _stamp(folders: Sequence[Path]) -> tuple[float, ...]:
+    """When each folder was changed; 0 where it is missing."""
+    return tuple(_changed_at(folder) for folder in folders)
+
+
+def _changed_at(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _icon(avatar: Path) -> int:
@@ -79,4 +91,5 @@ def clear_gallery() -> None:
     if _Store.previews is not None:
         bpy.utils.previews.remove(_Store.previews)
     _Store.previews, _Store.folder = None, None
+    _Store.stamps, _Store.subfolders = (), []
     _Store.items.clear()

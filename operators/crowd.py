@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 
 from ..addon import gallery
+from ..addon.folder_files import find_files
 from ..addon.motion.record import get_frame_rate
 from ..addon.option_properties import option_property, read_options
 from ..addon.portrait import scratch_file
@@ -91,17 +92,14 @@ class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def request(self, context: Any) -> dict[str, Any]:
         options = read_options(CrowdOptions, self, _OPTIONS)
-        folder = self._folder(self.directory)
-        avatars = gallery.list_avatar_files(folder)
-        if not avatars:
-            raise LikenessError(f"There are no avatars in '{folder}'.", "Choose another folder.")
+        avatars = gallery.find_avatar_files(self._folder(self.directory))
         motions = []
         if self.motions:
-            motions = crowd.check_folder(self._folder(self.motions), _MOTIONS, "motions")
+            motions = find_files(self._folder(self.motions), _MOTIONS, "motions")
         self._scratch = scratch_file("crowd")
         return {
             "task": "crowd",
-            "avatars": [str(path) for path in avatars[: options.count]],
+            "avatars": [str(path) for path in crowd.draw_avatars(avatars, options)],
             "motions": [str(path) for path in motions],
             "output": str(self._scratch),
             "splats": options.splats,

@@ -17,9 +17,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from ...engine.core.types import LikenessError
 from ...engine.scene.files import load_scene_steps
-from ...engine.workflows.crowd_plan import CrowdMember, choose_level, plan_crowd
+from ...engine.workflows.crowd_plan import CrowdMember, choose_level, draw_persons, plan_crowd
 from ...engine.workflows.options import CrowdOptions
 from .. import keys
 from ..motion.actions import ActionOptions, write_action
@@ -28,7 +27,7 @@ from .avatar_objects import create_rig, subject_name
 from .avatar_ops import driver_targets
 from .body_object import create_body_steps
 from .node_group import splat_group_steps
-from .selection import discard_collection, enter_object_mode
+from .selection import enter_object_mode
 from .splat_object import MODIFIER_NAME, set_input, splat_mesh_steps, splat_object
 
 TALL = 220.0
@@ -47,6 +46,11 @@ class _Person:
     body: Any
     splats: Any
     actions: list[Any]
+
+
+def draw_avatars(files: Sequence[Path], options: CrowdOptions) -> list[Path]:
+    """Draw whose avatar files are in a crowd if there are more than members; else all are."""
+    return [files[number] for number in draw_persons(options, len(files))]
 
 
 def add_crowd_steps(
@@ -68,7 +72,7 @@ def add_crowd_steps(
     scene = context.scene
     crowd = bpy.data.collections.new("Crowd")
     scene.collection.children.link(crowd)
-    found: list[_Person] = []
+    loose: list[Any] = []  # data that no object may use yet
     start = scene.frame_start, scene.frame_end
     try:
         members = plan_crowd(options, len(people), min(len(one["motions"]) for one in people))
@@ -76,8 +80,7 @@ def add_crowd_steps(
         yield from splat_group_steps()
         made: dict[int, _Person] = {}
         for number in used:
-            made[number] = yield from _add_person(context, crowd, people[number])
-            found.append(made[number])
+            made[number] = yield from _add_person(context, crowd, people[number], loose)
         first = set(used)
         for member in members:
             person = made[member.person]
@@ -94,20 +97,28 @@ def add_crowd_steps(
         context.view_layer.update()
         set_levels(scene)
     except BaseException:
-        actions = [action for person in found for action in person.actions]
-        discard_collection(crowd)
-        bpy.data.batch_remove([a for a in actions if not a.users or a.use_fake_user])
-        remove_unused_shapes()
+        _discard_crowd(crowd, loose)
         raise
     return crowd
 
 
-def _add_person(context: Any, crowd: Any, person: Mapping[str, Any]) -> Steps:
+def _discard_crowd(crowd: Any, loose: Sequence[Any]) -> None:
+    """Remove a crowd's collections, its objects and their data, all of which are its own."""
+    objects = list(crowd.all_objects)
+    data = {obj.data for obj in objects} | set(loose)
+    bpy.data.batch_remove([*objects, *crowd.children_recursive, crowd])
+    bpy.data.batch_remove(list(data))
+    remove_unused_shapes()
+
+
+def _add_person(context: Any, crowd: Any, person: Mapping[str, Any], loose: list[Any]) -> Steps:
+    """The first member of a person; new meshes and actions are appended to ``loose``."""
     ready = yield from load_scene_steps(Path(person["scene"]))
     name = subject_name(ready.avatar, Path(person["avatar"]))
     home = bpy.data.collections.new(f"Crowd {name}")
     crowd.children.link(home)
     mesh = yield from splat_mesh_steps(ready.splats, f"Splats {name}")
+    loose.append(mesh)
     armature = create_rig(ready.avatar, name, home, context)
     yield
     from ...engine.motion.prepare_motion import PreparedMotion  # late: loads scipy
@@ -118,6 +129,7 @@ def _add_person(context: Any, crowd: Any, person: Mapping[str, Any]) -> Steps:
         action = yield from write_action(
             armature, motion, f"{title} {name}", ActionOptions(scene_range="never"), context.scene
         )
+        loose.append(action)
         action.use_fake_user = False
         actions.append(action)
     _strip_controls(armature)
@@ -185,6 +197,8 @@ def list_members(scene: Any) -> list[Any]:
 def set_levels(scene: Any) -> dict[float, int]:
     """Let members show as many splats as their size in the scene's camera needs.
 
+    Members whose splats were deleted are left out.
+
     Args:
         scene: of Blender; without a camera members show all of them.
 
@@ -194,16 +208,23 @@ def set_levels(scene: Any) -> dict[float, int]:
     count: dict[float, int] = {}
     near = _near_distance(scene)
     for armature in list_members(scene):
-        splats = next(one for one in armature.children if one.get(keys.CROWD) == "splats")
+        modifier = _splats_modifier(armature)
+        if modifier is None:
+            continue
         level = 1.0
         if scene.camera is not None:
             away = armature.matrix_world.translation - scene.camera.matrix_world.translation
             level = choose_level(float(away.length), near)
-        modifier = splats.modifiers[MODIFIER_NAME]
         for name in ("Render Detail", "Viewport Detail"):
             set_input(modifier, name, level)
         count[level] = count.get(level, 0) + 1
     return count
+
+
+def _splats_modifier(armature: Any) -> Any | None:
+    """The modifier of a member's splats; None if the user deleted it or them."""
+    splats = (one for one in armature.children if one.get(keys.CROWD) == "splats")
+    return next((one.modifiers.get(MODIFIER_NAME) for one in splats), None)
 
 
 def _near_distance(scene: Any) -> float:
@@ -220,22 +241,3 @@ def _near_distance(scene: Any) -> float:
 def find_crowd_problem(scene: Any) -> str:
     """Why a scene has no crowd whose levels can be set; empty if it has one."""
     return "" if list_members(scene) else "The scene has no crowd"
-
-
-def check_folder(folder: Path, suffixes: Sequence[str], what: str) -> list[Path]:
-    """List the files of a folder and its subfolders, by name; hidden ones are left out.
-
-    Raises:
-        LikenessError: The folder does not exist, or holds none.
-    """
-    if not folder.is_dir():
-        raise LikenessError(f"The folder '{folder}' does not exist.", "Choose another one.")
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    if not found:
-        raise LikenessError(f"There are no {what} in '{folder}'.", "Choose another folder.")
-    return found

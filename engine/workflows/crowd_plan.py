@@ -71,6 +71,22 @@ def plan_crowd(options: CrowdOptions, persons: int, motions: int) -> list[CrowdM
     ]
 
 
+def draw_persons(options: CrowdOptions, persons: int) -> list[int]:
+    """Draw who is in a crowd if there are more people than members; else all are.
+
+    Args:
+        options: of the crowd.
+        persons: number of avatars there are.
+
+    Returns:
+        Numbers of the avatars, ascending, no more than the crowd's members.
+    """
+    if persons <= options.count:
+        return list(range(persons))
+    rng = np.random.default_rng([options.seed, 72])
+    return sorted(rng.permutation(persons)[: options.count].tolist())
+
+
 def _deal(count: int, kinds: int, rng: np.random.Generator) -> FloatArray:
     """[count] numbers below ``kinds``, all about equally often, shuffled in hands."""
     hands = [rng.permutation(kinds) for _ in range(-(-count // kinds))]

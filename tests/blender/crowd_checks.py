@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,8 @@ import numpy as np
 import people
 from likeness.addon import gallery, keys
 from likeness.addon.scene.axes import points_to_engine
-from likeness.addon.scene.crowd import list_members
+from likeness.addon.scene.crowd import add_crowd_steps, list_members, set_levels
+from likeness.addon.scene.node_group import splat_group_steps
 from likeness.engine.body.body_file import load_body
 from likeness.engine.core.types import Pose
 from likeness.engine.files.weights import asset_path
@@ -23,6 +25,8 @@ from likeness.engine.gaussians.lod import order_by_importance, simplify_avatar
 from likeness.engine.motion.io import save_motion
 from likeness.engine.scene.mesh import stored_order
 from likeness.engine.workflows.export_files import poses_to_motion
+from likeness.engine.workflows.options import CrowdOptions
+from likeness.engine.workflows.worker import crowd as worker_crowd
 from shared import Recorder, block_names
 
 FRAMES = 40
@@ -209,5 +213,52 @@ def shown(folder: str) -> dict[str, Any]:
         layout = SimpleNamespace(layout=Recorder(calls))
         likeness.panels.gallery.GalleryPanel.draw(layout, bpy.context)
         out["drawn"].append(" ".join(calls))
+    count = len(gallery.gallery_items(batch))
+    for name in ("eve", "cast/dan"):
+        (batch / name).mkdir(parents=True)
+        assert len(gallery.gallery_items(batch)) == count
+        (batch / name / "avatar.safetensors").write_bytes(b"")
+        os.utime(batch / name, (count, count))  # clocks may be coarse
+        count = len(gallery.gallery_items(batch))
+    deep = batch / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    (deep / "far.safetensors").write_bytes(b"")
+    out["later"] = [item[1] for item in gallery.gallery_items(batch)]
     gallery.clear_gallery()
     return out
+
+
+def stopped(folder: str) -> dict[str, Any]:
+    """A crowd that is closed, or fails, at any step leaves nothing; deleted splats are no error."""
+    root = Path(folder)
+    batch, motions = _folders(root)
+    request = {
+        "avatars": sorted(map(str, batch.glob("*/avatar.safetensors"))),
+        "motions": sorted(map(str, motions.iterdir())),
+        "output": str(root / "out"),
+        "splats": 300,
+    }
+    channel = SimpleNamespace(progress=lambda *said: None)
+    people = worker_crowd.run({**worker_crowd.DEFAULTS, **request}, channel)["people"]
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    options = CrowdOptions(count=3, splats=300)
+    list(splat_group_steps())
+    before, left, steps = block_names(), [], 0
+    while True:
+        running = add_crowd_steps(bpy.context, people, options)
+        done = False
+        for _ in range(steps + 1):
+            done = next(running, None) is None and running.gi_frame is None
+            if done:
+                break
+        if done:
+            break
+        running.close()
+        now = block_names()
+        kinds = [kind for kind in now if kind != "materials"]  # which all avatars share
+        left += [[steps, kind, now[kind]] for kind in kinds if now[kind] != before[kind]]
+        steps += 1 + steps // 4
+    members = list_members(bpy.context.scene)
+    lost = next(one for one in members[0].children if one.get(keys.CROWD) == "splats")
+    bpy.data.objects.remove(lost)
+    return {"left": left, "steps": steps, "levels": sum(set_levels(bpy.context.scene).values())}

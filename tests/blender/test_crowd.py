@@ -41,12 +41,20 @@ def test_what_is_refused(blender_lts, tmp_path: Path) -> None:
     assert (found["one"], found["count"]) == ("done", 4)
 
 
+def test_a_crowd_that_is_stopped_leaves_nothing(blender_lts, tmp_path: Path) -> None:
+    found = blender_lts(CROWD, "stopped", folder=str(tmp_path))
+    assert found["left"] == []
+    assert found["steps"] > 10
+    assert found["levels"] == 2  # one of three lost its splats
+
+
 def test_the_gallery_lists_a_batchs_results(blender_lts, tmp_path: Path) -> None:
     found = blender_lts(CROWD, "shown", folder=str(tmp_path))
     assert found["titles"] == ["ann", "bob"]
     assert found["pictures"] == [False, True]
     assert found["chosen"] == "bob"
     assert found["nothing"] == []
+    assert found["later"] == ["ann", "bob", "cast/dan", "eve"]
     none, empty, full = found["drawn"]
     assert "import_avatar" not in none + empty
     assert "No avatars in this folder" in empty

@@ -19,7 +19,7 @@ from likeness.engine.workflows.crowd import (
     make_crowd_person,
     save_standing_poses,
 )
-from likeness.engine.workflows.crowd_plan import LEVELS, choose_level, plan_crowd
+from likeness.engine.workflows.crowd_plan import LEVELS, choose_level, draw_persons, plan_crowd
 from likeness.engine.workflows.options import CrowdOptions
 from likeness.engine.workflows.worker import crowd as worker_crowd
 
@@ -51,6 +51,16 @@ def test_people_motions_and_times_are_mixed() -> None:
     assert len({member.offset for member in members}) == 60
     assert all(0.9 < member.speed < 1.1 for member in members)
     assert len(plan_crowd(CrowdOptions(count=3), 7, 1)) == 3
+
+
+def test_the_seed_draws_who_is_in_a_small_crowd() -> None:
+    assert draw_persons(CrowdOptions(count=5), 3) == [0, 1, 2]
+    drawn = [draw_persons(CrowdOptions(count=5, seed=seed), 40) for seed in range(80)]
+    assert drawn[3] == draw_persons(CrowdOptions(count=5, seed=3), 40)
+    assert all(len(set(one)) == 5 and one == sorted(one) for one in drawn)
+    often = Counter(number for one in drawn for number in one)
+    assert set(often) == set(range(40))
+    assert max(often.values()) <= 25  # of 10 on average
 
 
 def test_far_people_show_fewer_splats() -> None:
