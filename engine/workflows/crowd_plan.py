@@ -5,6 +5,8 @@ A member of a crowd is one of a few people in one of a few motions, begun at a t
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,18 +112,35 @@ def _scatter(options: CrowdOptions, rng: np.random.Generator) -> FloatArray:
     """[N, 2] places in a square, none closer than a share of the spacing."""
     half = options.spacing * np.sqrt(options.count) / 2
     least = _CROWDED * options.spacing
-    places = np.zeros((0, 2))
+    taken: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    places: list[tuple[float, float]] = []
     while len(places) < options.count:
-        drawn = rng.uniform(-half, half, (_TRIES, 2))
-        if len(places):
-            away = np.linalg.norm(drawn[:, None] - places[None], axis=-1).min(1)
-            good = drawn[away >= least]
-            if not len(good):
-                half *= 1.02
-                continue
-            drawn = good
-        places = np.concatenate([places, drawn[:1]])
-    return places
+        drawn = rng.uniform(-half, half, (_TRIES, 2)).tolist()
+        free = next(((x, y) for x, y in drawn if _is_free(x, y, taken, least)), None)
+        if free is None:
+            half *= 1.02
+            continue
+        places.append(free)
+        taken.setdefault(_cell_of(*free, least), []).append(free)
+    return np.array(places)
+
+
+def _cell_of(x: float, y: float, size: float) -> tuple[int, int]:
+    """The cell of a grid in which a place lies."""
+    return math.floor(x / size), math.floor(y / size)
+
+
+def _is_free(
+    x: float, y: float, taken: Mapping[tuple[int, int], Sequence[tuple[float, float]]], least: float
+) -> bool:
+    """Whether no place is closer than ``least``, by the places in cells of that size."""
+    column, row = _cell_of(x, y, least)
+    return all(
+        math.hypot(x - other[0], y - other[1]) >= least
+        for i in (column - 1, column, column + 1)
+        for j in (row - 1, row, row + 1)
+        for other in taken.get((i, j), ())
+    )
 
 
 def choose_level(distance: float, near: float) -> float:

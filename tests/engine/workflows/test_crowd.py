@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -22,6 +23,7 @@ from likeness.engine.workflows.crowd import (
 from likeness.engine.workflows.crowd_plan import LEVELS, choose_level, draw_persons, plan_crowd
 from likeness.engine.workflows.options import CrowdOptions
 from likeness.engine.workflows.worker import crowd as worker_crowd
+from scipy.spatial import cKDTree
 
 from tests.engine.wardrobe.conftest import average, person, person_file
 
@@ -40,6 +42,17 @@ def test_a_seed_gives_the_same_crowd_and_nobody_is_in_anothers_way(layout: str) 
     assert np.abs(places.mean(0)).max() < 1.5
     assert np.ptp(places, axis=0).max() < 1.2 * 12
     assert max(abs(member.turn) for member in members) <= np.radians(30.0)
+
+
+def test_a_thousand_people_are_scattered_at_once() -> None:
+    """Each place was compared with all others, which took a second while Blender waited."""
+    begun = time.process_time()
+    members = plan_crowd(CrowdOptions(count=1000, spacing=1.5), 4, 3)
+    assert time.process_time() - begun < 0.3
+    near, _ = cKDTree([member.place for member in members]).query(
+        [member.place for member in members], 2
+    )
+    assert near[:, 1].min() >= 0.62 * 1.5 - 1e-9
 
 
 def test_people_motions_and_times_are_mixed() -> None:
