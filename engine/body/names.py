@@ -50,6 +50,9 @@ ARKIT_EXPRESSIONS = tuple(
 )
 """The 52 facial actions of Apple's ARKit, by name."""
 
+LOOK_RADIANS = 0.52
+"""An eye's turn at a weight of 1 of ``eyeLookUp`` and the like."""
+
 JAW_ACTION = "jawOpen"
 """The action that opens the mouth; a body without it opens its mouth at the jaw's joint."""
 

@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..body.names import ARKIT_EXPRESSIONS
+from ..body.names import ARKIT_EXPRESSIONS, LOOK_RADIANS
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import FloatArray, LikenessError
 from ..files.untrusted import CorruptFileError, parse_json, read_text
-from .face_keys import KNOWN, Arrays, joints_of_head, pose_of_head
+from .face_keys import ASSUMED_RATE, KNOWN, Arrays, joints_of_head, pose_of_head
 
 FACE_SUFFIXES = (".csv", ".json")
 
@@ -33,9 +33,6 @@ _MAX_FRAMES = 300_000
 _MAX_WEIGHT = 100.0
 _RATES = (24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 90.0, 100.0, 120.0)
 _APP_RATE = 60.0  # of Live Link Face
-_LOOK_RADIANS = 0.52
-"""An eye's turn at a weight of 1 of ``eyeLookUp`` and the like."""
-
 _MOVES = 0.02  # standard deviation of weights that say where an eye looks
 _TIMECODE = re.compile(r"(\d+):(\d+):(\d+)[:;](\d+)(\.\d+)?")
 _ANGLES = tuple(
@@ -51,12 +48,17 @@ _LIST_NAMES = ("frames", "data", "animation", "samples", "results")
 
 
 class _Table(NamedTuple):
-    """Rows of numbers: names of the columns, [T, n] values, [T] seconds or None, rate or None."""
+    """Rows of numbers: names of the columns, [T, n] values, [T] times or None, rate or None.
+
+    Times are seconds, or milliseconds that the file does not name so. ``assumed``: the rate is the
+    app's usual one.
+    """
 
     names: list[str]
     values: FloatArray
     times: FloatArray | None
     rate: float | None
+    assumed: bool = False
 
 
 def read_face_capture(path: Path) -> Arrays:
@@ -67,7 +69,8 @@ def read_face_capture(path: Path) -> Arrays:
 
     Returns:
         ``expression`` with ``expression_names``; the head's turn in ``body_pose``, the eyes' in
-        ``leye_pose`` and ``reye_pose``; ``mocap_frame_rate`` where the file tells it.
+        ``leye_pose`` and ``reye_pose``; ``mocap_frame_rate`` where the file tells it, or, with
+        ``face_keys.ASSUMED_RATE``, the app's usual one.
 
     Raises:
         LikenessError: names the file, the row or frame and column, and what to do.
@@ -90,7 +93,10 @@ def _on_even_grid(table: _Table) -> _Table:
     times = table.times
     if times is None or len(times) < 2:
         return table
-    rate = table.rate or 1.0 / max(float(np.median(np.diff(times))), 1e-4)
+    step = float(np.median(np.diff(times)))
+    if table.rate is None and step >= 1.0:  # milliseconds: nobody films a face once a second
+        times, step = times / 1000.0, step / 1000.0
+    rate = table.rate or 1.0 / max(step, 1e-4)
     if not 1.0 <= rate <= 1000.0:
         raise CorruptFileError(f"its times are {1 / rate:g} s apart")
     count = round(float(times[-1] - times[0]) * rate) + 1
@@ -98,7 +104,7 @@ def _on_even_grid(table: _Table) -> _Table:
         raise CorruptFileError(f"its times span {count:,} frames; the limit is {_MAX_FRAMES:,}")
     grid = times[0] + np.arange(count) / rate
     values = np.stack([np.interp(grid, times, column) for column in table.values.T], 1)
-    return _Table(table.names, values, None, rate)
+    return table._replace(values=values, times=None, rate=rate)
 
 
 def _to_arrays(table: _Table) -> Arrays:
@@ -139,6 +145,8 @@ def _to_arrays(table: _Table) -> Arrays:
     }
     if table.rate is not None:
         arrays["mocap_frame_rate"] = np.array(float(table.rate))
+    if table.assumed:
+        arrays[ASSUMED_RATE] = np.array(True)
     return arrays
 
 
@@ -151,7 +159,7 @@ def _look_of_weights(weights: Mapping[str, FloatArray], side: str) -> FloatArray
     outwards = weights[f"eyeLookOut{side}"] - weights[f"eyeLookIn{side}"]
     down = weights[f"eyeLookDown{side}"] - weights[f"eyeLookUp{side}"]
     left = outwards if side == "Left" else -outwards
-    look: FloatArray = _LOOK_RADIANS * np.stack([left, down], 1)
+    look: FloatArray = LOOK_RADIANS * np.stack([left, down], 1)
     return look
 
 
@@ -162,7 +170,7 @@ def _find_signs(looks: FloatArray, given: FloatArray | None) -> FloatArray:
     signs = _DEFAULT_SIGNS.copy()
     for k in range(2):
         a, b = looks[:, k] - looks[:, k].mean(), given[:, k] - given[:, k].mean()
-        if a.std() > _MOVES * _LOOK_RADIANS and b.std() > 1e-4:
+        if a.std() > _MOVES * LOOK_RADIANS and b.std() > 1e-4:
             alike = float(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b))
             if abs(alike) > 0.3:
                 signs[k] = np.sign(alike)
@@ -202,30 +210,33 @@ def _read_csv(text: str) -> _Table:
             raise CorruptFileError(f"row {r} has {len(row)} columns, not {len(header)}")
         for c, (k, name) in enumerate(columns.items()):
             values[r - 2, c] = _number(row[k], f"row {r}, column {name}")
-    times, rate = _times_of_csv(header, body)
-    return _Table(list(columns.values()), values, times, rate)
+    times, rate, assumed = _times_of_csv(header, body)
+    return _Table(list(columns.values()), values, times, rate, assumed)
 
 
 def _times_of_csv(
     header: Sequence[str], rows: Sequence[Sequence[str]]
-) -> tuple[FloatArray | None, float | None]:
-    """[T] seconds and the frame rate, where the table has them."""
+) -> tuple[FloatArray | None, float | None, bool]:
+    """[T] times and the frame rate, where the table has them; whether the rate is assumed."""
     if "timecode" in header:
         k = header.index("timecode")
         return _read_timecodes([row[k] for row in rows])
     for name, unit in _TIME_NAMES.items():
         if name in header:
             k = header.index(name)
-            seconds = [
+            times = [
                 unit * _number(row[k], f"row {r}, column {name}", 1e12)
                 for r, row in enumerate(rows, 2)
             ]
-            return _increasing(np.array(seconds), "row", 2), None
-    return None, None
+            return _increasing(np.array(times), "row", 2), None, False
+    return None, None, False
 
 
-def _read_timecodes(codes: Sequence[str]) -> tuple[FloatArray, float]:
-    """[T] seconds of HH:MM:SS:FF.sss, and the frame rate that their frames count to."""
+def _read_timecodes(codes: Sequence[str]) -> tuple[FloatArray, float, bool]:
+    """[T] seconds of HH:MM:SS:FF.sss, and the frame rate that their frames count to.
+
+    Within one second that is unknown: then it is the app's usual one, and the third value is true.
+    """
     parts = np.empty((len(codes), 2))
     for r, code in enumerate(codes, 2):
         found = _TIMECODE.fullmatch(code.strip())
@@ -240,7 +251,7 @@ def _read_timecodes(codes: Sequence[str]) -> tuple[FloatArray, float]:
         raise CorruptFileError(f"column Timecode counts to {most:g} frames a second")
     times = parts[:, 0] + parts[:, 1] / rate
     times = times + 86_400.0 * np.cumsum(np.diff(times, prepend=times[0]) < -43_200)  # midnight
-    return _increasing(times, "row", 2), rate
+    return _increasing(times, "row", 2), rate, not whole
 
 
 def _increasing(times: FloatArray, what: str, first: int) -> FloatArray:
@@ -276,8 +287,6 @@ def _read_json(text: str) -> _Table:
     values = np.array([[row.get(name, 0.0) for name in found] for row in rows])
     timed = len(times) == len(rows) and len(rows) > 1
     clock = _increasing(np.array(times), "frame", 1) if timed else None
-    if clock is not None and rate is None and np.median(np.diff(clock)) >= 1.0:
-        clock = clock / 1000.0  # milliseconds: nobody films a face once a second
     return _Table(found, values.reshape(len(rows), len(found)), clock, rate)
 
 

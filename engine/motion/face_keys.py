@@ -23,6 +23,9 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 KNOWN = "known_joints"
 """Key of the joints, [55] bool, that a motion of a part of the body is about."""
 
+ASSUMED_RATE = "frame_rate_is_assumed"
+"""Key that is there, true, if the frame rate is not the file's but the program's usual one."""
+
 _ROWS = {"rotation": slice(33, 36), "neck_pose": slice(42, 45)}
 """Columns of ``body_pose`` for FLAME's joints: the body's neck and head."""
 

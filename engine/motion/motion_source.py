@@ -14,7 +14,7 @@ from ..body.model import Body
 from ..core.types import FRAME_STATES, NUM_JOINTS, BoolArray, FloatArray, LikenessError, Motion
 from ..files.weights import asset_path
 from . import reenact
-from .face_keys import known_joints, match_expression
+from .face_keys import ASSUMED_RATE, known_joints, match_expression
 from .io import body_digest, motion_from_arrays, read_arrays
 from .smplx_keys import ROWS, Arrays, HandModel, standardize_keys
 
@@ -80,7 +80,7 @@ def read_motion(
     expression = arrays.get("expression")
     face = expression is not None and expression.ndim > 0 and num_expression > 0
     face = face and expression is not None and expression.shape[-1] == num_expression
-    if "mocap_frame_rate" not in arrays and len(motion) > 1:
+    if ("mocap_frame_rate" not in arrays or ASSUMED_RATE in arrays) and len(motion) > 1:
         remarks.append(f"'{path.name}' has no frame rate; {motion.frame_rate:g} is assumed.")
     lost = int((motion.frame_state == FRAME_STATES.index("lost")).sum())
     if lost:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body.model import Body
-from ..body.names import ARKIT_EXPRESSIONS
+from ..body.names import ARKIT_EXPRESSIONS, LOOK_RADIANS
 from ..core.rotations import matrix_to_axis_angle
 from ..core.types import FloatArray, LikenessError
 from .detectors import Detectors
@@ -81,7 +81,6 @@ _RIDGE = 0.2  # against weights that only explain noise
 _STIFF_MM = 3.0  # points that expressions move by less tell where the head is
 _DEPTH_WEIGHT = 0.6  # the landmarks' depth is a guess
 _EYE_RADIUS = 0.0118  # metres
-_LOOK_RADIANS = 0.52  # of eyeLookUp and the like at a weight of 1
 _LOOK_LIMIT = 0.6
 _STILL_SHARE, _FAST_STEP = 0.25, 0.15
 """How much a new value counts that hardly moves, and from which step on it counts wholly."""
@@ -190,7 +189,7 @@ class FaceSolver:
                 ("Up", -down),
             ):
                 index = ARKIT_EXPRESSIONS.index(f"eyeLook{name}{side}")
-                weights[index] = np.clip(angle / _LOOK_RADIANS, 0, 1)
+                weights[index] = np.clip(angle / LOOK_RADIANS, 0, 1)
         weights = self._smooth(weights)
         eyes = [np.array([down, left, 0.0]) for left, down in looks]
         head = matrix_to_axis_angle(R @ self._straight.T)

@@ -155,6 +155,25 @@ def test_a_rate_that_is_not_told_is_assumed_and_said(tmp_path: Path) -> None:
     assert "30 is assumed" in source.notes[0]
 
 
+def test_within_one_second_the_timecodes_rate_is_assumed_and_said(tmp_path: Path) -> None:
+    """A short take at 30 frames a second became one at 60 without a word."""
+    codes = [timecode(k, 30) for k in range(20)]
+    source = read(tmp_path, "a.csv", live_link(make_weights()[:20], codes=codes))
+    assert source.motion.frame_rate == 60.0
+    assert source.notes == ("'a.csv' has no frame rate; 60 is assumed.",)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-3])
+def test_times_of_a_table_are_seconds_or_milliseconds(tmp_path: Path, unit: float) -> None:
+    weights = make_weights()
+    lines = [",".join(["Timestamp", *NAMES])]
+    for k, row in enumerate(weights):
+        lines.append(",".join([f"{1.7e9 + k / 50 / unit:.4f}", *(f"{v:.8f}" for v in row)]))
+    source = read(tmp_path, "a.csv", "\n".join(lines))
+    assert source.motion.frame_rate == pytest.approx(50.0, rel=1e-3)
+    np.testing.assert_allclose(source.motion.expression, weights, atol=1e-3)
+
+
 def test_every_command_takes_them(tmp_path: Path, target: TargetAvatar, body: Any) -> None:
     (tmp_path / "a.csv").write_text(live_link(make_weights()), encoding="utf-8")
     pose = load_pose(tmp_path / "a.csv", 52, 40, NAMES)
