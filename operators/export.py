@@ -110,12 +110,6 @@ class ExportOperator(JobOperator):
         self._scratch = Path(tempfile.mkdtemp(prefix="export-", dir=bpy.app.tempdir or None))
         return self._scratch
 
-    def _photo(self, avatar: Any) -> str:
-        """A file with the photo's pose, from which the worker finds the photo's light."""
-        path = self._scratch / "photo.npz"
-        scene_export.write_photo_pose(avatar, path)
-        return str(path)
-
     def done(self, context: Any, result: dict[str, Any]) -> None:
         files = result["files"]
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
@@ -125,6 +119,25 @@ class ExportOperator(JobOperator):
         super()._leave(context)
         if hasattr(self, "_scratch"):
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+class AlbedoExportOperator(ExportOperator):
+    """An export whose colors may lack the photo's light; a mixin for operators."""
+
+    albedo: option_property(  # type: ignore[valid-type]
+        ExportOptions,
+        "albedo",
+        name="Albedo",
+        description="Write colors without the photo's light, for programs that light the person",
+    )
+
+    def photo(self, avatar: Any) -> str | None:
+        """A file with the photo's pose, from which the worker finds its light, for albedo."""
+        if not self.albedo:
+            return None
+        path = self._scratch / "photo.npz"
+        scene_export.write_photo_pose(avatar, path)
+        return str(path)
 
 
 class ExportAvatar(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -233,7 +246,7 @@ class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         }
 
 
-class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
+class ExportScene(AlbedoExportOperator, bpy.types.Operator):  # type: ignore[misc]
     """Save the avatar as splats, as a rigged mesh with a baked texture, or both"""
 
     bl_idname = "likeness.export_scene"
@@ -275,12 +288,6 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         items=TEXTURE_SIZES,
         default="2048",
     )
-    albedo: option_property(  # type: ignore[valid-type]
-        ExportOptions,
-        "albedo",
-        name="Albedo",
-        description="Write colors without the photo's light, for programs that light the person",
-    )
 
     def suffix(self) -> str:
         return str(self.kind)
@@ -310,7 +317,7 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             "folder": str(scratch),
             "out": str(out),
             "poses": str(poses) if poses else None,
-            "photo": self._photo(avatar) if self.albedo else None,
+            "photo": self.photo(avatar),
             "options": asdict(
                 ExportOptions(
                     self.content,
@@ -322,7 +329,7 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         }
 
 
-class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
+class ExportRig(AlbedoExportOperator, bpy.types.Operator):  # type: ignore[misc]
     """Save a rigged mesh with a baked texture and vertex colors, for game engines and other
     programs. The mesh is approximate: hair and loose clothes become bulges"""
 
@@ -354,12 +361,6 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         items=TEXTURE_SIZES,
         default="2048",
     )
-    albedo: option_property(  # type: ignore[valid-type]
-        ExportOptions,
-        "albedo",
-        name="Albedo",
-        description="Write colors without the photo's light, for programs that light the person",
-    )
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         self.target()
@@ -373,7 +374,7 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             "task": "export",
             "folder": str(scratch),
             "out": str(scratch / "mesh.npz"),
-            "photo": self._photo(avatar) if self.albedo else None,
+            "photo": self.photo(avatar),
             "options": asdict(ExportOptions(texture=int(self.texture), albedo=self.albedo)),
         }
 

@@ -138,7 +138,7 @@ class ControlLiveFace(bpy.types.Operator):  # type: ignore[misc]
         if self.command == "RECORD":
             live_face.toggle_recording()
         else:
-            live_face.tell_worker(self.command.lower())
+            live_face.send_to_worker(self.command.lower())
         return {"FINISHED"}
 
 

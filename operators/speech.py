@@ -111,7 +111,7 @@ class AnimateFromAudio(MotionJob, ActionProperties, bpy.types.Operator, ImportHe
         layout = self.layout
         layout.use_property_split, layout.use_property_decorate = True, False
         switch = self.filepath.lower().endswith(".dat")
-        lip_sync = self.filepath.lower().endswith(motion_requests.LIP_SYNC_SUFFIXES)
+        lip_sync = self.filepath.lower().endswith(motion_requests.CUE_SUFFIXES)
         names: tuple[str, ...] = ("cue_fps",) if switch else ()
         if not lip_sync:
             names = ("text", "text_file", "language", "sound")
@@ -130,7 +130,7 @@ class AnimateFromAudio(MotionJob, ActionProperties, bpy.types.Operator, ImportHe
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, None]:
         yield from super().done(context, result)
         audio = Path(self._source)
-        if self.sound and audio.suffix.lower() not in motion_requests.LIP_SYNC_SUFFIXES:
+        if self.sound and audio.suffix.lower() not in motion_requests.CUE_SUFFIXES:
             sound.add_sound(context.scene, audio, self._wanted.action.start)
 
 

@@ -63,11 +63,11 @@ def take_recording() -> list[Face]:
     return faces
 
 
-def tell_worker(command: str) -> None:
+def send_to_worker(command: str) -> None:
     """Send ``neutral`` or ``stop`` to the worker that follows the face."""
     job = running.current_job()
     if job is not None and job.job is not None:
-        job.job.tell({"answer": command})
+        job.job.send({"answer": command})
 
 
 def stop_once() -> bool:
@@ -75,7 +75,7 @@ def stop_once() -> bool:
     if _Store.stopping or not is_live():
         return False
     _Store.stopping = True
-    tell_worker("stop")
+    send_to_worker("stop")
     return True
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.core.types import LikenessError
+from ...engine.motion.speech.cue_suffixes import CUE_SUFFIXES
 from ...engine.workflows.options import SpeakOptions, TrackOptions
 from .. import keys
 from ..portrait import output_folder, scratch_file
@@ -26,9 +27,8 @@ from .record import (
 
 SUFFIXES = (".npz", ".npy", ".bvh", ".csv", ".json", ".fbx")
 VIDEO_GLOB = "*.mp4;*.mov;*.mkv;*.m4v;*.avi;*.webm;*.jpg;*.jpeg;*.png"
-LIP_SYNC_SUFFIXES = (".tsv", ".xml", ".json", ".dat", ".pgo")
 AUDIO_SUFFIXES = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".mp4", ".mov", ".mkv")
-AUDIO_GLOB = ";".join(f"*{suffix}" for suffix in (*AUDIO_SUFFIXES, *LIP_SYNC_SUFFIXES))
+AUDIO_GLOB = ";".join(f"*{suffix}" for suffix in (*AUDIO_SUFFIXES, *CUE_SUFFIXES))
 
 Request = Generator[float, None, dict[str, Any]]
 

@@ -152,8 +152,8 @@ class WorkerJob:
         self.question = None
         self._process.send(content)
 
-    def tell(self, content: Mapping[str, Any]) -> None:
-        """Send the running worker a line that it has not asked for."""
+    def send(self, content: Mapping[str, Any]) -> None:
+        """Send the running worker a line for which it has not asked."""
         if not self.finished:
             self._process.send(content)
 

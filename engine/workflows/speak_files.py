@@ -19,7 +19,8 @@ from ..files.weights import asset_path
 from ..motion.face_keys import KNOWN, Arrays, joints_of_head, pose_of_head
 from ..motion.io import pose_arrays, write_npz
 from ..motion.speech.audio import read_audio
-from ..motion.speech.cue_files import CUE_SUFFIXES, read_cues
+from ..motion.speech.cue_files import read_cues
+from ..motion.speech.cue_suffixes import CUE_SUFFIXES
 from ..motion.speech.performance import (
     METHODS,
     FacePerformance,

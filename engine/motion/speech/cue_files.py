@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 from ...core.types import LikenessError
 from ...files.untrusted import CorruptFileError, parse_json, read_text, require_file
 from .audio import MAX_SECONDS
+from .cue_suffixes import CUE_SUFFIXES
 from .visemes import Cue, Phone, phones_to_cues, read_viseme_table
 
-CUE_SUFFIXES = (".tsv", ".xml", ".json", ".dat", ".pgo")
 DEFAULT_RATE = 24.0
 """Frames a second of a Moho switch, which does not say: Papagayo's own default."""
 
@@ -38,7 +38,7 @@ def read_cues(path: Path, frame_rate: float | None = None) -> list[Cue]:
     """Read a lip-sync file.
 
     Args:
-        path: the file, told apart by its suffix (:data:`CUE_SUFFIXES`).
+        path: the file, known by its suffix, one of :data:`.cue_suffixes.CUE_SUFFIXES`.
         frame_rate: of a Moho switch; None for :data:`DEFAULT_RATE`.
 
     Raises:

@@ -24,7 +24,7 @@ FRAMES = 8
 class Deaf:
     """A channel that nobody reads."""
 
-    def progress(self, *told: Any) -> None: ...
+    def progress(self, *stage: Any) -> None: ...
 
 
 def target() -> TargetAvatar:

@@ -164,9 +164,9 @@ def test_other_languages_go_by_energy_and_formants() -> None:
     assert speech.method == "acoustics"
     assert "'de'" in speech.notes[0]
     assert "energy and formants" in speech.notes[0]
-    told = hear_speech(Audio(noise.astype(np.float32)), "Guten Tag", "de")
-    assert told.notes[1] == "The text was left out."
-    assert not told.phones
+    heard = hear_speech(Audio(noise.astype(np.float32)), "Guten Tag", "de")
+    assert heard.notes[1] == "The text was left out."
+    assert not heard.phones
 
 
 def test_without_the_package_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ FRAMES = 40
 
 
 class CommandedChannel(Channel):
-    """Answers what is told after a number of faces."""
+    """Sends commands after a number of faces."""
 
     def __init__(self, commands: dict[int, str]) -> None:
         self.lines = io.StringIO()
