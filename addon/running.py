@@ -223,8 +223,8 @@ def stage_seconds(request: Mapping[str, Any]) -> dict[str, float]:
     """Stage -> estimated seconds, if the task's module has ``stage_seconds``; else empty."""
     task = request.get("task", "build")
     module = importlib.import_module(f"...engine.workflows.worker.{task}", __name__)
-    tell = getattr(module, "stage_seconds", None)
-    return dict(tell({**module.DEFAULTS, **request})) if tell is not None else {}
+    estimate = getattr(module, "stage_seconds", None)
+    return dict(estimate({**module.DEFAULTS, **request})) if estimate is not None else {}
 
 
 def poll_job(running: RunningJob) -> JobState:
@@ -245,12 +245,12 @@ def advance_steps(running: RunningJob) -> tuple[bool, Any]:
     until = time.perf_counter() + STEP_SECONDS
     while True:
         try:
-            told = next(running.steps)
+            fraction = next(running.steps)
         except StopIteration as finished:
             running.steps = None
             return True, finished.value
-        if running.part == "prepare" and isinstance(told, float):
-            running.estimate.take("prepare", told, time.monotonic())
+        if running.part == "prepare" and isinstance(fraction, float):
+            running.estimate.take("prepare", fraction, time.monotonic())
         if time.perf_counter() > until:
             return False, None
 

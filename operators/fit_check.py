@@ -133,8 +133,8 @@ class UseThisPose(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
     def execute(self, context: Any) -> set[str]:
         pose = fit_adjustment.read_shown_pose(fit_adjustment.find_fit_scene())
         fit_adjustment.leave_fit_scene(context)
-        told = {"full_pose": pose.full_pose.tolist(), "transl": pose.transl.tolist()}
-        _answer(context, {"answer": "adjust", "pose": told})
+        shown = {"full_pose": pose.full_pose.tolist(), "transl": pose.transl.tolist()}
+        _answer(context, {"answer": "adjust", "pose": shown})
         return {"FINISHED"}
 
 
