@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.core.types import LikenessError
-from ...engine.motion.speech.cue_suffixes import CUE_SUFFIXES
+from ...engine.motion.speech.cue_suffixes import CUE_SUFFIXES as CUE_SUFFIXES
 from ...engine.workflows.options import SpeakOptions, TrackOptions
 from .. import keys
 from ..portrait import output_folder, scratch_file

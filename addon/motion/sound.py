@@ -45,4 +45,4 @@ def add_sound(scene: Any, path: Path, frame: int) -> None:
 
 def _find_place(path: str) -> str:
     """A path without ``//`` and ``..``, for comparison: saving makes Blender's paths relative."""
-    return os.path.normcase(os.path.normpath(bpy.path.abspath(path)))
+    return os.path.normcase(os.path.normpath(str(bpy.path.abspath(path))))

@@ -75,8 +75,8 @@ def read_avatar(objects: AvatarObjects, graded: bool = True) -> Avatar:
         ) from error
     grades = get_grades(objects.splats) if graded else {}
     if grades:
-        graded = grade_colors(srgb_to_linear(gaussians.colors), gaussians.part, grades)
-        colors = linear_to_srgb(np.clip(graded, 0.0, 1.0)).astype(np.float32)
+        linear = grade_colors(srgb_to_linear(gaussians.colors), gaussians.part, grades)
+        colors = linear_to_srgb(np.clip(linear, 0.0, 1.0)).astype(np.float32)
         gaussians = replace(gaussians, colors=colors)
         avatar = record_edit(
             avatar, {"grade": {name: grade._asdict() for name, grade in grades.items()}}
