@@ -1,8 +1,9 @@
-"""Clothes go on beyond the frame: a strip of the photo, mirrored at its sides and lower edge.
+"""Clothes go on below the frame: a strip of the photo, mirrored at its lower edge.
 
 A garment that the frame cuts would end in a straight line between the photo's weave, stripes and
 prints and the completed, coarser cloth. The mirrored strip carries them on for a hand's width and
-fades into the completed cloth.
+fades into the completed cloth. The picture's sides mostly cut arms, onto which badges of the chest
+would be mirrored.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def continue_beyond_frame(
     vertices: FloatArray,
     budget: int,
 ) -> BoundGaussians:
-    """Make the strip of cloth beyond the photo's frame.
+    """Make the strip of cloth below the photo's frame.
 
     Args:
         matte: of the photo.
@@ -107,14 +108,14 @@ def continue_beyond_frame(
 
 @dataclass(frozen=True)
 class _Strip:
-    """The photo, mirrored beyond its sides and lower edge by ``pad`` pixels.
+    """The photo, mirrored below its lower edge by ``pad`` pixels.
 
     Attributes:
         camera: of the larger picture.
         colors: [H, W, 3] sRGB 0..1.
         label: [H, W] index into ``labels.LABELS``.
-        same: [H, W] pixels beyond the frame that may be shown: all between them and the frame's
-            edge mirrors one solid cloth of one limb.
+        same: [H, W] pixels below the frame that may be shown: all between them and its edge mirrors
+            one solid cloth of one limb.
         group: [H, W] limb of the frame's nearest pixel.
         beyond: [H, W] pixels to the frame, 0 in it.
         another: [H, W] pixels to the mirror image of something else.
@@ -131,33 +132,28 @@ class _Strip:
     @staticmethod
     def around(matte: Matte, camera: Camera, regions: Regions, pad: int) -> _Strip:
         w, h = camera.width, camera.height
-        pad = min(pad, w - 1, h - 1)
+        pad = min(pad, h - 1)
         colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
         label, group = (resize_nearest(m, (h, w)) for m in (regions.label, regions.group))
         label = np.where(alpha > S.solid, label, -1)
-        sides = ((0, pad), (pad, pad))
-        mirrored = [np.pad(m, sides, mode="reflect") for m in (label, group)]
-        edge = [np.pad(m, sides, mode="edge") for m in (label, group)]
+        below = ((0, pad), (0, 0))
+        mirrored = [np.pad(m, below, mode="reflect") for m in (label, group)]
+        edge = [np.pad(m, below, mode="edge") for m in (label, group)]
         same = (mirrored[0] == edge[0]) & (mirrored[1] == edge[1])
         same &= np.isin(mirrored[0], (UPPER, LOWER))
-        # Outwards from the frame, the first pixel of something else ends it.
-        same[:h, pad - 1 :: -1] = np.logical_and.accumulate(same[:h, pad - 1 :: -1], axis=1)
-        same[:h, pad + w :] = np.logical_and.accumulate(same[:h, pad + w :], axis=1)
-        same[h:] = np.logical_and.accumulate(same[h:], axis=0)
-        same[:h, pad : pad + w] = True
-        same[h:] &= same[h - 1]
+        # Downwards from the frame, the first pixel of something else ends it.
+        same[:h] = True
+        same = np.logical_and.accumulate(same, axis=0)
         another = distance_inside(same)
-        same[:h, pad : pad + w] = False
-        rows, cols = np.mgrid[: h + pad, : w + 2 * pad]
-        down = np.maximum(rows - (h - 1), 0)
-        aside = np.maximum(np.maximum(pad - cols, cols - (pad + w - 1)), 0)
+        same[:h] = False
+        down = np.maximum(np.arange(h + pad) - (h - 1), 0)
         return _Strip(
-            crop_camera(camera, (-pad, 0, w + pad, h + pad)),
-            np.pad(colors, (*sides, (0, 0)), mode="reflect"),
+            crop_camera(camera, (0, 0, w, h + pad)),
+            np.pad(colors, (*below, (0, 0)), mode="reflect"),
             mirrored[0],
             same,
             edge[1],
-            np.hypot(down, aside),
+            np.repeat(down[:, None], w, axis=1),
             another,
         )
 
