@@ -59,8 +59,6 @@ from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.live_face import FaceFollower
 from likeness.engine.tracking.live_source import LIVE_SIDE
 from PIL import Image
-from portraits import round_figures
-from render import describe_machine
 
 Figures = dict[str, Any]
 
@@ -187,7 +185,8 @@ def main() -> None:
             start = time.perf_counter()
             figures |= measure(options)
             figures[f"{name}_seconds"] = time.perf_counter() - start
-    print(json.dumps({**round_figures(figures), "machine": describe_machine()}))
+    rounded = {k: round(v, 2) if isinstance(v, float) else v for k, v in figures.items()}
+    print(json.dumps(rounded))
 
 
 if __name__ == "__main__":

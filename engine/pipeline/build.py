@@ -247,7 +247,8 @@ def lift_mattes(
                 known=known,
             )
             wanted = [lifted.wanted or mattes[0]]
-            all_tracked = [replace(tracked, track=replace(track, pose=lifted.pose or track.pose))]
+            if lifted.pose is not None:
+                all_tracked = [replace(tracked, track=replace(track, pose=lifted.pose))]
     figures = None
     shots = [(matte, one.track) for matte, one in zip(mattes, all_tracked, strict=True)]
     if network is not None:

@@ -57,9 +57,10 @@ def speaks(folder: str, audio: str, lip_sync: str) -> dict[str, Any]:
     out["relative"] = [s.sound.filepath for s in scene.sequence_editor.strips]
     sound.add_sound(scene, Path(audio), 30)
     out["strips_saved"] = [s.frame_start for s in scene.sequence_editor.strips]
+    last = {"length": 10} if bpy.app.version >= (5, 0, 0) else {"frame_end": 10}
     for channel in range(1, 129):
         if channel not in {s.channel for s in scene.sequence_editor.strips}:
-            scene.sequence_editor.strips.new_effect(str(channel), "COLOR", channel, 1, frame_end=10)
+            scene.sequence_editor.strips.new_effect(str(channel), "COLOR", channel, 1, **last)
     try:
         sound.add_sound(scene, Path(folder) / "other.wav", 1)
         out["full"] = ""
