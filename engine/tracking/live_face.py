@@ -85,7 +85,7 @@ _LOOK_LIMIT = 0.6
 _STILL_SHARE, _FAST_STEP = 0.25, 0.15
 """How much a new value counts that hardly moves, and from which step on it counts wholly."""
 
-_SEARCH_EVERY = 8  # frames, while there is no face
+_SEARCH_EVERY = 8  # frames between searches for a lost face
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class SpeakOptions:
     """
 
     text: str | None = option(
-        None, help="Words that are spoken, in English: the mouth is then surer.", metavar="TEXT"
+        None, help="Spoken words, in English, for more accurate lip sync.", metavar="TEXT"
     )
     text_file: Path | None = option(None, help="Text file (UTF-8) with the words.", metavar="FILE")
     language: str = option(

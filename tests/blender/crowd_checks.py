@@ -229,7 +229,7 @@ def shown(folder: str) -> dict[str, Any]:
 
 
 def stopped(folder: str) -> dict[str, Any]:
-    """A crowd that is closed, or fails, at any step leaves nothing; deleted splats are no error."""
+    """A crowd that is cancelled or fails leaves nothing; members without splats stay."""
     root = Path(folder)
     batch, motions = _folders(root)
     request = {

@@ -153,7 +153,7 @@ def lift_photo(
     parser: ParserRuntime | None = None,
     nape: bool = True,
     known: IntArray | None = None,
-    order: bool = True,
+    reorder_arms: bool = True,
 ) -> LiftResult:
     """Turn a tracked portrait into Gaussians bound to the person's body.
 
@@ -169,7 +169,7 @@ def lift_photo(
         parser: says what the photo shows, together with rules; None: rules alone.
         nape: whether the body gets the piece that holds hair beside the neck.
         known: [.., ..] labels, as for :func:`label_photo`.
-        order: whether arms may move before or behind others, as the photo shows them.
+        reorder_arms: whether arms may move before or behind others, as the photo shows them.
 
     Raises:
         LikenessError: the budget is below ``MIN_GAUSSIANS``, the matte shows no person, or it
@@ -186,7 +186,7 @@ def lift_photo(
     groups = vertex_groups(body)
     grid = options.region_pixels
     found = label_photo(matte, observation, track, body, vertices, grid, parser, known)
-    for correct in (order_arms, reach_shown_hands) if order else (reach_shown_hands,):
+    for correct in (order_arms, reach_shown_hands) if reorder_arms else (reach_shown_hands,):
         pose = correct(found.regions, found.camera, body, track.pose)
         if pose is not track.pose:
             track = replace(track, pose=pose)

@@ -123,22 +123,12 @@ def _order_arm(
     if min(len(part) for part in parts[:2]) == 0:
         return pose
     first, second, elbow, wrist = _bend_arms(own.joints, camera_position(camera))
-    others = np.delete(depths, arm, axis=0).min(0)
-    start = _disorder(
-        own,
-        np.eye(3)[None],
-        np.eye(3)[None],
-        own.joints[None, 1],
-        own.joints[None, 2],
-        arm,
-        regions,
-        depths,
-        others,
-        camera,
-    )[0]
+    scene = _Scene(arm, regions, depths, np.delete(depths, arm, axis=0).min(0), camera)
+    still = np.eye(3)[None]
+    start = float(scene.measure_disorder(own, still, still, own.joints[1:2], own.joints[2:])[0])
     if start < S.wrong:
         return pose
-    disorder = _disorder(own, first, second, elbow, wrist, arm, regions, depths, others, camera)
+    disorder = scene.measure_disorder(own, first, second, elbow, wrist)
     xy, z = project(np.concatenate([elbow, own.joints[None, 1]]), camera)
     aside = np.linalg.norm(xy[:-1] - xy[-1], axis=1) * z[:-1] / float(camera.K[0, 0])
     slid = np.linalg.norm(wrist - own.joints[2], axis=1)
@@ -202,37 +192,51 @@ def _smallest_turns(start: FloatArray, ends: FloatArray) -> FloatArray:
     return axis_angle_to_matrix(angle * axis / np.maximum(sine, 1e-12))
 
 
-def _disorder(
-    own: _Arm,
-    first: FloatArray,
-    second: FloatArray,
-    elbow: FloatArray,
-    wrist: FloatArray,
-    arm: int,
-    regions: Regions,
-    depths: FloatArray,
-    others: FloatArray,
-    camera: Camera,
-) -> FloatArray:
-    """[K] mean metres that the points of an arm are out of order with the picture."""
-    shoulder = own.joints[0]
-    upper = shoulder + np.einsum("kab,nb->kna", first, own.points[0] - shoulder)
-    fore = elbow[:, None] + np.einsum("kab,nb->kna", second, own.points[1] - own.joints[1])
-    hand = wrist[:, None] + (own.points[2] - own.joints[2])
-    points = np.concatenate([upper, fore, hand], 1)
-    facing = np.concatenate(own.facing)
-    xy, z = project(points.reshape(-1, 3), camera)
-    xy, z = xy.reshape(*points.shape[:2], 2), z.reshape(points.shape[:2])
-    size = np.array([camera.width, camera.height])
-    inside = (z > 0) & (xy >= 0).all(-1) & (xy < size).all(-1)
-    col, row = np.moveaxis(np.clip(xy, 0, size - 1).astype(np.int64), -1, 0)
-    group = regions.group[row, col]
-    person = inside & regions.mask[row, col] & (regions.label[row, col] != OBJECT)
-    front = depths[np.clip(group, 0, len(GROUPS) - 1), row, col]
-    covered = person & (group != arm) & np.isfinite(front)
-    cost = np.where(covered, np.clip(front + S.margin - z, 0.0, S.deepest), 0.0)
-    behind = others[row, col]
-    shown = person & (group == arm) & facing & np.isfinite(behind)
-    cost += np.where(shown, np.clip(z + S.above - behind, 0.0, S.deepest), 0.0)
-    cost += np.where(inside & ~regions.mask[row, col], S.beyond, 0.0)
-    return np.asarray(cost.mean(1))
+@dataclass(frozen=True)
+class _Scene:
+    """What the photo says of the depth of one arm.
+
+    Attributes:
+        arm: index into ``regions.GROUPS``.
+        regions: of the photo.
+        depths: [G, H, W] of each limb alone, metres, inf beside it.
+        others: [H, W] of the nearest limb but the arm.
+        camera: of the regions' grid.
+    """
+
+    arm: int
+    regions: Regions
+    depths: FloatArray
+    others: FloatArray
+    camera: Camera
+
+    def measure_disorder(
+        self, own: _Arm, first: FloatArray, second: FloatArray, elbow: FloatArray, wrist: FloatArray
+    ) -> FloatArray:
+        """Return the mean metres [K] that an arm's points are out of order with the picture.
+
+        ``first`` and ``second`` [K, 3, 3], ``elbow`` and ``wrist`` [K, 3] are as
+        :func:`_bend_arms` returns them.
+        """
+        regions, camera = self.regions, self.camera
+        shoulder = own.joints[0]
+        upper = shoulder + np.einsum("kab,nb->kna", first, own.points[0] - shoulder)
+        fore = elbow[:, None] + np.einsum("kab,nb->kna", second, own.points[1] - own.joints[1])
+        hand = wrist[:, None] + (own.points[2] - own.joints[2])
+        points = np.concatenate([upper, fore, hand], 1)
+        facing = np.concatenate(own.facing)
+        xy, z = project(points.reshape(-1, 3), camera)
+        xy, z = xy.reshape(*points.shape[:2], 2), z.reshape(points.shape[:2])
+        size = np.array([camera.width, camera.height])
+        inside = (z > 0) & (xy >= 0).all(-1) & (xy < size).all(-1)
+        col, row = np.moveaxis(np.clip(xy, 0, size - 1).astype(np.int64), -1, 0)
+        group = regions.group[row, col]
+        person = inside & regions.mask[row, col] & (regions.label[row, col] != OBJECT)
+        front = self.depths[np.clip(group, 0, len(GROUPS) - 1), row, col]
+        covered = person & (group != self.arm) & np.isfinite(front)
+        cost = np.where(covered, np.clip(front + S.margin - z, 0.0, S.deepest), 0.0)
+        behind = self.others[row, col]
+        shown = person & (group == self.arm) & facing & np.isfinite(behind)
+        cost += np.where(shown, np.clip(z + S.above - behind, 0.0, S.deepest), 0.0)
+        cost += np.where(inside & ~regions.mask[row, col], S.beyond, 0.0)
+        return np.asarray(cost.mean(1))

@@ -390,7 +390,7 @@ def lift_multiview(
             own[0],
             labels=labels,
             parser=parser,
-            order=False,  # several photos know better how far away an arm is
+            reorder_arms=False,  # several photos know better how far away an arm is
         )
     lifts = [first.gaussians]
     for view, matte, budget in zip(views[1:], mattes[1:], own[1:], strict=True):
@@ -406,7 +406,7 @@ def lift_multiview(
                 find_skirt=False,
                 labels=labels,
                 parser=parser,
-                order=False,
+                reorder_arms=False,
             )
         lifts.append(other.gaussians)
     if len(first.body.f) != len(body.f):

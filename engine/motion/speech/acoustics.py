@@ -53,7 +53,7 @@ class SoundCurves:
     Attributes:
         loudness: [N] 0..1, by decibels from a pause to the loudest parts.
         hiss: [N] 0..1, the share of the energy above 3 kHz.
-        pitch: [N] hertz, 0 where there is no voice.
+        pitch: [N] hertz, 0 where the sound is unvoiced.
     """
 
     loudness: FloatArray

@@ -130,7 +130,7 @@ def _read_media(path: Path) -> FloatArray:
 
 
 def _decode(av: Any, container: Any, stream: Any, path: Path) -> list[FloatArray]:
-    """Chunks of samples [n], from the file's beginning: silence where there is no sound.
+    """Chunks of samples [n], from the file's beginning: gaps are silent.
 
     A video's sound may begin later than its pictures, and parts that cannot be decoded are silent.
     """

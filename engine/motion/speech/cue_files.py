@@ -92,7 +92,7 @@ def _make_cues(shapes: Shapes, names: Mapping[str, Sequence[str]]) -> list[Cue]:
         elif key.rstrip("012") in read_viseme_table().phones:  # Papagayo's CMU phones
             cues += phones_to_cues([Phone(key.rstrip("012"), start, end)])
         else:
-            raise CorruptFileError(f"{place}: there is no shape '{name[:40]}'")
+            raise CorruptFileError(f"{place}: unknown mouth shape '{name[:40]}'")
     return [cue for cue in cues if cue.end > cue.start]
 
 

@@ -121,7 +121,7 @@ def hear_speech(audio: Audio, text: str | None = None, language: str = ENGLISH) 
 
 
 def _without_quiet(phones: Sequence[Phone], curves: SoundCurves) -> list[Phone]:
-    """Leave out what the recogniser hears in silence; nothing if there is no sound at all."""
+    """Leave out what the recogniser hears in silence; a silent recording gives nothing."""
     kept = []
     for phone in phones:
         first = int(phone.start / HOP_SECONDS)

@@ -22,7 +22,11 @@ from typing import TYPE_CHECKING, Any
 from ...core.types import LikenessError
 
 if TYPE_CHECKING:
+    from ...motion.placing import TargetAvatar
+    from ...motion.prepare_motion import MotionOptions
     from .main import Channel
+
+Notes = tuple[str, ...]
 
 DEFAULTS: dict[str, Any] = {
     "motion": ...,
@@ -77,6 +81,16 @@ def parse_motion_options(values: dict[str, Any]) -> Any:
         return MotionOptions(**{**values, **paths})
     except TypeError as error:
         raise LikenessError(f"The request's options are wrong: {error}.") from error
+
+
+def prepare_for(
+    motion_file: Path, target: TargetAvatar, options: MotionOptions, output: Path, notes: Notes = ()
+) -> dict[str, Any]:
+    """Prepare a written motion for one avatar; returns the result of the job."""
+    from ...motion.prepare_motion import load_retargeted
+
+    source = load_retargeted(motion_file, target, options)
+    return write_prepared(source, output, (*notes, *source.notes))
 
 
 def write_prepared(source: Any, output: Path, notes: tuple[str, ...]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.options import options_from_json
-from .motion import parse_motion_options, write_prepared
+from .motion import parse_motion_options, prepare_for
 
 if TYPE_CHECKING:
     from .main import Channel
@@ -37,7 +37,6 @@ DEFAULTS: dict[str, Any] = {
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Listen, write and prepare the motion; see the module."""
     from ...motion.placing import TargetAvatar
-    from ...motion.prepare_motion import load_retargeted
     from ..options import SpeakOptions
     from ..speak_files import speak_to_file
 
@@ -58,7 +57,6 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         "notes": list(done.speech.notes),
     }
     if target is not None:
-        source = load_retargeted(done.motion_file, target, wanted)
-        notes = (*done.speech.notes, *source.notes)
-        result |= write_prepared(source, Path(request["prepared"]), notes)
+        prepared = Path(request["prepared"])
+        result |= prepare_for(done.motion_file, target, wanted, prepared, done.speech.notes)
     return result

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.options import options_from_json
-from .motion import parse_motion_options, write_prepared
+from .motion import parse_motion_options, prepare_for
 
 if TYPE_CHECKING:
     from .main import Channel
@@ -39,7 +39,6 @@ DEFAULTS: dict[str, Any] = {
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Track, write and prepare the motion; see the module."""
     from ...motion.placing import TargetAvatar
-    from ...motion.prepare_motion import load_retargeted
     from ..options import TrackOptions
     from ..track_files import track_to_files
 
@@ -61,7 +60,6 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         "warnings": list(done.motion.warnings),
     }
     if target is not None:
-        source = load_retargeted(done.motion_file, target, wanted)
-        ready = write_prepared(source, Path(request["prepared"]), source.notes)
+        ready = prepare_for(done.motion_file, target, wanted, Path(request["prepared"]))
         result |= {key: value for key, value in ready.items() if key != "warnings"}
     return result
