@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,7 @@ import pytest
 from likeness.addon.cli.main import main
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
-from likeness.engine.core.types import (
-    JOINT_INDEX,
-    Avatar,
-    BoundGaussians,
-    LikenessError,
-    Motion,
-    Pose,
-)
-from likeness.engine.formats.avatar import save_avatar
+from likeness.engine.core.types import JOINT_INDEX, LikenessError, Motion
 from likeness.engine.motion.io import save_motion
 from likeness.engine.workflows import clip_files
 from likeness.engine.workflows.still_files import parse_color
@@ -32,31 +23,6 @@ def one_error(capsys: pytest.CaptureFixture[str]) -> str:
     lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("likeness: ")]
     assert len(lines) == 1
     return lines[0]
-
-
-@pytest.fixture(scope="module")
-def avatar(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A figure of splats: its left half red, its right half blue, a yellow face."""
-    body = BODY.personalised(np.zeros(BODY.num_betas))
-    n = len(body.f)
-    centre = body.v_template[body.f].mean(1)
-    colours = np.where(centre[:, :1] > 0, [[0.9, 0.1, 0.1]], [[0.1, 0.1, 0.9]])
-    colours[(centre[:, 1] > 0.55) & (centre[:, 2] > 0.05)] = [0.9, 0.9, 0.1]
-    bound = BoundGaussians(
-        np.arange(n, dtype=np.int32),
-        np.full((n, 3), 1 / 3, np.float32),
-        np.zeros((n, 3), np.float32),
-        np.tile(np.float32([1, 0, 0, 0]), (n, 1)),
-        np.tile(np.float32([0.03, 0.03, 0.003]), (n, 1)),
-        np.full(n, 0.95, np.float32),
-        colours.astype(np.float32),
-        np.zeros(n, np.uint8),
-    )
-    pose = Pose(np.zeros((55, 3)), np.array([0.0, 0.1, -3.0]), np.zeros(body.num_expression))
-    person = Avatar(body, bound, pose, photo_camera(300.0, 120, 160), "full")
-    path = tmp_path_factory.mktemp("avatar") / "me.safetensors"
-    save_avatar(person, path)
-    return str(path)
 
 
 def tracked(count: int = 6, rate: float = 12.0) -> Motion:
@@ -493,62 +459,3 @@ def test_without_ffmpeg_pictures_still_work(
     assert main([*spin, "-o", str(tmp_path / "a.mp4")]) == 2
     assert "package 'av'" in one_error(capsys)
     assert main([*spin, "-o", str(tmp_path / "a")]) == 0
-
-
-def hdr_of_one_side(path: Path) -> Path:
-    """A Radiance file whose +x half is bright."""
-    rgbe = np.tile(np.uint8([128, 128, 128, 122]), (16, 32, 1))
-    rgbe[:, 8:24, 3] = 129
-    head = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 16 +X 32\n"
-    path.write_bytes(head + rgbe.tobytes())
-    return path
-
-
-def test_surroundings_light_the_person(avatar: str, tmp_path: Path) -> None:
-    light = str(hdr_of_one_side(tmp_path / "side.hdr"))
-    shown = {}
-    for name, options in {
-        "left": [],
-        "right": ["--light-turn", "180"],
-        "none": ["--relight", "0"],
-        "dark": ["--light-exposure", "-8"],
-    }.items():
-        out = tmp_path / f"{name}.png"
-        asked = ["render", avatar, "--light", light, *options, "-o", str(out), *SMALL]
-        assert main([*asked, "--background", "black"]) == 0
-        shown[name] = np.asarray(Image.open(out), float).sum(2)
-    plain = tmp_path / "plain.png"
-    assert main(["render", avatar, "-o", str(plain), *SMALL, "--background", "black"]) == 0
-    np.testing.assert_array_equal(shown["none"], np.asarray(Image.open(plain), float).sum(2))
-    half = shown["left"].shape[1] // 2
-    gain = {k: v[:, half:].sum() / v[:, :half].sum() for k, v in shown.items()}
-    assert gain["left"] > 1.1 * gain["none"] > 1.1 * 1.1 * gain["right"]
-    assert shown["dark"].mean() < 0.3 * shown["left"].mean()
-    clip = tmp_path / "spin"
-    spin = ["render", avatar, "--turntable", "--seconds", "0.1", "--fps", "20", *SMALL]
-    assert main([*spin, "--light", light, "-o", str(clip)]) == 0
-    assert len(list(clip.iterdir())) == 2
-
-
-@pytest.mark.parametrize(
-    ("options", "what"),
-    [
-        (["--light", "no.hdr"], r"no\.hdr"),
-        (["--light-turn", "30"], "--light-turn goes with --light"),
-        (["--relight", "0.5"], "--relight goes with --light"),
-        (["--light", "side.hdr", "--polish"], "cannot be finished"),
-    ],
-)
-def test_light_that_cannot_be_used(
-    options: list[str],
-    what: str,
-    avatar: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    hdr_of_one_side(tmp_path / "side.hdr")
-    assert main(["render", avatar, *options, "-o", "me.png", *SMALL]) == 2
-    assert re.search(what, capsys.readouterr().err)
-    assert not (tmp_path / "me.png").exists()
