@@ -353,7 +353,8 @@ class _Folds:
 
     Attributes:
         ruled: whether they are regular bands, repeated like a pattern instead of painted.
-        deviation: standard deviation of the light on them; 0 where too little of them is seen.
+        deviation: standard deviation of the light on them, drawn to that of most clothes where
+            little is seen; 0 where too little is.
         of_size: [K] the same of fine to coarse folds apart.
         area: square metres that are seen.
     """
