@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage, sparse
+from scipy import sparse
 
 from ...body import Body
 from ...core.cameras import in_picture
@@ -52,6 +52,10 @@ class BaseColorSettings:
     sandals: tuple[float, float] = (0.2, 0.7)
     """Shares of skin between straps that make shoes sandals: they are bare behind."""
 
+    trousers: tuple[float, float] = (0.45, 0.13)
+    """Unseen trousers: their tone over that of the upper wear, and at least."""
+
+    shoes: tuple[float, float] = (0.3, 0.075)  # the same of shoes
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
     gilded_fade: float = 0.06  # the same of hair with a light behind it: after four
@@ -352,22 +356,20 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
         return regions.skin_color
     shown = regions.mask & (regions.label == label)
     if shown.sum() > S.min_texels:
-        return _usual(view.colors[shown])
+        return _commonest(view.colors[shown])
     if label == HAIR:
         return UNSEEN_HAIR
     worn = regions.mask & ~regions.skin & (regions.group != HEAD)
-    upper = _usual(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])
+    upper = _commonest(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])
     if label not in (LOWER, SHOES):
         return upper
-    # Unseen trousers: a darker, greyer tone of the upper wear; shoes darker still.
-    grey = upper.mean()
-    return np.asarray((0.45 if label == LOWER else 0.3) * (0.5 * upper + 0.5 * grey))
+    # Unseen trousers: a darker, greyer tone of the upper wear; shoes darker still. Not so dark that
+    # no fold can be seen on them.
+    share, least = S.trousers if label == LOWER else S.shoes
+    tone = 0.3 * upper + 0.7 * upper.mean()
+    return np.asarray(tone * max(share, least / max(float(tone.mean()), 1e-3)))
 
 
-def _usual(colors: FloatArray) -> FloatArray:
-    """[3] mean of the most frequent kind of colour among [N, 3]: one of two, never a mixture."""
-    cell = np.clip((colors * 8.0).astype(int), 0, 7)
-    count = np.bincount(cell @ [64, 8, 1], minlength=512).reshape(8, 8, 8).astype(float)
-    peak = np.unravel_index(int(ndimage.gaussian_filter(count, 0.7).argmax()), count.shape)
-    near = np.abs(colors * 8.0 - 0.5 - np.array(peak)).max(1) < 1.5
-    return np.asarray(colors[near if near.any() else slice(None)].mean(0))
+def _commonest(colors: FloatArray) -> FloatArray:
+    """[3] :func:`_most_common` of colours [N, 3] that weigh the same."""
+    return _most_common(colors, np.ones(len(colors)))

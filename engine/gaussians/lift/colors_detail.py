@@ -49,6 +49,7 @@ class DetailSettings:
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
+    calm_weave: float = 0.4  # of its contrast under painted folds: it has bits of seen ones in it
     printed: tuple[float, float] = (5.0, 0.2)
     """Deviation in cloth's second hue that makes it a print: a*b* units, and over its chroma."""
 
@@ -281,10 +282,12 @@ class _Cloth:
         )
         filled = self._quilted(seed, others, folds.ruled) if striped is None else striped
         plain = self.folds is not None and not folds.ruled and striped is None
-        if plain and folds.deviation > 0.0:
+        if plain:
             painted = folds.deviation * paint_folds(group, body, self.grid, seed)
-            painted = scale_sizes(painted, folds.of_size, folds.area, self.grid)
-            filled = filled + self._join_folds(painted, folds.deviation)[..., None]
+            if folds.of_size is not None:
+                painted = scale_sizes(painted, folds.of_size, folds.area, self.grid)
+            joined = self._join_folds(painted, folds.deviation)
+            filled = S.calm_weave * filled + joined[..., None]
         blurred = ndimage.gaussian_filter(
             filled, (S.blur, S.blur, 0.0), mode=("nearest", "wrap", "nearest")
         )
@@ -354,14 +357,14 @@ class _Folds:
     Attributes:
         ruled: whether they are regular bands, repeated like a pattern instead of painted.
         deviation: standard deviation of the light on them, drawn to that of most clothes where
-            little is seen; 0 where too little is.
-        of_size: [K] the same of fine to coarse folds apart.
+            little is seen.
+        of_size: [K] the same of fine to coarse folds apart; None where too little is seen.
         area: square metres that are seen.
     """
 
     ruled: bool
     deviation: float
-    of_size: FloatArray
+    of_size: FloatArray | None
     area: float
 
     @staticmethod
@@ -369,7 +372,7 @@ class _Folds:
         shown = [(c, c.folds) for c in cloths if c.folds is not None and c.area]
         area = sum(c.area for c, _ in shown)
         if area < S.min_area:
-            return _Folds(any(c.ruled for c in cloths), 0.0, np.zeros(0), area)
+            return _Folds(any(c.ruled for c in cloths), S.usual_fold, None, area)
         variance = sum(c.area * f[c.source].var() for c, f in shown) / area
         of_size = np.zeros(1)
         for c, f in shown:

@@ -37,7 +37,7 @@ class FoldSettings:
     contrast: float = 0.12  # usual standard deviation of the light on such a relief
     sizes: tuple[float, ...] = (0.010, 0.020)  # metres of blurs that part fine from coarse folds
     few: float = 0.01  # square metres that tell half of how coarse folds are
-    regain: float = 1.2  # on their contrast, of which splats lose more behind than in front
+    regain: float = 1.45  # on their contrast, of which splats lose more behind than in front
     most_gain: float = 2.5  # by which folds of one size are made stronger or weaker
 
 
