@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +148,27 @@ def test_an_alpha_that_cuts_nothing_out_is_ignored(scene: Scene) -> None:
     useless = np.full((SIZE, SIZE), 0.98, np.float32)
     alpha = make_matte(scene.portrait(useless), scene.observation()).alpha
     assert np.abs(alpha - scene.alpha).mean() < 0.01
+
+
+def test_ears_in_the_colours_of_the_wall_stay(scene: Scene) -> None:
+    y, x = np.mgrid[:SIZE, :SIZE] + 0.5
+    ears = np.hypot((np.abs(x - 100) - 29) / 7, (y - 57) / 11) < 1
+    curtain = (np.abs(x - 100) > 26) & (np.abs(x - 100) < 60) & (y < 85)
+    rgb, mask = scene.rgb.copy(), scene.mask.copy()
+    skin = [0.8, 0.6, 0.5]
+    rgb[curtain & (scene.alpha < 0.5) | ears] = skin
+    rgb += np.random.default_rng(2).normal(0, 0.01, rgb.shape).astype(np.float32)
+    soft = ndimage.gaussian_filter(0.65 * ears, 1.5)
+    observation = replace(scene.observation(), person_mask=np.maximum(mask, soft))
+    face = np.tile([100.0, 60.0], (478, 1))
+    for side, landmarks in ((-1, (127, 234, 93)), (1, (356, 454, 323))):
+        face[list(landmarks)] = [[100 + side * 28, height] for height in (50, 57, 64)]
+    face[[10, 152]] = [[100.0, 35.0], [100.0, 82.0]]
+    inner = (np.abs(np.abs(x - 100) - 30) < 2) & (np.abs(y - 57) < 5)
+    without, found = (
+        make_matte(Portrait(rgb, None, Path("ears.png")), replace(observation, face=points)).alpha
+        for points in (None, face)
+    )
+    assert found[inner].min() > 0.95
+    assert without[inner].mean() < 0.9
+    assert found[curtain & (np.abs(x - 100) > 45)].mean() < 0.05
