@@ -29,6 +29,7 @@ class StripeSettings:
     first: float = 0.8  # of the best correlation that makes a shorter period the true one
     shortest: float = 2.5  # cells of a period: finer stripes cannot be drawn
     longest: float = 0.10  # metres of a period
+    periods: float = 3.0  # least that are seen: two folds are not stripes
     along: float = 0.02  # metres along stripes over which their phase is averaged
     across: float = 0.7  # periods across them, the same
     sides: float = 0.03  # metres along stripes, the same where they leave what is seen
@@ -64,6 +65,8 @@ def continue_stripes(texture: FloatArray, source: BoolArray, grid: LimbGrid) -> 
     axis = _axis_across(light, source)
     period = None if axis is None else _find_period(light, source, axis, S.longest / grid.step)
     if axis is None or period is None:
+        return None
+    if source.any(1 - axis).sum() < S.periods * period:
         return None
     ahead = _local_phase(light, source, axis, period, grid.step)
     phase = (_along_limb if axis else _around_limb)(ahead, source, period, S.sides / grid.step)

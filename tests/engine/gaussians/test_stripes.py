@@ -75,3 +75,6 @@ def test_spots_folds_and_scraps_of_cloth_are_no_stripes() -> None:
     assert continue_stripes(straight, front(), GRID) is None
     scrap = front() & (ROW < 11)
     assert continue_stripes(cloth(COLUMN, 8.0), scrap, GRID) is None
+    two = front() & (ROW > 8) & (ROW < 46)
+    assert continue_stripes(cloth(ROW, 18.0), two, GRID) is None
+    assert continue_stripes(cloth(ROW, 11.0), two, GRID) is not None
