@@ -251,10 +251,13 @@ def lift_photo(
         worn = add_glasses(frame, portrait, matte, body, vertices, track, head_budget // 3)
     face_budget = head_budget - (0 if worn is None else len(worn))
     face = start_thread(complete_face, body, vertices, track, observation, matte, face_budget)
-    photo_budget = int(options.photo_share * options.max_gaussians)
-    photo, grid_side = make_photo_levels(
-        matte, track, regions, sheets, camera, homes, dressed, photo_budget
+    h, w = matte.alpha.shape
+    fine = fit_size(w, h, S.texture_factor * max(alpha.shape))
+    view = PhotoView(
+        camera, colors, alpha, regions, sheets, borders, resize(matte.foreground, *fine)
     )
+    photo_budget = int(options.photo_share * options.max_gaussians)
+    photo, grid_side = make_photo_levels(matte, track, view, homes, dressed, photo_budget)
     loose_budget = int(options.loose_share * options.max_gaussians)
     loose = loose_layer(sheets, colors, alpha, regions, camera, homes, loose_budget)
     beyond_budget = int(options.beyond_share * options.max_gaussians)
@@ -268,11 +271,6 @@ def lift_photo(
     strand_budget = int(options.strand_share * options.max_gaussians) if hair.any() else 0
     room = options.max_gaussians - spent - head_budget - hat_budget - strand_budget
     samples, side = sample_texels(body, room, fineness)
-    h, w = matte.alpha.shape
-    fine = fit_size(w, h, S.texture_factor * max(alpha.shape))
-    view = PhotoView(
-        camera, colors, alpha, regions, sheets, borders, resize(matte.foreground, *fine)
-    )
     layer = texel_layer(
         view,
         samples,

@@ -46,7 +46,7 @@ class HairPatchSettings:
     spacing: float = 0.5  # radii between anchors
     slender: tuple[float, float] = (0.4, 0.12)  # width over length of a patch of curls, of straight
     around: float = 0.02  # metres, standard deviation over which strands' directions are compared
-    most_waves: float = 0.8  # radians, standard deviation of strands' directions
+    most_waves: float = 0.5  # radians, standard deviation of strands' directions
     lock: tuple[float, float] = (0.008, 0.02)
     """Metres over which strands wave together: of curls, and of straight hair."""
 

@@ -8,13 +8,12 @@ import numpy as np
 
 from ...core.distances import find_nearest
 from ...core.settings import register_settings
-from ...core.types import BoundGaussians, Camera, Matte, Track
-from .depth_sheets import DepthSheet
+from ...core.types import BoundGaussians, Matte, Track
 from .dressed_mesh import DressedMesh
 from .held_objects import removed_pixels
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
+from .photo_view import PhotoView
 from .pixel_grids import dilate
-from .regions import Regions
 from .surfels import TriangleBinding
 
 
@@ -48,9 +47,7 @@ def _level_scales(rest: float, face: float, budget: int, side: int) -> tuple[flo
 def make_photo_levels(
     matte: Matte,
     track: Track,
-    regions: Regions,
-    sheets: tuple[DepthSheet, ...],
-    source: Camera,
+    view: PhotoView,
     homes: TriangleBinding,
     dressed: DressedMesh,
     budget: int,
@@ -60,9 +57,7 @@ def make_photo_levels(
     Args:
         matte: of the portrait.
         track: of the portrait.
-        regions: of the photo.
-        sheets: of the photo.
-        source: camera of the regions' grid.
+        view: of the photo.
         homes: bind the splats.
         dressed: the worn surface in the photo's pose.
         budget: most Gaussians.
@@ -71,6 +66,7 @@ def make_photo_levels(
         levels: the splats of the body, and of the face if it is seen.
         side: longer side of the picture in which the coarser splats are a pixel apart.
     """
+    regions, source = view.regions, view.camera
     height, width = matte.alpha.shape
     visible = matte.alpha > S.min_alpha
     face_box = None
@@ -118,9 +114,7 @@ def make_photo_levels(
                 crop_camera(camera, box),
                 select[window],
                 splat_sigma(max(w, h)),
-                regions,
-                sheets,
-                source,
+                view,
                 homes,
                 dressed,
             )

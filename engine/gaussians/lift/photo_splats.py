@@ -23,8 +23,9 @@ from .depth_sheets import DepthSheet, composite_sheets
 from .depth_sheets import S as DEPTH_SHEETS
 from .dressed_mesh import DressedMesh, vertex_area_ratio
 from .labels import HAIR, HAT, LABELS, OBJECT, SKIN
+from .photo_view import PhotoView
 from .pixel_grids import dilate, distance_inside
-from .regions import ARMS, HEAD, TORSO, Regions
+from .regions import ARMS, HEAD, TORSO
 from .surfels import (
     IN_SLEEVE,
     PHOTO,
@@ -60,6 +61,7 @@ class PhotoSplatSettings:
     sleeve_reach: float = 0.2  # metres; the same off a forearm, whose cuff may cover the hand
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
     hair_depth: float = 0.8  # pixels that the splat of one reaches in depth at most, in hair
+    most_scatter: float = 0.02  # metres in depth over which pixels of hair are scattered
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
 
@@ -139,9 +141,7 @@ def front_layer(
     target: Camera,
     select: BoolArray,
     sigma: float,
-    regions: Regions,
-    sheets: tuple[DepthSheet, ...],
-    source: Camera,
+    view: PhotoView,
     homes: TriangleBinding,
     dressed: DressedMesh,
 ) -> BoundGaussians:
@@ -150,16 +150,15 @@ def front_layer(
     Args:
         colors: [H, W, 3] 0..1 of the foreground.
         alpha: [H, W] 0..1 of the matte.
-        target: camera of this grid, of the same view as ``source``.
+        target: camera of this grid.
         select: [H, W] pixels that get a splat.
         sigma: of a splat, in pixels of the grid.
-        regions: of the photo, on the grid of ``source``.
-        sheets: the trunk and the arms, on the same grid.
-        source: camera of the region grid.
+        view: of the photo.
         homes: the body's triangles.
         dressed: the worn surface in the photo's pose.
     """
     body, vertices = homes.body, homes.vertices
+    regions, sheets, source = view.regions, view.sheets, view.camera
     rows, cols, _ = find_nearest(regions.mask)
     group = _resample(regions.group[rows, cols].astype(float), source, target, 0).astype(int)
     front = _carried_depth(sheets, source, target, group)
@@ -201,15 +200,19 @@ def front_layer(
     bounds = np.where((on_face & (group == HEAD))[..., None], S.fade_face, bounds)
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
-    most = np.where((label == HAIR) & (group == HEAD), S.hair_depth * pixel_size, np.inf)
+    # From the side the sun's gold would be a band across the hair, which is the sun's no more.
+    strands = (label == HAIR) & (group == HEAD)
+    most = np.where(strands, S.hair_depth * (1.0 - view.backlight) * pixel_size, np.inf)
+    steps = np.abs([np.einsum("hwd,hwd->hw", step, ray) for step in (du, dv)]).max(0)
+    scattered = scatter_depth(points, np.where(strands, steps, 0.0))
     du, dv = (limit_depth(step, ray, most) for step in (du, dv))
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)
     kept = has_near_neighbours(points[ys, xs], pixel_size[ys, xs])
     ys, xs = ys[kept], xs[kept]
-    tall = np.where((label == HAIR) & (group == HEAD), distance_inside(~drawn) * pixel_size, 0.0)
+    tall = np.where(strands, distance_inside(~drawn) * pixel_size, 0.0)
     world = surfels_from_tangents(
-        lean_back(points[ys, xs], tall[ys, xs]),
+        lean_back(scattered[ys, xs], tall[ys, xs]),
         du[ys, xs],
         dv[ys, xs],
         sigma,
@@ -265,6 +268,22 @@ def limit_depth(steps: FloatArray, rays: FloatArray, most: FloatArray) -> FloatA
     """
     depth = np.einsum("...d,...d->...", steps, rays)
     return np.asarray(steps + (np.clip(depth, -most, most) - depth)[..., None] * rays)
+
+
+def scatter_depth(points: FloatArray, steps: FloatArray) -> FloatArray:
+    """Scatter pixels along their rays: in rows they would look like a comb from the side.
+
+    Args:
+        points: [H, W, 3] metres, world axes, the camera at the origin.
+        steps: [H, W] metres of depth to the next pixel; 0 where nothing is to move.
+
+    Returns:
+        [H, W, 3] the points, up to half a step nearer or farther away.
+    """
+    move = np.minimum(steps, S.most_scatter) * np.random.default_rng(0).uniform(
+        -0.5, 0.5, steps.shape
+    )
+    return np.asarray(points * (1.0 - move / np.minimum(points[..., 2], -1e-9))[..., None])
 
 
 def lean_back(points: FloatArray, tall: FloatArray) -> FloatArray:

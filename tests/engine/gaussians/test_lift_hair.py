@@ -28,7 +28,7 @@ from likeness.engine.gaussians.lift.hair_patches import (
 from likeness.engine.gaussians.lift.hair_volume import fill_nape
 from likeness.engine.gaussians.lift.hairline import Hairline, find_hairline
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
-from likeness.engine.gaussians.lift.photo_splats import lean_back, limit_depth
+from likeness.engine.gaussians.lift.photo_splats import lean_back, limit_depth, scatter_depth
 from likeness.engine.gaussians.lift.surfels import surfels_on_plane
 from likeness.engine.gaussians.lift.trust import facing_ramp, find_pale_rim
 from scipy import ndimage
@@ -179,6 +179,20 @@ def test_hair_thins_out_over_the_skin_and_longer_where_its_strands_are_bright() 
     hanging = Hairline(np.arange(5), inside, np.arange(5), np.full(5, 2.0))
     longer = hanging.share(np.array([1.0, -1.0, 1.0, -1.0, 1.0]))
     assert (np.abs(longer - share) > np.abs(uneven - share)).all()
+
+
+def test_hair_that_turns_away_is_scattered_along_its_rays() -> None:
+    points = np.dstack([*np.meshgrid(np.linspace(-0.1, 0.1, 40), np.linspace(-0.1, 0.1, 30))] * 2)
+    points = points[..., :3] * [1.0, 1.0, 0.0] - [0.0, 0.0, 1.5]
+    steps = np.full(points.shape[:2], 0.006)
+    steps[:, :20] = 0.0
+    moved = scatter_depth(points, steps)
+    np.testing.assert_array_equal(moved[:, :20], points[:, :20])
+    np.testing.assert_allclose(moved[..., :2] / moved[..., 2:], points[..., :2] / points[..., 2:])
+    depth = (moved - points)[:, 20:, 2]
+    assert np.abs(depth).max() <= 0.003
+    assert depth.std() > 0.001
+    assert np.abs(np.corrcoef(depth[:, 1:].ravel(), depth[:, :-1].ravel())[0, 1]) < 0.15
 
 
 def test_tufts_lean_back_by_their_height_and_stay_where_the_photo_shows_them() -> None:
