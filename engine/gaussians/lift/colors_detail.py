@@ -45,6 +45,7 @@ class DetailSettings:
     ruled_area: float = 0.02  # least square metres that must show them
     min_area: float = 0.002  # least square metres of cloth that show its folds' contrast
     usual_fold: float = 0.035  # standard deviation of light on the folds of most clothes
+    strongest_fold: float = 0.11  # the same at most: beyond it is a pattern, and cloth would shine
     usual_area: float = 0.015  # square metres that must be seen to weigh as much as that
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones
@@ -380,7 +381,7 @@ class _Folds:
         ruled = any(c.ruled for c in cloths)
         # A hand's width of a print's ground or of a shoulder says little about a whole shirt.
         likely = area * variance + S.usual_area * S.usual_fold**2
-        likely /= area + S.usual_area
+        likely = min(likely / (area + S.usual_area), S.strongest_fold**2)
         of_size *= likely / max(variance, 1e-9) / area
         return _Folds(ruled, float(np.sqrt(likely)), np.sqrt(of_size), area)
 

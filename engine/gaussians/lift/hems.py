@@ -41,6 +41,7 @@ class HemSettings:
 
     clear: float = 20.0  # L*a*b* units from the garment's colour that a band has somewhere
     slight: float = 8.0  # and those within which the garment goes on beside it
+    same: float = 25.0  # and those within which cloth behind is the garment; lightness counts half
     alike: float = 20.0  # the same within which two stretches agree
     agreed: tuple[float, float] = (0.35, 0.5)
     """Shares of stretches that agree between which a colour comes to go round."""
@@ -101,11 +102,13 @@ class Hem:
         end: where it is.
         first: metres from the end, of the garment's side, at which it begins.
         light: [D, 3] logarithm of the colour over the garment's at every ``step`` from there.
+        garment: [D, 3] the garment's colour beside it, 0..1.
     """
 
     end: _End
     first: float
     light: FloatArray
+    garment: FloatArray
 
     @property
     def last(self) -> float:
@@ -122,10 +125,19 @@ class Hem:
         return rows[on_band], metres[on_band]
 
     def paint(self, metres: FloatArray, colors: FloatArray) -> FloatArray:
-        """Return a band's colours [M, 3] ``metres`` [M] from the end of cloth of ``colors``."""
+        """Return a band's colours [M, 3] ``metres`` [M] from the end of cloth of ``colors``.
+
+        Other cloth than the band's keeps its own: a shirt's collar is not the open jacket's.
+        """
         places = self.first + (np.arange(len(self.light)) + 0.5) * S.step
-        light = np.stack([np.interp(metres, places, c) for c in self.light.T], -1)
-        return np.asarray((colors + LIGHT.floor) * np.exp(light) - LIGHT.floor)
+        light, garment = (
+            np.stack([np.interp(metres, places, c) for c in values.T], -1)
+            for values in (self.light, self.garment)
+        )
+        off = rgb_to_lab(np.clip(colors, 0.0, 1.0)) - rgb_to_lab(np.clip(garment, 0.0, 1.0))
+        own = np.linalg.norm(off * [0.5, 1.0, 1.0], axis=1) < S.same
+        painted = (colors + LIGHT.floor) * np.exp(light) - LIGHT.floor
+        return np.where(own[:, None], painted, colors)
 
 
 def find_hems(view: PhotoView) -> list[Hem]:
@@ -221,7 +233,8 @@ def _read_band(view: PhotoView, end: _End) -> Hem | None:
     if found is None:
         return None
     first = found.start * S.step - (S.widest if end.both else 0.0)
-    return Hem(end, first, found.light)
+    garment = garment[found.start : found.start + len(found.light)]
+    return Hem(end, first, found.light, garment)
 
 
 def _pixels_near_end(view: PhotoView, end: _End) -> _Pixels | None:

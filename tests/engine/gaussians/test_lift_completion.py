@@ -14,10 +14,15 @@ from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, FloatArray
 from likeness.engine.dual_uv.sampling import SurfaceSamples
 from likeness.engine.gaussians.lift.colors import complete_texels
+from likeness.engine.gaussians.lift.colors_base import default_albedo
+from likeness.engine.gaussians.lift.colors_detail import S as DETAIL
+from likeness.engine.gaussians.lift.colors_detail import _Cloth, _Folds
 from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
+from likeness.engine.gaussians.lift.limb_grid import LimbGrid
 from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
+from scipy import ndimage
 
 from .test_lift_colors import SKIN_TONE, from_the_left
 
@@ -261,6 +266,41 @@ def test_unseen_trousers_are_of_what_the_legs_show(body: Body, samples: SurfaceS
         view,
     )
     assert np.abs(np.median(out[below], axis=0) - np.median(truth[below], axis=0)).max() < 0.1
+
+
+def test_unseen_trousers_of_an_orange_suit_are_not_its_black_ring() -> None:
+    rng = np.random.default_rng(0)
+    picture = np.array([0.9, 0.4, 0.15]) * rng.uniform(0.6, 1.1, (40, 40, 1))
+    picture[:12] = 0.04  # a quarter, all of one colour
+    mask = np.ones((40, 40), bool)
+    regions = SimpleNamespace(
+        mask=mask, label=np.where(mask, UPPER, 0), skin=~mask, group=np.full((40, 40), TORSO)
+    )
+    view = SimpleNamespace(colors=picture, regions=regions)
+    trousers = default_albedo(LOWER, view)
+    assert trousers[0] > 1.1 * trousers[2]
+    assert 0.15 < trousers.mean() < 0.3
+    view.colors = np.full((40, 40, 3), 0.05)
+    assert default_albedo(LOWER, view).mean() == pytest.approx(0.13)  # folds show on it
+    assert 0.05 < default_albedo(SHOES, view).mean() < 0.1
+
+
+def test_folds_have_a_usual_contrast_where_none_are_seen_and_a_greatest() -> None:
+    grid = LimbGrid(np.zeros(0), np.zeros(0), (60, 100), 0.006, 0.0)
+    light = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=grid.shape), 2.0)
+    light /= light.std()
+
+    def contrast(deviation: float, seen: float) -> float:
+        source = np.arange(100) < 100 * seen + np.zeros((60, 1))
+        none = np.zeros(0, bool)
+        cloth = _Cloth(
+            grid, none, none, np.zeros((60, 100, 3)), deviation * light, source, source, True
+        )
+        return _Folds.of([cloth]).deviation
+
+    assert contrast(0.2, 0.0) == DETAIL.usual_fold
+    assert contrast(0.07, 0.6) == pytest.approx(0.07, rel=0.15)
+    assert contrast(0.3, 0.6) == DETAIL.strongest_fold
 
 
 def test_straps_of_sandals_do_not_cover_the_heel(body: Body, samples: SurfaceSamples) -> None:

@@ -61,6 +61,14 @@ def test_a_belt_is_found_where_most_of_the_waist_shows_it() -> None:
     np.testing.assert_allclose(painted[0], BROWN, atol=0.04)
 
 
+def test_a_band_stays_on_its_own_garment() -> None:
+    (hem,) = find_hems(photo(*dressed(BROWN)))
+    both = np.stack([NAVY, 0.8 * RED])  # another jacket's back, and the shirt's in the shade
+    painted = hem.paint(np.full(2, 0.012), both)
+    np.testing.assert_array_equal(painted[0], NAVY)
+    np.testing.assert_allclose(painted[1], 0.8 * BROWN, atol=0.06)
+
+
 def test_a_belt_is_found_where_labels_are_off_by_two_pixels() -> None:
     (hem,) = find_hems(photo(*dressed(BROWN, jagged=2)))
     np.testing.assert_allclose(hem.paint(np.array([0.012]), RED[None])[0], BROWN, atol=0.08)
