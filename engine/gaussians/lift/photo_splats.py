@@ -22,7 +22,7 @@ from ..binding import bind_gaussians
 from .depth_sheets import DepthSheet, composite_sheets
 from .depth_sheets import S as DEPTH_SHEETS
 from .dressed_mesh import DressedMesh, vertex_area_ratio
-from .labels import HAIR, HAT, LABELS, OBJECT, SKIN
+from .labels import HAIR, HAT, LABELS, LOWER, OBJECT, SKIN, UPPER
 from .photo_view import PhotoView
 from .pixel_grids import dilate, distance_inside
 from .regions import ARMS, HEAD, TORSO
@@ -241,6 +241,11 @@ def front_layer(
     triangle, bary = face.astype(np.int64), buffer.bary[ys, xs].astype(np.float64)
     held_by = np.where(hair & np.isin(limb, ARMS), TORSO, limb)
     triangle[~own], bary[~own] = homes.find(world.means[~own], held_by[~own])
+    # Cloth that a bare arm is before stays with the trunk.
+    cloth = np.isin(label[ys, xs], (UPPER, LOWER)) & np.isin(limb, ARMS)
+    cloth &= worn[triangle] < 0.5
+    behind = np.full(int(cloth.sum()), TORSO)
+    triangle[cloth], bary[cloth] = homes.find(world.means[cloth], behind)
     # Earrings, a long beard and what else hangs from the head do so as hair does; lips do not.
     of_face = np.isin(np.array(body.part_names)[body.face_part[face]], OF_FACE) & drawn[ys, xs]
     hangs = hair | ((limb == HEAD) & loose & ~own & ~of_face)

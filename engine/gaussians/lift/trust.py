@@ -23,7 +23,7 @@ from ..binding import place_gaussians
 from ..squareness import cosine_to_camera
 from .labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from .photo_view import PhotoView
-from .regions import HANDS, HEAD, hand_triangles
+from .regions import ARMS, HANDS, HEAD, hand_triangles
 from .surfels import CORE, SHELL
 
 
@@ -60,6 +60,10 @@ class TrustSettings:
     darkest: float = 0.35  # least shade in which that is asked
     bare: float = 0.5  # share of a hand's texels that are skin if it wears no glove
     few: int = 30  # splats that show a hand's skin
+    stands: tuple[float, float] = (0.008, 0.016)
+    """Metres off a bare arm from which on what has not its hue, and what is darker, is not its
+    skin: the fit may miss an arm by one of them."""
+
     cheek: tuple[float, float] = (0.03, 0.03)
     """Most metres above the mouth, and least metres beside its middle, of skin without dark
     features."""
@@ -214,7 +218,32 @@ def repaint_photo(
             at = np.nonzero(_beyond_cuff(body, joints)[photo.triangle])[0]
             stained, clean = _clean_hand(means[at], colors[at], kind[at] == SKIN)
             colors[at[stained]], layer[at[stained]] = clean, CORE
-    return replace(photo, colors=colors.astype(photo.colors.dtype), layer=layer)
+    bare = np.bincount(texels.triangle, label == SKIN, len(body.f))
+    bare = bare > 0.5 * np.bincount(texels.triangle, minlength=len(body.f))
+    strays = np.zeros(len(photo), bool)
+    for arm in ARMS:
+        at = np.nonzero((limb == arm) & bare[photo.triangle] & (kind == SKIN))[0]
+        strays[at] = find_strays(colors[at], np.linalg.norm(photo.offset[at], axis=1))
+    return replace(photo, colors=colors.astype(photo.colors.dtype), layer=layer).take(~strays)
+
+
+def find_strays(colors: FloatArray, off: FloatArray) -> BoolArray:
+    """Find what a bare arm carries of what lies behind it: a hem, a shadow, or background.
+
+    In the photo's pose such splats lie before what they show; in any other they fly beside the
+    arm. A tattoo lies on the skin, and stays.
+
+    Args:
+        colors: [N, 3] 0..1, of splats labelled as skin on bare triangles of an arm.
+        off: [N] metres that they stand off the body.
+    """
+    near = off < S.stands[0]
+    if near.sum() < S.few:
+        return np.zeros(len(colors), bool)
+    lab = rgb_to_lab(colors)
+    usual = np.median(lab[near], axis=0)
+    dark = (lab[:, 0] < S.gap * usual[0]) & (off >= S.stands[1])
+    return np.asarray(dark | (~near & _is_colder(lab, usual, S.colder)))
 
 
 def _clean_hand(

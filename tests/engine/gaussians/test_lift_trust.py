@@ -20,6 +20,7 @@ from likeness.engine.gaussians.lift.trust import (
     facing_ramp,
     find_hand_stains,
     find_specks,
+    find_strays,
     repaint_photo,
 )
 
@@ -103,6 +104,18 @@ def test_the_farther_surface_is_doubted_within_two_pixels_of_the_nearer() -> Non
     assert not borders.behind[:, :18].any()
     assert not borders.behind[:, 20:].any()
     assert (borders.nearer[20, 18] == [20, 20]).all()
+
+
+def test_a_bare_arm_carries_no_hem_nor_shadow_and_a_tattoo_stays() -> None:
+    rng = np.random.default_rng(0)
+    colors = rng.uniform(0.85, 1.1, (300, 1)) * SKIN_TONE
+    off = np.resize([0.001, 0.004, 0.012], 300)  # a third of the arm is thicker than the fit
+    hem, tattoo, shadow = (np.arange(300) % 30 == k for k in (2, 4, 5))
+    colors[hem], colors[tattoo] = [0.95, 0.93, 0.95], [0.25, 0.28, 0.32]
+    colors[shadow] *= 0.5
+    off[shadow] = 0.025
+    np.testing.assert_array_equal(find_strays(colors, off), hem | shadow)
+    assert not find_strays(colors[:20], off[:20]).any()
 
 
 @pytest.fixture
