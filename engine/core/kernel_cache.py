@@ -87,6 +87,15 @@ class _LateCache(_Cache):  # type: ignore[misc]
     def cache_path(self) -> str:
         return self._folder
 
+    def list_stored(self, target_context: Any) -> list[Any]:
+        """Return the argument types for which the folder holds code of this processor."""
+        codegen = target_context.codegen()
+        try:
+            stored = self._cache._cache_file._load_index()
+        except OSError:
+            return []
+        return [key[0] for key in stored if key == self._cache._index_key(key[0], codegen)]
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return self._cache.load_overload(sig, target_context)

@@ -26,6 +26,7 @@ CACHE_VARIABLE = "LIKENESS_KERNELS"
 _log = logging.getLogger(__name__)
 
 _OPTIONS: dict[FunctionType, str] = {}
+_CACHED: list[Dispatcher] = []
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -47,9 +48,27 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         create_cache = _find_cache() if folder else None
         if create_cache is not None:
             dispatcher._cache = create_cache(function, digest_kernel, folder)
+            _CACHED.append(dispatcher)
         return dispatcher
 
     return compile_function
+
+
+def load_kernels() -> int:
+    """Load the machine code that the cache holds for the kernels of all imported modules.
+
+    A kernel's first call loads it otherwise: a second in all, of a process that makes one avatar.
+
+    Returns:
+        The number of specialisations loaded; nothing is compiled.
+    """
+    count = 0
+    for dispatcher in _CACHED:
+        for types in dispatcher._cache.list_stored(dispatcher.targetctx):
+            if types not in dispatcher.overloads:
+                dispatcher.compile(types)
+                count += 1
+    return count
 
 
 @cache

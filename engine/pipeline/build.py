@@ -271,7 +271,7 @@ def open_defaults() -> None:
         LikenessError: the body or the detectors are missing.
     """
     load_fitting_body(None)
-    open_detectors()
+    open_detectors().open_all()
     load_label_network()
     load_parser()
     open_completion_network(DEFAULT_NETWORK, None, [])

@@ -68,6 +68,11 @@ class Detectors:
     def _selfie(self) -> SelfieSegmenter:
         return SelfieSegmenter(self._file("selfie_segmentation"), self._threads)
 
+    def open_all(self) -> None:
+        """Open the networks that every photo needs; each is opened at its first use otherwise."""
+        for _ in (self._pose, self._face, self._mesher, self._hand, self._selfie):
+            pass
+
     def people(self, rgb: FloatArray, faces: list[FaceBox] | None = None) -> list[DetectedPerson]:
         """All people, the surest first.
 

@@ -65,12 +65,17 @@ def load() -> None:
     Raises:
         LikenessError: a file is missing.
     """
+    from ...core.kernels import load_kernels
+    from ...gaussians.relight import albedo as albedo
     from ...pipeline.build import open_defaults
+    from ...render import cpu as cpu
     from ...scene import files as files
+    from ...visual import sheet as sheet
     from .. import build_files as build_files
     from .. import fit_check as fit_check
 
     open_defaults()
+    load_kernels()
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:

@@ -49,6 +49,14 @@ print(ask(1.0), sum(ask.stats.cache_hits.values()))
 """
 
 
+LOAD = """
+import sys
+import caller
+from likeness.engine.core.kernels import load_kernels
+print("loaded", load_kernels(), load_kernels(), file=sys.stderr)
+"""
+
+
 class Sources:
     """Three modules with kernels, called in a process of their own."""
 
@@ -104,6 +112,19 @@ def test_other_changes_keep_it(sources: Sources) -> None:
     sources.change("caller", "_TWO = ", "UNUSED = 5\n\n\n_TWO = ")
     sources.write("constants", "STEP = 3\nOTHER = 8\n")
     assert sources.ask() == (10.5, True)
+
+
+def test_kernels_are_loaded_ahead_and_never_compiled(sources: Sources) -> None:
+    assert sources.ask(LOAD) == (10.5, False)
+    assert "loaded 0 0" in sources.said
+    assert sources.ask(LOAD) == (10.5, True)
+    assert "loaded 3 0" in sources.said
+    other_processor = "import os\nos.environ['NUMBA_CPU_NAME'] = 'generic'"
+    assert sources.ask(other_processor + LOAD) == (10.5, False)
+    assert "loaded 0 0" in sources.said
+    sources.change("constants", "3", "4")
+    assert sources.ask(LOAD) == (12.5, False)
+    assert "loaded 1 0" in sources.said  # of the one that does not use it
 
 
 def test_a_folder_that_cannot_be_made_is_no_error(sources: Sources) -> None:
