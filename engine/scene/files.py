@@ -66,10 +66,11 @@ def make_scene_avatar(avatar: Avatar, photo: Path | None = None) -> SceneAvatar:
         lod_start=None,
         attributes=tuple(one.take(nothing) for one in avatar.attributes),
     )
-    kept = zlib.compress(avatar_to_bytes(alone), 6)
-    return SceneAvatar(
-        alone, make_splat_mesh(avatar), kept, None if photo is None else _jpeg(photo)
-    )
+    from ..core.threads import start_thread  # late: numba
+
+    kept = start_thread(lambda: zlib.compress(avatar_to_bytes(alone), 6))
+    splats = make_splat_mesh(avatar)
+    return SceneAvatar(alone, splats, kept.result(), None if photo is None else _jpeg(photo))
 
 
 def unpack_avatar(kept: bytes, source: str) -> Avatar:

@@ -123,12 +123,14 @@ def solve_linear_colors(colors: FloatArray, coverage: SplatCoverage) -> FloatArr
     pixel, splat, weight = coverage.pixel, coverage.splat, coverage.weight
 
     def to_pixels(values: FloatArray) -> FloatArray:
-        seen = [np.bincount(pixel, weight * c[splat], coverage.pixels) for c in values.T]
-        return np.stack(seen, -1)
+        seen = np.zeros((coverage.pixels, 3))
+        _add_weighted(pixel, splat, weight, values, seen)
+        return seen
 
     def to_splats(values: FloatArray) -> FloatArray:
-        given = [np.bincount(splat, weight * c[pixel], len(colors)) for c in values.T]
-        return np.stack(given, -1)
+        given = np.zeros(colors.shape)
+        _add_weighted(splat, pixel, weight, values, given)
+        return given
 
     colors = np.clip(np.asarray(colors, np.float64), 0.0, 1.0)
     alpha = np.bincount(pixel, weight, coverage.pixels)[:, None]
@@ -177,6 +179,14 @@ def compute_coverage(
     return SplatCoverage(
         pixel[seen].copy(), order[splat[seen]], weight[seen].copy(), width * height
     )
+
+
+@kernel()
+def _add_weighted(to, source, weight, values, out):  # type: ignore[no-untyped-def]
+    """Add the rows ``source`` [P] of values [M, 3], times a weight each, to the rows ``to``."""
+    for k in range(weight.shape[0]):
+        for c in range(3):
+            out[to[k], c] += weight[k] * values[source[k], c]
 
 
 def _spread(axes: FloatArray) -> FloatArray:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..core.attributes import NAMES
 from ..core.types import Avatar, BoundGaussians, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from ..gaussians.relight.albedo import Reflectance
 
 
 class SplatAttributes(NamedTuple):
@@ -112,10 +115,12 @@ def make_splat_mesh(avatar: Avatar) -> SplatMesh:
     """
     from ..core.color import srgb_to_linear
     from ..core.rotations import quaternion_to_matrix
+    from ..core.threads import start_thread
     from ..gaussians.binding import place_gaussians  # late: numba
     from ..render.raster_types import BLUR
     from .fit import compute_coverage, project_splats, softening, solve_linear_colors
 
+    surface = start_thread(_find_surface, avatar)
     order = stored_order(avatar)
     levels = _levels(avatar)
     gaussians = avatar.gaussians.take(order)
@@ -143,7 +148,8 @@ def make_splat_mesh(avatar: Avatar) -> SplatMesh:
     else:
         linear, soften = srgb_to_linear(gaussians.colors), np.zeros((0, 3))
     faces[ATTRIBUTES.soften] = soften.astype(np.float32)
-    faces |= _lit(avatar, order, linear)
+    normals, found = surface.result()
+    faces |= _lit(avatar, normals, found, order, linear)
     opacities = np.clip(gaussians.opacities, 0, 1)[:, None]
     return SplatMesh(
         faces,
@@ -232,20 +238,29 @@ def _bound(gaussians: BoundGaussians, avatar: Avatar) -> dict[str, FloatArray | 
     }
 
 
-def _lit(avatar: Avatar, order: IntArray, linear: FloatArray) -> dict[str, FloatArray | IntArray]:
-    """Normals in the triangles' frames, and linear albedo with the small shadows of folds.
-
-    Args:
-        avatar: the avatar.
-        order: [N] of the mesh.
-        linear: [N, 3] colours as Blender mixes them; albedo is changed by the same factors.
-    """
-    from ..core.color import srgb_to_linear
+def _find_surface(avatar: Avatar) -> tuple[FloatArray, Reflectance]:
+    """[N, 3] normals in the triangles' frames, and what the surface reflects by itself."""
     from ..gaussians.relight.albedo import find_reflectance
     from ..gaussians.relight.surface_normals import find_surface_normals
 
     normals = find_surface_normals(avatar)
-    found = find_reflectance(avatar, normals)
+    return normals, find_reflectance(avatar, normals)
+
+
+def _lit(
+    avatar: Avatar, normals: FloatArray, found: Reflectance, order: IntArray, linear: FloatArray
+) -> dict[str, FloatArray | IntArray]:
+    """Normals in the triangles' frames, and linear albedo with the small shadows of folds.
+
+    Args:
+        avatar: the avatar.
+        normals: [N, 3] of its Gaussians.
+        found: what they reflect.
+        order: [N] of the mesh.
+        linear: [N, 3] colours as Blender mixes them; albedo is changed by the same factors.
+    """
+    from ..core.color import srgb_to_linear
+
     albedo = srgb_to_linear(found.albedo[order].astype(np.float64)) * found.folds[order, None]
     before = srgb_to_linear(np.asarray(avatar.gaussians.colors[order], np.float64))
     albedo = np.clip(albedo * (linear + _DARK) / (before + _DARK), 0.0, 1.0)

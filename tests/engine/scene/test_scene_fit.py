@@ -146,3 +146,15 @@ def test_nobody_in_the_picture() -> None:
     assert len(coverage.pixel) == 0
     colors = np.array([[0.2, 0.4, 0.6], [1.0, 0.0, 0.5]])
     np.testing.assert_allclose(solve_linear_colors(colors, coverage), srgb_to_linear(colors))
+
+
+def test_weighted_sums_of_rows() -> None:
+    rng = np.random.default_rng(3)
+    to, source = rng.integers(0, 7, 90).astype(np.int32), rng.integers(0, 5, 90)
+    weight, values = rng.random(90).astype(np.float32), rng.random((5, 3))
+    out = np.zeros((7, 3))
+    scene_fit._add_weighted(to, source, weight, values, out)
+    for c in range(3):
+        np.testing.assert_array_equal(
+            out[:, c], np.bincount(to, weight * values[source, c], minlength=7)
+        )
