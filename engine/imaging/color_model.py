@@ -41,7 +41,7 @@ class ColorModel:
             [N].
         """
         weights = np.full(len(self.weights), 1.0 / len(self.weights)) if equal else self.weights
-        return np.asarray(self._log_densities(features, weights)[1])
+        return self._evaluate(features, weights, posterior=False)[0]
 
     def posterior(self, features: FloatArray) -> FloatArray:
         """Return the probability that each component produced each of the features.
@@ -52,42 +52,49 @@ class ColorModel:
         Returns:
             [N, K] in 0..1.
         """
-        joint, total = self._log_densities(features, self.weights)
-        return np.asarray(np.exp(joint - total[:, None]))
+        return self._evaluate(features, self.weights)[1]
 
-    def _log_densities(
-        self, features: FloatArray, weights: FloatArray
+    def _evaluate(
+        self, features: FloatArray, weights: FloatArray, posterior: bool = True
     ) -> tuple[FloatArray, FloatArray]:
-        """[N, K] of each component, and [N] of their sum."""
+        """[N] log densities, and [N, K] posteriors; those are empty if not wanted."""
         data = np.ascontiguousarray(features, np.float64)
-        found: tuple[FloatArray, FloatArray] = _log_densities(
-            data, np.log(weights) + self.log_norms, self.means, self.precisions
+        tops = np.log(weights) + self.log_norms
+        found: tuple[FloatArray, FloatArray] = _evaluate(
+            data, tops, self.means, self.precisions, posterior
         )
         return found
 
 
 @kernel()
-def _log_densities(features, tops, means, precisions):  # type: ignore[no-untyped-def]
+def _evaluate(features, tops, means, precisions, posterior):  # type: ignore[no-untyped-def]
     count, dimensions = features.shape
     components = means.shape[0]
-    joint, total = np.empty((count, components)), np.empty(count)
-    step = np.empty(dimensions)
+    total = np.empty(count)
+    shares = np.empty((count if posterior else 0, components))
+    step, joint = np.empty(dimensions), np.empty(components)
     for n in range(count):
         most = -np.inf
         for k in range(components):
-            squared = 0.0
             for i in range(dimensions):
                 step[i] = features[n, i] - means[k, i]
+            squared = 0.0
             for i in range(dimensions):
-                for j in range(dimensions):
-                    squared += step[i] * precisions[k, i, j] * step[j]
-            joint[n, k] = tops[k] - 0.5 * squared
-            most = max(most, joint[n, k])
-        share = 0.0
+                along = 0.5 * precisions[k, i, i] * step[i]
+                for j in range(i + 1, dimensions):
+                    along += precisions[k, i, j] * step[j]
+                squared += step[i] * along
+            joint[k] = tops[k] - squared
+            most = max(most, joint[k])
+        sum_ = 0.0
         for k in range(components):
-            share += np.exp(joint[n, k] - most)
-        total[n] = most + np.log(share)
-    return joint, total
+            joint[k] = np.exp(joint[k] - most)
+            sum_ += joint[k]
+        total[n] = most + np.log(sum_)
+        if posterior:
+            for k in range(components):
+                shares[n, k] = joint[k] / sum_
+    return total, shares
 
 
 def fit_colors(features: FloatArray, components: int = 8, rounds: int = 8) -> ColorModel:
@@ -106,7 +113,8 @@ def fit_colors(features: FloatArray, components: int = 8, rounds: int = 8) -> Co
     nearest = ((data - starts[0]) ** 2).sum(1)
     for _ in range(components):
         # A high quantile rather than the farthest point itself, which is an outlier.
-        starts.append(data[np.argsort(nearest)[int(0.97 * (len(data) - 1))]])
+        most = int(0.97 * (len(data) - 1))
+        starts.append(data[np.argsort(nearest)[most]])
         nearest = np.minimum(nearest, ((data - starts[-1]) ** 2).sum(1))
     distances = np.stack([((data - start) ** 2).sum(1) for start in starts[1:]], 1)
     share = np.eye(components)[distances.argmin(1)]
@@ -119,12 +127,36 @@ def fit_colors(features: FloatArray, components: int = 8, rounds: int = 8) -> Co
 
 
 def _maximise(data: FloatArray, share: FloatArray, dimensions: int) -> ColorModel:
-    total = share.sum(0) + 1e-3
-    means = (share.T @ data) / total[:, None]
-    precisions, norms = [], []
-    for k in range(share.shape[1]):
-        d = data - means[k]
-        covariance = (d * share[:, k : k + 1]).T @ d / total[k] + _FLOOR * np.eye(dimensions)
-        precisions.append(np.linalg.inv(covariance))
-        norms.append(-0.5 * (np.linalg.slogdet(covariance)[1] + dimensions * np.log(2 * np.pi)))
-    return ColorModel(total / total.sum(), means, np.stack(precisions), np.array(norms))
+    total, means, covariances = _moments(data, share)
+    covariances += _FLOOR * np.eye(dimensions)
+    norms = -0.5 * (np.linalg.slogdet(covariances)[1] + dimensions * np.log(2 * np.pi))
+    return ColorModel(total / total.sum(), means, np.linalg.inv(covariances), norms)
+
+
+@kernel()
+def _moments(data, share):  # type: ignore[no-untyped-def]
+    """Sum weights [K], and compute means [K, D] and covariances [K, D, D] by shares [N, K]."""
+    count, dimensions = data.shape
+    components = share.shape[1]
+    total = np.full(components, 1e-3)
+    means = np.zeros((components, dimensions))
+    covariances = np.zeros((components, dimensions, dimensions))
+    for n in range(count):
+        for k in range(components):
+            total[k] += share[n, k]
+            for i in range(dimensions):
+                means[k, i] += share[n, k] * data[n, i]
+    for k in range(components):
+        means[k] /= total[k]
+    for n in range(count):
+        for k in range(components):
+            for i in range(dimensions):
+                weighted = share[n, k] * (data[n, i] - means[k, i])
+                for j in range(i + 1):
+                    covariances[k, i, j] += weighted * (data[n, j] - means[k, j])
+    for k in range(components):
+        for i in range(dimensions):
+            for j in range(i + 1):
+                covariances[k, i, j] /= total[k]
+                covariances[k, j, i] = covariances[k, i, j]
+    return total, means, covariances
