@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, sparse
+from scipy import ndimage
 
 from ...body import Body
 from ...core.color import rgb_to_lab
@@ -37,8 +37,8 @@ from .labels import (
 from .labels import S as LABELS
 from .labels_cleanup import keep_attached_hair, remove_crumbs
 from .labels_parser import PARSED
-from .mesh_diffusion import factorize
-from .pixel_grids import erode, neighbour_links, smooth_within
+from .pixel_grids import erode, smooth_within
+from .pixel_smoother import PixelSmoother
 
 SOLVED = (SKIN, HAIR, UPPER, LOWER, SHOES)  # labels that the random walker decides between
 COLOUR_SCALE = np.array([280.0, 180.0, 180.0])
@@ -50,8 +50,6 @@ class PixelSettings:
     """Labels of the person's pixels."""
 
     colour_trust: float = 0.5  # weight of colour against place
-    edge: float = 6.0  # L*a*b* units of a step between neighbours that is an edge
-    hold: float = 0.04  # weight of a pixel's own likelihood against a neighbour's
     rounds: int = 3  # of learning colours and labelling
     surest: float = 6.0  # largest log odds of one pixel
     texture_scale: float = 0.35  # of fine texture, to features
@@ -160,31 +158,6 @@ def _pixel_prior(
         prior[:, HAIR] *= 0.01
     prior[:, [NONE, GLASSES, OBJECT, HAT]] = 0.0
     return np.asarray(prior / prior.sum(1, keepdims=True))
-
-
-class PixelSmoother:
-    """Solves (hold + Laplacian) x = hold b on the pixels of a mask; edges cut the Laplacian.
-
-    Args:
-        lab: [H, W, 3] L*a*b*.
-        mask: [H, W] the N pixels, at least one.
-    """
-
-    def __init__(self, lab: FloatArray, mask: BoolArray) -> None:
-        count = int(mask.sum())
-        calm = ndimage.gaussian_filter(lab, (0.7, 0.7, 0.0))[mask]
-        row, col, length = neighbour_links(mask)
-        step = np.linalg.norm(calm[row] - calm[col], axis=-1)
-        link = (np.exp(-0.5 * (step / S.edge) ** 2) + 1e-3) / length
-        A = sparse.csr_matrix((link, (row, col)), (count, count))
-        A = A + A.T
-        degree = np.asarray(A.sum(1)).ravel()
-        system = sparse.diags(degree + S.hold) - A
-        self._solve = factorize(system).solve
-
-    def __call__(self, values: FloatArray) -> FloatArray:
-        """[N, C] -> [N, C]."""
-        return np.asarray(self._solve(S.hold * np.ascontiguousarray(values)))
 
 
 def fine_texture(photo: FloatArray, mask: BoolArray) -> FloatArray:

@@ -67,11 +67,16 @@ def diffuse_values(
     return np.asarray(factorize(A).solve(np.asarray(b, np.float64))).reshape(n, -1)
 
 
-def factorize(A: sparse.spmatrix) -> SuperLU:
-    """Factorize a symmetric, positive definite matrix [n, n], which needs no pivoting."""
+def factorize(A: sparse.spmatrix, ordered: bool = False) -> SuperLU:
+    """Factorize a symmetric, positive definite matrix [n, n], which needs no pivoting.
+
+    Args:
+        A: the matrix.
+        ordered: whether its rows are in a good order for elimination; otherwise one is found.
+    """
     return splu(
         sparse.csc_matrix(A),
-        permc_spec="MMD_AT_PLUS_A",
+        permc_spec="NATURAL" if ordered else "MMD_AT_PLUS_A",
         diag_pivot_thresh=0.0,
         options={"SymmetricMode": True},
     )

@@ -22,8 +22,9 @@ from .labels import GLASSES, HAIR, HAT, NONE, SKIN, NamesArray, Places, find_pla
 from .labels_cleanup import find_hat, find_parsed_hat
 from .labels_glasses import DetectedGlasses, find_glasses
 from .labels_parser import PARSED, ParserRuntime
-from .labels_pixels import HeadCues, PixelSmoother, fine_texture, label_pixels
+from .labels_pixels import HeadCues, fine_texture, label_pixels
 from .pixel_grids import dilate, erode, fill_polygon, neighbour_links, resize_nearest
+from .pixel_smoother import PixelSmoother
 from .shoe_pixels import settle_hem_pixels
 from .skin_tone import S as SKIN_TONE
 from .skin_tone import find_skin_color, measure_skin_tone
