@@ -26,7 +26,7 @@ CACHE_VARIABLE = "LIKENESS_KERNELS"
 _log = logging.getLogger(__name__)
 
 _OPTIONS: dict[FunctionType, str] = {}
-_CACHED: list[Dispatcher] = []
+_CACHED: list[Any] = []
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -57,7 +57,7 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 def load_kernels() -> int:
     """Load the machine code that the cache holds for the kernels of all imported modules.
 
-    A kernel's first call loads it otherwise: a second in all, of a process that makes one avatar.
+    Otherwise a kernel's first call loads it, while the user waits.
 
     Returns:
         The number of specialisations loaded; nothing is compiled.

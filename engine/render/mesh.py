@@ -57,11 +57,19 @@ def _raster(xy, z, f, height, width, cull):  # type: ignore[no-untyped-def]
         reach = MARGIN * (1.0 + high - low)
         top = max(0, int(np.ceil(low - 0.5 - reach)))
         bottom = min(height - 1, int(np.floor(high - 0.5 + reach)))
+        # Most pixels that lie outside are found without a division.
+        sign, least, most = (1.0 if area > 0 else -1.0), -2e-6 * abs(area), 1.000003 * abs(area)
         for y in range(top, bottom + 1):
+            py = y + 0.5
             for x in range(left, right + 1):
-                px, py = x + 0.5, y + 0.5
-                w0 = ((x1 - px) * (y2 - py) - (x2 - px) * (y1 - py)) / area
-                w1 = ((x2 - px) * (y0 - py) - (x0 - px) * (y2 - py)) / area
+                px = x + 0.5
+                part0 = (x1 - px) * (y2 - py) - (x2 - px) * (y1 - py)
+                part1 = (x2 - px) * (y0 - py) - (x0 - px) * (y2 - py)
+                from0, from1 = sign * part0, sign * part1
+                if from0 < least or from1 < least or from0 + from1 > most:
+                    continue
+                w0 = part0 / area
+                w1 = part1 / area
                 w2 = 1.0 - w0 - w1
                 if w0 < -1e-6 or w1 < -1e-6 or w2 < -1e-6:
                     continue

@@ -395,7 +395,10 @@ def find_regions(
     lab = rgb_to_lab(rgb)
     some = bool(mask.any())
     texture = start_thread(fine_texture, photo, mask) if some and photo is not None else None
-    # Beside the texture: its factors would stay in the memory of a thread of its own.
+    parsing = None
+    if parser is not None and photo is not None and some:
+        parsing = start_thread(parser.parse, photo, mask, camera, body, vertices)
+    # Beside these: its factors would stay in the memory of a thread of its own.
     smoother = PixelSmoother(lab, mask) if some else None
     outlines = _face_outlines(observation, scale, (height, width), body, vertices, camera)
     face, unit = outlines.face, outlines.unit
@@ -422,8 +425,8 @@ def find_regions(
     pixels = _Pixels(mask, lab, tone, to_skin, part, group, match, face, unit)
     head, on_face = _look_at_head(pixels, heads, observation, scale, outlines)
     parsed = None
-    if parser is not None and photo is not None and some:
-        parsed = parser.parse(photo, mask, camera, body, vertices)
+    if parsing is not None:
+        parsed = parsing.result()
         head = replace(head, bald=head.bald and not _is_hairy(parsed, head.scalp))
     places = find_places(whole, group, face_group, body, camera)
     label = np.full(mask.shape, NONE)
