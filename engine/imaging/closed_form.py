@@ -8,12 +8,11 @@ foreground and background that mix to the photo, from coarse to fine.
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import cg
 
 from ..core.kernels import kernel
-from ..core.types import BoolArray, FloatArray, IntArray
+from ..core.types import BoolArray, FloatArray
 
 _TOLERANCE, _MAX_STEPS = 1e-6, 2000
 _REGULARISATION = 1e-5
@@ -45,8 +44,10 @@ def solve_alpha(
     place = np.flatnonzero(unknown)
     number = np.full(height * width, -1, np.int32)
     number[place] = np.arange(len(place))
-    rows = _laplacian_rows(image, unknown, number, noise)
-    rows[12] += weight  # the pixel itself
+    rows = np.zeros((len(place), 25))
+    colors = np.ascontiguousarray(image, np.float64)
+    _add_windows(colors, number.reshape(height, width), noise, rows)
+    rows[:, 12] += weight  # the pixel itself
     steps = np.arange(-2, 3)
     offset = (steps[:, None] * width + steps).ravel()
     right = weight * prior
@@ -56,50 +57,70 @@ def solve_alpha(
         column = np.clip(place + offset[k], 0, height * width - 1)
         inner = number[column]
         known = inner < 0
-        right -= np.where(known, rows[k] * alpha.ravel()[column], 0.0)
-        rows[k, known] = 0.0
+        right -= np.where(known, rows[:, k] * alpha.ravel()[column], 0.0)
+        rows[known, k] = 0.0
         columns.append(np.where(known, 0, inner))
     start = np.arange(0, 25 * len(place) + 1, 25)
-    system = csr_matrix((rows.T.ravel(), np.stack(columns, 1).ravel(), start), (len(place),) * 2)
+    system = csr_matrix((rows.ravel(), np.stack(columns, 1).ravel(), start), (len(place),) * 2)
     system.eliminate_zeros()
     inverse = diags(1.0 / system.diagonal())
     solution, _ = cg(system, right, prior, rtol=_TOLERANCE, maxiter=_MAX_STEPS, M=inverse)
     return np.asarray(solution)
 
 
-def _laplacian_rows(
-    image: FloatArray, unknown: BoolArray, number: IntArray, noise: float
-) -> FloatArray:
-    """The rows [25, U] of the unknown pixels: 5 x 5 columns around each."""
-    width = unknown.shape[1]
-    touched = sliding_window_view(unknown, (3, 3)).any((2, 3))
-    top, left = np.nonzero(touched)
-    steps = np.arange(3)
-    pixel = (steps[:, None] * width + steps).reshape(9, 1) + (top * width + left)
-    colors = np.asarray(image, np.float64).reshape(-1, 3).T[:, pixel]  # [3, 9, windows]
-    colors -= colors.mean(1, keepdims=True)
-    # The inverse of the windows' covariances, applied to each pixel's colour.
-    r, g, b = colors
-    rr, gg, bb = ((axis * axis).sum(0) + noise for axis in colors)
-    rg, rb, gb = (r * g).sum(0), (r * b).sum(0), (g * b).sum(0)
-    across = ((gg * bb - gb * gb), (rb * gb - rg * bb), (rg * gb - rb * gg))
-    scale = 1.0 / (rr * across[0] + rg * across[1] + rb * across[2])
-    solved = (
-        scale * (across[0] * r + across[1] * g + across[2] * b),
-        scale * (across[1] * r + (rr * bb - rb * rb) * g + (rg * rb - rr * gb) * b),
-        scale * (across[2] * r + (rg * rb - rr * gb) * g + (rr * gg - rg * rg) * b),
-    )
-    row = number[pixel]
-    rows = np.zeros((25, unknown.sum()))
-    for i in range(9):
-        inside = np.flatnonzero(row[i] >= 0)
-        at = row[i, inside]  # each window has another pixel here
-        own = [axis[i, inside] for axis in colors]
-        for j in range(9):
-            affinity = sum(a * axis[j, inside] for a, axis in zip(own, solved, strict=True))
-            down, right = j // 3 - i // 3 + 2, j % 3 - i % 3 + 2
-            rows[5 * down + right, at] += (i == j) - 1.0 / 9.0 - affinity
-    return rows
+@kernel()
+def _add_windows(image, number, noise, rows):  # type: ignore[no-untyped-def]
+    """Add up the rows [U, 25] of the unknown pixels: 5 x 5 columns around each.
+
+    Args:
+        image: [h, w, 3] float64.
+        number: [h, w] of the unknown pixels, -1 elsewhere.
+        noise: Colour variance below which a window has no edge.
+        rows: [U, 25] zeros, changed.
+    """
+    height, width = number.shape
+    away, solved = np.empty((9, 3)), np.empty((9, 3))
+    for top in range(height - 3, -1, -1):
+        for left in range(width - 3, -1, -1):
+            touched = False
+            for k in range(9):
+                touched |= number[top + k // 3, left + k % 3] >= 0
+            if not touched:
+                continue
+            for c in range(3):
+                mean = 0.0
+                for k in range(9):
+                    mean += image[top + k // 3, left + k % 3, c]
+                mean /= 9
+                for k in range(9):
+                    away[k, c] = image[top + k // 3, left + k % 3, c] - mean
+            # The inverse of the window's covariance, applied to each pixel's colour.
+            rr = gg = bb = rg = rb = gb = 0.0
+            for k in range(9):
+                rr += away[k, 0] * away[k, 0]
+                gg += away[k, 1] * away[k, 1]
+                bb += away[k, 2] * away[k, 2]
+                rg += away[k, 0] * away[k, 1]
+                rb += away[k, 0] * away[k, 2]
+                gb += away[k, 1] * away[k, 2]
+            rr, gg, bb = rr + noise, gg + noise, bb + noise
+            c0, c1, c2 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
+            scale, cross = 1.0 / (rr * c0 + rg * c1 + rb * c2), rg * rb - rr * gb
+            for k in range(9):
+                r, g, b = away[k, 0], away[k, 1], away[k, 2]
+                solved[k, 0] = scale * (c0 * r + c1 * g + c2 * b)
+                solved[k, 1] = scale * (c1 * r + (rr * bb - rb * rb) * g + cross * b)
+                solved[k, 2] = scale * (c2 * r + cross * g + (rr * gg - rg * rg) * b)
+            for i in range(9):
+                own = number[top + i // 3, left + i % 3]
+                if own < 0:
+                    continue
+                for j in range(9):
+                    affinity = away[i, 0] * solved[j, 0]
+                    affinity += away[i, 1] * solved[j, 1]
+                    affinity += away[i, 2] * solved[j, 2]
+                    column = 5 * (j // 3 - i // 3 + 2) + j % 3 - i % 3 + 2
+                    rows[own, column] += (1.0 if i == j else 0.0) - 1.0 / 9.0 - affinity
 
 
 def estimate_foreground(image: FloatArray, alpha: FloatArray) -> FloatArray:

@@ -198,8 +198,10 @@ def _hair_cover(
 
     A pixel mixes hair's colour with the background's; a grey background would not stand out.
     """
-    away = np.linalg.norm(lab - behind, axis=-1)
     strong = np.linalg.norm(behind[..., 1:], axis=-1) > S.strong
+    if not (strong & hair).any():
+        return np.ones(hair.shape)
+    away = np.linalg.norm(lab - behind, axis=-1)
     sure = hair & (alpha > 0.95) & (away > S.unlike)
     sigma = S.strands * unit
     weight = ndimage.gaussian_filter(sure * away**2, sigma)
