@@ -68,9 +68,13 @@ def make_scene_avatar(avatar: Avatar, photo: Path | None = None) -> SceneAvatar:
     )
     from ..core.threads import start_thread  # late: numba
 
-    kept = start_thread(lambda: zlib.compress(avatar_to_bytes(alone), 6))
+    def pack() -> tuple[bytes, bytes | None]:
+        kept = zlib.compress(avatar_to_bytes(alone), 6)
+        return kept, None if photo is None else _jpeg(photo)
+
+    packed = start_thread(pack)
     splats = make_splat_mesh(avatar)
-    return SceneAvatar(alone, splats, kept.result(), None if photo is None else _jpeg(photo))
+    return SceneAvatar(alone, splats, *packed.result())
 
 
 def unpack_avatar(kept: bytes, source: str) -> Avatar:

@@ -75,6 +75,7 @@ def make_fit_check(
     person: int | None,
     folder: Path,
     tell: Callable[..., None],
+    begin: Callable[[Callable[[], None]], object] = lambda work: work(),
 ) -> FitCheck | None:
     """Make the check that asks a user.
 
@@ -85,6 +86,8 @@ def make_fit_check(
         folder: for the question's files.
         tell: sends a message of a kind with its content: ``seen`` with the picture, where the fit
             is not doubtful and the user is not asked.
+        begin: calls a function without arguments, at once or in another thread: it draws that
+            picture.
 
     Returns:
         The check; None if the user is never asked.
@@ -103,11 +106,16 @@ def make_fit_check(
         nonlocal asked
         tracked = all_tracked[0]
         picture, fit = folder / "fit.png", folder / "fit.npz"
-        save_fit_image(tracked, picture)
         doubts = find_doubts(tracked, person)
         if not asked and way == "doubt" and not doubts:
-            tell("seen", picture=str(picture))
+
+            def show() -> None:
+                save_fit_image(tracked, picture)
+                tell("seen", picture=str(picture))
+
+            begin(show)
             return None
+        save_fit_image(tracked, picture)
         asked = True  # after a change, the result is shown
         observation, track = tracked.observation, tracked.track
         save_shown_fit(tracked, fit)

@@ -22,6 +22,7 @@ Result::
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,11 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         raise LikenessError(f"The request's other photos are wrong: {error}.") from error
     way = "always" if request["confirm"] is True else str(request["confirm"] or "never")
     near = Path(request["scene"]).parent if request["scene"] else None
-    with tempfile.TemporaryDirectory(prefix="likeness-fit-", dir=near) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="likeness-fit-", dir=near) as folder,
+        ThreadPoolExecutor(1) as drawer,
+    ):
+        drawn: list[Future[None]] = []
         files = build_to_folder(
             Path(request["portrait"]),
             Path(request["output"]),
@@ -107,9 +112,18 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
             body_path=Path(request["body"]) if request["body"] else None,
             progress=channel.progress,
             others=others,
-            check=make_fit_check(channel.ask, way, options.person, Path(folder), channel.send),
+            check=make_fit_check(
+                channel.ask,
+                way,
+                options.person,
+                Path(folder),
+                channel.send,
+                lambda work: drawn.append(drawer.submit(work)),
+            ),
             name=request["name"],
         )
+        for one in drawn:
+            one.result()
     if request["scene"]:
         channel.progress("ready", 0.0, "making it ready for the scene")
         save_scene_avatar(

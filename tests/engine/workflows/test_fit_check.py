@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,22 @@ def test_ways(tracked: TrackedPortrait, tmp_path: Path) -> None:
     assert seen == [("seen", True)]  # nobody is asked, but the picture can be looked at
     with pytest.raises(LikenessError, match="sometimes"):
         make_fit_check(never, "sometimes", None, tmp_path, tell)
+
+
+def test_the_picture_of_a_sure_fit_may_be_drawn_later(
+    tracked: TrackedPortrait, tmp_path: Path
+) -> None:
+    seen: list[bool] = []
+    later: list[Callable[[], None]] = []
+
+    def tell(kind: str, picture: str) -> None:
+        seen.append(Path(picture).is_file())
+
+    check = make_fit_check(tell, "doubt", 1, tmp_path, tell, later.append)
+    assert check is not None
+    assert check([tracked]) is None
+    assert not seen
+    assert not list(tmp_path.iterdir())
+    for draw in later:
+        draw()
+    assert seen == [True]
