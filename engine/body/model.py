@@ -137,10 +137,25 @@ class Body:
             betas: [S] shape coefficients.
 
         Returns:
-            vertices: [V, 3] metres.
-            joints: [55, 3] metres.
+            vertices: [V, 3] metres; not to be changed.
+            joints: [55, 3] metres; not to be changed.
         """
-        return self.v_template + self.shapedirs @ betas, self.J_template + self.J_shapedirs @ betas
+        betas = np.asarray(betas)
+        key = betas.dtype.str, betas.tobytes()
+        found = self._last_shape.get(key)
+        if found is None:
+            vertices = self.v_template + self.shapedirs @ betas
+            joints = self.J_template + self.J_shapedirs @ betas
+            vertices.flags.writeable = joints.flags.writeable = False
+            found = vertices, joints
+            self._last_shape.clear()
+            self._last_shape[key] = found
+        return found
+
+    @cached_property
+    def _last_shape(self) -> dict[tuple[str, bytes], tuple[FloatArray, FloatArray]]:
+        """The last result of :meth:`shaped`: the stages of a build ask for one shape in turn."""
+        return {}
 
     def vertices(
         self, pose: Pose, betas: FloatArray | None = None

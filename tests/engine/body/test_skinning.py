@@ -192,3 +192,15 @@ def test_broken_files_are_named(tmp_path: Path, model: dict[str, np.ndarray]) ->
     np.savez(tmp_path / "wild.npz", **{**model, "f": model["f"] + 100})
     with pytest.raises(LikenessError, match="faces"):
         load_body(tmp_path / "wild.npz")
+
+
+def test_the_last_shape_is_kept_and_cannot_be_changed() -> None:
+    body = make_synthetic_body()
+    betas = np.random.default_rng(5).normal(size=body.num_betas)
+    first, other = body.shaped(betas), body.shaped(-betas)
+    np.testing.assert_allclose(other[0], body.v_template - body.shapedirs @ betas, atol=1e-6)
+    np.testing.assert_allclose(other[1], body.J_template - body.J_shapedirs @ betas, atol=1e-12)
+    assert body.shaped(-betas)[0] is other[0]
+    np.testing.assert_array_equal(body.shaped(betas)[0], first[0])
+    with pytest.raises(ValueError, match="read-only"):
+        first[0][0] = 0.0
