@@ -79,16 +79,21 @@ class AtlasCells:
         return np.asarray(cKDTree(points).query(points, k=count)[1])
 
 
+def sample_cells(body: Body) -> SurfaceSamples:
+    """Return where the cells lie on a body, whatever its shape."""
+    samples = sample_surface(body, GRID)
+    part = np.array(body.part_names)[body.face_part[samples.triangle]]
+    return samples.take(~np.isin(part, INNER_PARTS))
+
+
 def atlas_cells(body: Body) -> AtlasCells:
     """Lay the cells over a body.
 
     Args:
         body: the default body, or a person's own.
     """
-    samples = sample_surface(body, GRID)
+    samples = sample_cells(body)
     part = np.array(body.part_names)[body.face_part[samples.triangle]]
-    shown = ~np.isin(part, INNER_PARTS)
-    samples, part = samples.take(shown), part[shown]
     rest = standard_rest(body)
     place = samples.points(rest, body.f)
     normal = samples.points(vertex_normals(rest, body.f), body.f)

@@ -49,8 +49,8 @@ class DrapeSettings:
 S = register_settings("lift.drape", DrapeSettings())
 
 
-def hang_cloth(body: Body, trunk: BoolArray, loose: bool = False) -> FloatArray:
-    """Measure how far cloth that hangs down the trunk stands off it.
+def hang_cloth(body: Body, trunk: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Measure how far cloth that hangs down the trunk stands off it, as a jersey and as a jacket.
 
     Seen around the trunk's axis in the rest pose, the cloth's radius at a height is that of the
     widest part above it less ``slope`` times their distance.
@@ -58,16 +58,15 @@ def hang_cloth(body: Body, trunk: BoolArray, loose: bool = False) -> FloatArray:
     Args:
         body: the person's own.
         trunk: [V] its vertices without limbs and head.
-        loose: whether it hangs as a jacket does, not as a jersey.
 
     Returns:
-        [V] metres, 0 beyond the trunk.
+        jersey: [V] metres, 0 beyond the trunk.
+        jacket: [V] the same of loose cloth.
     """
-    off = np.zeros(len(body.v_template))
-    slope, most = (S.loose_slope, S.loose_most) if loose else (S.slope, S.most)
+    jersey, jacket = np.zeros((2, len(body.v_template)))
     rest = np.asarray(body.v_template, np.float64)
     if trunk.sum() < 3:
-        return off
+        return jersey, jacket
     own = rest[trunk]
     axis = np.median(own[:, 2])
     radius = np.hypot(own[:, 0], own[:, 2] - axis)
@@ -79,19 +78,21 @@ def hang_cloth(body: Body, trunk: BoolArray, loose: bool = False) -> FloatArray:
     grid = LinearNDInterpolator(around, np.tile(radius, 3))(sectors, heights)
     nearest = NearestNDInterpolator(around, np.tile(radius, 3))(sectors, heights)
     grid = np.where(np.isnan(grid), nearest, grid)
-    # The widest above, less what the cloth has fallen back since: a running maximum.
-    fall = slope * S.ring * heights
     names = ("left_shoulder", "right_shoulder")
     shoulders = body.J_template[[JOINT_INDEX[name] for name in names], 1].mean()
     begun = ramp(shoulders - (top - S.ring * heights), *S.below)
-    hung = np.maximum.accumulate(np.where(begun > 0.0, grid, 0.0) + fall, axis=0) - fall
-    hollow = np.clip(hung - grid, 0.0, most) * begun
-    wrapped = np.concatenate([hollow[:, -1:], hollow, hollow[:, :1]], 1)
     normals = vertex_normals(rest, body.f)[trunk]
-    read = bilinear(wrapped[..., None], np.stack([turn + 1.0, row], -1))[:, 0]
     level = np.maximum(np.hypot(normals[:, 0], normals[:, 2]), 1e-9)
-    off[trunk] = read * ramp(np.abs(normals[:, 2]) / level, *S.facing)
-    return off
+    facing = ramp(np.abs(normals[:, 2]) / level, *S.facing)
+    for off, slope, most in ((jersey, S.slope, S.most), (jacket, S.loose_slope, S.loose_most)):
+        # The widest above, less what the cloth has fallen back since: a running maximum.
+        fall = slope * S.ring * heights
+        hung = np.maximum.accumulate(np.where(begun > 0.0, grid, 0.0) + fall, axis=0) - fall
+        hollow = np.clip(hung - grid, 0.0, most) * begun
+        wrapped = np.concatenate([hollow[:, -1:], hollow, hollow[:, :1]], 1)
+        read = bilinear(wrapped[..., None], np.stack([turn + 1.0, row], -1))[:, 0]
+        off[trunk] = read * facing
+    return jersey, jacket
 
 
 def hang_trousers(body: Body, leg: BoolArray) -> FloatArray:

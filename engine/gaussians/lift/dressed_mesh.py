@@ -178,7 +178,7 @@ def fit_dressed_mesh(
     bare, inner = limits.bare, limits.inner
     base = _without_small_forms(body, vertices, worn, laplacian)
     trunk = groups == TORSO
-    hangs, falls = (ramp(worn, *S.hung) * hang_cloth(body, trunk, loose) for loose in (False, True))
+    hangs, falls = (ramp(worn, *S.hung) * off for off in hang_cloth(body, trunk))
     base = base + out * hangs[:, None]
     f = _capped(body.f, regions.hidden, groups)
     outlines = [_outline(regions, sheet, near_hidden) for sheet in (0, *ARMS)]

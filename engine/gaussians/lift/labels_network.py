@@ -17,10 +17,19 @@ from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.types import Camera, FloatArray, IntArray, LikenessError
+from ...dual_uv.sampling import SurfaceSamples
 from ...files.cache import get_or_load
 from ...files.onnx_session import NotedNetwork
 from ...files.weights import WEIGHTS, find_local_weights
-from .atlas_cells import CELL_LABELS, NOT_SEEN, SEEN_LABELS, AtlasCells, atlas_cells, label_inputs
+from .atlas_cells import (
+    CELL_LABELS,
+    NOT_SEEN,
+    SEEN_LABELS,
+    AtlasCells,
+    atlas_cells,
+    label_inputs,
+    sample_cells,
+)
 from .labels import LABELS, NONE, standard_rest
 from .labels_surface import SurfacePoints, find_seen_labels, labels_at
 from .regions import Regions, vertex_groups
@@ -93,9 +102,8 @@ def labels_of_cells(shares: FloatArray, body: Body, cells: AtlasCells) -> IntArr
     return np.asarray(rows[np.where(label == NONE, LABELS.index("skin"), label)])
 
 
-def cells_digest(cells: AtlasCells) -> str:
+def cells_digest(samples: SurfaceSamples) -> str:
     """Return the SHA-256 of where the cells lie; they must be those of the training."""
-    samples = cells.samples
     rows = np.stack([samples.triangle, samples.row, samples.col]).astype("<i4")
     return hashlib.sha256(rows.tobytes()).hexdigest()
 
@@ -112,7 +120,7 @@ class LabelNetworkRuntime(NotedNetwork):
         Args:
             body: that is fitted to photos.
         """
-        return self.note.get("cells") == cells_digest(atlas_cells(body))
+        return self.note.get("cells") == cells_digest(sample_cells(body))
 
     def probabilities(self, cells: AtlasCells, label: IntArray, color: FloatArray) -> FloatArray:
         """Complete the labels of cells.
@@ -156,7 +164,7 @@ class LabelNetworkRuntime(NotedNetwork):
             LikenessError: It was trained on another body, or its output is not finite.
         """
         cells = atlas_cells(body)
-        if self.note.get("cells") != cells_digest(cells):
+        if self.note.get("cells") != cells_digest(cells.samples):
             raise LikenessError(
                 f"'{self.path}' was trained on another body.", "Use the default body."
             )

@@ -44,5 +44,5 @@ def export_labels(run: Path, out: Path, body: Body, about: dict[str, Any]) -> li
     cells = atlas_cells(body)
     network, steps = load_label_network(run, cells)
     example = (torch.randn(1, CHANNELS, GRID, GRID), torch.randn(1, NUMBERS))
-    note = {"version": VERSION, "cells": cells_digest(cells)}
+    note = {"version": VERSION, "cells": cells_digest(cells.samples)}
     return ship_small_network(LABEL_NETWORK, network, example, note, out, {"steps": steps, **about})

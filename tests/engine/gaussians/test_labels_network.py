@@ -78,7 +78,7 @@ def write_network(path: Path, cells: AtlasCells, version: int = VERSION, scale: 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     entry = model.metadata_props.add()
     entry.key = NOTE
-    entry.value = json.dumps({"version": version, "cells": cells_digest(cells)})
+    entry.value = json.dumps({"version": version, "cells": cells_digest(cells.samples)})
     path.write_bytes(model.SerializeToString())
     return path
 
