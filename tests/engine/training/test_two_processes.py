@@ -128,6 +128,7 @@ def test_two_processes_train_as_one(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("settings", ["config"], indirect=True)
 def test_the_command_runs_in_two_processes(settings: Path, box_shards: Path) -> None:
     folder = settings / "run"
     command = [
