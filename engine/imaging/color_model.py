@@ -127,27 +127,29 @@ def fit_colors(features: FloatArray, components: int = 8, rounds: int = 8) -> Co
 
 
 def _maximise(data: FloatArray, share: FloatArray, dimensions: int) -> ColorModel:
-    total, means, covariances = _moments(data, share)
+    components = share.shape[1]
+    total = np.full(components, 1e-3)
+    means = np.zeros((components, dimensions))
+    covariances = np.zeros((components, dimensions, dimensions))
+    _add_moments(data, share, total, means, covariances)
     covariances += _FLOOR * np.eye(dimensions)
     norms = -0.5 * (np.linalg.slogdet(covariances)[1] + dimensions * np.log(2 * np.pi))
     return ColorModel(total / total.sum(), means, np.linalg.inv(covariances), norms)
 
 
 @kernel()
-def _moments(data, share):  # type: ignore[no-untyped-def]
-    """Sum weights [K], and compute means [K, D] and covariances [K, D, D] by shares [N, K]."""
+def _add_moments(data, share, total, means, covariances):  # type: ignore[no-untyped-def]
+    """Add to weights [K], and compute means [K, D] and covariances [K, D, D] by shares [N, K]."""
     count, dimensions = data.shape
     components = share.shape[1]
-    total = np.full(components, 1e-3)
-    means = np.zeros((components, dimensions))
-    covariances = np.zeros((components, dimensions, dimensions))
     for n in range(count):
         for k in range(components):
             total[k] += share[n, k]
             for i in range(dimensions):
                 means[k, i] += share[n, k] * data[n, i]
     for k in range(components):
-        means[k] /= total[k]
+        for i in range(dimensions):
+            means[k, i] /= total[k]
     for n in range(count):
         for k in range(components):
             for i in range(dimensions):
@@ -159,4 +161,3 @@ def _moments(data, share):  # type: ignore[no-untyped-def]
             for j in range(i + 1):
                 covariances[k, i, j] /= total[k]
                 covariances[k, j, i] = covariances[k, i, j]
-    return total, means, covariances

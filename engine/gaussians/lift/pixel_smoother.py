@@ -64,44 +64,52 @@ def dissect_pixels(mask: BoolArray) -> IntArray:
     ordered in the same way. A factorisation then takes 0.6 of its time with the minimum degree.
 
     Args:
-        mask: [H, W] the pixels, connected to their eight neighbours.
+        mask: [H, W] the pixels, which are connected to their eight neighbours.
 
     Returns:
         [N] numbers, counted over ``mask[mask]``.
     """
     rows, columns = np.nonzero(mask)
     order = np.arange(len(rows))
-    _dissect(np.stack([rows, columns]), order, np.empty_like(order), _LEAF)
+    # At most one part of each size waits while another is cut: the smaller one is cut first.
+    waiting = np.zeros((2 * len(bin(len(rows))), 2), np.int64)
+    room = np.empty_like(order), np.zeros(max(mask.shape), np.int64), waiting
+    _dissect(np.stack([rows, columns]), order, *room, _LEAF)
     return order
 
 
 @kernel()
-def _dissect(places, order, beyond, leaf):  # type: ignore[no-untyped-def]
-    """Sort ``order`` in place; ``beyond`` [N] is room for the pixels on and behind a cut."""
-    waiting = [(0, len(order))]
-    while len(waiting) > 0:
-        first, end = waiting.pop()
+def _dissect(places, order, beyond, counts, waiting, leaf):  # type: ignore[no-untyped-def]
+    """Sort ``order`` [N] in place.
+
+    ``beyond`` [N] and ``counts`` are room for sorting, ``waiting`` [M, 2] for the ranges that are
+    still to be cut.
+    """
+    count = 1
+    waiting[0, 0], waiting[0, 1] = 0, order.shape[0]
+    while count > 0:
+        count -= 1
+        first, end = waiting[count, 0], waiting[count, 1]
         if end - first <= leaf:
             continue
-        low = places[:, order[first]].copy()
-        high = low.copy()
+        top = bottom = places[0, order[first]]
+        left = right = places[1, order[first]]
         for n in range(first, end):
-            for axis in range(2):
-                low[axis] = min(low[axis], places[axis, order[n]])
-                high[axis] = max(high[axis], places[axis, order[n]])
-        axis = 1 if high[1] - low[1] >= high[0] - low[0] else 0
-        counts = np.zeros(high[axis] - low[axis] + 1, np.int64)
+            y, x = places[0, order[n]], places[1, order[n]]
+            top, bottom, left, right = min(top, y), max(bottom, y), min(left, x), max(right, x)
+        axis, low, high = (1, left, right) if right - left >= bottom - top else (0, top, bottom)
+        for at in range(low, high + 1):
+            counts[at] = 0
         for n in range(first, end):
-            counts[places[axis, order[n]] - low[axis]] += 1
-        cut, before = 0, counts[0]
-        while 2 * before <= end - first:
-            cut += 1
+            counts[places[axis, order[n]]] += 1
+        cut, before = low, 0
+        while 2 * (before + counts[cut]) <= end - first:
             before += counts[cut]
-        before -= counts[cut]  # pixels before the cut, which has the median
+            cut += 1  # up to the median
         middle, last = first + before, end - counts[cut]
         a, b, c = first, middle, last
         for n in range(first, end):
-            at = places[axis, order[n]] - low[axis]
+            at = places[axis, order[n]]
             if at < cut:
                 beyond[a] = order[n]
                 a += 1
@@ -111,6 +119,12 @@ def _dissect(places, order, beyond, leaf):  # type: ignore[no-untyped-def]
             else:
                 beyond[c] = order[n]
                 c += 1
-        order[first:end] = beyond[first:end]
-        waiting.append((first, middle))
-        waiting.append((middle, last))
+        for n in range(first, end):
+            order[n] = beyond[n]
+        if middle - first > last - middle:
+            waiting[count, 0], waiting[count, 1] = first, middle
+            waiting[count + 1, 0], waiting[count + 1, 1] = middle, last
+        else:
+            waiting[count, 0], waiting[count, 1] = middle, last
+            waiting[count + 1, 0], waiting[count + 1, 1] = first, middle
+        count += 2
