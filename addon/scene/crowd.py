@@ -27,7 +27,7 @@ from .avatar_objects import create_rig, subject_name
 from .avatar_ops import driver_targets
 from .body_object import create_body_steps
 from .node_group import splat_group_steps
-from .selection import enter_object_mode
+from .selection import discard_collection, enter_object_mode
 from .splat_object import MODIFIER_NAME, set_input, splat_mesh_steps, splat_object
 
 TALL = 220.0
@@ -97,18 +97,10 @@ def add_crowd_steps(
         context.view_layer.update()
         set_levels(scene)
     except BaseException:
-        _discard_crowd(crowd, loose)
+        discard_collection(crowd, loose)
+        remove_unused_shapes()
         raise
     return crowd
-
-
-def _discard_crowd(crowd: Any, loose: Sequence[Any]) -> None:
-    """Remove a crowd's collections, its objects and their data, all of which are its own."""
-    objects = list(crowd.all_objects)
-    data = {obj.data for obj in objects} | set(loose)
-    bpy.data.batch_remove([*objects, *crowd.children_recursive, crowd])
-    bpy.data.batch_remove(list(data))
-    remove_unused_shapes()
 
 
 def _add_person(context: Any, crowd: Any, person: Mapping[str, Any], loose: list[Any]) -> Steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
@@ -21,10 +22,14 @@ def select_only(obj: Any, context: Any) -> None:
     context.view_layer.objects.active = obj
 
 
-def discard_collection(collection: Any) -> None:
-    """Remove a collection with its objects and their data."""
-    for obj in list(collection.objects):
-        data = obj.data
-        bpy.data.objects.remove(obj)
-        bpy.data.batch_remove([data])
-    bpy.data.collections.remove(collection)
+def discard_collection(collection: Any, loose: Sequence[Any] = ()) -> None:
+    """Remove a collection with everything below it: collections, objects and their data.
+
+    Args:
+        collection: to remove; nothing outside uses its objects' data.
+        loose: more data to remove, which may have no object yet.
+    """
+    objects = list(collection.all_objects)
+    data = {obj.data for obj in objects if obj.data is not None} | set(loose)
+    bpy.data.batch_remove([*objects, *collection.children_recursive, collection])
+    bpy.data.batch_remove(list(data))
