@@ -19,7 +19,15 @@ from ..engine.workflows.options import CrowdOptions
 from .avatar_operator import format_count
 from .job_operator import JobOperator
 
-_OPTIONS = {name: name for name in ("count", "splats", "layout", "spacing", "turn", "seed")}
+_OPTIONS = {
+    "count": "count",
+    "splats": "splats",
+    "layout": "arrangement",  # an operator's own ``layout`` is what it draws into
+    "spacing": "spacing",
+    "turn": "turn",
+    "seed": "seed",
+}
+"""Option of ``CrowdOptions`` -> property."""
 _MOTIONS = (".npz", ".npy", ".bvh")
 
 
@@ -50,7 +58,7 @@ class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         name="Splats",
         description="Upper limit of each person's splats; people that look small show fewer",
     )
-    layout: option_property(  # type: ignore[valid-type]
+    arrangement: option_property(  # type: ignore[valid-type]
         CrowdOptions,
         "layout",
         name="Arrangement",
@@ -87,7 +95,7 @@ class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
     def draw(self, context: Any) -> None:
         layout = self.layout
         layout.use_property_split = True
-        for name in ("directory", "motions", *_OPTIONS):
+        for name in ("directory", "motions", *_OPTIONS.values()):
             layout.prop(self, name)
 
     def request(self, context: Any) -> dict[str, Any]:

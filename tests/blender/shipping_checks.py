@@ -138,6 +138,10 @@ def own_properties(cls: Any) -> Iterator[Any]:
             yield prop
 
 
+OPERATORS_OWN = {p.identifier for p in bpy.types.Operator.bl_rna.properties} - {"name"}
+"""What operators have of Blender and use in their methods, such as ``layout`` in ``draw``."""
+
+
 def text_faults(where: str, text: str) -> Iterator[str]:
     if not text.strip():
         yield f"{where} has no description"
@@ -169,6 +173,8 @@ def tooltips(zip_path: str) -> dict[str, Any]:
         for prop in own_properties(cls):
             counted["properties"] += 1
             where = f"{name}.{prop.identifier}"
+            if issubclass(cls, bpy.types.Operator) and prop.identifier in OPERATORS_OWN:
+                faults.append(f"{where} hides the operator's own {prop.identifier}")
             faults += text_faults(where, prop.description)
             shown |= {prop.name, prop.description}
             if not prop.name.strip():

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,42 @@ def video(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> st
 
 
 @pytest.fixture(scope="session")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A recording of three vowels with pauses: pulses of 120 Hz through two formants."""
+    rate, path = 16000, tmp_path_factory.mktemp("voice") / "voice.wav"
+    time = np.arange(rate // 2) / rate
+    parts = [np.zeros(rate // 4)]
+    for formants in ((750.0, 1250.0), (320.0, 2350.0), (360.0, 850.0)):
+        pulses = np.zeros(len(time))
+        pulses[:: rate // 120] = 1.0
+        for formant in formants:
+            ringing = np.exp(-250.0 * time) * np.sin(2 * np.pi * formant * time)
+            pulses = np.convolve(pulses, ringing)[: len(time)]
+        parts += [0.5 * pulses / np.abs(pulses).max(), np.zeros(rate // 4)]
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((32767 * np.concatenate(parts)).astype("<i2").tobytes())
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def long_video(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Twenty seconds of the sample portrait's face, which sways."""
+    path = tmp_path_factory.mktemp("video") / "face.mp4"
+    picture = np.asarray(Image.open(sample_portrait).convert("RGB").resize((320, 320)))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 320, "yuv420p"
+        for k in range(200):
+            moved = np.ascontiguousarray(np.roll(picture, round(4 * np.sin(k)), axis=1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(moved, format="rgb24")))
+        container.mux(stream.encode(None))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
 def nobody(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A photo without a person."""
     path = tmp_path_factory.mktemp("nobody") / "nobody.png"
@@ -151,6 +188,19 @@ def person(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> s
     command = [sys.executable, "-m", "likeness", "build", str(sample_portrait), "-o", str(folder)]
     subprocess.run([*command, *options], check=True)
     return str(folder / "avatar.safetensors")
+
+
+@pytest.fixture(scope="session")
+def cast(person: str, sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder of avatars as a batch leaves it: one has a picture."""
+    folder = tmp_path_factory.mktemp("cast")
+    for name in ("Ann", "Bob"):
+        (folder / name).mkdir()
+        shutil.copy2(person, folder / name / "avatar.safetensors")
+    Image.open(sample_portrait).convert("RGB").resize((256, 256)).save(
+        folder / "Ann" / "avatar.png"
+    )
+    return str(folder)
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,7 @@ EXPORTS = (
     ("likeness.export_rig", "blender.fbx", "Blender", {}),
     ("likeness.export_rig", "unity.fbx", "Unity", {}),
     ("likeness.export_rig", "unreal.fbx", "Unreal", {}),
+    ("likeness.export_vrm", "stage.vrm", "", {"author": "Ann"}),
 )
 
 

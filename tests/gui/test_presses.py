@@ -15,15 +15,9 @@ ROOT = HERE.parents[1]
 POSES = ("tpose", "apose", "relaxed")
 
 UNPRESSED = {
-    "add_crowd": "tests/blender/test_crowd.py runs it; not tried in a window yet",
-    "animate_from_audio": "tests/blender/test_speech.py runs it; not tried in a window yet",
-    "control_live_face": "tests/blender/test_speech.py runs its session; not tried in a window yet",
-    "crowd_detail": "tests/blender/test_crowd.py runs it; not tried in a window yet",
     "delete_selected": "keys_on_avatars presses its key, X",
     "duplicate_move": "keys_on_avatars presses its key, Shift+D",
     "duplicate_selected": "duplicate_move calls it",
-    "export_vrm": "tests/blender/test_export.py runs it; not tried in a window yet",
-    "follow_face": "tests/blender/test_speech.py runs its session; not tried in a window yet",
 }
 """Operators that no scenario names -> why."""
 
@@ -162,6 +156,41 @@ def test_exports(gui: Any, person: str, motions: list[str], tmp_path: Path) -> N
     assert chosen["phone.usdz"]["kind"] == ".usdz"
     assert [chosen[f"{name}.fbx"]["program"] for name in ("unity", "unreal")] == ["UNITY", "UNREAL"]
     assert min(seen["files"].values()) > 10_000
+
+
+@pytest.mark.slow
+def test_gallery_and_crowd(gui: Any, cast: str, motions: list[str]) -> None:
+    folder = str(Path(motions[0]).parent)
+    seen = gui("crowd_scenarios.crowd_buttons", folder=cast, motions=folder)
+    assert seen["chosen"] == "avatar.safetensors"
+    assert seen["imported"] == ["Ann"]
+    assert seen["problem"] is None
+    assert seen["members"] == 6
+    assert max(seen["far"]) < 1.0
+    assert seen["undone"] == 0
+
+
+@pytest.mark.slow
+def test_speech(gui: Any, person: str, voice: str) -> None:
+    seen = gui("speech_scenarios.speech_buttons", avatar=person, voice=voice)
+    assert seen["problems"] == [None, None]
+    assert {"text", "language", "head", "blinks"} <= set(seen["asked"])
+    assert seen["open"] > 0.15
+    assert seen["shut"] < 0.05
+    assert seen["sounds"] == ["voice"]
+    assert seen["motions"] == ["voice", "voice.001"]
+
+
+@pytest.mark.slow
+def test_face_that_is_followed(gui: Any, person: str, long_video: str) -> None:
+    seen = gui("speech_scenarios.live_buttons", avatar=person, video=long_video)
+    assert not seen["before"], "no buttons before a face is followed"
+    assert seen["shown"]
+    assert seen["commands"] == [False, True]
+    assert seen["problem"] is None
+    assert seen["motions"] == ["face"]
+    assert seen["length"] > 5
+    assert "does not exist" in seen["missing"]
 
 
 @pytest.mark.slow
