@@ -16,6 +16,9 @@ from .paths import ROOT_PACKAGE
 
 FILE = Path(__file__).resolve().parent / "messages.json"
 
+CONTEXT = "Likeness"
+"""Our own context: Blender's translation of a word, such as Expression as a formula, may differ."""
+
 LOCALES = {
     "de": ("de", "de_DE"),
     "es": ("es", "es_ES"),
@@ -31,9 +34,10 @@ def build_translations(
 ) -> dict[str, dict[tuple[str, str], str]]:
     """Locale -> (context, text) -> translation, for Blender.
 
-    Operators have their own context; a text may occur in both.
+    Operators have their own context, and so have our panels; a text may occur in all.
     """
     contexts = (
+        CONTEXT,
         bpy.app.translations.contexts.default,
         bpy.app.translations.contexts.operator_default,
     )
@@ -47,6 +51,11 @@ def build_translations(
         }
         out |= dict.fromkeys(locales, said)
     return out
+
+
+def translate(text: str) -> str:
+    """Translate a text that Blender does not, because it is changed before it is drawn."""
+    return str(bpy.app.translations.pgettext_iface(text, CONTEXT))
 
 
 def register() -> None:

@@ -10,6 +10,7 @@ from bpy_extras.io_utils import ImportHelper
 
 from ..addon import portrait
 from ..addon.scene import render_setup
+from ..addon.translations import translate
 from .job_operator import JobOperator, show_all_layers
 
 
@@ -59,10 +60,13 @@ class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
         name = Path(self.filepath).stem
         yield from portrait.import_splats_steps(context, Path(result["scene"]), name)
         show_all_layers(self, context)
-        note = render_setup.describe_view_transform(context.scene)
-        if note:
-            note += "; Standard, under Render > Color Management, shows them as in the file"
-            self.report({"INFO"}, note)
+        transform = render_setup.find_changing_transform(context.scene)
+        if transform:
+            note = translate(
+                "The view transform {name} changes the colors; Standard, under Render > Color "
+                "Management, shows them as in the file"
+            )
+            self.report({"INFO"}, note.format(name=transform))
 
 
 class SplatsFileHandler(bpy.types.FileHandler):  # type: ignore[misc]

@@ -7,6 +7,8 @@ from typing import Any
 import bpy
 
 from ..addon.scene.avatar_objects import find_avatar
+from ..addon.translations import CONTEXT, translate
+from ..addon.wrapping import wrap_text
 
 MAIN_PANEL = "LIKENESS_PT_main"
 
@@ -20,6 +22,7 @@ class LikenessPanel:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Likeness"
+    bl_translation_context = CONTEXT
 
 
 class AvatarPanel(LikenessPanel):
@@ -33,19 +36,14 @@ class AvatarPanel(LikenessPanel):
 
 
 def draw_wrapped(layout: Any, context: Any, text: str, icon: str = "NONE") -> None:
-    """Draw a long text, wrapped to the width of the sidebar or of a panel that pops up."""
+    """Draw a long text, translated and wrapped to the width of the sidebar or of a panel that pops
+    up."""
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 without a window
     region = context.region
     in_sidebar = region is not None and region.type == "UI"
     width = max(20, int(region.width / (8 * scale))) if in_sidebar else _POPUP_CHARACTERS
     column = layout.column(align=True)
     column.scale_y = 0.8
-    line = ""
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > width:
-            column.label(text=line, icon=icon, translate=False)
-            line, icon = word, "BLANK1" if icon != "NONE" else "NONE"
-        else:
-            line = f"{line} {word}".strip()
-    if line:
+    for line in wrap_text(translate(text), width):
         column.label(text=line, icon=icon, translate=False)
+        icon = "BLANK1" if icon != "NONE" else "NONE"

@@ -14,10 +14,14 @@ from ..addon.scene.grade_nodes import CONTROLS, GRADED, grade_name
 from ..addon.scene.light_nodes import RELIGHT
 from ..addon.scene.read_back import splat_count
 from ..addon.scene.splat_object import MODIFIER_NAME, input_identifier
+from ..addon.translations import CONTEXT, translate
 from ..addon.viewport import fast_splats
 from .base import AvatarPanel, draw_wrapped
 
-_DETAILS = {"Viewport Detail": "Viewport", "Render Detail": "Render"}
+_DETAILS = {
+    "Viewport Detail": "Viewport: {shown} of {total} splats",
+    "Render Detail": "Render: {shown} of {total} splats",
+}
 _COUNTS = (10_000, 50_000, 150_000, 0)
 _SPLAT_INPUTS = ("Softness", "Sorted Viewport", "Face Camera")
 
@@ -40,7 +44,8 @@ class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         for name, label in _DETAILS.items():
             column = layout.column(align=True)
             shown = splat_count(avatar, name)
-            column.label(text=f"{label}: {shown:,} of {total:,} splats", translate=False)
+            text = translate(label).format(shown=f"{shown:,}", total=f"{total:,}")
+            column.label(text=text, translate=False)
             row = column.row(align=True)
             for count in _COUNTS:
                 if count < total:
@@ -62,7 +67,8 @@ class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         layout.operator("likeness.show_body", depress=shown, icon=icon)
         why = fast_splats.find_fast_problem()
         if why:
-            draw_wrapped(layout, context, f"Fast Splats: {why}", "INFO")
+            text = f"{translate('Fast Splats')}: {translate(why)}"
+            draw_wrapped(layout, context, text, "INFO")
         on = native_splats.is_native(avatar.splats)
         if on or native_splats.has_native_splats():
             icon = "CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
@@ -81,10 +87,13 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column = layout.column(align=True)
         column.operator("likeness.render_setup", icon="SCENE")
         column.operator("likeness.render_restore", icon="LOOP_BACK")
-        note = render_setup.describe_view_transform(context.scene)
-        if note:
-            note += "; Set Up Scene for Splats shows them as in the photo"
-            draw_wrapped(layout, context, note, "INFO")
+        transform = render_setup.find_changing_transform(context.scene)
+        if transform:
+            note = translate(
+                "The view transform {name} changes the colors; Set Up Scene for Splats shows them "
+                "as in the photo"
+            )
+            draw_wrapped(layout, context, note.format(name=transform), "INFO")
         if context.scene.render.engine == "CYCLES" and render_setup.misses_layers(context.scene):
             row = layout.column(align=True)
             row.alert = True
@@ -117,7 +126,7 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             return
         column = self.layout.column()
         identifier = input_identifier(modifier, RELIGHT)
-        compat.draw_modifier_input(column, modifier, identifier, RELIGHT)
+        compat.draw_modifier_input(column, modifier, identifier, "Relight")
         if not splat_object.get_input(modifier, RELIGHT):
             return
         if native_splats.is_native(avatar.splats):
@@ -146,10 +155,10 @@ class GradePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             return
         for part in GRADED:
             column = self.layout.column(align=True)
+            column.label(text=part, text_ctxt=CONTEXT)
             for control in CONTROLS:
-                name = grade_name(part, control)
-                identifier = input_identifier(modifier, name)
-                compat.draw_modifier_input(column, modifier, identifier, name)
+                identifier = input_identifier(modifier, grade_name(part, control))
+                compat.draw_modifier_input(column, modifier, identifier, control)
 
 
 CLASSES = (DisplayPanel, GradePanel, RenderPanel)

@@ -62,7 +62,7 @@ def _draw_list(layout: Any, armature: Any) -> None:
         first, last = action.frame_range
         used = row.operator(
             "likeness.use_motion",
-            text=f"{action.name}: {first:.0f} to {last:.0f}",
+            text=f"{action.name} ({first:.0f}-{last:.0f})",
             icon="ACTION",
             depress=action == current,
             translate=False,

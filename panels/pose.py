@@ -30,6 +30,8 @@ _LIMB_LABELS = {
     "right_foot": "Right Leg",
 }
 
+_LABEL = 0.38
+"""Width of a row's label: "Jambe gauche" fits."""
 
 _LAYERS = (
     ("Root", "Controls"),
@@ -45,7 +47,7 @@ _LAYERS = (
 def _switch(column: Any, label: str, bone: Any, prop: str, operator: str, texts: Any) -> Any:
     """A row with a label and the button that switches without a jump. The influence slider only
     shows above 0, because raising it from 0 would make the limb jump."""
-    split = column.split(factor=0.3, align=True)
+    split = column.split(factor=_LABEL, align=True)
     split.label(text=label)
     if bone[prop] == 0.0:
         return split.operator(operator, text=texts[0])
@@ -58,7 +60,7 @@ def _draw_parent(column: Any, control: Any, prop: str) -> None:
     """What a control that is on follows, as a menu that switches without a jump."""
     if control[prop] == 0.0 or PARENT not in control:
         return
-    split = column.split(factor=0.3, align=True)
+    split = column.split(factor=_LABEL, align=True)
     split.label(text="Follows")
     now = list(PARENTS)[control[PARENT]]
     split.operator_menu_enum("likeness.switch_parent", "to", text=now).control = plain_name(control)
@@ -77,12 +79,12 @@ def _draw_switches(layout: Any, armature: Any) -> None:
         button.limb, button.to = limb, "FK" if control[IK] > 0.0 else "IK"
         _draw_parent(column, control, IK)
         if control[IK] > 0.0 and STRETCH in control:
-            split = column.split(factor=0.3, align=True)
+            split = column.split(factor=_LABEL, align=True)
             split.label(text="Stretch")
             split.prop(control, f'["{STRETCH}"]', text="", slider=True)
     row = column.row(align=True)
-    for to in ("IK", "FK"):
-        button = row.operator("likeness.switch_ik", text=f"All {to}")
+    for to, text in (("IK", "All IK"), ("FK", "All FK")):
+        button = row.operator("likeness.switch_ik", text=text)
         button.limb, button.to = "ALL", to
     column = body.column(align=True)
     for target, label in ((HEAD_TARGET, "Head"), (EYES_TARGET, "Eyes")):

@@ -153,12 +153,10 @@ def needs_samples(scene: Any) -> bool:
     return cycles is not None and cycles.samples < LIT_SAMPLES
 
 
-def describe_view_transform(scene: Any) -> str:
-    """What the scene's view transform does to the colors of splats; empty if nothing."""
-    transform = scene.view_settings.view_transform
-    if transform == "Standard":
-        return ""
-    return f"The view transform {transform} changes the colors"
+def find_changing_transform(scene: Any) -> str:
+    """The scene's view transform if it changes the colors of splats, or an empty text."""
+    transform = str(scene.view_settings.view_transform)
+    return "" if transform == "Standard" else transform
 
 
 def raise_bounces(scene: Any) -> list[str]:

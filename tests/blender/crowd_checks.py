@@ -150,7 +150,9 @@ def standing(folder: str) -> dict[str, Any]:
     )
     save_avatar(avatar, root / "one.safetensors")
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    bpy.ops.likeness.add_crowd(directory=str(root), count=7, splats=300, arrangement="grid", turn=0.0)
+    bpy.ops.likeness.add_crowd(
+        directory=str(root), count=7, splats=300, arrangement="grid", turn=0.0
+    )
     members = list_members(bpy.context.scene)
     low = [float(_places(armature, "Body")[:, 2].min()) for armature in members]
     wide = {round(float(np.ptp(_places(armature, "Body")[:, 0])), 3) for armature in members}

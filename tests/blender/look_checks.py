@@ -38,9 +38,9 @@ def settings() -> dict[str, Any]:
     before = _snapshot(scene)
     out: dict[str, Any] = {}
     bounces = scene.cycles.max_bounces
-    out["notes"] = [render_setup.describe_view_transform(scene)]
+    out["notes"] = [render_setup.find_changing_transform(scene)]
     bpy.ops.likeness.render_setup(groups={"colors"})
-    out["notes"].append(render_setup.describe_view_transform(scene))
+    out["notes"].append(render_setup.find_changing_transform(scene))
     out["only_colors"] = sorted(_different(before, _snapshot(scene)))
     bpy.ops.likeness.render_restore()
     announced = render_setup.plan_changes(scene, render_setup.RenderOptions(), first.camera)

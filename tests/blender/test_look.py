@@ -14,7 +14,7 @@ RENDERING = Path(__file__).resolve().parents[2] / "docs" / "rendering.md"
 def test_setup_changes_what_it_announces_and_goes_back(blender) -> None:
     made = blender(LOOK, "settings")
     assert made["only_colors"] == ["view_settings.view_transform"]
-    assert made["notes"] == ["The view transform AgX changes the colors", ""]
+    assert made["notes"] == ["AgX", ""]
     assert "Samples: 4096 → 1" in made["texts"]
     assert any(text.endswith("AgX → Standard") for text in made["texts"])
     assert made["as_announced"]

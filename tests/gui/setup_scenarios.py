@@ -144,3 +144,42 @@ def one_message(ui: Any, avatar: str, bad: str) -> Steps:
     yield from press(ui, "likeness.dismiss_problem")
     out["dismissed"] = problem()
     return out
+
+
+class Drawn:
+    """A stand-in for a layout that keeps the labels."""
+
+    def __init__(self) -> None:
+        self.labels: list[str] = []
+
+    def column(self, **options: Any) -> Drawn:
+        return self
+
+    def label(self, text: str, **options: Any) -> None:
+        self.labels.append(text)
+
+
+def languages(ui: Any, avatar: str) -> Steps:
+    """Show the panels in French and Japanese."""
+    yield from fresh(ui)
+    yield from open_avatar(ui, avatar, fast=True)
+    view = bpy.context.preferences.view
+    view.use_translate_interface = True
+    out: dict[str, Any] = {}
+    try:
+        for language in ("fr_FR", "ja_JP"):
+            view.language = language
+            yield 1.0
+            yield from ui.sidebar()
+            yield from ui.shot(f"sidebar_{language}")
+            for name in ("render", "grade", "display", "pose", "gallery", "expression"):
+                yield from panel(ui, f"LIKENESS_PT_{name}", f"panel_{name}_{language}")
+            drawn = Drawn()
+            note = "Native splats keep the photo's light"
+            ours("panels.base").draw_wrapped(drawn, bpy.context, note)
+            translate = ours("addon.translations").translate
+            out[language] = [translate("Expression"), drawn.labels]
+    finally:
+        view.language = "en_US"
+    yield 0.5
+    return out

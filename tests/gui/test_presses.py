@@ -232,3 +232,12 @@ def test_preferences(gui: Any, tmp_path: Path) -> None:
     assert {seen[k] for k in ("engine", "setup", "examined", "cleared")} == {None}
     assert "Online Access" in seen["download"]
     assert seen["dismissed"] is None
+
+
+@pytest.mark.slow
+def test_panels_in_other_languages(gui: Any, person: str) -> None:
+    seen = gui("setup_scenarios.languages", avatar=person)
+    assert seen["ja_JP"][0] == "\u8868\u60c5"  # of a face; Blender's own word is that of a formula
+    assert " ".join(seen["fr_FR"][1]) == "Les splats natifs gardent la lumi\u00e8re de la photo"
+    assert len(seen["ja_JP"][1]) > 1
+    assert not any("Native" in line for line in seen["ja_JP"][1])
