@@ -1,6 +1,7 @@
 """Crowds: people of a folder in the scene by the hundred."""
 # No postponed annotations here: Blender reads properties from them.
 
+import math
 import shutil
 from collections.abc import Generator
 from pathlib import Path
@@ -24,10 +25,11 @@ _OPTIONS = {
     "splats": "splats",
     "layout": "arrangement",  # an operator's own ``layout`` is what it draws into
     "spacing": "spacing",
-    "turn": "turn",
     "seed": "seed",
 }
-"""Option of ``CrowdOptions`` -> property."""
+"""Option of ``CrowdOptions`` -> property; ``turn`` is in degrees there, and in radians here."""
+
+_SHOWN = ("directory", "motions", "count", "splats", "arrangement", "spacing", "turn", "seed")
 _MOTIONS = (".npz", ".npy", ".bvh")
 
 
@@ -76,11 +78,13 @@ class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         description="Distance of neighbors",
         subtype="DISTANCE",
     )
-    turn: option_property(  # type: ignore[valid-type]
-        CrowdOptions,
-        "turn",
+    turn: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Turn",
-        description="Degrees by which people turn away from the front, to either side",
+        description="How far people turn away from the front, to either side",
+        subtype="ANGLE",
+        default=math.radians(CrowdOptions().turn),
+        min=0.0,
+        max=math.pi,
     )
     seed: option_property(  # type: ignore[valid-type]
         CrowdOptions, "seed", name="Seed", description="Another seed gives another crowd"
@@ -90,16 +94,18 @@ class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         """Ask for the options."""
         if not self.properties.is_property_set("directory"):
             self.directory = context.window_manager.likeness.gallery_folder
-        return set(context.window_manager.invoke_props_dialog(self, width=360))
+        return set(
+            context.window_manager.invoke_props_dialog(self, width=360, confirm_text="Add Crowd")
+        )
 
     def draw(self, context: Any) -> None:
         layout = self.layout
         layout.use_property_split = True
-        for name in ("directory", "motions", *_OPTIONS.values()):
+        for name in _SHOWN:
             layout.prop(self, name)
 
     def request(self, context: Any) -> dict[str, Any]:
-        options = read_options(CrowdOptions, self, _OPTIONS)
+        options = self._options()
         avatars = gallery.find_avatar_files(self._folder(self.directory))
         motions = []
         if self.motions:
@@ -114,6 +120,9 @@ class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
             "frame_rate": get_frame_rate(context.scene),
         }
 
+    def _options(self) -> CrowdOptions:
+        return read_options(CrowdOptions, self, _OPTIONS, turn=math.degrees(self.turn))
+
     def _folder(self, text: str) -> Path:
         folder = Path(bpy.path.abspath(text)) if text else None
         if folder is None or not folder.is_dir():
@@ -121,7 +130,7 @@ class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         return folder
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[None, None, None]:
-        options = read_options(CrowdOptions, self, _OPTIONS)
+        options = self._options()
         try:
             yield from crowd.add_crowd_steps(context, result["people"], options)
         finally:

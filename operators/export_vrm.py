@@ -51,7 +51,7 @@ class ExportVrm(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
     commercial_usage: option_property(  # type: ignore[valid-type]
         VrmOptions,
         "commercial_usage",
-        name="Commercial Use",
+        name="Profit",
         description="Who may earn money with the avatar",
         items=[
             ("personalNonProfit", "None", "Use without profit only"),

@@ -67,7 +67,7 @@ class ActionProperties:
         default="auto",
     )
     others: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Rest of the Body",
+        name="Rest of Body",
         description="Joints and expressions that the motion does not know. Strips of the NLA leave "
         "them alone",
         items=OTHERS,

@@ -97,7 +97,7 @@ class AnimateFromAudio(MotionJob, ActionProperties, bpy.types.Operator, ImportHe
         default=True,
     )
     others: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Rest of the Body",
+        name="Rest of Body",
         description="Joints and expressions that the motion does not know. Strips of the NLA leave "
         "them alone",
         items=OTHERS,
