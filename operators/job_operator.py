@@ -23,6 +23,7 @@ from typing import Any
 import bpy
 
 from ..addon import running
+from ..addon.motion import live_face
 from ..addon.scene import render_setup
 from ..addon.workers.jobs import JobState
 from ..engine.core.types import LikenessError
@@ -451,6 +452,8 @@ def status_text(under_way: running.RunningJob) -> str:
     """The running job, its progress and the time left, in one line."""
     if under_way.question is not None:
         return f"{under_way.title}: waiting for you"
+    if live_face.is_live():  # it has no end to come nearer to
+        return under_way.title
     parts = (f"{under_way.title}: {under_way.fraction:.0%}", under_way.left)
     return ", ".join(part for part in parts if part)
 

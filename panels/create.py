@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from ..addon import fit_preview, running
+from ..addon.motion import live_face
 from ..addon.scene import fit_adjustment
 from .base import MAIN_PANEL, LikenessPanel, draw_wrapped
 
@@ -24,6 +25,8 @@ class MainPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
             _draw_adjusting(layout, context, under_way)
         elif under_way is not None and under_way.question is not None:
             _draw_question(layout, context, under_way.question)
+        elif live_face.is_live():
+            _draw_live(layout)
         elif under_way is not None:
             _draw_running(layout, under_way)
         else:
@@ -51,6 +54,22 @@ def _draw_running(layout: Any, under_way: running.RunningJob) -> None:
     if under_way.first:
         box.label(text="First run: takes up to a minute longer", icon="INFO")
     box.operator("likeness.cancel_job", icon="X")
+
+
+def _draw_live(layout: Any) -> None:
+    """The face that is followed, which takes as long as the user wants."""
+    box = layout.box()
+    row = box.row()
+    row.label(text="Following the face", icon="VIEW_CAMERA")
+    row.operator("likeness.show_log", text="", icon="TEXT", emboss=False)
+    now = live_face.is_recording()
+    text = "Stop Recording" if now else "Record"
+    column = box.column(align=True)
+    button = column.operator("likeness.control_live_face", text=text, icon="REC", depress=now)
+    button.command = "RECORD"
+    row = column.row(align=True)
+    row.operator("likeness.control_live_face", text="Neutral").command = "NEUTRAL"
+    row.operator("likeness.control_live_face", text="Stop", icon="X").command = "STOP"
 
 
 def _draw_question(layout: Any, context: Any, question: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 
-from ..addon.motion import live_face, motion_list
+from ..addon.motion import motion_list
 from ..addon.motion.motion_requests import read_notes
 from ..addon.scene.avatar_objects import find_avatar
 from .base import AvatarPanel, draw_wrapped
@@ -27,26 +27,12 @@ class MotionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column.operator("likeness.animate_from_audio", icon="FILE_SOUND")
         column.operator("likeness.follow_face", icon="VIEW_CAMERA")
         column.operator("likeness.retarget_armature", icon="ARMATURE_DATA")
-        if live_face.is_live():
-            _draw_live(layout)
         _draw_list(layout, avatar.armature)
         for note in read_notes(avatar.armature):
             draw_wrapped(layout, context, note, "INFO")
         column = layout.column(align=True)
         column.operator("likeness.export_motion", icon="EXPORT")
         column.operator("likeness.export_pose", icon="EXPORT")
-
-
-def _draw_live(layout: Any) -> None:
-    """What can be done while a face is followed."""
-    row = layout.row(align=True)
-    now = live_face.is_recording()
-    text = "Stop Recording" if now else "Record"
-    row.operator(
-        "likeness.control_live_face", text=text, icon="REC", depress=now
-    ).command = "RECORD"
-    row.operator("likeness.control_live_face", text="Neutral").command = "NEUTRAL"
-    row.operator("likeness.control_live_face", text="Stop", icon="X").command = "STOP"
 
 
 def _draw_list(layout: Any, armature: Any) -> None:

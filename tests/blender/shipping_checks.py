@@ -287,6 +287,9 @@ def _plain(cls: Any) -> dict[str, Any]:
     }
 
 
+MAIN = "LIKENESS_PT_main"
+
+
 def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     """Everything is drawn in every state that we can think of."""
     install(zip_path)
@@ -298,6 +301,9 @@ def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     running, types = ours("addon.running"), ours("engine.core.types")
     job = running.begin_job("Something")
     states["running"] = drawn(wrong, "running")
+    job.request = {"task": "live_face"}
+    states["following"] = drawn(wrong, "following")
+    live = [ours("operators.job_operator").status_text(job), *states["following"][MAIN]]
     running.fail_job(job, types.LikenessError("It went wrong.", "Do it again."))
     states["failed"] = drawn(wrong, "failed")
     running.dismiss_problem()
@@ -322,7 +328,8 @@ def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
         if hasattr(cls, "poll"):
             cls.poll(bpy.context)  # must not fail in an empty scene
     words = sum(len(said) for shown in states.values() for said in shown.values())
-    return {"wrong": wrong, "states": {k: sorted(v) for k, v in states.items()}, "words": words}
+    panels = {k: sorted(v) for k, v in states.items()}
+    return {"wrong": wrong, "states": panels, "words": words, "live": live}
 
 
 # The preferences ------------------------------------------------------------------------------

@@ -69,6 +69,9 @@ def test_panels_draw_in_every_state(blender, extension: Path, avatar: Path, phot
     assert len(states["avatars 1"]) > len(states["empty"])
     assert len(states["something else"]) < len(states["avatars 1"])
     assert found["words"] > 100
+    live = " ".join(found["live"])
+    assert all(text in live for text in ("Record", "Neutral", "Stop"))
+    assert "%" not in live, "a face that is followed is not done by any percentage"
 
 
 def test_preferences(blender_lts, extension: Path, tmp_path: Path) -> None:
