@@ -32,6 +32,7 @@ from . import (
     motion_list,
     motion_smoothing,
     pose,
+    retouch,
     setup,
     speech,
 )
@@ -47,6 +48,7 @@ _MODULES = (
     crowd,
     attributes,
     pose,
+    retouch,
     expression,
     motion,
     motion_export,

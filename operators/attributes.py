@@ -74,7 +74,7 @@ class SelectPart(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
         return "This avatar's file does not say what its splats show. Build the avatar again"
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:
-        count = select_part(avatar.splats, self.part, context, self.extend)
+        count = select_part(avatar, self.part, context, self.extend)
         self.report({"INFO"}, f"Selected {format_count(count, 'splat', 'splats')}")
 
 

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import bpy
 
-from . import attributes, avatars, create, display, export, expression, gallery, motion, pose
+from . import (
+    attributes,
+    avatars,
+    create,
+    display,
+    export,
+    expression,
+    gallery,
+    motion,
+    pose,
+    retouch,
+)
 
 CLASSES = tuple(
     cls
-    for module in (create, gallery, avatars, pose, motion, expression, attributes, display, export)
+    for module in (
+        *(create, gallery, avatars, pose, motion, expression, attributes, retouch),
+        *(display, export),
+    )
     for cls in module.CLASSES
 )
 """In the order of the sidebar."""

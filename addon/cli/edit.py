@@ -59,6 +59,11 @@ from .options import FILE, given_flags, options_from, pop_options
 )
 @click.option("--remove", metavar="NAME", multiple=True, help="Remove what was added.")
 @click.option(
+    "--restore",
+    is_flag=True,
+    help="First undo what was erased, painted, moved and sculpted by hand in Blender.",
+)
+@click.option(
     "--from",
     "edited",
     metavar="PICTURE",
@@ -123,6 +128,7 @@ def edit(
     edited: Path | None,
     portrait: Path | None,
     part: str | None,
+    restore: bool,
     listed: bool,
     text: str | None,
     picture: Path | None,
@@ -163,14 +169,17 @@ def edit(
         raise click.UsageError(f"{', '.join(given)} belongs to --edit.")
     if (network is None) == bool(looks):
         raise click.UsageError("--network and --look belong together.")
-    if not (add or values or tints or looks or remove or edited or text is not None):
+    if not (add or values or tints or looks or remove or restore or edited or text is not None):
         raise click.UsageError(
-            "Nothing to do: give --add, --from, --edit, --look, --tint, --set or --remove."
+            "Nothing to do: give --add, --from, --edit, --look, --tint, --set, --remove or "
+            "--restore."
         )
     settings = dict(parse_setting(text) for text in values)
     learned = None if network is None else LearnedLooks(network, looks)
     if edited is None and text is None:
-        made = edit_avatar_file(avatar, out, add, settings, remove, tints=tints, learned=learned)
+        made = edit_avatar_file(
+            avatar, out, add, settings, remove, tints=tints, learned=learned, restore=restore
+        )
         click.echo(str(made))
         return
     with tempfile.TemporaryDirectory() as folder, terminal_progress() as progress:
@@ -186,7 +195,9 @@ def edit(
             source = edit_portrait(portrait, edited, text, image_model, placement, options, seed)
         assert edited is not None
         photo = EditedPortrait(edited, portrait, part, source)
-        made = edit_avatar_file(avatar, out, add, settings, remove, photo, progress, tints, learned)
+        made = edit_avatar_file(
+            avatar, out, add, settings, remove, photo, progress, tints, learned, restore
+        )
     click.echo(str(made))
 
 

@@ -22,6 +22,7 @@ def info(avatar: Path | None, settings: bool, as_json: bool) -> None:
         return
     if avatar is None:
         raise click.UsageError("Missing argument 'AVATAR'.")
+    from ...engine.core.retouch import describe_retouch
     from ...engine.core.types import LAYERS, PARTS
     from ...engine.formats.avatar import load_editable_avatar
 
@@ -35,6 +36,7 @@ def info(avatar: Path | None, settings: bool, as_json: bool) -> None:
             {"name": a.name, "item": a.item, "color": a.color, "value": a.value}
             for a in person.attributes
         ],
+        "retouch": describe_retouch(person),
         "features": person.gaussians.features.shape[1],
         "ordered": person.lod_start is not None,
         "framing": person.framing,
@@ -55,6 +57,9 @@ def info(avatar: Path | None, settings: bool, as_json: bool) -> None:
         click.echo(f"  features     {facts['features']} latent channels for its network's refiner")
     for one in facts["attributes"]:
         click.echo(f"  attribute    {one['name']}: {one['item']}, {one['color']}, {one['value']:g}")
+    if facts["retouch"]:
+        listed = ", ".join(f"{name} {value:,}" for name, value in facts["retouch"].items())
+        click.echo(f"  retouched    {listed}")
     order = "of importance: the first of them are lower levels of detail"
     if not facts["ordered"]:
         order = "none: build it again for lower levels of detail"

@@ -26,6 +26,7 @@ from .camera import add_photo, create_camera, use_photo_size
 from .node_group import splat_group_steps
 from .origin import set_origin
 from .placing import stand_free
+from .sculpt_key import set_sculpt
 from .selection import discard_collection, enter_object_mode, select_only
 from .splat_object import MODIFIER_NAME, set_attributes, splat_mesh_steps, splat_object
 from .steps import run_to_end
@@ -146,6 +147,8 @@ def _fill(
     except BaseException:
         bpy.data.meshes.remove(mesh)
         raise
+    if avatar.sculpt is not None:
+        set_sculpt(body, avatar.sculpt)
     body.data[keys.PERSON] = ready.kept
     yield from splat_group_steps()
     yield

@@ -21,6 +21,7 @@ from ..rig.correctives import add_correctives
 from ..rig.drivers import add_property, drive
 from .axes import points_to_blender
 from .origin import template_origin
+from .sculpt_key import SCULPT_KEY
 from .steps import run_to_end
 
 WEIGHT_FLOOR = 1e-7
@@ -108,7 +109,8 @@ def _holder(armature: Any) -> Any:
         return bone
     for child in armature.children:
         if child.type == "MESH" and child.data.shape_keys is not None:
-            return {key.name: key for key in child.data.shape_keys.key_blocks[1:]}
+            blocks = child.data.shape_keys.key_blocks[1:]
+            return {key.name: key for key in blocks if key.name != SCULPT_KEY}
     return {}
 
 

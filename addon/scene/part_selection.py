@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import bpy
 import numpy as np
 
 from ...engine.core.types import PARTS, BoolArray, LikenessError
 from ...engine.scene.mesh import KEPT
+from .avatar_objects import AvatarObjects
 from .material import COLOR_ATTRIBUTE
 from .read_back import open_stored_mesh, read_attribute
-from .selection import enter_object_mode, select_only
+from .selection import enter_object_mode
+from .splat_cage import CAGE, edit_splats, lay_cage
 
 
 def list_parts(obj: Any) -> list[str]:
@@ -23,11 +24,11 @@ def list_parts(obj: Any) -> list[str]:
     return [name for name, number in zip(PARTS, count, strict=True) if number and name != PARTS[0]]
 
 
-def select_part(obj: Any, name: str, context: Any, extend: bool = False) -> int:
-    """Select the splats of a part in Edit Mode, as faces.
+def select_part(objects: AvatarObjects, name: str, context: Any, extend: bool = False) -> int:
+    """Select the splats of a part in Edit Mode, as faces, where they are seen.
 
     Args:
-        obj: the splats.
+        objects: of the avatar.
         name: of the part.
         context: of Blender.
         extend: keep what is selected.
@@ -36,28 +37,38 @@ def select_part(obj: Any, name: str, context: Any, extend: bool = False) -> int:
         How many splats of the part there are.
 
     Raises:
-        LikenessError: The splats are hidden, or do not show the part.
+        LikenessError: The splats are hidden, linked, or do not show the part.
     """
+    obj = objects.splats
+    editing = obj.mode == "EDIT"
     enter_object_mode(context)
     mesh = obj.data
     if name not in list_parts(obj):
         raise LikenessError(f"'{obj.name}' does not show the part '{name}'.", "Choose another.")
     if not obj.visible_get():
         raise LikenessError(f"'{obj.name}' is hidden.", "Show it in the outliner.")
+    if not editing:  # where Blender's tools may have moved the triangles
+        lay_cage(objects, context)
     own = read_attribute(mesh, KEPT.part) == PARTS.index(name)
-    chosen = own | _read_selection(mesh) if extend else own
-    mesh.polygons.foreach_set("select", chosen)
-    corners = np.repeat(chosen, 3)  # every splat has vertices and edges of its own
-    mesh.vertices.foreach_set("select", corners)
-    mesh.edges.foreach_set("select", corners)
-    select_only(obj, context)
-    context.tool_settings.mesh_select_mode = (False, False, True)
-    bpy.ops.object.mode_set(mode="EDIT")
+    select_splats(mesh, own | read_selection(mesh) if extend else own)
+    edit_splats(objects, context)
     mesh.attributes.active = mesh.attributes[COLOR_ATTRIBUTE]  # for Mesh > Set Attribute
     return int(own.sum())
 
 
-def _read_selection(mesh: Any) -> BoolArray:
+def select_splats(mesh: Any, chosen: BoolArray) -> None:
+    """Select these splats [N] of a mesh in Object Mode, and no others."""
+    mesh.polygons.foreach_set("select", chosen)
+    corners = np.repeat(chosen, 3)  # every splat has vertices and edges of its own
+    mesh.vertices.foreach_set("select", corners)
+    mesh.edges.foreach_set("select", corners)
+
+
+def read_selection(mesh: Any) -> BoolArray:
+    """Which splats [N] of a mesh in Object Mode are selected; none where they never were laid out
+    for that."""
+    if CAGE not in mesh.attributes:
+        return np.zeros(len(mesh.polygons), bool)
     selected = np.empty(len(mesh.polygons), bool)
     mesh.polygons.foreach_get("select", selected)
     return selected

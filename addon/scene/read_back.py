@@ -5,7 +5,7 @@ The meshes are authoritative: deleted splats stay deleted, and no avatar file is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,14 +15,17 @@ import numpy as np
 
 from ...engine.core.attributes import record_edit
 from ...engine.core.color import linear_to_srgb, srgb_to_linear
-from ...engine.core.grading import grade_colors
-from ...engine.core.types import Avatar, Camera, FloatArray, IntArray, LikenessError
+from ...engine.core.grading import Grade, grade_colors
+from ...engine.core.retouch import ERASED, SHIFT, get_retouch, record_retouch
+from ...engine.core.types import Avatar, BoundGaussians, Camera, FloatArray, IntArray, LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT, SPANS, restore_gaussians
+from ...engine.scene.mesh_edits import EDITS, SOURCES
 from .. import keys
 from .avatar_objects import AvatarObjects
 from .axes import matrix_to_engine, points_to_engine, projection_to_K, view_to_engine
 from .material import COLOR_ATTRIBUTE
 from .origin import photo_matrix
+from .sculpt_key import get_sculpt
 from .splat_object import MODIFIER_NAME, get_grades, get_input, get_sliders
 
 _FIELDS = {
@@ -50,34 +53,14 @@ def read_avatar(objects: AvatarObjects, graded: bool = True) -> Avatar:
     Raises:
         LikenessError: The objects are of an older version, or their data was edited incompatibly.
     """
-    from ...engine.scene.files import unpack_avatar
-
-    name = objects.armature.name
-    kept = objects.body.data.get(keys.PERSON)
-    if kept is None:
+    avatar, gaussians, faces = read_splats(objects)
+    if gaussians.retouch.shape[1] and (gaussians.retouch[:, ERASED] >= 1.0).all():
         raise LikenessError(
-            f"'{name}' was made by an older version of Likeness.", "Import its avatar file again."
+            f"Every splat of '{objects.armature.name}' is erased.", "Restore some of them."
         )
-    avatar = unpack_avatar(bytes(kept), name)
-    try:
-        with open_stored_mesh(objects.splats) as mesh:
-            if not len(mesh.polygons):
-                raise LikenessError(f"'{name}' has no splats left.", "Undo what removed them.")
-            wanted = {*ATTRIBUTES, *KEPT} - {KEPT.part}  # which older scenes lack
-            wanted |= {KEPT.part, *SPANS.values()} & set(mesh.attributes.keys())
-            faces = {key: read_attribute(mesh, key) for key in wanted}
-            opacities = np.asarray(read_attribute(mesh, COLOR_ATTRIBUTE)[:, 3], np.float32)
-        faces[KEPT.rgb] = np.round(255 * faces[KEPT.rgb]).astype(np.uint8)
-        gaussians = restore_gaussians(faces, opacities, avatar.body.f)
-    except (KeyError, ValueError) as error:
-        raise LikenessError(
-            f"The splats of '{name}' cannot be read back: {error}.", "Import its avatar file again."
-        ) from error
     grades = get_grades(objects.splats) if graded else {}
     if grades:
-        linear = grade_colors(srgb_to_linear(gaussians.colors), gaussians.part, grades)
-        colors = linear_to_srgb(np.clip(linear, 0.0, 1.0)).astype(np.float32)
-        gaussians = replace(gaussians, colors=colors)
+        gaussians = _grade(gaussians, grades)
         avatar = record_edit(
             avatar, {"grade": {name: grade._asdict() for name, grade in grades.items()}}
         )
@@ -92,13 +75,72 @@ def read_avatar(objects: AvatarObjects, graded: bool = True) -> Avatar:
             avatar = record_edit(avatar, {"set": one.name, "value": one.value})
         span = np.asarray(faces[SPANS[one.name]], np.float32)[order]
         attributes.append(replace(one, span=span))
-    return replace(
+    avatar = replace(
         avatar,
         gaussians=gaussians.take(order),
         lod_start=np.asarray(faces[ATTRIBUTES.lod_start], np.float32)[order],
         pose=objects.get_pose(avatar.body.expression_names),
         attributes=tuple(attributes),
+        sculpt=get_sculpt(objects.body),
     )
+    return record_retouch(avatar)
+
+
+def read_splats(
+    objects: AvatarObjects,
+) -> tuple[Avatar, BoundGaussians, dict[str, FloatArray | IntArray]]:
+    """Read an avatar's splats in the order of their mesh.
+
+    Returns:
+        The avatar without Gaussians, as the scene keeps it; its N Gaussians with their edits by
+        hand; the mesh's attributes [N, ...] by name.
+
+    Raises:
+        LikenessError: as for :func:`read_avatar`.
+    """
+    from ...engine.scene.files import unpack_avatar
+
+    name = objects.armature.name
+    kept = objects.body.data.get(keys.PERSON)
+    if kept is None:
+        raise LikenessError(
+            f"'{name}' was made by an older version of Likeness.", "Import its avatar file again."
+        )
+    avatar = unpack_avatar(bytes(kept), name)
+    try:
+        with open_stored_mesh(objects.splats) as mesh:
+            if not len(mesh.polygons):
+                raise LikenessError(f"'{name}' has no splats left.", "Undo what removed them.")
+            wanted = {*ATTRIBUTES, *KEPT} - {KEPT.part}  # which older scenes lack
+            optional = {KEPT.part, *SPANS.values(), *EDITS, SOURCES.offset}
+            wanted |= optional & set(mesh.attributes.keys())
+            faces = {key: read_attribute(mesh, key) for key in wanted}
+            drawn = SOURCES.color if SOURCES.color in mesh.attributes else COLOR_ATTRIBUTE
+            opacities = np.asarray(read_attribute(mesh, drawn)[:, 3], np.float32)
+        faces[KEPT.rgb] = np.round(255 * faces[KEPT.rgb]).astype(np.uint8)
+        gaussians = restore_gaussians(faces, opacities, avatar.body.f)
+    except (KeyError, ValueError) as error:
+        raise LikenessError(
+            f"The splats of '{name}' cannot be read back: {error}.", "Import its avatar file again."
+        ) from error
+    return avatar, gaussians, faces
+
+
+def _grade(gaussians: BoundGaussians, grades: Mapping[str, Grade]) -> BoundGaussians:
+    """Graded colours; edits by hand shift them to what the same grades make of edited ones."""
+
+    def grade(colors: FloatArray) -> FloatArray:
+        linear = grade_colors(srgb_to_linear(colors), gaussians.part, grades)
+        return linear_to_srgb(np.clip(linear, 0.0, 1.0)).astype(np.float32)
+
+    out = replace(gaussians, colors=grade(gaussians.colors))
+    if not gaussians.retouch.shape[1]:
+        return out
+    retouch = get_retouch(gaussians)
+    rows = retouch[:, SHIFT].any(1)
+    edited = grade(np.clip(gaussians.colors + retouch[:, SHIFT], 0.0, 1.0))
+    retouch[rows, SHIFT] = (edited - out.colors)[rows]
+    return replace(out, retouch=retouch)
 
 
 @contextmanager

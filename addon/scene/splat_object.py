@@ -26,6 +26,7 @@ _KINDS = {
     ("float32", 1): ("FLOAT", "value", np.float32),
     ("float32", 2): ("FLOAT2", "vector", np.float32),
     ("float32", 3): ("FLOAT_VECTOR", "vector", np.float32),
+    ("float32", 4): ("FLOAT_COLOR", "color", np.float32),
     ("int32", 1): ("INT", "value", np.int32),
     ("uint8", 1): ("INT8", "value", np.int8),
 }
@@ -78,9 +79,7 @@ def splat_mesh_steps(splats: SplatMesh, name: str) -> Generator[None, None, Any]
             if key == KEPT.rgb:
                 _store(mesh, key, "BYTE_COLOR", "FACE", "color_srgb", values / np.float32(255))
             else:
-                width = 1 if values.ndim == 1 else values.shape[1]
-                kind, field, dtype = _KINDS[values.dtype.name, width]
-                _store(mesh, key, kind, "FACE", field, values.astype(dtype, copy=False))
+                store_faces(mesh, key, values)
             yield
         _store(mesh, COLOR_ATTRIBUTE, "FLOAT_COLOR", "FACE", "color", splats.colors)
         yield
@@ -92,6 +91,19 @@ def splat_mesh_steps(splats: SplatMesh, name: str) -> Generator[None, None, Any]
         bpy.data.meshes.remove(mesh)
         raise
     return mesh
+
+
+def store_faces(mesh: Any, name: str, values: FloatArray) -> None:
+    """Store an attribute of the splats, which may be there already.
+
+    Args:
+        mesh: of N splats.
+        name: of the attribute.
+        values: [N] or [N, width].
+    """
+    width = 1 if values.ndim == 1 else values.shape[1]
+    kind, field, dtype = _KINDS[values.dtype.name, width]
+    _store(mesh, name, kind, "FACE", field, values.astype(dtype, copy=False))
 
 
 def set_input(modifier: Any, name: str, value: Any) -> None:
@@ -181,5 +193,5 @@ def use_group(modifier: Any, group: Any) -> None:
 
 
 def _store(mesh: Any, name: str, kind: str, domain: str, field: str, values: FloatArray) -> None:
-    attribute = mesh.attributes.new(name, kind, domain)
+    attribute = mesh.attributes.get(name) or mesh.attributes.new(name, kind, domain)
     attribute.data.foreach_set(field, np.ascontiguousarray(values).ravel())

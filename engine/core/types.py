@@ -420,6 +420,7 @@ class BoundGaussians:
         part: [N] uint8 index into PARTS; all unknown if left out.
         features: [N, F] float32 latent channels for a neural refiner (GUAVA, section 3.3); F is 0
             without one.
+        retouch: [N, 7] float32 edits by hand (core/retouch.py), [N, 0] without.
     """
 
     triangle: IntArray
@@ -432,12 +433,14 @@ class BoundGaussians:
     layer: IntArray
     part: IntArray = field(default_factory=lambda: np.zeros(0, np.uint8))
     features: FloatArray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    retouch: FloatArray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __post_init__(self) -> None:
         if not len(self.part):
             object.__setattr__(self, "part", np.zeros(len(self.triangle), np.uint8))
-        if not self.features.size:
-            object.__setattr__(self, "features", np.zeros((len(self.triangle), 0), np.float32))
+        for name in ("features", "retouch"):
+            if not getattr(self, name).size:
+                object.__setattr__(self, name, np.zeros((len(self.triangle), 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.triangle)
@@ -454,13 +457,13 @@ class BoundGaussians:
     def concatenate(parts: list[BoundGaussians]) -> BoundGaussians:
         """Return all parts one after another.
 
-        Parts with fewer latent features than others get zeros for the rest.
+        Parts with fewer latent features than others, or without edits, get zeros for the rest.
         """
-        most = max((part.features.shape[1] for part in parts), default=0)
-        parts = [
-            replace(p, features=np.pad(p.features, ((0, 0), (0, most - p.features.shape[1]))))
-            for p in parts
-        ]
+        for name in ("features", "retouch"):
+            rows = [getattr(part, name) for part in parts]
+            most = max((row.shape[1] for row in rows), default=0)
+            rows = [np.pad(row, ((0, 0), (0, most - row.shape[1]))) for row in rows]
+            parts = [replace(part, **{name: row}) for part, row in zip(parts, rows, strict=True)]
         names = [field.name for field in fields(BoundGaussians)]
         return BoundGaussians(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
@@ -481,6 +484,7 @@ class Avatar:
             None if they are not sorted by importance.
         attributes: what was added, with sliders (core/attributes.py); drawn and exported avatars
             have none.
+        sculpt: [V, 3] metres by which the rest shape was sculpted (core/retouch.py), or None.
     """
 
     body: Any  # engine.body.Body, which imports this module
@@ -491,3 +495,4 @@ class Avatar:
     provenance: dict[str, Any] = field(default_factory=dict)
     lod_start: FloatArray | None = None
     attributes: tuple[Any, ...] = ()  # of core.attributes.Attribute, which imports this module
+    sculpt: FloatArray | None = None

@@ -10,7 +10,8 @@ provenance are JSON in the header.
 The optional ``gaussians.lod_start`` says that the Gaussians are sorted by importance
 (gaussians/lod.py), ``gaussians.part`` what each shows; ``gaussians.features`` are for a network's
 refiner. ``attributes.K.span`` belongs to the K-th of the header's attributes (core/attributes.py);
-opacities are those without attributes.
+opacities are those without attributes. ``retouch.*`` and ``sculpt.*`` are edits by hand
+(:mod:`.avatar_retouch`), of which the other tensors know nothing.
 
 avatar_versions.py says which versions of the file are read, and how.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from safetensors.numpy import load, save
 from ..body import Body, Landmarks
 from ..body.body_file import MAX_COLUMNS, MAX_VERTICES, body_from_arrays, body_to_arrays
 from ..core.attributes import Attribute, apply_attributes
+from ..core.retouching import apply_retouch
 from ..core.types import (
     LAYERS,
     NUM_JOINTS,
@@ -43,6 +45,7 @@ from ..core.types import (
 )
 from ..files.atomic import atomic_write
 from ..files.untrusted import parse_json, require_file, wrap_parser_errors
+from .avatar_retouch import INDICES, SCHEMA, pack_edits, unpack_edits
 from .avatar_versions import VERSION, format_version, migrate, parse_version
 
 FORMAT = "likeness-avatar"
@@ -91,7 +94,7 @@ _OPTIONAL: _Schema = {
 }
 _LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
 _KNOWN = {f"gaussians.{name}" for name in (*_GAUSSIANS, *_EXTRA)}
-_KNOWN |= {f"body.{name}" for name in (*_BODY, *_OPTIONAL, *_LANDMARK_KEYS)}
+_KNOWN |= {f"body.{name}" for name in (*_BODY, *_OPTIONAL, *_LANDMARK_KEYS)} | SCHEMA.keys()
 
 MAX_ATTRIBUTES = 32
 MAX_FEATURES = 256
@@ -106,6 +109,7 @@ _INDICES = {  # the dimension that each array of indices points into
     "body.ft": "T",
     "body.atlas_ft": "A",
     "body.landmark_face_triangle": "F",
+    **INDICES,
 }
 
 
@@ -151,6 +155,7 @@ def avatar_to_bytes(avatar: Avatar) -> bytes:
         parts["parts"] = list(PARTS)
     if avatar.gaussians.features.size:
         tensors["gaussians.features"] = avatar.gaussians.features.astype(np.float16)
+    tensors |= pack_edits(avatar)
     for k, attribute in enumerate(avatar.attributes):
         tensors[f"attributes.{k}.span"] = attribute.span.astype(np.float16)
         parts.setdefault("attributes", []).append(
@@ -198,16 +203,16 @@ def _metadata_in_order(data: bytes) -> bytes:
 
 
 def load_avatar(path: Path) -> Avatar:
-    """Read and check an avatar file; the avatar is as the sliders of its attributes stand.
+    """Read and check an avatar file; the avatar is as its sliders stand and as it was edited.
 
     Raises:
         LikenessError: The file does not exist, is not an avatar, has a newer version or is damaged.
     """
-    return apply_attributes(load_editable_avatar(path))
+    return apply_retouch(apply_attributes(load_editable_avatar(path)))
 
 
 def load_editable_avatar(path: Path) -> Avatar:
-    """Read and check an avatar file, with the attributes whose sliders it has.
+    """Read and check an avatar file, with its attributes and its edits by hand, not applied.
 
     Raises:
         LikenessError: As for :func:`load_avatar`.
@@ -252,9 +257,10 @@ def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> 
             tensors = {name: array for name, array in tensors.items() if name in known}
             sizes = _checked_sizes(tensors, header)
             body = _body(tensors, sizes, header, path)
+            retouch, sculpt = unpack_edits(tensors, sizes)
             return Avatar(
                 body=body,
-                gaussians=_gaussians(tensors, header),
+                gaussians=replace(_gaussians(tensors, header), retouch=retouch),
                 pose=_pose(header["pose"], body.num_expression),
                 camera=_camera(header["camera"]),
                 framing=header["framing"],
@@ -264,6 +270,7 @@ def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> 
                     _attribute(values, tensors[f"attributes.{k}.span"])
                     for k, values in enumerate(listed)
                 ),
+                sculpt=sculpt,
             )
     except ValueError as error:
         missing = isinstance(error.__cause__, KeyError) and error.__cause__.args
@@ -319,6 +326,7 @@ def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[s
     schema |= {f"gaussians.{k}": v for k, v in _EXTRA.items() if f"gaussians.{k}" in tensors}
     schema |= {f"attributes.{k}.span": _SPAN for k in range(len(header.get("attributes", [])))}
     schema |= {f"body.{k}": v for k, v in _BODY.items()}
+    schema |= {name: SCHEMA[name] for name in SCHEMA.keys() & tensors.keys()}
     schema |= {f"body.{k}": v for k, v in _OPTIONAL.items() if f"body.{k}" in tensors}
     for name, (dtype, shape) in schema.items():
         array = tensors[name]

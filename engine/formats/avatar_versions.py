@@ -17,6 +17,8 @@ version what changed
 1.2     ``gaussians.part``, what each Gaussian shows, with the names in the header; ``attributes``;
         ``gaussians.features``, latent channels for a refiner
 1.3     ``body.correctives``, pose correctives of some joints: how a skirt drapes
+1.4     ``retouch.*`` and ``sculpt.*``, edits by hand: splats erased, recoloured and moved, and a
+        sculpted rest shape
 ======= ===========================================================================================
 """
 
@@ -31,7 +33,7 @@ import numpy as np
 
 from ..core.types import LikenessError
 
-VERSION = (1, 3)
+VERSION = (1, 4)
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 Header = dict[str, Any]

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..core.attributes import NAMES
 from ..core.types import Avatar, BoundGaussians, FloatArray, IntArray
+from .mesh_edits import DARK, SOURCES, Look, edit_look, join_edits, split_edits
 
 if TYPE_CHECKING:
     from ..gaussians.relight.albedo import Reflectance
@@ -65,7 +66,6 @@ SPANS = {name: f"splat_span_{name}" for name in NAMES}
 CUT_SIGMA = 3.0
 """Standard deviations at which splats end: there a Gaussian has fallen to 1.1 %."""
 
-_DARK = 2e-3  # linear: so that black has a ratio
 _ANGLES = np.radians([90.0, 210.0, 330.0])
 CORNERS: FloatArray = (2 * CUT_SIGMA * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], -1)).astype(
     np.float32
@@ -81,7 +81,7 @@ class SplatMesh:
         faces: [N, ...] by the names of :data:`ATTRIBUTES`, :data:`LIT` and :data:`KEPT`; float32,
             int32, or
             uint8 (``rgb`` [N, 4] sRGB, ``layer`` and ``part`` [N]); [N, 2] float32 by those of
-            :data:`SPANS` for the avatar's attributes.
+            :data:`SPANS` for the avatar's attributes; those of :mod:`.mesh_edits` if it has edits.
         colors: [N, 4] float32 linear RGB and opacity.
         corners: [3 N, 3] float32 in the photo's pose, engine axes and origin.
     """
@@ -151,11 +151,10 @@ def make_splat_mesh(avatar: Avatar) -> SplatMesh:
     normals, found = surface.result()
     faces |= _lit(avatar, normals, found, order, linear)
     opacities = np.clip(gaussians.opacities, 0, 1)[:, None]
-    return SplatMesh(
-        faces,
-        np.concatenate([linear, opacities], axis=1).astype(np.float32),
-        corners.reshape(-1, 3).astype(np.float32),
-    )
+    colors = np.concatenate([linear, opacities], axis=1).astype(np.float32)
+    if gaussians.retouch.shape[1]:
+        colors = _add_edits(faces, colors, gaussians.retouch)
+    return SplatMesh(faces, colors, corners.reshape(-1, 3).astype(np.float32))
 
 
 def restore_gaussians(
@@ -163,11 +162,12 @@ def restore_gaussians(
 ) -> BoundGaussians:
     """Restore the Gaussians that :func:`make_splat_mesh` stored, in the mesh's order.
 
-    Colours come back in 256 steps. Faces that the user deleted are missing.
+    Colours come back in 256 steps. Faces that the user deleted are missing. Edits by hand are
+    beside what they change.
 
     Args:
         faces: as :attr:`SplatMesh.faces`.
-        opacities: [N] 0..1.
+        opacities: [N] 0..1, before edits by hand.
         f: [F, 3] the body's triangles.
 
     Raises:
@@ -190,18 +190,37 @@ def restore_gaussians(
     R[:, :, 0], R[:, :, 1] = u / scale_u[:, None], v / scale_v[:, None]
     R[:, :, 2] = np.cross(R[:, :, 0], R[:, :, 1])
     scales = np.stack([scale_u, scale_v, faces[KEPT.thickness]], -1)
+    offset = faces.get(SOURCES.offset, faces[ATTRIBUTES.offset])
     bary_b, bary_c = faces[ATTRIBUTES.bary_b], faces[ATTRIBUTES.bary_c]
     return BoundGaussians(
         triangle=triangle.astype(np.int32),
         bary=np.stack([1.0 - bary_b - bary_c, bary_b, bary_c], -1).astype(np.float32),
-        offset=np.asarray(faces[ATTRIBUTES.offset], np.float32),
+        offset=np.asarray(offset, np.float32),
         quats=matrix_to_quaternion(R).astype(np.float32),
         scales=scales.astype(np.float32),
         opacities=np.asarray(opacities, np.float32),
         colors=(np.asarray(faces[KEPT.rgb])[:, :3] / 255.0).astype(np.float32),
         layer=np.asarray(faces[KEPT.layer], np.uint8),
         part=np.asarray(faces.get(KEPT.part, np.zeros(0)), np.uint8),  # not in older scenes
+        retouch=join_edits(faces, len(u)),
     )
+
+
+def _add_edits(
+    faces: dict[str, FloatArray | IntArray], colors: FloatArray, retouch: FloatArray
+) -> FloatArray:
+    """Draw a mesh with edits by hand: its faces are changed, its colours [N, 4] returned."""
+    offset, albedo = (
+        np.asarray(faces[name], np.float32) for name in (ATTRIBUTES.offset, LIT.albedo)
+    )
+    source = Look(colors, offset, albedo)
+    shown = edit_look(source, faces[KEPT.rgb][:, :3] / 255.0, retouch)
+    faces |= split_edits(retouch)
+    faces |= {SOURCES.color: source.color, SOURCES.offset: source.offset}
+    faces |= {ATTRIBUTES.offset: shown.offset}
+    if source.albedo is not None and shown.albedo is not None:
+        faces |= {SOURCES.albedo: source.albedo, LIT.albedo: shown.albedo}
+    return shown.color
 
 
 def _bound(gaussians: BoundGaussians, avatar: Avatar) -> dict[str, FloatArray | IntArray]:
@@ -263,7 +282,7 @@ def _lit(
 
     albedo = srgb_to_linear(found.albedo[order].astype(np.float64)) * found.folds[order, None]
     before = srgb_to_linear(np.asarray(avatar.gaussians.colors[order], np.float64))
-    albedo = np.clip(albedo * (linear + _DARK) / (before + _DARK), 0.0, 1.0)
+    albedo = np.clip(albedo * (linear + DARK) / (before + DARK), 0.0, 1.0)
     return {LIT.normal: normals[order], LIT.albedo: albedo.astype(np.float32)}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..body import load_body
 from ..core.attributes import NAMES, NothingToEditError
+from ..core.retouch import record_retouch, remove_retouch
 from ..core.types import Avatar, LikenessError, Progress
 from ..files.folders import check_output_folder
 from ..files.weights import asset_path
@@ -308,11 +309,13 @@ def edit_avatar(
     tints: Sequence[str] = (),
     learned: LearnedLooks | None = None,
     skipped: Callable[[NothingToEditError], None] | None = None,
+    restore: bool = False,
 ) -> Avatar:
     """Edit an avatar's attributes.
 
-    First things are removed, then come learned looks, then an edited portrait counts, then comes
-    hair, then come tints, then other things are put on, and the sliders come last.
+    First edits by hand are undone, then things are removed, then come learned looks, then an edited
+    portrait counts, then comes hair, then come tints, then other things are put on, and the sliders
+    come last.
 
     Args:
         avatar: with its attributes.
@@ -325,11 +328,14 @@ def edit_avatar(
         learned: looks of the network that made the avatar.
         skipped: called for a tint or a slider of what the avatar does not have; None: that is an
             error.
+        restore: undo what was erased, painted, moved and sculpted by hand (core/retouch.py).
 
     Raises:
         LikenessError: an item or an attribute is unknown, a value is out of range, or the edited
             portrait cannot be used.
     """
+    if restore:
+        avatar = record_retouch(remove_retouch(avatar))
     items = [parse_item(text) for text in add]
     colors = [parse_tint(text) for text in tints]
     for name in remove:
@@ -381,6 +387,7 @@ def edit_avatar_file(
     progress: Progress | None = None,
     tints: Sequence[str] = (),
     learned: LearnedLooks | None = None,
+    restore: bool = False,
 ) -> Path:
     """Edit the attributes of an avatar file, and write the result.
 
@@ -394,6 +401,7 @@ def edit_avatar_file(
         progress: as for :func:`edit_avatar`.
         tints: as for :func:`edit_avatar`.
         learned: as for :func:`edit_avatar`.
+        restore: as for :func:`edit_avatar`.
 
     Returns:
         The file that was written.
@@ -402,7 +410,9 @@ def edit_avatar_file(
         LikenessError: as for :func:`edit_avatar`, or a file cannot be read or written.
     """
     before = load_editable_avatar(avatar)
-    changed = edit_avatar(before, add, values, remove, edited, progress, tints, learned)
+    changed = edit_avatar(
+        before, add, values, remove, edited, progress, tints, learned, restore=restore
+    )
     file = out
     if out.suffix != _SUFFIX:
         try:

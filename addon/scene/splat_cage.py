@@ -1,0 +1,158 @@
+"""The splats' own triangles as a cage for Edit Mode: laid where the splats are seen.
+
+The node group does not read the positions of the mesh's vertices, so they are free for Blender's
+tools to select and move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ...engine.core.types import Avatar, FloatArray, IntArray, LikenessError
+from ...engine.scene.mesh import CORNERS, CUT_SIGMA
+from .avatar_objects import AvatarObjects
+from .axes import points_to_blender, points_to_engine
+from .origin import photo_matrix
+from .read_back import body_vertices, read_attribute, read_splats
+from .selection import select_only
+from .splat_edits import SplatEdits
+from .splat_object import store_faces
+
+CAGE = "splat_cage"
+"""FACE: middle of the splat when the cage was laid, the object's space."""
+
+_STILL = 2e-5  # metres; less is rounding
+_SAME_POSE = 1e-3  # metres
+
+
+def lay_cage(objects: AvatarObjects, context: Any) -> None:
+    """Lay the stored triangles, as large as one standard deviation, over the splats as seen.
+
+    Raises:
+        LikenessError: The avatar is linked, in Edit Mode, or cannot be read.
+    """
+    SplatEdits(objects)  # whether its splats can be edited at all
+    placed = PlacedSplats.read(objects, context)
+    matrix = _to_object(objects)
+    corners = np.einsum("nak,ck->nca", placed.axes, CORNERS / CUT_SIGMA)
+    corners += placed.means[:, None]
+    points = points_to_blender(corners) @ np.array(matrix.to_3x3()).T + matrix.translation
+    middle = points.mean(1)
+    mesh = objects.splats.data
+    if CAGE not in mesh.attributes:  # Blender selects all of a new mesh
+        for elements in (mesh.polygons, mesh.vertices, mesh.edges):
+            elements.foreach_set("select", np.zeros(len(elements), bool))
+    mesh.attributes["position"].data.foreach_set("vector", points.astype(np.float32).ravel())
+    store_faces(mesh, CAGE, middle.astype(np.float32))
+    mesh.update()
+
+
+def edit_splats(objects: AvatarObjects, context: Any) -> None:
+    """Enter Edit Mode on an avatar's splats, with faces to select.
+
+    Raises:
+        LikenessError: They are hidden, or not in the view layer.
+    """
+    if not objects.splats.visible_get():
+        raise LikenessError(f"'{objects.splats.name}' is hidden.", "Show it in the outliner.")
+    select_only(objects.splats, context)
+    context.tool_settings.mesh_select_mode = (False, False, True)
+    bpy.ops.object.mode_set(mode="EDIT")
+
+
+def take_moves(objects: AvatarObjects, context: Any) -> int:
+    """Move the splats to where Blender's tools have moved their triangles.
+
+    Returns:
+        How many splats were moved.
+
+    Raises:
+        LikenessError: There is no cage, or the avatar's pose is no longer that of the cage.
+    """
+    mesh = objects.splats.data
+    if CAGE not in mesh.attributes:
+        raise LikenessError("The splats' triangles are not where you see them.", "Use Edit Splats.")
+    before = read_attribute(mesh, CAGE).astype(np.float64)
+    middle = read_attribute(mesh, "position").reshape(-1, 3, 3).mean(1).astype(np.float64)
+    matrix = _to_object(objects)
+    placed = PlacedSplats.read(objects, context)
+    now = points_to_blender(placed.means) @ np.array(matrix.to_3x3()).T + matrix.translation
+    if np.abs(now - before).max() > _SAME_POSE:
+        raise LikenessError(
+            "The avatar's pose has changed since Edit Splats.", "Use Edit Splats again."
+        )
+    moves = middle - before
+    rows = np.flatnonzero(np.abs(moves).max(1) > _STILL)
+    if not len(rows):
+        return 0
+    back = np.linalg.inv(np.array(matrix.to_3x3()))
+    local = placed.frame_moves(rows, points_to_engine(moves[rows] @ back.T))
+    edits = SplatEdits(objects)
+    edits.move(rows, local)
+    edits.write()
+    store_faces(mesh, CAGE, middle.astype(np.float32))
+    return len(rows)
+
+
+@dataclass(frozen=True)
+class PlacedSplats:
+    """An avatar's splats in the displayed pose, with their edits.
+
+    Attributes:
+        avatar: with N Gaussians in the order of the mesh.
+        vertices: [V, 3] of the posed body, metres, the photo's space, engine axes.
+        means: [N, 3] metres, in the same space.
+        axes: [N, 3, 2] their two axes as columns, metres.
+    """
+
+    avatar: Avatar
+    vertices: FloatArray
+    means: FloatArray
+    axes: FloatArray
+
+    @staticmethod
+    def read(objects: AvatarObjects, context: Any) -> PlacedSplats:
+        """Read them from the scene.
+
+        Raises:
+            LikenessError: The avatar cannot be read.
+        """
+        from ...engine.core.retouching import retouch_gaussians
+        from ...engine.core.rotations import quaternion_to_matrix
+        from ...engine.gaussians.binding import place_gaussians
+
+        avatar, bound, _ = read_splats(objects)
+        if bound.retouch.shape[1]:
+            bound = retouch_gaussians(bound)
+        vertices = body_vertices(objects, context.evaluated_depsgraph_get(), world=False)
+        placed = place_gaussians(bound, vertices, avatar.body)
+        axes = quaternion_to_matrix(placed.quats.astype(np.float64))[:, :, :2]
+        return PlacedSplats(
+            replace(avatar, gaussians=bound),
+            vertices,
+            placed.means.astype(np.float64),
+            axes * placed.scales[:, None, :2],
+        )
+
+    def frame_moves(self, rows: IntArray, moves: FloatArray) -> FloatArray:
+        """Return moves of splats in space as moves of their offsets [M, 3].
+
+        Args:
+            rows: [M] of the splats.
+            moves: [M, 3] metres, in the space of the means.
+        """
+        from ...engine.core.retouching import move_to_frames
+
+        part = replace(self.avatar, gaussians=self.avatar.gaussians.take(rows))
+        return move_to_frames(moves, part, self.vertices)
+
+
+def _to_object(objects: AvatarObjects) -> Matrix:
+    """The photo's space, in Blender's axes, to the space of the splats' object."""
+    world = objects.armature.matrix_world @ photo_matrix(objects.armature)
+    return objects.splats.matrix_world.inverted() @ world

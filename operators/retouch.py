@@ -1,0 +1,321 @@
+"""Retouching splats: with Blender's selection, or with a brush."""
+# No postponed annotations here: Blender reads properties from them.
+
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_active_avatar
+from ..addon.scene.part_selection import read_selection
+from ..addon.scene.sculpt_key import set_sculpt
+from ..addon.scene.selection import enter_object_mode
+from ..addon.scene.splat_cage import edit_splats, lay_cage, take_moves
+from ..addon.scene.splat_edits import SplatEdits
+from ..addon.viewport import brush_circle
+from ..addon.viewport.splat_brush import DEPTH, BrushView, SplatBrush
+from ..engine.core.types import LikenessError
+from .avatar_operator import AvatarOperator, format_count
+
+_ERASE = ("ERASE", "Erase", "Make the splats fainter; fully erased ones are not exported")
+_RESTORE = ("RESTORE", "Restore", "Bring back how the splats were before all retouching")
+_TINT = ("TINT", "Tint", "Give the splats this color on average; their differences stay")
+_MOVE = ("MOVE", "Move", "Drag what lies under the brush")
+
+
+class EditSplats(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Enter Edit Mode on the splats, one small triangle for each where you see it: select with
+    Blender's own tools, such as lasso, box and circle"""
+
+    bl_idname = "likeness.edit_splats"
+    bl_label = "Edit Splats"
+
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        enter_object_mode(context)
+        lay_cage(avatar, context)
+        edit_splats(avatar, context)
+
+
+class RetouchSplats(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Erase, restore or tint the splats that are selected in Edit Mode"""
+
+    bl_idname = "likeness.retouch_splats"
+    bl_label = "Retouch Splats"
+
+    action: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Action", description="What to do", items=(_ERASE, _RESTORE, _TINT)
+    )
+    strength: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Strength",
+        description="How much of it",
+        subtype="FACTOR",
+        min=0.0,
+        max=1.0,
+        default=1.0,
+    )
+    color: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
+        name="Color",
+        description="Color of the tint",
+        subtype="COLOR_GAMMA",
+        size=3,
+        min=0.0,
+        max=1.0,
+        default=(0.35, 0.1, 0.12),
+    )
+
+    def draw(self, context: Any) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "action")
+        layout.prop(self, "strength")
+        if self.action == "TINT":
+            layout.prop(self, "color")
+
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        with _ObjectMode(context, avatar):
+            rows = np.flatnonzero(read_selection(avatar.splats.data))
+            if not len(rows):
+                raise LikenessError(
+                    "No splats are selected.", "Press Edit Splats, and select some."
+                )
+            edits = SplatEdits(avatar)
+            if self.action == "ERASE":
+                edits.erase(rows, self.strength)
+            elif self.action == "RESTORE":
+                edits.restore(rows, self.strength)
+            else:
+                edits.tint(rows, np.array(self.color), self.strength)
+            edits.write()
+        self.report({"INFO"}, f"Changed {format_count(len(rows), 'splat', 'splats')}")
+
+
+class ApplySplatMoves(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Move the splats to where Blender's Move, Rotate, Scale or other tools have moved their
+    triangles since Edit Splats"""
+
+    bl_idname = "likeness.apply_splat_moves"
+    bl_label = "Apply Moves"
+
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        with _ObjectMode(context, avatar):
+            count = take_moves(avatar, context)
+        self.report({"INFO"}, f"Moved {format_count(count, 'splat', 'splats')}")
+
+
+class RestoreAvatar(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Undo everything on this avatar that was erased, tinted, painted, moved and sculpted by hand,
+    at any time"""
+
+    bl_idname = "likeness.restore_avatar"
+    bl_label = "Restore All"
+
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        with _ObjectMode(context, avatar):
+            edits = SplatEdits(avatar)
+            count = int(edits.retouch.any(1).sum())
+            edits.restore(np.arange(len(edits.retouch)))
+            edits.write()
+            set_sculpt(avatar.body, None)
+        self.report({"INFO"}, f"Restored {format_count(count, 'splat', 'splats')}")
+
+
+class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
+    """Erase, restore, tint or move splats with a round brush in the 3D view. Ctrl and the wheel
+    change the radius; Enter, Esc or the right mouse button ends"""
+
+    bl_idname = "likeness.brush_splats"
+    bl_label = "Brush"
+    bl_options = {"REGISTER"}  # noqa: RUF012
+
+    action: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Action", description="What the brush does", items=(_ERASE, _RESTORE, _TINT, _MOVE)
+    )
+    radius: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Radius",
+        description="Radius of the brush in pixels",
+        subtype="PIXEL",
+        min=2.0,
+        max=1000.0,
+        default=40.0,
+    )
+    strength: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Strength",
+        description="How much each touch does in the middle of the brush",
+        subtype="FACTOR",
+        min=0.0,
+        max=1.0,
+        default=0.5,
+    )
+    color: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
+        name="Color",
+        description="Color of the tint",
+        subtype="COLOR_GAMMA",
+        size=3,
+        min=0.0,
+        max=1.0,
+        default=(0.35, 0.1, 0.12),
+    )
+    through: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Through", description="Reach everything under the brush, also what is hidden behind"
+    )
+    stroke: bpy.props.CollectionProperty(  # type: ignore[valid-type]
+        type=bpy.types.OperatorStrokeElement, options={"HIDDEN", "SKIP_SAVE"}
+    )
+    view: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
+        name="View",
+        description="Matrix from the world to the view, row by row",
+        size=16,
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+    window: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
+        name="Window",
+        description="Matrix from the view to its picture, row by row",
+        size=16,
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+    size: bpy.props.IntVectorProperty(  # type: ignore[valid-type]
+        name="Size",
+        description="Width and height of the view in pixels",
+        size=2,
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        if find_avatar(context.object) is None:
+            cls.poll_message_set("Select part of an avatar first")
+            return False
+        if context.object.mode not in ("OBJECT", "EDIT", "POSE"):
+            cls.poll_message_set("Leave this mode first")
+            return False
+        return True
+
+    def execute(self, context: Any) -> set[str]:
+        """Do the stroke of the properties, as scripts give it."""
+        try:
+            enter_object_mode(context)
+            matrices = (np.reshape(values, (4, 4)) for values in (self.view, self.window))
+            brush = SplatBrush(
+                get_active_avatar(context), context, BrushView(*matrices, *self.size)
+            )
+            for point in self.stroke:
+                self._dab(brush, tuple(point.mouse), point.pressure)
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        if context.region_data is None:
+            self.report({"ERROR"}, "Use the brush in a 3D view.")
+            return {"CANCELLED"}
+        try:
+            enter_object_mode(context)
+            SplatEdits(get_active_avatar(context))
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self._avatar = context.object.name
+        self._brush: SplatBrush | None = None
+        brush_circle.show(self.radius)
+        context.window_manager.modal_handler_add(self)
+        context.workspace.status_text_set(
+            "Drag to brush, Ctrl Wheel for the radius, Enter or Esc to end"
+        )
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> set[str]:
+        inside = _find_view(context, event)
+        if event.type in {"ESC", "RET", "NUMPAD_ENTER", "RIGHTMOUSE"} and event.value == "PRESS":
+            return self._end(context)
+        if event.type in {"WHEELUPMOUSE", "WHEELDOWNMOUSE"} and event.ctrl:
+            self.radius *= 1.15 if event.type == "WHEELUPMOUSE" else 1 / 1.15
+        elif event.type == "LEFTMOUSE" and event.value == "PRESS" and inside is not None:
+            try:
+                self._begin(context, inside)
+            except LikenessError as error:
+                self.report({"ERROR"}, str(error))
+                return self._end(context)
+            self._touch(event)
+        elif event.type == "LEFTMOUSE" and event.value == "RELEASE" and self._brush is not None:
+            self._brush = None
+            bpy.ops.ed.undo_push(message=self.bl_label)
+        elif event.type == "MOUSEMOVE":
+            if self._brush is not None:
+                self._touch(event)
+            brush_circle.show(self.radius, (event.mouse_x, event.mouse_y))
+        else:
+            return {"PASS_THROUGH"}
+        brush_circle.show(self.radius)
+        if context.area is not None:
+            context.area.tag_redraw()
+        return {"RUNNING_MODAL"} if inside is not None or self._brush else {"PASS_THROUGH"}
+
+    def cancel(self, context: Any) -> None:
+        """Blender ends the operator, such as when its window closes."""
+        self._end(context)
+
+    def _begin(self, context: Any, inside: Any) -> None:
+        region, view = inside
+        objects = find_avatar(bpy.data.objects.get(self._avatar))
+        if objects is None:
+            raise LikenessError("The avatar is no longer in the scene.", "Start again.")
+        matrices = (np.array(view.view_matrix), np.array(view.window_matrix))
+        self._region = region
+        self._brush = SplatBrush(
+            objects, context, BrushView(*matrices, region.width, region.height)
+        )
+
+    def _touch(self, event: Any) -> None:
+        at = event.mouse_x - self._region.x, event.mouse_y - self._region.y
+        assert self._brush is not None
+        self._dab(self._brush, at, event.pressure)
+
+    def _dab(self, brush: SplatBrush, at: tuple[float, float], pressure: float) -> None:
+        strength = 1.0 if self.action == "MOVE" else self.strength * pressure
+        depth = np.inf if self.through else DEPTH
+        brush.dab(self.action, at, self.radius, strength, np.array(self.color), depth)
+
+    def _end(self, context: Any) -> set[str]:
+        brush_circle.hide()
+        context.workspace.status_text_set(None)
+        return {"FINISHED"}
+
+
+def _find_view(context: Any, event: Any) -> tuple[Any, Any] | None:
+    """The 3D view's region under the mouse and its view, or None."""
+    for area in context.window.screen.areas if context.window is not None else ():
+        if area.type != "VIEW_3D":
+            continue
+        over = [
+            region
+            for region in area.regions
+            if region.x <= event.mouse_x < region.x + region.width
+            and region.y <= event.mouse_y < region.y + region.height
+        ]
+        if over and all(region.type == "WINDOW" for region in over):
+            return over[0], over[0].data
+    return None
+
+
+class _ObjectMode:
+    """Object Mode for a while, then Edit Mode again if the splats were in it."""
+
+    def __init__(self, context: Any, avatar: AvatarObjects) -> None:
+        self._context, self._avatar = context, avatar
+
+    def __enter__(self) -> None:
+        self._editing = self._avatar.splats.mode == "EDIT"
+        enter_object_mode(self._context)
+
+    def __exit__(self, *_: Any) -> None:
+        if self._editing:
+            edit_splats(self._avatar, self._context)
+
+
+def stop() -> None:
+    """Remove the brush's circle from the views."""
+    brush_circle.hide()
+
+
+CLASSES = (EditSplats, RetouchSplats, ApplySplatMoves, RestoreAvatar, BrushSplats)

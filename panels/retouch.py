@@ -1,0 +1,49 @@
+"""Cleaning up an avatar: selection, brush, painting and sculpting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ..addon.scene.avatar_objects import find_avatar
+from .base import AvatarPanel
+
+
+class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
+    """Erase, restore, tint and move splats; paint and sculpt."""
+
+    bl_idname = "LIKENESS_PT_retouch"
+    bl_label = "Retouch"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
+
+    def draw(self, context: Any) -> None:
+        layout, avatar = self.layout, find_avatar(context.object)
+        if avatar is None:
+            return
+        layout.operator("likeness.edit_splats", icon="EDITMODE_HLT")
+        column = layout.column(align=True)
+        column.enabled = avatar.splats.mode == "EDIT"
+        row = column.row(align=True)
+        for action, text, icon in (
+            ("ERASE", "Erase", "X"),
+            ("RESTORE", "Restore", "LOOP_BACK"),
+            ("TINT", "Tint", "COLOR"),
+        ):
+            row.operator("likeness.retouch_splats", text=text, icon=icon).action = action
+        column.operator("likeness.apply_splat_moves", icon="ORIENTATION_GLOBAL")
+        column = layout.column(align=True)
+        column.label(text="Brush", icon="BRUSH_DATA")
+        row = column.row(align=True)
+        row.operator_context = "INVOKE_DEFAULT"
+        for action, text in (
+            ("ERASE", "Erase"),
+            ("RESTORE", "Restore"),
+            ("TINT", "Tint"),
+            ("MOVE", "Move"),
+        ):
+            row.operator("likeness.brush_splats", text=text).action = action
+        layout.operator("likeness.restore_avatar", icon="LOOP_BACK")
+
+
+CLASSES = (RetouchPanel,)

@@ -1,0 +1,249 @@
+"""Retouching splats; run inside bpy, see test_retouch.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import likeness
+import numpy as np
+import people
+from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, find_avatars
+from likeness.addon.scene.grade_nodes import CONTROLS, grade_name
+from likeness.addon.scene.part_selection import select_splats
+from likeness.addon.scene.read_back import read_attribute, read_avatar, scene_camera
+from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
+from likeness.engine.core.retouch import ERASED, MOVE, SHIFT, describe_retouch
+from likeness.engine.core.types import PARTS, FloatArray
+from likeness.engine.formats.avatar import load_avatar, load_editable_avatar
+from likeness.engine.scene.mesh import ATTRIBUTES
+from likeness.engine.scene.mesh_edits import EDITS, SOURCES
+
+
+def fresh(count: int = 600) -> AvatarObjects:
+    """A scene with one avatar, which is active."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    likeness.register()
+    objects = build_scene(people.random_avatar(5, count=count), "Person")
+    skin = [PARTS.index(("skin", "hair")[k % 2]) for k in range(count)]
+    objects.splats.data.attributes["splat_part"].data.foreach_set("value", skin)
+    bpy.context.view_layer.update()
+    return objects
+
+
+def again() -> AvatarObjects:
+    """The avatar after undo or a new file."""
+    return find_avatars(bpy.context.scene)[0]
+
+
+def stored(objects: AvatarObjects) -> dict[str, FloatArray]:
+    """Attributes of the splats' mesh that edits may change."""
+    mesh = objects.splats.data
+    names = ("splat_color", ATTRIBUTES.offset, "splat_albedo", *EDITS, *SOURCES)
+    return {name: read_attribute(mesh, name) for name in names if name in mesh.attributes}
+
+
+def same(a: dict[str, FloatArray], b: dict[str, FloatArray]) -> bool:
+    return a.keys() == b.keys() and all((a[name] == b[name]).all() for name in a)
+
+
+def choose(rows: range) -> None:
+    """Select splats as an artist has them selected, in Edit Mode."""
+    bpy.ops.likeness.edit_splats()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    mesh = again().splats.data
+    chosen = np.zeros(len(mesh.polygons), bool)
+    chosen[list(rows)] = True
+    select_splats(mesh, chosen)
+    bpy.ops.object.mode_set(mode="EDIT")
+
+
+def retouch(folder: str) -> dict[str, Any]:
+    """Selected splats erased, tinted and moved by Blender's tools; undone; saved; restored."""
+    objects = fresh()
+    out: dict[str, Any] = {}
+    first = stored(objects)
+    seen = people.splat_corners(objects)
+    out["nothing"] = attempt(bpy.ops.likeness.retouch_splats)
+    bpy.ops.likeness.edit_splats()
+    out["mode"] = bpy.context.mode
+    bpy.ops.object.mode_set(mode="OBJECT")
+    middle = read_attribute(objects.splats.data, "position").reshape(-1, 3, 3).mean(1)
+    shown = people.splat_corners_in_world(objects).mean(1)
+    matrix = np.array(objects.splats.matrix_world)
+    out["cage"] = float(np.abs(middle @ matrix[:3, :3].T + matrix[:3, 3] - shown).max())
+    out["laid"] = same(first, stored(objects))
+
+    choose(range(40))
+    bpy.ops.ed.undo_push(message="Chosen")
+    bpy.ops.likeness.retouch_splats(action="ERASE")
+    bpy.ops.ed.undo_push(message="Erased")
+    out["still"] = bpy.context.mode
+    bpy.ops.object.mode_set(mode="OBJECT")
+    alpha = read_attribute(again().splats.data, "splat_color")[:, 3]
+    out["erased"] = np.flatnonzero(alpha == 0).tolist() == list(range(40))
+    bpy.ops.object.mode_set(mode="EDIT")
+    bpy.ops.ed.undo()
+    if bpy.context.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    out["undone"] = bool((read_attribute(again().splats.data, "splat_color")[:, 3] > 0).all())
+
+    choose(range(40))
+    bpy.ops.likeness.retouch_splats(action="ERASE")
+    choose(range(40, 80))
+    before = read_avatar(again())
+    bpy.ops.likeness.retouch_splats(action="TINT", color=(0.8, 0.2, 0.1))
+    choose(range(80, 120))
+    bpy.ops.transform.translate(value=(0.0, 0.0, 0.1))
+    out["moved"] = attempt(bpy.ops.likeness.apply_splat_moves)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    moved = people.splat_corners(again()).mean(1) - seen.mean(1)
+    out["by"] = [float(x) for x in moved[80:120].mean(0)]
+    out["others"] = float(np.abs(np.delete(moved, range(80, 120), 0)).max())
+    avatar = read_avatar(again())
+    out["facts"] = {k: v for k, v in describe_retouch(avatar).items() if k != "amount"}
+    out["edits"] = len([e for e in avatar.provenance["edits"] if "retouch" in e])
+    values = avatar.gaussians.retouch
+    shift = values[values[:, SHIFT].any(1), SHIFT]
+    out["flat"] = float(np.ptp(shift, 0).max())
+    out["colors"] = bool((before.gaussians.colors == avatar.gaussians.colors).all())
+
+    # The pose moves on: the moved ones go along; saved, opened, exported, they stay.
+    file, blend = Path(folder) / "edited.safetensors", Path(folder) / "edited.blend"
+    bpy.ops.likeness.export_avatar(filepath=str(file), pose="PHOTO")
+    saved = load_editable_avatar(file)
+    out["saved"] = float(np.abs(saved.gaussians.retouch - values).max())
+    out["shown"] = len(load_avatar(file).gaussians)
+    ply = Path(folder) / "edited.ply"
+    bpy.ops.likeness.export_splats(filepath=str(ply))
+    out["ply"] = int(
+        next(
+            line.split()[-1]
+            for line in ply.read_bytes().split(b"end_header")[0].decode().splitlines()
+            if line.startswith("element vertex")
+        )
+    )
+    kept = stored(again())
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))
+    bpy.ops.wm.open_mainfile(filepath=str(blend))
+    out["opened"] = same(kept, stored(again()))
+    other = build_scene(load_editable_avatar(file), "Again")
+    out["drawn"] = np.sort(read_attribute(other.splats.data, "splat_color")[:, 3])[:41].tolist()
+    out["albedo"] = SOURCES.albedo in other.splats.data.attributes
+    bpy.context.view_layer.objects.active = again().armature
+    bpy.ops.likeness.restore_avatar()
+    out["restored"] = same(first, stored(again()))
+    out["left"] = describe_retouch(read_avatar(again()))
+    return out
+
+
+def brush() -> dict[str, Any]:
+    """The brush from the scene's camera: erases what is in front, restores, tints and drags."""
+    objects = fresh(3000)
+    out: dict[str, Any] = {}
+    first = stored(objects)
+    scene = bpy.context.scene
+    camera = scene_camera(scene, bpy.context.evaluated_depsgraph_get())
+    objects = again()
+    seen = people.splat_corners(objects).mean(1)
+    near = np.abs(seen[:, :2] - np.median(seen[:, :2], 0)).max(1) < 0.1
+    aim = seen[near][seen[near][:, 2].argmax()]  # of the trunk, nearest to the camera
+    eye = camera.viewmat @ np.append(aim, 1.0)
+    width, height = scene.render.resolution_x, scene.render.resolution_y
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    window = scene.camera.calc_matrix_camera(depsgraph, x=width, y=height)
+    view = scene.camera.evaluated_get(depsgraph).matrix_world.normalized().inverted()
+    world = people.splat_corners_in_world(objects).mean(1)
+    spot = np.array(window @ view) @ np.append(world[(seen == aim).all(1)][0], 1.0)
+    at = (0.5 + 0.5 * spot[:2] / spot[3]) * [width, height]
+    options: dict[str, Any] = {
+        "radius": 0.05 * width,
+        "strength": 1.0,
+        "view": np.array(view).ravel().tolist(),
+        "window": np.array(window).ravel().tolist(),
+        "size": (width, height),
+    }
+
+    def point(move: float = 0.0) -> dict[str, Any]:
+        fields = bpy.types.OperatorStrokeElement.bl_rna.properties
+        blank = {
+            field.identifier: list(field.default_array)
+            if getattr(field, "is_array", False)
+            else field.default
+            for field in fields
+            if field.identifier != "rna_type"
+        }
+        return {**blank, "mouse": (at[0], at[1] + move), "pressure": 1.0}
+
+    def changed() -> FloatArray:
+        return read_avatar_in_order(again())
+
+    bpy.ops.likeness.brush_splats(action="ERASE", stroke=[point()] * 6, **options)
+    erased = changed()[:, ERASED] > 0.9
+    out["erased"] = int(erased.sum())
+    out["front"] = float(
+        (seen[erased] @ camera.viewmat[2, :3]).max() - eye[2] + camera.viewmat[2, 3]
+    )
+    bpy.ops.likeness.brush_splats(action="ERASE", through=True, stroke=[point()] * 6, **options)
+    out["through"] = int((changed()[:, ERASED] > 0.9).sum())
+    options["radius"] *= 3
+    bpy.ops.likeness.brush_splats(action="RESTORE", through=True, stroke=[point()] * 12, **options)
+    out["restored"] = same(first, stored(again()))
+    bpy.ops.likeness.brush_splats(
+        action="TINT", color=(1.0, 0.0, 0.0), stroke=[point()] * 3, **options
+    )
+    tinted = changed()[:, SHIFT]
+    rows = np.flatnonzero(tinted.any(1))
+    out["tinted"] = [len(rows), *(tinted[rows].mean(0) > 0).tolist()]
+    bpy.ops.likeness.restore_avatar()
+    bpy.ops.likeness.brush_splats(
+        action="MOVE", stroke=[point(), point(5.0), point(20.0)], **options
+    )
+    moved = people.splat_corners(again()).mean(1) - seen
+    out["dragged"] = int(changed()[:, MOVE].any(1).sum())
+    center = int(np.linalg.norm(moved, axis=1).argmax())
+    after = np.array(window @ view) @ np.append(
+        people.splat_corners_in_world(again()).mean(1)[center], 1.0
+    )
+    before = np.array(window @ view) @ np.append(world[center], 1.0)
+    shift = 0.5 * (after[:2] / after[3] - before[:2] / before[3]) * [width, height]
+    out["pixels"] = [float(x) for x in shift]
+    return out
+
+
+def read_avatar_in_order(objects: AvatarObjects) -> FloatArray:
+    """The edits [N, 7] in the order of the mesh."""
+    from likeness.addon.scene.splat_edits import SplatEdits
+
+    return SplatEdits(objects).retouch
+
+
+def grades() -> dict[str, Any]:
+    """A tinted splat of graded skin: an export has the graded edit."""
+    fresh()
+    choose(range(40))
+    bpy.ops.likeness.retouch_splats(action="TINT", color=(0.9, 0.6, 0.4), strength=0.5)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    plain = read_avatar(again())
+    exposure = grade_name("Skin", next(iter(CONTROLS)))
+    set_input(again().splats.modifiers[MODIFIER_NAME], exposure, -1.0)
+    graded = read_avatar(again())
+    shown = [
+        np.clip(a.gaussians.colors + a.gaussians.retouch[:, SHIFT], 0, 1) for a in (plain, graded)
+    ]
+    skin = plain.gaussians.part == PARTS.index("skin")
+    edited = plain.gaussians.retouch[:, SHIFT].any(1)
+    linear = [np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) for c in shown]
+    return {
+        "halved": float(np.abs(linear[1] - 0.5 * linear[0])[skin & edited].max()),
+        "hair": float(np.abs(shown[1] - shown[0])[~skin].max()),
+        "count": int((skin & edited).sum()),
+    }
+
+
+def attempt(operator: Any, **options: Any) -> str:
+    try:
+        return next(iter(operator(**options)))
+    except RuntimeError as error:
+        return str(error).strip()
