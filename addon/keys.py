@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 PART = "likeness_part"
-"""On each object of an avatar: ``armature``, ``body``, ``splats``, ``camera`` or ``shadow``."""
+"""On each object of an avatar: ``armature``, ``body``, ``splats``, ``camera``, ``shadow`` or
+``proxy``."""
 
 # On the armature object.
 FORMAT = "likeness_format"
@@ -37,6 +38,10 @@ PERSON = "likeness_person"
 """The avatar without its Gaussians, as bytes packed by ``engine/scene/files.py``."""
 OWN_VERTICES = "likeness_own_vertices"
 """Number of vertices of the body itself; those of pieces that the lift adds follow."""
+
+# On the mesh to paint and sculpt.
+PROXY_BEFORE = "likeness_before_paint"
+"""The image with the texture that the splats have: what differs from it was painted."""
 
 # On camera objects.
 CAMERA_OF = "likeness_camera_of"

@@ -14,8 +14,8 @@ from ..engine.core.types import LikenessError, Pose
 from . import keys
 from .motion.record import get_frame_rate
 from .scene.avatar_objects import AvatarObjects
-from .scene.axes import points_to_blender
 from .scene.body_object import expression_names, get_expression
+from .scene.dressed_body import copy_dressed_body
 from .scene.read_back import read_placement
 
 SCENE_NAME = "Likeness Export"
@@ -25,8 +25,6 @@ FBX_SETTINGS = {
     "UNREAL": {"mesh_smooth_type": "FACE"},
 }
 """Program -> settings of Blender's exporter."""
-
-UV_NAME, COLOR_NAME, LOOK_NAME = "UVMap", "Color", "Look"
 
 
 def scene_frames(scene: Any) -> range:
@@ -129,7 +127,7 @@ def write_fbx(
     keeper = None
     try:
         _copy_times(bpy.context.scene, scene, frames)
-        body = _dressed_copy(objects, baked, made)
+        body = copy_dressed_body(objects, baked, "Mesh", made)
         scene.collection.objects.link(objects.armature)
         scene.collection.objects.link(body)
         keeper = _Expressions(scene, objects.armature, body)
@@ -170,80 +168,6 @@ def _copy_times(source: Any, scene: Any, frames: Sequence[int]) -> None:
     scene.frame_start = frames[0] if frames else source.frame_current
     scene.frame_end = frames[-1] if frames else source.frame_current
     scene.frame_set(source.frame_current, subframe=source.frame_subframe)
-
-
-def _dressed_copy(objects: AvatarObjects, baked: Path, made: list[Any]) -> Any:
-    """A copy of the body, moved out to the splats, with their colours."""
-    with np.load(baked, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in ("vertices", "f", "uv", "uv_f", "colors", "rest")}
-    mesh = objects.body.data.copy()
-    made.append(mesh)
-    if len(mesh.vertices) != len(arrays["vertices"]) or len(mesh.polygons) != len(arrays["f"]):
-        raise LikenessError(
-            f"The body of '{objects.armature.name}' was edited.",
-            "Export glTF instead, or import the avatar again.",
-        )
-    body = bpy.data.objects.new(f"Mesh {objects.armature.name}", mesh)
-    made.append(body)
-    for key in list(body.keys()):
-        del body[key]
-    body.parent = objects.armature
-    for group in objects.body.vertex_groups:
-        body.vertex_groups.new(name=group.name)
-    modifier = body.modifiers.new("Armature", "ARMATURE")
-    modifier.object = objects.armature
-    moves = points_to_blender(arrays["vertices"] - arrays["rest"]).astype(np.float32)
-    _carry(mesh, moves)
-    _paint(mesh, arrays)
-    image = bpy.data.images.load(str(baked.with_suffix(".png")))
-    made.append(image)
-    image.name = f"{LOOK_NAME} {objects.armature.name}"
-    image.pack()
-    made.append(_material(body, image))
-    return body
-
-
-def _carry(mesh: Any, moves: Any) -> None:
-    """Move the rest shape and all shape keys."""
-    blocks = [mesh.vertices]
-    if mesh.shape_keys is not None:
-        mesh.shape_keys.animation_data_clear()  # removes the drivers; _Expressions sets the values
-        blocks += [key.points for key in mesh.shape_keys.key_blocks]
-    for points in blocks:
-        where = np.empty(moves.size, np.float32)
-        points.foreach_get("co", where)
-        points.foreach_set("co", where + moves.ravel())
-    mesh.update()
-
-
-def _paint(mesh: Any, arrays: dict[str, Any]) -> None:
-    while mesh.uv_layers:
-        mesh.uv_layers.remove(mesh.uv_layers[0])
-    layer = mesh.uv_layers.new(name=UV_NAME)
-    places = (arrays["uv"] * [1, -1] + [0, 1])[arrays["uv_f"]]
-    layer.uv.foreach_set("vector", places.astype(np.float32).ravel())
-    for attribute in list(mesh.color_attributes):
-        mesh.color_attributes.remove(attribute)
-    colors = mesh.color_attributes.new(COLOR_NAME, "BYTE_COLOR", "POINT")
-    rgba = np.ones((len(mesh.vertices), 4), np.float32)
-    rgba[:, :3] = arrays["colors"]
-    colors.data.foreach_set("color_srgb", rgba.ravel())
-
-
-def _material(body: Any, image: Any) -> Any:
-    from . import compat
-
-    material = bpy.data.materials.new(f"{LOOK_NAME} {body.name}")
-    compat.enable_nodes(material)
-    tree = material.node_tree
-    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
-    shader.inputs["Roughness"].default_value = 0.9
-    picture = tree.nodes.new("ShaderNodeTexImage")
-    picture.image = image
-    tree.links.new(picture.outputs["Color"], shader.inputs["Base Color"])
-    body.data.materials.clear()
-    body.data.materials.append(material)
-    return material
 
 
 def _export_fbx(scene: Any, out: Path, moving: bool, settings: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 
 from ..addon.scene.avatar_objects import find_avatar
+from ..addon.scene.surface_proxy import find_proxy
 from .base import AvatarPanel
 
 
@@ -43,7 +44,21 @@ class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             ("MOVE", "Move"),
         ):
             row.operator("likeness.brush_splats", text=text).action = action
+        self._draw_proxy(avatar)
         layout.operator("likeness.restore_avatar", icon="LOOP_BACK")
+
+    def _draw_proxy(self, avatar: Any) -> None:
+        column = self.layout.column(align=True)
+        column.label(text="Paint and Sculpt", icon="TPAINT_HLT")
+        proxy = find_proxy(avatar)
+        column.operator("likeness.add_proxy", icon="ADD" if proxy is None else "FILE_REFRESH")
+        if proxy is None:
+            return
+        row = column.row(align=True)
+        row.prop(proxy, "hide_viewport", text="Proxy Mesh", invert_checkbox=True)
+        row.prop(avatar.splats, "hide_viewport", text="Splats", invert_checkbox=True)
+        column.operator("likeness.apply_proxy", icon="CHECKMARK")
+        column.operator("likeness.remove_proxy", icon="X")
 
 
 CLASSES = (RetouchPanel,)

@@ -222,7 +222,7 @@ def find_avatar(obj: Any | None) -> AvatarObjects | None:
     if obj is None or keys.PART not in obj:
         return None
     armature = obj
-    if obj[keys.PART] in ("body", "splats"):
+    if obj[keys.PART] in ("body", "splats", "proxy"):
         armature = obj.parent
     elif obj[keys.PART] == "camera":
         armature = obj.get(keys.CAMERA_OF) or _beside(obj, "armature")

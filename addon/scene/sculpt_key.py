@@ -64,10 +64,10 @@ def bake_sculpt(body: Any) -> None:
     if moves is None:
         return
     moved = points_to_blender(moves.astype(np.float64))
-    for points in body.data.shape_keys.key_blocks:
-        sculpted = (_read_points(points) + moved).astype(np.float32)
-        points.points.foreach_set("co", sculpted.ravel())
-    body.data.update_tag()
+    for points in (body.data.vertices, *(key.points for key in body.data.shape_keys.key_blocks)):
+        sculpted = (_read(points) + moved).astype(np.float32)
+        points.foreach_set("co", sculpted.ravel())
+    body.data.update()
 
 
 def _find_key(body: Any) -> Any | None:
@@ -76,6 +76,10 @@ def _find_key(body: Any) -> Any | None:
 
 
 def _read_points(key: Any) -> FloatArray:
-    points = np.empty(3 * len(key.points), np.float32)
-    key.points.foreach_get("co", points)
-    return points.reshape(-1, 3).astype(np.float64)
+    return _read(key.points)
+
+
+def _read(points: Any) -> FloatArray:
+    places = np.empty(3 * len(points), np.float32)
+    points.foreach_get("co", places)
+    return places.reshape(-1, 3).astype(np.float64)

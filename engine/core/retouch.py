@@ -8,6 +8,7 @@ exported has them applied (:mod:`.retouching`). Light to import.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -84,8 +85,6 @@ def describe_retouch(avatar: Avatar) -> dict[str, Any]:
             "moved": (np.abs(retouch[:, MOVE]) > _STILL).any(1),
         }
         out = {name: int(rows.sum()) for name, rows in counts.items() if rows.any()}
-        if out:
-            out["amount"] = round(float(np.abs(retouch.astype(np.float64)).sum()), 3)
     if avatar.sculpt is not None and len(avatar.sculpt):
         out["sculpted_mm"] = round(1e3 * float(np.linalg.norm(avatar.sculpt, axis=1).max()), 2)
     return out
@@ -94,10 +93,15 @@ def describe_retouch(avatar: Avatar) -> dict[str, Any]:
 def record_retouch(avatar: Avatar) -> Avatar:
     """Return the avatar whose provenance has its edits by hand, if they are new.
 
+    A digest of the Gaussians' edits tells one state of them from another.
+
     Args:
         avatar: with its edits.
     """
     now = describe_retouch(avatar)
+    if now:
+        retouch = np.ascontiguousarray(avatar.gaussians.retouch, np.float32)
+        now["sha256"] = hashlib.sha256(retouch.tobytes()).hexdigest()[:16]
     edits = avatar.provenance.get("edits", [])
     last: dict[str, Any] = next((one["retouch"] for one in reversed(edits) if "retouch" in one), {})
     return avatar if now == last else record_edit(avatar, {"retouch": now})

@@ -71,7 +71,8 @@ def extract_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:
     uv, uv_f = texture_coordinates(body)
     dressed = replace(body, v_template=dressed_vertices(avatar))
     states = _closed_lids(body)
-    texture, colors = bake_colors(avatar, dressed, uv, uv_f, size, _groups(body), states)
+    groups = group_triangles(body)
+    texture, colors = bake_colors(avatar, dressed, uv, uv_f, size, groups, states)
     if avatar.provenance.get("options", {}).get("below", "full") != "full":
         dressed = close_ends(dressed, avatar)
     return SurfaceMesh(dressed, uv, uv_f, texture, colors)
@@ -223,8 +224,12 @@ def _closed_lids(body: Body) -> list[BakedState]:
     return [BakedState(down & ~inside, moves)]
 
 
-def _groups(body: Body) -> IntArray:
-    """[F] splats of one group colour its triangles only: the skin, and each of the inner parts."""
+def group_triangles(body: Body) -> IntArray:
+    """Group a body's triangles: the skin, and each of the inner parts.
+
+    Returns:
+        [F] group; its splats colour its triangles only.
+    """
     groups = np.zeros(len(body.f), np.int64)
     for i, name in enumerate(body.part_names):
         if name in INSIDE_PARTS:

@@ -50,3 +50,40 @@ def test_edits_are_graded_like_what_they_edit(blender_lts) -> None:
     assert made["count"] == 20
     assert made["halved"] < 1e-5
     assert made["hair"] < 1e-5
+
+
+def test_the_proxy_is_painted_and_sculpted_and_the_splats_follow(blender, tmp_path: Path) -> None:
+    made = blender(RETOUCH, "paint_and_sculpt", folder=str(tmp_path))
+    assert not made["before"]
+    assert made["active"]
+    assert made["packed"]
+    assert made["hidden"] == [True, False, True], "in the way of the brush, and out of renders"
+    assert made["modes"] == [["PAINT_TEXTURE", True], ["SCULPT", True]]
+    assert made["nothing"] == "FINISHED"
+    assert made["unchanged"], "nothing painted, nothing changed"
+    assert made["shown"] == [False, True]
+    assert 100 < made["painted"] < 2900
+    assert made["lighter"] == pytest.approx(0.1, abs=2 / 255)
+    assert made["up"] == pytest.approx(0.05, abs=0.01)
+    assert made["still"] > 0.8
+    assert made["twice"] == 0.0, "what was applied counts only once"
+    assert made["off"] < 1e-3, "in another pose the engine carries them to the same places"
+    assert made["opened"] < 1e-3
+    assert made["texture"]
+    assert made["facts"]["sculpted_mm"] == pytest.approx(50.0, abs=0.1)
+    assert made[".glb"] == made[".usda"] == "FINISHED"
+    assert (tmp_path / "sculpted.fbx").stat().st_size > 10_000
+    assert made["key"] == 1.0
+    assert not made["expressions"]
+    assert made["restored"]
+    assert not made["left"]
+    assert made["remove"] == "FINISHED"
+    assert made["gone"]
+    assert made["images"] == []
+
+
+def test_a_proxy_that_is_no_longer_the_surface_changes_nothing(blender_lts) -> None:
+    scaled, divided, edited = blender_lts(RETOUCH, "broken_proxy")
+    assert "512 x 1024 pixels instead of 1024 x 1024" in scaled
+    assert "vertices and" in divided
+    assert edited == "False"

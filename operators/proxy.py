@@ -1,0 +1,102 @@
+"""A mesh of the avatar's surface to paint and sculpt, and back to the splats."""
+# No postponed annotations here: Blender reads properties from them.
+
+import shutil
+import tempfile
+from collections.abc import Generator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..addon.scene.avatar_objects import (
+    AvatarObjects,
+    find_avatar,
+    get_active_avatar,
+    get_avatar_by_name,
+)
+from ..addon.scene.frame_recorder import record_frames
+from ..addon.scene.surface_proxy import add_proxy, apply_proxy, find_proxy, remove_proxy
+from ..engine.workflows.options import ExportOptions
+from .avatar_operator import AvatarOperator, format_count
+from .export import TEXTURE_SIZES
+from .job_operator import JobOperator
+
+
+class AddProxy(JobOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Add a mesh of the avatar's surface with its colors as a texture, for Texture Paint and Sculpt
+    Mode"""
+
+    bl_idname = "likeness.add_proxy"
+    bl_label = "Add Proxy Mesh"
+
+    texture: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Texture",
+        description="Size of the texture in pixels",
+        items=TEXTURE_SIZES,
+        default="2048",
+    )
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        if not super().poll(context):
+            return False
+        if find_avatar(context.object) is None:
+            cls.poll_message_set("Select part of an avatar first")
+            return False
+        return True
+
+    def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
+        avatar = get_active_avatar(context)
+        self._avatar = avatar.armature.name
+        self._scratch = Path(tempfile.mkdtemp(prefix="proxy-", dir=bpy.app.tempdir or None))
+        now = [context.scene.frame_current]
+        yield from record_frames(context, [avatar], now, self._scratch, camera=False, graded=False)
+        return {
+            "task": "export",
+            "folder": str(self._scratch),
+            "out": str(self._scratch / "mesh.npz"),
+            "options": asdict(ExportOptions(texture=int(self.texture))),
+        }
+
+    def done(self, context: Any, result: dict[str, Any]) -> None:
+        add_proxy(get_avatar_by_name(self._avatar), Path(result["files"][0]), context)
+
+    def _leave(self, context: Any) -> None:
+        super()._leave(context)
+        if hasattr(self, "_scratch"):
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+class _WithProxy(AvatarOperator):
+    @classmethod
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
+        return "" if find_proxy(avatar) is not None else "This avatar has no proxy mesh"
+
+
+class ApplyProxy(_WithProxy, bpy.types.Operator):  # type: ignore[misc]
+    """Carry what was painted and sculpted on the proxy mesh to the splats, which keep their
+    detail"""
+
+    bl_idname = "likeness.apply_proxy"
+    bl_label = "Apply to Splats"
+
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        made = apply_proxy(avatar, context)
+        count = format_count(made["recolored"], "splat", "splats")
+        self.report({"INFO"}, f"Painted {count}; sculpted {made['sculpted_mm']:.1f} mm at most")
+
+
+class RemoveProxy(_WithProxy, bpy.types.Operator):  # type: ignore[misc]
+    """Remove the proxy mesh and its texture; what was applied stays"""
+
+    bl_idname = "likeness.remove_proxy"
+    bl_label = "Remove Proxy Mesh"
+
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        remove_proxy(avatar)
+        context.view_layer.objects.active = avatar.armature
+
+
+CLASSES = (AddProxy, ApplyProxy, RemoveProxy)
