@@ -28,6 +28,34 @@ class LikenessSession(bpy.types.PropertyGroup):  # type: ignore[misc]
     expression_filter: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Filter", description="Show only expressions whose name contains this text"
     )
+    brush_radius: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Radius",
+        description="Radius of the brush in pixels",
+        subtype="PIXEL",
+        min=2.0,
+        max=1000.0,
+        default=40.0,
+    )
+    brush_strength: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Strength",
+        description="How much each touch does in the middle of the brush",
+        subtype="FACTOR",
+        min=0.0,
+        max=1.0,
+        default=0.5,
+    )
+    brush_through: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Through", description="Reach everything under the brush, also what is hidden behind"
+    )
+    tint_color: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
+        name="Color",
+        description="Color of the tint",
+        subtype="COLOR_GAMMA",
+        size=3,
+        min=0.0,
+        max=1.0,
+        default=(0.35, 0.1, 0.12),
+    )
 
 
 def get_session(context: Any) -> Any:

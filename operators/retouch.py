@@ -6,6 +6,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..addon.properties import get_session
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_active_avatar
 from ..addon.scene.part_selection import read_selection
 from ..addon.scene.sculpt_key import set_sculpt
@@ -19,7 +20,7 @@ from .avatar_operator import AvatarOperator, format_count
 
 _ERASE = ("ERASE", "Erase", "Make the splats fainter; fully erased ones are not exported")
 _RESTORE = ("RESTORE", "Restore", "Bring back how the splats were before all retouching")
-_TINT = ("TINT", "Tint", "Give the splats this color on average; their differences stay")
+_TINT = ("TINT", "Tint", "Dye the splats in this color; light and dark stay apart")
 _MOVE = ("MOVE", "Move", "Drag what lies under the brush")
 
 
@@ -217,7 +218,8 @@ class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
             return {"CANCELLED"}
         self._avatar = context.object.name
         self._brush: SplatBrush | None = None
-        brush_circle.show(self.radius)
+        self._take_settings(context)
+        brush_circle.show(self.radius, (event.mouse_x, event.mouse_y))
         context.window_manager.modal_handler_add(self)
         context.workspace.status_text_set(
             "Drag to brush, Ctrl Wheel for the radius, Enter or Esc to end"
@@ -225,11 +227,14 @@ class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> set[str]:
+        self._take_settings(context)
         inside = _find_view(context, event)
         if event.type in {"ESC", "RET", "NUMPAD_ENTER", "RIGHTMOUSE"} and event.value == "PRESS":
             return self._end(context)
         if event.type in {"WHEELUPMOUSE", "WHEELDOWNMOUSE"} and event.ctrl:
-            self.radius *= 1.15 if event.type == "WHEELUPMOUSE" else 1 / 1.15
+            factor = 1.15 if event.type == "WHEELUPMOUSE" else 1 / 1.15
+            get_session(context).brush_radius *= factor
+            self._take_settings(context)
         elif event.type == "LEFTMOUSE" and event.value == "PRESS" and inside is not None:
             try:
                 self._begin(context, inside)
@@ -247,13 +252,17 @@ class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
         else:
             return {"PASS_THROUGH"}
         brush_circle.show(self.radius)
-        if context.area is not None:
-            context.area.tag_redraw()
         return {"RUNNING_MODAL"} if inside is not None or self._brush else {"PASS_THROUGH"}
 
     def cancel(self, context: Any) -> None:
         """Blender ends the operator, such as when its window closes."""
         self._end(context)
+
+    def _take_settings(self, context: Any) -> None:
+        """The panel's settings, which may change while the brush is in use."""
+        session = get_session(context)
+        self.radius, self.strength = session.brush_radius, session.brush_strength
+        self.color, self.through = session.tint_color, session.brush_through
 
     def _begin(self, context: Any, inside: Any) -> None:
         region, view = inside
@@ -294,7 +303,7 @@ def _find_view(context: Any, event: Any) -> tuple[Any, Any] | None:
             and region.y <= event.mouse_y < region.y + region.height
         ]
         if over and all(region.type == "WINDOW" for region in over):
-            return over[0], over[0].data
+            return over[0], over[0].data or area.spaces.active.region_3d
     return None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 
+from ..addon.properties import get_session
 from ..addon.scene.avatar_objects import find_avatar
 from ..addon.scene.surface_proxy import find_proxy
 from .base import AvatarPanel
@@ -22,6 +23,8 @@ class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         layout, avatar = self.layout, find_avatar(context.object)
         if avatar is None:
             return
+        session = get_session(context)
+        layout.prop(session, "tint_color")
         layout.operator("likeness.edit_splats", icon="EDITMODE_HLT")
         column = layout.column(align=True)
         column.enabled = avatar.splats.mode == "EDIT"
@@ -31,7 +34,9 @@ class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             ("RESTORE", "Restore", "LOOP_BACK"),
             ("TINT", "Tint", "COLOR"),
         ):
-            row.operator("likeness.retouch_splats", text=text, icon=icon).action = action
+            button = row.operator("likeness.retouch_splats", text=text, icon=icon)
+            button.action = action
+            button.color = session.tint_color
         column.operator("likeness.apply_splat_moves", icon="ORIENTATION_GLOBAL")
         column = layout.column(align=True)
         column.label(text="Brush", icon="BRUSH_DATA")
@@ -44,6 +49,9 @@ class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             ("MOVE", "Move"),
         ):
             row.operator("likeness.brush_splats", text=text).action = action
+        column = layout.column(align=True)
+        for name in ("brush_radius", "brush_strength", "brush_through"):
+            column.prop(session, name)
         self._draw_proxy(avatar)
         layout.operator("likeness.restore_avatar", icon="LOOP_BACK")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.core.retouch import COLUMNS, ERASED, MOVE, SHIFT, shift_towards
+from ...engine.core.retouch import COLUMNS, ERASED, MOVE, SHIFT, tint_colors
 from ...engine.core.types import FloatArray, IntArray, LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT, LIT
 from ...engine.scene.mesh_edits import EDITS, SOURCES, Look, edit_look, split_edits
@@ -81,7 +81,7 @@ class SplatEdits:
         self.retouch[rows] = values
 
     def tint(self, rows: IntArray, color: FloatArray, strength: FloatArray | float = 1.0) -> None:
-        """Carry the mean colour of these splats to another; their differences stay.
+        """Dye these splats: their median gets the colour, and light and dark stay apart.
 
         Args:
             rows: [M] of the splats.
@@ -90,7 +90,8 @@ class SplatEdits:
         """
         if not len(rows):
             return
-        shift = shift_towards(self.colors[rows], self.opacities[rows], color, strength)
+        colors = self.colors[rows]
+        shift = tint_colors(colors, self.opacities[rows], color, strength) - colors
         self.retouch[rows, SHIFT] = np.clip(self.retouch[rows, SHIFT] + shift, -1.0, 1.0)
 
     def move(self, rows: IntArray, moves: FloatArray) -> None:

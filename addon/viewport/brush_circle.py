@@ -26,6 +26,7 @@ def show(radius: float, mouse: tuple[int, int] | None = None) -> None:
         _Circle.mouse = mouse
     if _Circle.handler is None:
         _Circle.handler = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
+    _redraw()
 
 
 def hide() -> None:
@@ -33,6 +34,14 @@ def hide() -> None:
     if _Circle.handler is not None:
         bpy.types.SpaceView3D.draw_handler_remove(_Circle.handler, "WINDOW")
         _Circle.handler = None
+        _redraw()
+
+
+def _redraw() -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
 
 
 def _draw() -> None:

@@ -15,12 +15,16 @@ from typing import Any
 import numpy as np
 
 from .attributes import record_edit
+from .color import lab_to_rgb, rgb_to_lab
 from .types import Avatar, BoundGaussians, FloatArray, IntArray
 
 ERASED, SHIFT, MOVE = 0, slice(1, 4), slice(4, 7)
 """Columns of ``retouch``: the share 0..1 of the opacity that is erased, what is added to the sRGB
 colour, -1..1, and what is added to the offset, metres."""
 COLUMNS = 7
+
+_GAIN = (0.05, 4.0)
+"""Least and greatest factor of a tint on the lightness."""
 
 _STILL = 1e-6
 """Metres: less is a rounding error."""
@@ -50,24 +54,34 @@ def remove_retouch(avatar: Avatar) -> Avatar:
     return replace(avatar, gaussians=bound, sculpt=None)
 
 
-def shift_towards(
+def tint_colors(
     colors: FloatArray, weights: FloatArray, target: FloatArray, strength: FloatArray | float
 ) -> FloatArray:
-    """Return shifts [N, 3] that carry the mean colour to another, so that differences stay.
+    """Return colours [N, 3] dyed: their median becomes the target, black stays black.
 
-    >>> colors = np.array([[0.2, 0.2, 0.2], [0.4, 0.4, 0.4]])
-    >>> shift_towards(colors, np.ones(2), np.array([0.5, 0.3, 0.3]), 1.0)[0]
-    array([0.2, 0. , 0. ])
+    All get the target's hue and saturation, as strong as they are light; lightness is scaled, so
+    folds and strands stay.
+
+    >>> grey = np.array([[0.0] * 3, [0.5] * 3, [0.5] * 3])
+    >>> np.round(tint_colors(grey, np.ones(3), np.array([0.6, 0.3, 0.3]), 1.0)[:2], 3) + 0.0
+    array([[0. , 0. , 0. ],
+           [0.6, 0.3, 0.3]])
 
     Args:
-        colors: [N, 3] sRGB.
-        weights: [N] in the mean, such as opacities.
+        colors: [N, 3] sRGB, N at least 1.
+        weights: [N] in the median, such as opacities.
         target: [3] sRGB.
         strength: [N] or one for all, 0 to 1.
     """
-    mean = np.average(colors, axis=0, weights=np.maximum(weights, 1e-6))
-    share = np.broadcast_to(np.asarray(strength, np.float64), len(colors))
-    return np.asarray(share[:, None] * (np.asarray(target) - mean))
+    lab, wanted = rgb_to_lab(np.asarray(colors, np.float64)), rgb_to_lab(np.asarray(target))
+    order = np.argsort(lab[:, 0], kind="stable")
+    total = np.cumsum(np.maximum(np.asarray(weights, np.float64), 1e-6)[order])
+    middle = lab[order[np.searchsorted(total, 0.5 * total[-1])], 0]
+    light = lab[:, 0] * np.clip(wanted[0] / max(middle, 1.0), *_GAIN)
+    dyed = wanted * (light / max(wanted[0], 1.0))[:, None]
+    dyed[:, 0] = light
+    share = np.broadcast_to(np.asarray(strength, np.float64), len(lab))[:, None]
+    return np.asarray(np.clip(lab_to_rgb(lab + share * (dyed - lab)), 0.0, 1.0))
 
 
 def describe_retouch(avatar: Avatar) -> dict[str, Any]:

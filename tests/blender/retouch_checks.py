@@ -17,6 +17,7 @@ from likeness.addon.scene.part_selection import select_splats
 from likeness.addon.scene.read_back import read_attribute, read_avatar, scene_camera
 from likeness.addon.scene.sculpt_key import SCULPT_KEY
 from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
+from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.retouch import ERASED, MOVE, SHIFT, describe_retouch
 from likeness.engine.core.types import PARTS, FloatArray
 from likeness.engine.formats.avatar import load_avatar, load_editable_avatar
@@ -109,8 +110,11 @@ def retouch(folder: str) -> dict[str, Any]:
     out["facts"] = describe_retouch(avatar)
     out["edits"] = len([e for e in avatar.provenance["edits"] if "retouch" in e])
     values = avatar.gaussians.retouch
-    shift = values[values[:, SHIFT].any(1), SHIFT]
-    out["flat"] = float(np.ptp(shift, 0).max())
+    tinted = values[:, SHIFT].any(1)
+    own = avatar.gaussians.colors[tinted]
+    dyed = np.clip(own + values[tinted, SHIFT], 0, 1)
+    out["median"] = np.median(dyed, 0).tolist()
+    out["order"] = float(np.corrcoef(rgb_to_lab(own)[:, 0], rgb_to_lab(dyed)[:, 0])[0, 1])
     out["colors"] = bool((before.gaussians.colors == avatar.gaussians.colors).all())
 
     # The pose moves on: the moved ones go along; saved, opened, exported, they stay.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.addon.cli.main import main
+from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.geometry import triangle_frames
 from likeness.engine.core.retouch import (
     ERASED,
@@ -19,6 +20,7 @@ from likeness.engine.core.retouch import (
     record_retouch,
     remove_retouch,
     set_retouch,
+    tint_colors,
 )
 from likeness.engine.core.retouching import apply_retouch, move_to_frames
 from likeness.engine.core.types import Avatar, BoundGaussians, LikenessError
@@ -150,6 +152,24 @@ def test_provenance_lists_edits_once_and_info_counts_them(
     assert (facts["erased"], facts["moved"]) == (3, 1)
     assert main(["info", str(path)]) == 0
     assert "retouched    erased 3, recolored 1, moved 1" in capsys.readouterr().out
+
+
+def test_a_tint_dyes_and_keeps_detail() -> None:
+    rng = np.random.default_rng(0)
+    orange = np.clip([0.8, 0.4, 0.2] * rng.uniform(0.6, 1.2, (500, 1)), 0, 1)
+    colors = np.concatenate([orange, np.zeros((20, 3))])
+    teal = np.array([0.1, 0.4, 0.4])
+    dyed = tint_colors(colors, np.ones(520), teal, 1.0)
+    np.testing.assert_allclose(np.median(dyed[:500], 0), teal, atol=0.03)
+    assert np.abs(dyed[500:]).max() < 0.01
+    light = rgb_to_lab(colors)[:500, 0], rgb_to_lab(dyed)[:500, 0]
+    assert np.corrcoef(*light)[0, 1] > 0.99
+    half = tint_colors(colors, np.ones(520), teal, 0.5)
+    np.testing.assert_allclose(rgb_to_lab(half)[:500, 0], sum(light) / 2, atol=0.5)
+    np.testing.assert_allclose(tint_colors(colors, np.ones(520), teal, 0.0), colors, atol=1e-6)
+    # Half the weight on black: then black is the median, and lightened at most fourfold.
+    heavy = np.where(np.arange(520) < 500, 1.0, 1e3)
+    assert tint_colors(colors, heavy, teal, 1.0).max() <= 1.0
 
 
 @pytest.mark.parametrize("wrong", ["row", "vertex", "erased", "shift", "half", "nan", "far"])
