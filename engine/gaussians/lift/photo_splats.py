@@ -241,11 +241,9 @@ def front_layer(
     triangle, bary = face.astype(np.int64), buffer.bary[ys, xs].astype(np.float64)
     held_by = np.where(hair & np.isin(limb, ARMS), TORSO, limb)
     triangle[~own], bary[~own] = homes.find(world.means[~own], held_by[~own])
-    # Cloth that a bare arm is before stays with the trunk.
-    cloth = np.isin(label[ys, xs], (UPPER, LOWER)) & np.isin(limb, ARMS)
-    cloth &= worn[triangle] < 0.5
-    behind = np.full(int(cloth.sum()), TORSO)
-    triangle[cloth], bary[cloth] = homes.find(world.means[cloth], behind)
+    stuck = find_stuck_cloth(label[ys, xs], limb, worn[triangle])
+    behind = np.full(int(stuck.sum()), TORSO)
+    triangle[stuck], bary[stuck] = homes.find(world.means[stuck], behind)
     # Earrings, a long beard and what else hangs from the head do so as hair does; lips do not.
     of_face = np.isin(np.array(body.part_names)[body.face_part[face]], OF_FACE) & drawn[ys, xs]
     hangs = hair | ((limb == HEAD) & loose & ~own & ~of_face)
@@ -261,6 +259,17 @@ def front_layer(
     reach = np.where(in_sleeve, S.sleeve_reach, reach)
     reach = np.where(folded & ~held, S.fold_reach, reach)
     return bound.take(np.linalg.norm(bound.offset, axis=1) <= reach)
+
+
+def find_stuck_cloth(label: IntArray, limb: IntArray, worn: FloatArray) -> BoolArray:
+    """Find the trunk's cloth that a bare arm, before it, would carry away.
+
+    Args:
+        label: [N] index into ``labels.LABELS``.
+        limb: [N] what holds each, as :meth:`TriangleBinding.holders` returns it.
+        worn: [N] 0..1, how far the body is clothed where they are bound.
+    """
+    return np.isin(label, (UPPER, LOWER)) & np.isin(limb, ARMS) & (worn < 0.5)
 
 
 def limit_depth(steps: FloatArray, rays: FloatArray, most: FloatArray) -> FloatArray:

@@ -11,15 +11,18 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, unproject
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, Pose
+from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.mesh_diffusion import (
     diffuse_values,
     mesh_edges,
     mesh_laplacian,
     mirror_vertices,
 )
-from likeness.engine.gaussians.lift.regions import GROUPS, HEAD, LEFT_ARM, vertex_groups
+from likeness.engine.gaussians.lift.photo_splats import find_stuck_cloth
+from likeness.engine.gaussians.lift.regions import GROUPS, HEAD, LEFT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.surfels import (
     FLATNESS,
+    IN_SLEEVE,
     INNER_PARTS,
     TriangleBinding,
     closest_barycentric,
@@ -293,3 +296,11 @@ def test_mirror_of_a_mirrored_body(body: Body) -> None:
     assert np.linalg.norm(flipped - body.v_template[there], axis=1).max() < 0.006
     lonely = np.array([[0.5, 0.0, 0.0], [-0.5, 0.02, 0.0], [0.0, 1.0, 0.0]])
     np.testing.assert_array_equal(mirror_vertices(lonely), [-1, -1, 2])
+
+
+def test_cloth_behind_a_bare_arm_stays_with_the_trunk() -> None:
+    label = np.array([UPPER, UPPER, SKIN, UPPER, UPPER])
+    limb = np.array([LEFT_ARM, LEFT_ARM, LEFT_ARM, TORSO, LEFT_ARM + IN_SLEEVE])
+    worn = np.array([0.0, 1.0, 0.0, 0.0, 0.0])
+    stuck = find_stuck_cloth(label, limb, worn)
+    np.testing.assert_array_equal(stuck, [True, False, False, False, False])
