@@ -107,7 +107,7 @@ def fit_colors(features: FloatArray, components: int = 8, rounds: int = 8) -> Co
     """
     data = np.asarray(features, np.float64)
     if len(data) > 6000:
-        data = data[:: len(data) // 6000 + 1]
+        data = np.ascontiguousarray(data[:: len(data) // 6000 + 1])
     dimensions = data.shape[1]
     starts = [data.mean(0)]
     nearest = ((data - starts[0]) ** 2).sum(1)

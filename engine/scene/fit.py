@@ -120,7 +120,7 @@ def solve_linear_colors(colors: FloatArray, coverage: SplatCoverage) -> FloatArr
     Returns:
         [N, 3] linear 0..1.
     """
-    pixel, splat, weight = coverage.pixel, coverage.splat, coverage.weight
+    pixel, splat, weight = coverage.pixel, coverage.splat.astype(np.int32), coverage.weight
 
     def to_pixels(values: FloatArray) -> FloatArray:
         seen = np.zeros((coverage.pixels, 3))
