@@ -52,21 +52,22 @@ class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column = layout.column(align=True)
         for name in ("brush_radius", "brush_strength", "brush_through"):
             column.prop(session, name)
-        self._draw_proxy(avatar)
+        _draw_proxy(layout, avatar)
         layout.operator("likeness.restore_avatar", icon="LOOP_BACK")
 
-    def _draw_proxy(self, avatar: Any) -> None:
-        column = self.layout.column(align=True)
-        column.label(text="Paint and Sculpt", icon="TPAINT_HLT")
-        proxy = find_proxy(avatar)
-        column.operator("likeness.add_proxy", icon="ADD" if proxy is None else "FILE_REFRESH")
-        if proxy is None:
-            return
-        row = column.row(align=True)
-        row.prop(proxy, "hide_viewport", text="Proxy Mesh", invert_checkbox=True)
-        row.prop(avatar.splats, "hide_viewport", text="Splats", invert_checkbox=True)
-        column.operator("likeness.apply_proxy", icon="CHECKMARK")
-        column.operator("likeness.remove_proxy", icon="X")
+
+def _draw_proxy(layout: Any, avatar: Any) -> None:
+    column = layout.column(align=True)
+    column.label(text="Paint and Sculpt", icon="TPAINT_HLT")
+    proxy = find_proxy(avatar)
+    column.operator("likeness.add_proxy", icon="ADD" if proxy is None else "FILE_REFRESH")
+    if proxy is None:
+        return
+    row = column.row(align=True)
+    row.prop(proxy, "hide_viewport", text="Proxy Mesh", invert_checkbox=True)
+    row.prop(avatar.splats, "hide_viewport", text="Splats", invert_checkbox=True)
+    column.operator("likeness.apply_proxy", icon="CHECKMARK")
+    column.operator("likeness.remove_proxy", icon="X")
 
 
 CLASSES = (RetouchPanel,)

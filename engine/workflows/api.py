@@ -117,6 +117,7 @@ def edit(
     tint: Sequence[str] = (),
     network: File | None = None,
     looks: Sequence[str] = (),
+    restore: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Put things on an avatar, take them off, and set their sliders (docs/attributes.md).
@@ -136,6 +137,7 @@ def edit(
         tint: colours of parts, such as ``hair=#803010``.
         network: folder of the network that made the avatar (``train --config perse``).
         looks: of that network, such as ``hat=0.5``.
+        restore: first undo what was erased, painted, moved and sculpted by hand in Blender.
         progress: called with the stage, 0..1 and a message.
 
     Returns:
@@ -152,7 +154,7 @@ def edit(
     if edited is not None:
         photo = EditedPortrait(Path(edited), None if portrait is None else Path(portrait), part)
     return edit_avatar_file(
-        Path(avatar), Path(out), add, values, remove, photo, progress, tint, learned
+        Path(avatar), Path(out), add, values, remove, photo, progress, tint, learned, restore
     )
 
 

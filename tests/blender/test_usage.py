@@ -56,6 +56,22 @@ def test_parts_without_a_rig_are_listed_with_what_to_do(blender, extension: Path
     assert found["left"] == parts
 
 
+def test_erased_splats_stay_unseen_without_the_extension(
+    blender, extension: Path, avatar, tmp_path: Path
+) -> None:
+    found = blender(
+        CHECKS, "retouched", zip_path=str(extension), avatar=str(avatar), folder=str(tmp_path)
+    )
+    assert found["results"] == ["FINISHED", "FINISHED"]
+    assert found["unseen"] == 100
+    for action in ("Erase", "Restore", "Tint", "Move"):
+        assert any(
+            line.startswith("operator likeness.") and action in line.split()
+            for line in found["drawn"]
+        )
+    assert any("likeness.add_proxy" in line for line in found["drawn"])
+
+
 def test_choices_instead_of_magic_numbers(blender, extension: Path) -> None:
     found = blender(CHECKS, "choices", zip_path=str(extension))
     for said in found.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import types
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,32 @@ def parts(zip_path: str, avatar: str) -> dict[str, Any]:
         bpy.ops.ed.undo()
     out["undone"] = len(find.find_avatars(bpy.context.scene)[0].splats.data.polygons)
     return out
+
+
+def retouched(zip_path: str, avatar: str, folder: str) -> dict[str, Any]:
+    """The installed extension: a part erased, the panel drawn; saved, and opened without it."""
+    find = start(zip_path, avatar)
+    first, _ = find.find_avatars(bpy.context.scene)
+    panel = importlib.import_module(f"{MODULE}.panels.retouch").RetouchPanel
+    hair = importlib.import_module(f"{MODULE}.engine.core.types").PARTS.index("hair")
+    first.splats.data.attributes["splat_part"].data.foreach_set("value", [hair, 1] * 100)
+    select(first.armature)
+    drawn: list[str] = []
+    panel.draw(types.SimpleNamespace(layout=shared.Recorder(drawn)), bpy.context)
+    results = [
+        attempt(bpy.ops.likeness.select_part, part="hair"),
+        attempt(bpy.ops.likeness.retouch_splats, action="ERASE"),
+    ]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    blend = str(Path(folder) / "retouched.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=blend)
+    shared.addon_utils.disable(MODULE)
+    bpy.ops.wm.open_mainfile(filepath=blend)
+    splats = bpy.data.objects["Splats someone"]
+    shown = splats.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    rgba = [0.0] * (4 * len(shown.attributes["splat_color"].data))
+    shown.attributes["splat_color"].data.foreach_get("color", rgba)
+    return {"drawn": drawn, "results": results, "unseen": rgba[3::4].count(0.0)}
 
 
 def orphans(zip_path: str, avatar: str) -> dict[str, Any]:
