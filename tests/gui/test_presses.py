@@ -15,13 +15,6 @@ ROOT = HERE.parents[1]
 POSES = ("tpose", "apose", "relaxed")
 
 UNPRESSED = {
-    **dict.fromkeys(
-        (
-            *("add_proxy", "apply_proxy", "remove_proxy", "edit_splats", "retouch_splats"),
-            *("apply_splat_moves", "restore_avatar", "brush_splats"),
-        ),
-        "tests/blender/test_retouch.py runs it; not tried in a window yet",
-    ),
     "delete_selected": "keys_on_avatars presses its key, X",
     "duplicate_move": "keys_on_avatars presses its key, Shift+D",
     "duplicate_selected": "duplicate_move calls it",
@@ -151,6 +144,21 @@ def test_pictures(gui: Any, person: str, motions: list[str], tmp_path: Path) -> 
     assert seen["problems"] == [None] * 3
     frames = [f"frame_{k:04d}.png" for k in (1, 2, 3)]
     assert seen["files"] == ["clip.mp4", *frames, "still_0001.png"]
+
+
+@pytest.mark.slow
+def test_retouching(gui: Any, person: str) -> None:
+    seen = gui("retouch_scenarios.retouch_buttons", avatar=person)
+    assert seen["lasso"] > 100
+    assert seen["edited"]["moved"] == seen["lasso"]
+    assert 0.9 * seen["lasso"] < seen["edited"]["recolored"] <= seen["lasso"]  # black stays
+    assert seen["brushed"]["erased"] > 50
+    assert not seen["circle"], "it goes with the brush"
+    assert seen["undone"] == {}
+    assert seen["proxy"] is None
+    assert seen["applied"]["recolored"] > 20
+    assert seen["applied"]["sculpted_mm"] > 0.1
+    assert seen["restored"] == {}
 
 
 @pytest.mark.slow

@@ -1,0 +1,110 @@
+"""Retouch an avatar as an artist does: selection, brush, Texture Paint, Sculpt Mode. Run by
+inside.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+from pressing import call, frame_view, panel, press, problem
+from scenarios import Steps, avatars, fresh, ours
+
+
+def retouch_buttons(ui: Any, avatar: str) -> Steps:
+    """Press the buttons of the panel Retouch, and drag with its brush and with Blender's own."""
+    yield from fresh(ui)
+    ours("addon.preferences").get_preferences(bpy.context).show_splats = True
+    yield from press(ui, "likeness.import_avatar", filepath=avatar)
+    yield lambda: len(avatars()) > 0
+    frame_view(ui, avatars()[0].armature)
+    yield 1.0
+    out: dict[str, Any] = {}
+    yield from press(ui, "likeness.edit_splats")
+    yield from ui.shot("edit_splats")
+    x, y = ui.over_view()
+    lasso = [(-60, -60), (60, -60), (60, 60), (-60, 60)]
+    with ui.override():
+        area = bpy.context.area
+        region = next(r for r in area.regions if r.type == "WINDOW")
+        path = [
+            {"name": "", "loc": (x + dx - region.x, y + dy - region.y), "time": 0.0}
+            for dx, dy in lasso
+        ]
+        bpy.ops.view3d.select_lasso(path=path, mode="SET")
+    out["lasso"] = _count_selected()
+    yield from press(ui, "likeness.retouch_splats", action="TINT", color=(0.1, 0.3, 0.8))
+    yield from ui.shot("tinted")
+    with ui.override():
+        bpy.ops.transform.translate(value=(0.0, 0.0, 0.02))
+    yield from press(ui, "likeness.apply_splat_moves")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    out["edited"] = _describe()
+    yield from ui.undo()
+
+    yield from panel(ui, "LIKENESS_PT_retouch", "panel_retouch")
+    yield from press(ui, "likeness.restore_avatar")
+    ours("addon.properties").get_session(bpy.context).brush_strength = 1.0
+    call(ui, "likeness.brush_splats", action="ERASE")
+    yield 0.3
+    yield from _drag(ui, (0, 0), (0, 80))
+    out["brushed"] = _describe()
+    yield from ui.shot("brushed")
+    ui.press("ESC")
+    yield 0.3
+    out["circle"] = ours("addon.viewport.brush_circle")._Circle.handler is not None
+    yield from ui.undo()
+    out["undone"] = _describe()
+
+    yield from press(ui, "likeness.add_proxy", texture="1024")
+    out["proxy"] = problem()
+    yield from ui.shot("proxy")
+    bpy.ops.object.mode_set(mode="TEXTURE_PAINT")
+    paint = bpy.context.tool_settings.image_paint
+    paint.brush.color = (0.1, 0.2, 0.9)
+    if hasattr(paint, "unified_paint_settings"):  # from 5.0 on
+        paint.unified_paint_settings.color = (0.1, 0.2, 0.9)
+    yield 0.5
+    yield from _drag(ui, (-40, -20), (40, -20))
+    yield from ui.shot("texture_paint")
+    bpy.ops.object.mode_set(mode="SCULPT")
+    yield 0.5
+    yield from _drag(ui, (0, 40), (10, 60))
+    yield from ui.shot("sculpt")
+    yield from press(ui, "likeness.apply_proxy")
+    out["applied"] = _describe()
+    yield from ui.shot("applied")
+    yield from press(ui, "likeness.remove_proxy")
+    yield from press(ui, "likeness.restore_avatar")
+    out["restored"] = _describe()
+    return out
+
+
+def _drag(ui: Any, start: tuple[int, int], end: tuple[int, int]) -> Steps:
+    """Drag the left mouse button; pixels from the middle of the view."""
+    x, y = ui.over_view()
+    points = np.linspace(start, end, 9).round().astype(int)
+    ui.point(x + points[0][0].item(), y + points[0][1].item())
+    yield 0.2
+    for k, (dx, dy) in enumerate(points.tolist()):
+        kind = "LEFTMOUSE" if k == 0 else "MOUSEMOVE"
+        value = "PRESS" if k == 0 else "NOTHING"
+        ui.window.event_simulate(type=kind, value=value, x=x + dx, y=y + dy)
+        yield 0.15
+    ui.window.event_simulate(type="LEFTMOUSE", value="RELEASE", x=x + dx, y=y + dy)
+    yield 0.5
+
+
+def _count_selected() -> int:
+    splats = avatars()[0].splats
+    splats.update_from_editmode()
+    return sum(polygon.select for polygon in splats.data.polygons)
+
+
+def _describe() -> dict[str, Any]:
+    """What was retouched, as the avatar's file would say."""
+    return dict(
+        ours("engine.core.retouch").describe_retouch(
+            ours("addon.scene.read_back").read_avatar(avatars()[0])
+        )
+    )
