@@ -370,7 +370,7 @@ def _changed(scene: Any, depsgraph: Any) -> None:
     if _Store.drawn:
         for update in depsgraph.updates:
             if update.is_updated_geometry and isinstance(update.id, bpy.types.Mesh):
-                _Store.drawn.pop(update.id.session_uid, None)
+                _Store.drawn.pop(update.id.original.session_uid, None)
 
 
 @bpy.app.handlers.persistent

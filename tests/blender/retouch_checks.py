@@ -17,6 +17,7 @@ from likeness.addon.scene.part_selection import select_splats
 from likeness.addon.scene.read_back import read_attribute, read_avatar, scene_camera
 from likeness.addon.scene.sculpt_key import SCULPT_KEY
 from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
+from likeness.addon.viewport import fast_splats
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.retouch import ERASED, MOVE, SHIFT, describe_retouch
 from likeness.engine.core.types import PARTS, FloatArray
@@ -299,6 +300,33 @@ def paint_and_sculpt(folder: str) -> dict[str, Any]:
     out["remove"] = attempt(bpy.ops.likeness.remove_proxy)
     out["gone"] = surface_proxy.find_proxy(again()) is None
     out["images"] = [i.name for i in bpy.data.images if i.name.startswith(("Look", "Before"))]
+    return out
+
+
+def fast() -> dict[str, bool]:
+    """What Fast Splats keeps of a mesh is forgotten when splats are edited, and only then."""
+    objects = fresh()
+    drawn, uid = fast_splats._Store.drawn, objects.splats.data.session_uid
+    drawn[uid] = None  # as after a picture
+    fast_splats._changed(bpy.context.scene, bpy.context.evaluated_depsgraph_get())
+    seen: list[bool] = []
+
+    def look(scene: Any, depsgraph: Any) -> None:
+        fast_splats._changed(scene, depsgraph)
+        seen.append(uid in drawn)
+
+    bpy.app.handlers.depsgraph_update_post.append(look)
+    objects.armature.location.x += 0.1
+    bpy.context.view_layer.update()
+    out = {"moved": seen[-1]}
+    choose(range(40))
+    bpy.ops.object.mode_set(mode="OBJECT")
+    drawn[uid] = None
+    bpy.ops.likeness.retouch_splats(action="ERASE")
+    bpy.context.view_layer.update()
+    bpy.app.handlers.depsgraph_update_post.remove(look)
+    out["edited"] = uid in drawn
+    drawn.clear()
     return out
 
 

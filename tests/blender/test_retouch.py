@@ -88,3 +88,7 @@ def test_a_proxy_that_is_no_longer_the_surface_changes_nothing(blender_lts) -> N
     assert "512 x 1024 pixels instead of 1024 x 1024" in scaled
     assert "vertices and" in divided
     assert edited == "False"
+
+
+def test_fast_splats_show_edits_at_once(blender) -> None:
+    assert blender(RETOUCH, "fast") == {"moved": True, "edited": False}
