@@ -195,9 +195,9 @@ class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
         """Do the stroke of the properties, as scripts give it."""
         try:
             enter_object_mode(context)
-            matrices = (np.reshape(values, (4, 4)) for values in (self.view, self.window))
+            view, window = (np.reshape(values, (4, 4)) for values in (self.view, self.window))
             brush = SplatBrush(
-                get_active_avatar(context), context, BrushView(*matrices, *self.size)
+                get_active_avatar(context), context, BrushView(view, window, *self.size)
             )
             for point in self.stroke:
                 self._dab(brush, tuple(point.mouse), point.pressure)

@@ -42,7 +42,7 @@ class SplatEdits:
         has = set(mesh.attributes.keys())
 
         def read(source: str, drawn: str) -> FloatArray:
-            return read_attribute(mesh, source if source in has else drawn)
+            return np.asarray(read_attribute(mesh, source if source in has else drawn), np.float32)
 
         self._source = Look(
             read(SOURCES.color, COLOR_ATTRIBUTE),
@@ -50,7 +50,7 @@ class SplatEdits:
             read(SOURCES.albedo, LIT.albedo) if LIT.albedo in has else None,
         )
         self._shown: Look | None = None
-        self._rgb = read_attribute(mesh, KEPT.rgb)[:, :3]
+        self._rgb = np.asarray(read_attribute(mesh, KEPT.rgb)[:, :3], np.float32)
         count = len(mesh.polygons)
         self.retouch = np.zeros((count, COLUMNS), np.float32)
         if EDITS.erased in has:

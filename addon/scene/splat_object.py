@@ -11,7 +11,7 @@ import numpy as np
 
 from ...engine.core.attributes import Attribute
 from ...engine.core.grading import GRADED, Grade
-from ...engine.core.types import FloatArray
+from ...engine.core.types import FloatArray, IntArray
 from ...engine.scene.mesh import CORNERS, KEPT, LIT, SPANS, SplatMesh
 from .. import compat
 from .axes import points_to_blender
@@ -93,7 +93,7 @@ def splat_mesh_steps(splats: SplatMesh, name: str) -> Generator[None, None, Any]
     return mesh
 
 
-def store_faces(mesh: Any, name: str, values: FloatArray) -> None:
+def store_faces(mesh: Any, name: str, values: FloatArray | IntArray) -> None:
     """Store an attribute of the splats, which may be there already.
 
     Args:

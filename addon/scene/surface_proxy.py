@@ -155,7 +155,8 @@ def _keep_positions(mesh: Any) -> None:
     attribute.data.foreach_set("vector", read_attribute(mesh, "position").ravel())
 
 
-def _texture_node(proxy: Any) -> Any | None:
+def _texture_node(proxy: Any) -> Any:
+    """The node of the proxy's texture; None where it was removed."""
     for material in proxy.data.materials:
         if material is not None and material.node_tree is not None:
             for node in material.node_tree.nodes:
