@@ -56,7 +56,7 @@ class PhotoSplatSettings:
 
     leans: float = 0.025  # metres behind its foot that it stands at most
     tuft: float = 0.02  # metres: width of what leans alike
-    fold_reach: float = 0.03  # metres; what stands farther off a fold is dropped
+    fold_reach: float = 0.015  # metres; what stands farther off a fold is dropped
     arm_reach: float = 0.12  # metres; the same off an arm: wide sleeves stand so far off
     sleeve_reach: float = 0.2  # metres; the same off a forearm, whose cuff may cover the hand
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
