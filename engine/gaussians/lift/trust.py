@@ -218,11 +218,9 @@ def repaint_photo(
             at = np.nonzero(_beyond_cuff(body, joints)[photo.triangle])[0]
             stained, clean = _clean_hand(means[at], colors[at], kind[at] == SKIN)
             colors[at[stained]], layer[at[stained]] = clean, CORE
-    bare = np.bincount(texels.triangle, label == SKIN, len(body.f))
-    bare = bare > 0.5 * np.bincount(texels.triangle, minlength=len(body.f))
     strays = np.zeros(len(photo), bool)
     for arm in ARMS:
-        at = np.nonzero((limb == arm) & bare[photo.triangle] & (kind == SKIN))[0]
+        at = np.nonzero((limb == arm) & (kind == SKIN))[0]
         strays[at] = find_strays(colors[at], np.linalg.norm(photo.offset[at], axis=1))
     return replace(photo, colors=colors.astype(photo.colors.dtype), layer=layer).take(~strays)
 
@@ -234,7 +232,7 @@ def find_strays(colors: FloatArray, off: FloatArray) -> BoolArray:
     arm. A tattoo lies on the skin, and stays.
 
     Args:
-        colors: [N, 3] 0..1, of splats labelled as skin on bare triangles of an arm.
+        colors: [N, 3] 0..1, of splats of an arm that are labelled as skin.
         off: [N] metres that they stand off the body.
     """
     near = off < S.stands[0]
