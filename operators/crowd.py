@@ -121,7 +121,9 @@ class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         }
 
     def _options(self) -> CrowdOptions:
-        return read_options(CrowdOptions, self, _OPTIONS, turn=math.degrees(self.turn))
+        # Blender's half a turn, in single precision, is a little more than 180 degrees.
+        turn = round(math.degrees(self.turn), 4)
+        return read_options(CrowdOptions, self, _OPTIONS, turn=turn)
 
     def _folder(self, text: str) -> Path:
         folder = Path(bpy.path.abspath(text)) if text else None

@@ -94,7 +94,12 @@ class _LateCache(_Cache):  # type: ignore[misc]
             stored = self._cache._cache_file._load_index()
         except OSError:
             return []
-        return [key[0] for key in stored if key == self._cache._index_key(key[0], codegen)]
+        return [
+            key[0]
+            for key, name in stored.items()
+            if key == self._cache._index_key(key[0], codegen)
+            and Path(self._folder, name).is_file()  # a cleaner may have removed it
+        ]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -178,7 +179,8 @@ def errors(folder: str) -> dict[str, Any]:
     }
     out["unchanged"] = block_names() == before
     (batch / "ann" / "avatar.safetensors").write_bytes(b"nothing")
-    out["one"] = _attempt(directory=str(batch), count=4, splats=300)
+    half = math.pi  # the most that the dialog allows
+    out["one"] = _attempt(directory=str(batch), count=4, splats=300, turn=half)
     out["count"] = len(list_members(bpy.context.scene))
     return out
 

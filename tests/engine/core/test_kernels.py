@@ -125,6 +125,9 @@ def test_kernels_are_loaded_ahead_and_never_compiled(sources: Sources) -> None:
     sources.change("constants", "3", "4")
     assert sources.ask(LOAD) == (12.5, False)
     assert "loaded 1 0" in sources.said  # of the one that does not use it
+    next(sources.caches.glob("*later*.nbc")).unlink()
+    assert sources.ask(LOAD) == (12.5, True)
+    assert "loaded 2 0" in sources.said
 
 
 def test_a_folder_that_cannot_be_made_is_no_error(sources: Sources) -> None:
