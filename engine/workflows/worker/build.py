@@ -22,7 +22,7 @@ Result::
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +85,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     Raises:
         LikenessError: the request is wrong, or the photo cannot be used.
     """
+    from ...core.threads import start_thread
     from ...formats.avatar import load_avatar
     from ...pipeline.options import BuildOptions
     from ...pipeline.track import ExtraView
@@ -99,29 +100,30 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         raise LikenessError(f"The request's other photos are wrong: {error}.") from error
     way = "always" if request["confirm"] is True else str(request["confirm"] or "never")
     near = Path(request["scene"]).parent if request["scene"] else None
-    with (
-        tempfile.TemporaryDirectory(prefix="likeness-fit-", dir=near) as folder,
-        ThreadPoolExecutor(1) as drawer,
-    ):
-        drawn: list[Future[None]] = []
-        files = build_to_folder(
-            Path(request["portrait"]),
-            Path(request["output"]),
-            options,
-            preview=bool(request["preview"]),
-            body_path=Path(request["body"]) if request["body"] else None,
-            progress=channel.progress,
-            others=others,
-            check=make_fit_check(
-                channel.ask,
-                way,
-                options.person,
-                Path(folder),
-                channel.send,
-                lambda work: drawn.append(drawer.submit(work)),
-            ),
-            name=request["name"],
+    drawn: list[Future[None]] = []
+    with tempfile.TemporaryDirectory(prefix="likeness-fit-", dir=near) as folder:
+        check = make_fit_check(
+            channel.ask,
+            way,
+            options.person,
+            Path(folder),
+            channel.send,
+            lambda work: drawn.append(start_thread(work)),
         )
+        try:
+            files = build_to_folder(
+                Path(request["portrait"]),
+                Path(request["output"]),
+                options,
+                preview=bool(request["preview"]),
+                body_path=Path(request["body"]) if request["body"] else None,
+                progress=channel.progress,
+                others=others,
+                check=check,
+                name=request["name"],
+            )
+        finally:
+            wait(drawn)  # they write to the folder, and send messages
         for one in drawn:
             one.result()
     if request["scene"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,8 @@ from likeness.engine.workflows.fit_check import (
     load_shown_fit,
     make_fit_check,
 )
+from likeness.engine.workflows.worker import build
+from likeness.engine.workflows.worker.main import Channel
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +167,22 @@ def test_the_picture_of_a_sure_fit_may_be_drawn_later(
     for draw in later:
         draw()
     assert seen == [True]
+
+
+def test_a_build_that_fails_waits_for_the_picture(
+    tracked: TrackedPortrait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing may follow the error, and the picture's folder goes."""
+    surely = replace(tracked, observation=replace(tracked.observation, num_people=1, warnings=()))
+
+    def fail(*arguments: Any, check: Any, **options: Any) -> None:
+        assert check([surely]) is None
+        raise LikenessError("The disk is full.")
+
+    monkeypatch.setattr("likeness.engine.workflows.build_files.build_to_folder", fail)
+    wanted = {"portrait": "a.png", "output": "out", "scene": str(tmp_path / "scene.npz")}
+    lines = io.StringIO()
+    with pytest.raises(LikenessError, match="full"):
+        build.run({**build.DEFAULTS, **wanted, "confirm": "doubt"}, Channel(lines))
+    assert json.loads(lines.getvalue())["type"] == "seen"
+    assert not list(tmp_path.iterdir())
