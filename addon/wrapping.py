@@ -8,7 +8,7 @@ import unicodedata
 _WIDE = r"\u3000-\u9fff\uff00-\uffef"
 """Chinese and Japanese letters and marks."""
 
-_CLOSING = "\u3001\u3002\uff0c\uff0e\uff09\uff1b\uff1a\u300d\u300f\u30fc\u201d"
+_CLOSING = "\u3001\u3002\uff0c\uff0e\uff01\uff1f\uff09\uff1b\uff1a\u300d\u300f\u30fc\u201d"
 """Marks that begin no line; a long vowel's is one of them."""
 
 _PIECES = re.compile(rf"\s*(?:[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+[{_CLOSING}]*)")
@@ -34,5 +34,5 @@ def wrap_text(text: str, width: int) -> list[str]:
 
 
 def count_cells(text: str) -> int:
-    """Width of a text in cells; letters of Chinese and Japanese take two."""
+    """Return a text's width in cells; letters of Chinese and Japanese take two."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)

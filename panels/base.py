@@ -36,8 +36,7 @@ class AvatarPanel(LikenessPanel):
 
 
 def draw_wrapped(layout: Any, context: Any, text: str, icon: str = "NONE") -> None:
-    """Draw a long text, translated and wrapped to the width of the sidebar or of a panel that pops
-    up."""
+    """Draw a long text, translated, and wrapped to the width of the sidebar or of a popup."""
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 without a window
     region = context.region
     in_sidebar = region is not None and region.type == "UI"

@@ -34,8 +34,8 @@ _PRIOR_WEIGHT = 1e-2
 """Weight of the refined mask inside the band against the matting Laplacian."""
 
 _PRIOR_CLEAR = 0.3
-"""Of the refined mask, below which the prior is 0 and above 1 minus which it is 1. Before a busy
-background the Laplacian alone makes haze of the mask's small doubts."""
+"""The prior is 0 where the refined mask is below this, and 1 where it is above 1 minus this. Before
+a busy background the mask's small doubts would become haze."""
 
 
 _LIMBS = ((11, 12), (11, 13), (13, 15), (12, 14), (14, 16), (23, 25), (25, 27), (24, 26), (26, 28))
@@ -45,8 +45,8 @@ _EARS = ((127, 234, 93), (356, 454, 323))
 """FaceMesh landmarks on the right and on the left border of the face, beside the ears."""
 
 _EAR_WIDTH = 0.09
-"""Of the face's width: how far an ear certainly reaches from that border. Ears are as red as a
-curtain or a brick wall; where hair covers them, it is the person's as well."""
+"""How far an ear certainly reaches from that border, as a share of the face's width. Ears may be as
+red as a curtain or a brick wall behind them; hair that covers them is the person's as well."""
 
 
 @dataclass(frozen=True)

@@ -21,3 +21,4 @@ def test_japanese_breaks_between_letters_but_not_before_marks() -> None:
     assert max(map(count_cells, lines)) <= 14  # a mark may hang over
     assert not any(line[0] in "\u3002\u30fc" for line in lines)
     assert any("AgX" in line for line in lines)
+    assert wrap_text("\u672c\u5f53\u306b\uff1f\uff01", 6) == ["\u672c\u5f53", "\u306b\uff1f\uff01"]

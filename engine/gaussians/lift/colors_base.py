@@ -53,7 +53,7 @@ class BaseColorSettings:
     """Shares of skin between straps that make shoes sandals: they are bare behind."""
 
     trousers: tuple[float, float] = (0.45, 0.13)
-    """Unseen trousers: their tone over that of the upper wear, and at least."""
+    """Lightness of unseen trousers: as a share of the upper wear's, and the least."""
 
     shoes: tuple[float, float] = (0.3, 0.075)  # the same of shoes
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
@@ -307,12 +307,13 @@ def _usual_albedo(
     return _most_common(albedo[rows], trust[rows])
 
 
-def _most_common(values: FloatArray, weight: FloatArray) -> FloatArray:
+def _most_common(values: FloatArray, weight: FloatArray | None = None) -> FloatArray:
     """[3] the colour that most of values [N, 3] are near to, or their median if there is none.
 
-    A black ring must not turn the back of an orange suit brown, but a print is as much of one
-    colour as of the other.
+    Without a weight [N] they all weigh the same. A black ring must not turn the back of an orange
+    suit brown, but a print is as much of one colour as of the other.
     """
+    weight = np.ones(len(values)) if weight is None else weight
     lab = rgb_to_lab(np.clip(values, 0.0, 1.0)) * [0.5, 1.0, 1.0]
     _, first, which = np.unique(
         np.round(lab / S.material_span), axis=0, return_index=True, return_inverse=True
@@ -356,11 +357,11 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
         return regions.skin_color
     shown = regions.mask & (regions.label == label)
     if shown.sum() > S.min_texels:
-        return _commonest(view.colors[shown])
+        return _most_common(view.colors[shown])
     if label == HAIR:
         return UNSEEN_HAIR
     worn = regions.mask & ~regions.skin & (regions.group != HEAD)
-    upper = _commonest(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])
+    upper = _most_common(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])
     if label not in (LOWER, SHOES):
         return upper
     # Unseen trousers: a darker, greyer tone of the upper wear; shoes darker still. Not so dark that
@@ -368,8 +369,3 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
     share, least = S.trousers if label == LOWER else S.shoes
     tone = 0.3 * upper + 0.7 * upper.mean()
     return np.asarray(tone * max(share, least / max(float(tone.mean()), 1e-3)))
-
-
-def _commonest(colors: FloatArray) -> FloatArray:
-    """[3] :func:`_most_common` of colours [N, 3] that weigh the same."""
-    return _most_common(colors, np.ones(len(colors)))

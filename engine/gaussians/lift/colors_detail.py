@@ -45,12 +45,12 @@ class DetailSettings:
     ruled_area: float = 0.02  # least square metres that must show them
     min_area: float = 0.002  # least square metres of cloth that show its folds' contrast
     usual_fold: float = 0.035  # standard deviation of light on the folds of most clothes
-    strongest_fold: float = 0.11  # the same at most: beyond it is a pattern, and cloth would shine
+    strongest_fold: float = 0.11  # the most of it: stronger is a pattern, and would look shiny
     usual_area: float = 0.015  # square metres that must be seen to weigh as much as that
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
-    calm_weave: float = 0.4  # of its contrast under painted folds: it has bits of seen ones in it
+    calm_weave: float = 0.4  # share of its contrast under painted folds: it has traces of seen ones
     printed: tuple[float, float] = (5.0, 0.2)
     """Deviation in cloth's second hue that makes it a print: a*b* units, and over its chroma."""
 

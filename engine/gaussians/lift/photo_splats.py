@@ -61,7 +61,7 @@ class PhotoSplatSettings:
     sleeve_reach: float = 0.2  # metres; the same off a forearm, whose cuff may cover the hand
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
     hair_depth: float = 0.8  # pixels that the splat of one reaches in depth at most, in hair
-    most_scatter: float = 0.02  # metres in depth over which pixels of hair are scattered
+    most_scatter: float = 0.02  # metres; the most depth over which pixels of hair are scattered
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
 
@@ -200,7 +200,7 @@ def front_layer(
     bounds = np.where((on_face & (group == HEAD))[..., None], S.fade_face, bounds)
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
-    # From the side the sun's gold would be a band across the hair, which is the sun's no more.
+    # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight) * pixel_size, np.inf)
     steps = np.abs([np.einsum("hwd,hwd->hw", step, ray) for step in (du, dv)]).max(0)
@@ -262,7 +262,7 @@ def front_layer(
 
 
 def find_stuck_cloth(label: IntArray, limb: IntArray, worn: FloatArray) -> BoolArray:
-    """Find the trunk's cloth that a bare arm, before it, would carry away.
+    """Find cloth of the trunk that a bare arm in front of it would carry along.
 
     Args:
         label: [N] index into ``labels.LABELS``.

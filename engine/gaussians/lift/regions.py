@@ -398,7 +398,7 @@ def find_regions(
     parsing = None
     if parser is not None and photo is not None and some:
         parsing = start_thread(parser.parse, photo, mask, camera, body, vertices)
-    # Beside these: its factors would stay in the memory of a thread of its own.
+    # Here, while those run: in a thread of its own, its factors would stay in that thread's memory.
     smoother = PixelSmoother(lab, mask) if some else None
     outlines = _face_outlines(observation, scale, (height, width), body, vertices, camera)
     face, unit = outlines.face, outlines.unit

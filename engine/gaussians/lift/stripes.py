@@ -29,7 +29,7 @@ class StripeSettings:
     first: float = 0.8  # of the best correlation that makes a shorter period the true one
     shortest: float = 2.5  # cells of a period: finer stripes cannot be drawn
     longest: float = 0.10  # metres of a period
-    periods: float = 3.0  # least that are seen: two folds are not stripes
+    periods: float = 3.0  # fewest that must be seen: two folds are not stripes
     along: float = 0.02  # metres along stripes over which their phase is averaged
     across: float = 0.7  # periods across them, the same
     sides: float = 0.03  # metres along stripes, the same where they leave what is seen

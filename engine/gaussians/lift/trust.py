@@ -59,10 +59,10 @@ class TrustSettings:
     sure: float = 0.75  # the same, from which on it surely is
     darkest: float = 0.35  # least shade in which that is asked
     bare: float = 0.5  # share of a hand's texels that are skin if it wears no glove
-    few: int = 30  # splats that show a hand's skin
+    few: int = 30  # splats that show a hand's or an arm's skin
     stands: tuple[float, float] = (0.008, 0.016)
-    """Metres off a bare arm from which on what has not its hue, and what is darker, is not its
-    skin: the fit may miss an arm by one of them."""
+    """Metres off an arm beyond which splats of another hue, and dark ones, are not its skin: the
+    fit may miss an arm by the first."""
 
     cheek: tuple[float, float] = (0.03, 0.03)
     """Most metres above the mouth, and least metres beside its middle, of skin without dark
@@ -213,8 +213,8 @@ def repaint_photo(
     colors[rows] = keep[:, None] * first + (1.0 - keep[:, None]) * fresh
     for joints in HANDS:
         hand = hand_triangles(body, joints)
-        bare = label[hand[texels.triangle]] == SKIN
-        if len(bare) and bare.mean() > S.bare:
+        skin = label[hand[texels.triangle]] == SKIN
+        if len(skin) and skin.mean() > S.bare:
             at = np.nonzero(_beyond_cuff(body, joints)[photo.triangle])[0]
             stained, clean = _clean_hand(means[at], colors[at], kind[at] == SKIN)
             colors[at[stained]], layer[at[stained]] = clean, CORE
@@ -226,10 +226,10 @@ def repaint_photo(
 
 
 def find_strays(colors: FloatArray, off: FloatArray) -> BoolArray:
-    """Find what a bare arm carries of what lies behind it: a hem, a shadow, or background.
+    """Find splats of an arm that show what lies behind it: a hem, a shadow, or background.
 
-    In the photo's pose such splats lie before what they show; in any other they fly beside the
-    arm. A tattoo lies on the skin, and stays.
+    In the photo's pose they lie in front of that; in any other they float beside the arm. A tattoo
+    lies on the skin, and stays.
 
     Args:
         colors: [N, 3] 0..1, of splats of an arm that are labelled as skin.

@@ -70,8 +70,7 @@ class Detectors:
 
     def open_all(self) -> None:
         """Open the networks that every photo needs; each is opened at its first use otherwise."""
-        for _ in (self._pose, self._face, self._mesher, self._hand, self._selfie):
-            pass
+        _ = self._pose, self._face, self._mesher, self._hand, self._selfie
 
     def people(self, rgb: FloatArray, faces: list[FaceBox] | None = None) -> list[DetectedPerson]:
         """All people, the surest first.
