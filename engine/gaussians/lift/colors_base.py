@@ -367,5 +367,5 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
     # Unseen trousers: a darker, greyer tone of the upper wear; shoes darker still. Not so dark that
     # no fold can be seen on them.
     share, least = S.trousers if label == LOWER else S.shoes
-    tone = 0.3 * upper + 0.7 * upper.mean()
-    return np.asarray(tone * max(share, least / max(float(tone.mean()), 1e-3)))
+    tone = np.maximum(0.3 * upper + 0.7 * upper.mean(), 1e-3)
+    return np.asarray(tone * max(share, least / float(tone.mean())))
