@@ -40,8 +40,6 @@ def crowd_buttons(ui: Any, folder: str, motions: str) -> Steps:
     crowd = ours("addon.scene.crowd")
     members = crowd.list_members(bpy.context.scene)
     out["members"] = len(members)
-    out["meshes"] = len({child.data for one in members for child in one.children}) - 1
-    out["picked"] = [o.name for o in bpy.context.selected_objects]
     look_at_crowd(ui, 7.0)
     yield 1.0
     yield from ui.shot("crowd")

@@ -53,7 +53,7 @@ def hang_cloth(body: Body, trunk: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Measure how far cloth that hangs down the trunk stands off it, as a jersey and as a jacket.
 
     Seen around the trunk's axis in the rest pose, the cloth's radius at a height is that of the
-    widest part above it less ``slope`` times their distance.
+    widest part above it, less their distance times a slope, which loose cloth has less of.
 
     Args:
         body: the person's own.
