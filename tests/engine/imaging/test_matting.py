@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import Matte, Observation, Portrait
+from likeness.engine.imaging import matting
 from likeness.engine.imaging.color_model import fit_colors
 from likeness.engine.imaging.guided import guided_filter
 from likeness.engine.imaging.matting import make_matte
@@ -172,3 +173,17 @@ def test_ears_in_the_colours_of_the_wall_stay(scene: Scene) -> None:
     assert found[inner].min() > 0.95
     assert without[inner].mean() < 0.9
     assert found[curtain & (np.abs(x - 100) > 45)].mean() < 0.05
+
+
+def test_small_doubts_make_no_haze_before_a_busy_background() -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:80, :80] + 0.5
+    away = np.hypot(y - 40, x - 40) - 20
+    busy = rng.uniform(0, 1, (80, 80, 3))
+    image = np.where(away[..., None] < 0, [0.6, 0.4, 0.3], busy).astype(np.float32)
+    refined = np.where(away < 0, 0.99, 0.25 * (away < 8)).astype(np.float32)
+    reach = np.full(away.shape, 10.0, np.float32)
+    alpha = matting._solve_band(image, refined, matting._band(refined, reach), reach)
+    shown = np.clip((alpha - matting.HAZE) / (1.0 - 2.0 * matting.HAZE), 0.0, 1.0)
+    assert shown[(away > 5) & (away < 8)].mean() < 0.05
+    assert shown[away < -2].min() > 0.85
