@@ -28,7 +28,12 @@ def guided_filter(
 
     Returns:
         [H, W], or [H', W'] with ``full_guide``; float32.
+
+    Raises:
+        ValueError: the guide is not of the values' size, or has not three channels.
     """
+    if guide.shape != (*values.shape, 3):  # kernels do not check their indices
+        raise ValueError(f"values {values.shape} need a guide with 3 channels, not {guide.shape}")
     guide = np.asarray(guide, np.float64)
     # Centred first: variances of 1e-5 must survive the subtraction of squared means.
     centre = guide.mean((0, 1))

@@ -42,3 +42,8 @@ def test_lines_are_applied_to_a_larger_guide() -> None:
     lines = resize(fitted(values, guide, 2, 1e-3), 30, 27, "bilinear")
     wanted = (lines[..., :3] * large).sum(-1) + lines[..., 3]
     np.testing.assert_allclose(guided_filter(values, guide, 2, 1e-3, large), wanted, atol=1e-4)
+
+
+def test_a_guide_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="guide"):
+        guided_filter(np.zeros((9, 12)), np.zeros((9, 11, 3)), 2, 1e-3)
