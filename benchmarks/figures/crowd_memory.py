@@ -7,6 +7,7 @@ builds the crowd of a folder in Blender's module, renders it, and prints the pea
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import subprocess
@@ -92,7 +93,9 @@ def render_crowd(folder: Path, count: int, splats: int, engine: str, width: int)
     scene.collection.objects.link(camera)
     scene.camera = camera
     camera.location, camera.rotation_euler = (0.0, -12.0, 3.0), (1.4, 0.0, 0.0)
-    bpy.ops.likeness.add_crowd(directory=str(folder), count=count, splats=splats, turn=30.0)
+    bpy.ops.likeness.add_crowd(
+        directory=str(folder), count=count, splats=splats, turn=math.radians(30.0)
+    )
     set_up_render(scene, camera)
     scene.render.resolution_x, scene.render.resolution_y = width, width * 9 // 16
     if engine == "EEVEE":
