@@ -41,7 +41,7 @@ OWN_VERTICES = "likeness_own_vertices"
 
 # On the mesh to paint and sculpt.
 PROXY_BEFORE = "likeness_before_paint"
-"""The image with the texture that the splats have: what differs from it was painted."""
+"""Bytes: the texture that the splats have, packed; what differs from it was painted."""
 
 # On camera objects.
 CAMERA_OF = "likeness_camera_of"

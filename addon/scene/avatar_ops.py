@@ -14,6 +14,7 @@ from ...engine.workflows.build_files import THUMBNAIL_SUFFIX
 from .. import keys
 from ..motion.motion_list import own_motions
 from ..rig.bone_shapes import remove_unused_shapes
+from . import surface_proxy
 from .avatar_objects import AvatarObjects, find_avatar, find_avatars
 from .placing import stand_beside
 from .selection import enter_object_mode, select_only
@@ -60,6 +61,8 @@ def duplicate_avatar(
             _point_at(owner, copies)
         if original.get(keys.CAMERA_OF) in copies:
             copy[keys.CAMERA_OF] = copies[original[keys.CAMERA_OF]]
+        if copy.get(keys.PART) == surface_proxy.PART:
+            surface_proxy.own_texture(copy)
         _own_actions(copy)
         copy.hide_set(original.hide_get())
     copied = find_avatar(copies[objects.armature])

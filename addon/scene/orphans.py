@@ -42,7 +42,7 @@ class Orphan:
     @property
     def name(self) -> str:
         """Name of one of the objects, by which :func:`get_orphan` finds them again."""
-        order = ("armature", "splats", "body", "camera", "shadow")
+        order = ("armature", "splats", "body", "camera", "shadow", "proxy")
         return str(next(self.parts[part] for part in order if part in self.parts).name)
 
     @property

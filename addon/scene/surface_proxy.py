@@ -6,6 +6,7 @@ It has the body's triangles, so what is painted and sculpted on it can be carrie
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,19 +51,16 @@ def add_proxy(objects: AvatarObjects, baked: Path, context: Any) -> Any:
     made: list[Any] = []
     try:
         proxy = copy_dressed_body(objects, baked, "Proxy", made, expressions=False)
-        before = bpy.data.images.load(str(baked.with_suffix(".png")))
-        made.append(before)
+        image = _texture_node(proxy).image
+        _keep_texture(proxy, _read_pixels(image))
     except BaseException:
         bpy.data.batch_remove(made)
         raise
     remove_proxy(objects)
-    before.name = f"Before {objects.armature.name}"
-    before.pack()
-    for image in (before, _texture_node(proxy).image):  # the file is of the worker, and goes
-        image.filepath_raw = f"//{bpy.path.clean_name(image.name)}.png"
+    # The worker's file is deleted soon.
+    image.filepath_raw = f"//{bpy.path.clean_name(image.name)}.png"
     proxy.name = f"Proxy {objects.armature.name}"
     proxy[keys.PART] = PART
-    proxy[keys.PROXY_BEFORE] = before
     _keep_positions(proxy.data)
     proxy.hide_render = True
     objects.collection.objects.link(proxy)
@@ -74,14 +72,28 @@ def add_proxy(objects: AvatarObjects, baked: Path, context: Any) -> Any:
 
 
 def remove_proxy(objects: AvatarObjects) -> None:
-    """Remove the mesh and its textures, if there is one, and show the splats."""
+    """Remove the mesh and its texture, if there is one, and show the splats. What something else
+    uses stays."""
     proxy = find_proxy(objects)
     if proxy is None:
         return
-    gone = [proxy, proxy.data, proxy.get(keys.PROXY_BEFORE), *proxy.data.materials]
-    gone += [_texture_node(proxy).image] if _texture_node(proxy) is not None else []
-    bpy.data.batch_remove([one for one in gone if one is not None])
+    node = _texture_node(proxy)
+    image = None if node is None else node.image
+    for one in (proxy, proxy.data, *{m for m in proxy.data.materials if m is not None}, image):
+        if one is not None and (one == proxy or not one.users):
+            bpy.data.batch_remove([one])
     objects.splats.hide_viewport = False
+
+
+def own_texture(proxy: Any) -> None:
+    """Give a copied mesh a material and a texture of its own, with what is painted."""
+    mesh, old = proxy.data, _texture_node(proxy)
+    for slot, material in enumerate(mesh.materials):
+        mesh.materials[slot] = None if material is None else material.copy()
+    node = _texture_node(proxy)
+    if node is not None and node.image is not None:
+        node.image = old.image.copy()
+        _write_pixels(node.image, _read_pixels(old.image))
 
 
 def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
@@ -108,25 +120,32 @@ def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
             f"not {count} and {len(avatar.body.f)}.",
             "Undo what changed it, such as Remesh or Dyntopo, or add the proxy mesh again.",
         )
-    if mesh.shape_keys is not None or BEFORE not in mesh.attributes:
+    if mesh.shape_keys is not None:
         raise LikenessError("The proxy mesh has shape keys.", "Remove them, or add it again.")
+    if any(modifier.type == "MULTIRES" for modifier in proxy.modifiers):
+        raise LikenessError(
+            "The proxy mesh has a Multiresolution modifier.",
+            "Press Apply Base in the modifier, and remove it.",
+        )
+    if BEFORE not in mesh.attributes or not isinstance(proxy.get(keys.PROXY_BEFORE), bytes):
+        raise LikenessError("The proxy mesh has lost how it was.", "Add the proxy mesh again.")
     before, after = read_attribute(mesh, BEFORE), read_attribute(mesh, "position")
     layer = mesh.uv_layers.get(UV_NAME)
     if layer is None:
         raise LikenessError("The proxy mesh has lost its UV map.", "Add the proxy mesh again.")
     uv = np.empty(2 * len(mesh.loops), np.float32)
     layer.uv.foreach_get("vector", uv)
-    old, new = proxy.get(keys.PROXY_BEFORE), _texture_node(proxy)
-    if old is None or new is None or new.image is None:
+    node = _texture_node(proxy)
+    if node is None or node.image is None:
         raise LikenessError("The proxy mesh has lost its texture.", "Add the proxy mesh again.")
-    painted = _read_pixels(new.image)
+    painted = _read_pixels(node.image)
     avatar = replace(avatar, gaussians=bound, sculpt=get_sculpt(objects.body))
     origin = template_origin(objects.armature)
     edit = SurfaceEdit(
         points_to_engine(before.astype(np.float64) - origin),
         points_to_engine(after.astype(np.float64) - origin),
         uv.reshape(-1, 3, 2),
-        _read_pixels(old),
+        _kept_texture(proxy),
         painted,
     )
     changed = carry_edit(avatar, edit)
@@ -136,10 +155,11 @@ def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
     if changed.gaussians.retouch.shape[1]:
         edits.retouch = np.array(changed.gaussians.retouch, np.float32)
     edits.write()
-    set_sculpt(objects.body, changed.sculpt)
+    if changed.sculpt is not avatar.sculpt:  # else its value, such as 0, stays
+        set_sculpt(objects.body, changed.sculpt)
     _keep_positions(mesh)
-    _write_pixels(old, painted)
-    new.image.pack()
+    _keep_texture(proxy, painted)
+    node.image.pack()
     objects.splats.hide_viewport = False
     proxy.hide_viewport = True
     select_only(objects.armature, context)
@@ -153,6 +173,23 @@ def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
 def _keep_positions(mesh: Any) -> None:
     attribute = mesh.attributes.get(BEFORE) or mesh.attributes.new(BEFORE, "FLOAT_VECTOR", "POINT")
     attribute.data.foreach_set("vector", read_attribute(mesh, "position").ravel())
+
+
+def _keep_texture(proxy: Any, rgb: FloatArray) -> None:
+    """Keep what the texture [H, W, 3] has now; not as an image, whose pixels no undo restores."""
+    size = np.array(rgb.shape[:2], "<i4").tobytes()
+    texels = np.round(255 * rgb).astype(np.uint8)
+    if keys.PROXY_BEFORE in proxy:
+        del proxy[keys.PROXY_BEFORE]  # Blender would cut new bytes at the length of the old
+    proxy[keys.PROXY_BEFORE] = size + zlib.compress(texels.tobytes(), 1)
+
+
+def _kept_texture(proxy: Any) -> FloatArray:
+    """[H, W, 3] as :func:`_keep_texture` kept it."""
+    kept = proxy[keys.PROXY_BEFORE]
+    height, width = np.frombuffer(kept[:8], "<i4")
+    texels = np.frombuffer(zlib.decompress(kept[8:]), np.uint8).reshape(height, width, 3)
+    return np.asarray(texels / np.float32(255), np.float32)
 
 
 def _texture_node(proxy: Any) -> Any:

@@ -13,6 +13,7 @@ from likeness.addon.scene import surface_proxy
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, find_avatars
 from likeness.addon.scene.body_object import expression_names
 from likeness.addon.scene.grade_nodes import CONTROLS, grade_name
+from likeness.addon.scene.orphans import find_orphans
 from likeness.addon.scene.part_selection import select_splats
 from likeness.addon.scene.read_back import read_attribute, read_avatar, scene_camera
 from likeness.addon.scene.sculpt_key import SCULPT_KEY
@@ -336,6 +337,9 @@ def broken_proxy() -> list[str]:
     bpy.ops.likeness.add_proxy(texture="1024")
     said = []
     proxy = surface_proxy.find_proxy(again())
+    modifier = proxy.modifiers.new("Multires", "MULTIRES")
+    said.append(attempt(bpy.ops.likeness.apply_proxy))
+    proxy.modifiers.remove(modifier)
     image = surface_proxy._texture_node(proxy).image
     image.scale(512, 1024)
     said.append(attempt(bpy.ops.likeness.apply_proxy))
@@ -346,6 +350,69 @@ def broken_proxy() -> list[str]:
     said.append(attempt(bpy.ops.likeness.apply_proxy))
     said.append(str(bool(stored(again()).keys() & set(EDITS))))
     return said
+
+
+def paint(proxy: Any, by: float) -> None:
+    """Lighten the lower half of a proxy mesh's texture."""
+    image = surface_proxy._texture_node(proxy).image
+    pixels = surface_proxy._read_pixels(image)
+    pixels[:512] = np.clip(pixels[:512] + np.float32(by), 0, 1)
+    surface_proxy._write_pixels(image, pixels)
+
+
+def apply_undone() -> dict[str, Any]:
+    """Apply, undone, can be pressed again; a sculpted shape that is turned down stays."""
+    fresh(3000)
+    bpy.ops.likeness.add_proxy(texture="1024")
+    paint(surface_proxy.find_proxy(again()), 0.1)
+    bpy.ops.ed.undo_push(message="Painted")
+    bpy.ops.likeness.apply_proxy()
+    bpy.ops.ed.undo_push(message="Applied")
+    first = read_avatar_in_order(again())
+    bpy.ops.ed.undo()
+    out: dict[str, Any] = {"undone": not read_avatar_in_order(again()).any()}
+    bpy.context.view_layer.objects.active = again().armature
+    bpy.ops.likeness.apply_proxy()
+    out["again"] = float(np.abs(read_avatar_in_order(again()) - first).max())
+    out["painted"] = bool(first.any())
+
+    proxy = surface_proxy.find_proxy(again())
+    places = read_attribute(proxy.data, "position")
+    places[:, 2] += 0.01
+    proxy.data.attributes["position"].data.foreach_set("vector", places.ravel())
+    bpy.ops.likeness.apply_proxy()
+    key = again().body.data.shape_keys.key_blocks[SCULPT_KEY]
+    key.value = 0.0
+    paint(proxy, 0.1)
+    bpy.ops.likeness.apply_proxy()
+    key = again().body.data.shape_keys.key_blocks.get(SCULPT_KEY)
+    out["key"] = None if key is None else key.value
+    return out
+
+
+def copied() -> dict[str, Any]:
+    """Two avatars with a proxy mesh each: paint and removal of one leave the other alone."""
+    fresh(3000)
+    bpy.ops.likeness.add_proxy(texture="1024")
+    paint(surface_proxy.find_proxy(again()), 0.1)
+    bpy.ops.likeness.duplicate_avatar()
+    first, second = find_avatars(bpy.context.scene)
+    proxies = [surface_proxy.find_proxy(one) for one in (first, second)]
+    images = [surface_proxy._texture_node(one).image for one in proxies]
+    pixels = [surface_proxy._read_pixels(one) for one in images]
+    out: dict[str, Any] = {"own": images[0] != images[1]}
+    out["kept"] = float(np.abs(pixels[0] - pixels[1]).max())
+    bpy.context.view_layer.objects.active = first.armature
+    bpy.ops.likeness.remove_proxy()
+    bpy.context.view_layer.objects.active = second.armature
+    out["other"] = attempt(bpy.ops.likeness.apply_proxy)
+    out["edited"] = [bool(read_avatar_in_order(one).any()) for one in (first, second)]
+    # Kept as a mesh of its own, it is a lost part like others.
+    proxy = surface_proxy.find_proxy(second)
+    proxy.parent = None
+    out["lost"] = [sorted(one.parts) for one in find_orphans(bpy.context.scene)]
+    out["title"] = find_orphans(bpy.context.scene)[0].title
+    return out
 
 
 def read_avatar_in_order(objects: AvatarObjects) -> FloatArray:

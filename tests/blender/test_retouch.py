@@ -84,10 +84,29 @@ def test_the_proxy_is_painted_and_sculpted_and_the_splats_follow(blender, tmp_pa
 
 
 def test_a_proxy_that_is_no_longer_the_surface_changes_nothing(blender_lts) -> None:
-    scaled, divided, edited = blender_lts(RETOUCH, "broken_proxy")
+    detailed, scaled, divided, edited = blender_lts(RETOUCH, "broken_proxy")
+    assert "Apply Base" in detailed, "what was sculpted in it would be lost silently"
     assert "512 x 1024 pixels instead of 1024 x 1024" in scaled
     assert "vertices and" in divided
     assert edited == "False"
+
+
+def test_applying_can_be_undone_and_done_again(blender) -> None:
+    made = blender(RETOUCH, "apply_undone")
+    assert made["painted"]
+    assert made["undone"]
+    assert made["again"] == 0.0, "what was painted is not lost"
+    assert made["key"] == 0.0, "painting leaves a shape that was turned down as it is"
+
+
+def test_a_copied_avatar_has_a_proxy_of_its_own(blender_lts) -> None:
+    made = blender_lts(RETOUCH, "copied")
+    assert made["own"]
+    assert made["kept"] == 0.0, "with what is painted and not yet applied"
+    assert made["other"] == "FINISHED"
+    assert made["edited"] == [False, True]
+    assert made["lost"] == [["proxy"]]
+    assert made["title"] == "Person.001"
 
 
 def test_fast_splats_show_edits_at_once(blender) -> None:
