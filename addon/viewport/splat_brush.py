@@ -18,7 +18,10 @@ from ..scene.splat_edits import SplatEdits
 DEPTH = 0.03
 """Metres behind the front of what is seen that the brush reaches: a lock of hair, a fold."""
 
-_CELL = 6.0  # pixels
+_CELL = 6.0  # pixels; of a grid whose cells have a front each
+_SPREAD = 4.0
+"""Standard deviations of the splats that a cell is wide at least: seen from near, what lies behind
+would show between their middles."""
 _SOLID = 0.3
 """Splats of lower opacity hide nothing."""
 
@@ -55,14 +58,19 @@ class BrushView:
 
     def metres(self, pixels: FloatArray, depth: float) -> FloatArray:
         """Return the move [3] in the world of a move [2] of pixels at a depth in metres."""
-        w = abs(self.window[3, 2]) * depth + self.window[3, 3]
-        scale = np.array([self.window[0, 0] * self.width, self.window[1, 1] * self.height])
-        seen = np.append(2.0 * np.asarray(pixels) * w / scale, 0.0)
+        seen = np.append(np.asarray(pixels) / self.scale(np.array([depth]))[0], 0.0)
         return np.asarray(self.view[:3, :3].T @ seen)
+
+    def scale(self, depths: FloatArray) -> FloatArray:
+        """Return pixels per metre [N, 2], to the right and up, at depths [N] in metres."""
+        w = abs(self.window[3, 2]) * depths + self.window[3, 3]
+        whole = np.array([self.window[0, 0] * self.width, self.window[1, 1] * self.height])
+        return np.asarray(0.5 * whole / w[:, None])
 
 
 def find_under_brush(
     points: FloatArray,
+    sizes: FloatArray,
     solid: BoolArray,
     view: BrushView,
     center: tuple[float, float],
@@ -73,6 +81,7 @@ def find_under_brush(
 
     Args:
         points: [N, 3] metres, world.
+        sizes: [N] their standard deviations, metres.
         solid: [N] which of them hide what is behind them.
         view: of the brush.
         center: pixels from the lower left corner.
@@ -86,19 +95,25 @@ def find_under_brush(
     """
     pixels, depths = view.project(points)
     with np.errstate(invalid="ignore"):
-        away = np.linalg.norm(pixels - center, axis=1) / radius
-        rows = np.flatnonzero(away < 1.0)
-    if not len(rows):
-        return rows, np.zeros(0), 0.0
-    if np.isfinite(depth):
-        cell = ((pixels[rows] - center + radius) / _CELL).astype(np.int64)
-        count = int(2 * radius / _CELL) + 1
-        number = cell[:, 1] * count + cell[:, 0]
+        away = np.linalg.norm(pixels - center, axis=1)
+        rows = np.flatnonzero(away < radius)
+    hides = rows[solid[rows]]
+    if np.isfinite(depth) and len(hides):
+        wide = sizes[hides] * view.scale(depths[hides])[:, 1]
+        cell = max(_CELL, _SPREAD * float(np.median(wide)))
+        reach = radius + cell  # a front may lie beside a small brush
+        with np.errstate(invalid="ignore"):
+            hides = np.flatnonzero(solid & (away < reach))
+        count = int(2 * reach / cell) + 1
+
+        def find_cells(of: IntArray) -> IntArray:
+            cells = ((pixels[of] - center + reach) / cell).astype(np.int64)
+            return np.asarray(cells[:, 1] * count + cells[:, 0])
+
         front = np.full(count * count, np.inf)
-        hides = solid[rows]
-        np.minimum.at(front, number[hides], depths[rows[hides]])
-        rows = rows[depths[rows] <= front[number] + depth]
-    falloff = (1.0 - away[rows] ** 2) ** 2
+        np.minimum.at(front, find_cells(hides), depths[hides])
+        rows = rows[depths[rows] <= front[find_cells(rows)] + depth]
+    falloff = (1.0 - (away[rows] / radius) ** 2) ** 2
     return rows, falloff, float(np.median(depths[rows])) if len(rows) else 0.0
 
 
@@ -116,6 +131,9 @@ class SplatBrush:
         matrix = np.array(objects.armature.matrix_world @ photo_matrix(objects.armature))
         self._turn = matrix[:3, :3]
         self._points = points_to_blender(self._placed.means) @ self._turn.T + matrix[:3, 3]
+        self._sizes = np.linalg.norm(self._placed.axes, axis=1).max(1) * np.cbrt(
+            abs(np.linalg.det(self._turn))
+        )
         self._solid = self.edits.opacities > _SOLID
         self._grabbed: tuple[IntArray, FloatArray, float] | None = None
         self._start = np.zeros(2)
@@ -144,8 +162,7 @@ class SplatBrush:
         if action == "MOVE":
             self._drag(center, radius, strength, depth)
             return
-        solid = self._solid if action != "RESTORE" else np.zeros(len(self._solid), bool)
-        rows, falloff, _ = find_under_brush(self._points, solid, self._view, center, radius, depth)
+        rows, falloff, _ = self._find(center, radius, depth)
         if not len(rows):
             return
         share = strength * falloff
@@ -159,13 +176,19 @@ class SplatBrush:
         self.touched += len(rows)
         self.edits.write(rows)
 
+    def _find(
+        self, center: tuple[float, float], radius: float, depth: float
+    ) -> tuple[IntArray, FloatArray, float]:
+        """What the brush reaches; what was erased hides nothing."""
+        return find_under_brush(
+            self._points, self._sizes, self._solid, self._view, center, radius, depth
+        )
+
     def _drag(
         self, center: tuple[float, float], radius: float, strength: float, depth: float
     ) -> None:
         if self._grabbed is None:
-            rows, falloff, front = find_under_brush(
-                self._points, self._solid, self._view, center, radius, depth
-            )
+            rows, falloff, front = self._find(center, radius, depth)
             self._grabbed, self._start = (rows, falloff, front), np.array(center)
             self.touched = len(rows)
             return

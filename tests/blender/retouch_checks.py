@@ -19,6 +19,7 @@ from likeness.addon.scene.read_back import read_attribute, read_avatar, scene_ca
 from likeness.addon.scene.sculpt_key import SCULPT_KEY
 from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
 from likeness.addon.viewport import fast_splats
+from likeness.addon.viewport.splat_brush import BrushView, find_under_brush
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.retouch import ERASED, MOVE, SHIFT, describe_retouch
 from likeness.engine.core.types import PARTS, FloatArray
@@ -208,6 +209,14 @@ def brush() -> dict[str, Any]:
     out["tinted"] = [len(rows), *(tinted[rows].mean(0) > 0).tolist()]
     bpy.ops.likeness.restore_avatar()
     bpy.ops.likeness.brush_splats(
+        action="TINT", through=True, color=(1.0, 0.0, 0.0), stroke=[point()], **options
+    )
+    whole = changed().any(1)
+    bpy.ops.likeness.brush_splats(action="RESTORE", stroke=[point()] * 12, **options)
+    left = changed().any(1)
+    out["back"] = [int(left.sum()), int((whole & ~left).sum())]
+    bpy.ops.likeness.restore_avatar()
+    bpy.ops.likeness.brush_splats(
         action="MOVE", stroke=[point(), point(5.0), point(20.0)], **options
     )
     moved = people.splat_corners(again()).mean(1) - seen
@@ -219,6 +228,22 @@ def brush() -> dict[str, Any]:
     before = np.array(window @ view) @ np.append(world[center], 1.0)
     shift = 0.5 * (after[:2] / after[3] - before[:2] / before[3]) * [width, height]
     out["pixels"] = [float(x) for x in shift]
+    return out
+
+
+def near_brush() -> dict[str, list[int]]:
+    """A wall seen from so near that one sees between the middles of its splats, and one behind."""
+    side = (np.arange(101) - 50) * 1e-3
+    wall = np.stack(np.meshgrid(side, side, [0.0], indexing="ij"), -1).reshape(-1, 3)
+    points = np.concatenate([wall, wall * 2.0 - [0.0, 0.0, 0.15]])
+    window = np.array([[2.0, 0, 0, 0], [0, 2.0, 0, 0], [0, 0, -1.002, -0.02], [0, 0, -1.0, 0]])
+    view = BrushView(np.eye(4) + np.outer([0, 0, -1, 0], [0, 0, 0, 0.05]), window, 1000, 1000)
+    out = {}
+    for radius in (3.0, 30.0, 200.0):  # one millimetre is 20 pixels
+        rows, _, _ = find_under_brush(
+            points, np.full(len(points), 1e-3), points[:, 2] > -1.0, view, (505.0, 505.0), radius
+        )
+        out[str(radius)] = [int((rows < len(wall)).sum()), int((rows >= len(wall)).sum())]
     return out
 
 

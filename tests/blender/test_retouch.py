@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 RETOUCH = "retouch_checks"
@@ -42,8 +43,16 @@ def test_the_brush_reaches_what_is_in_front(blender) -> None:
     assert made["restored"]
     assert made["tinted"][0] > made["erased"]
     assert made["tinted"][1:] == [True, False, False]
+    assert min(made["back"]) > 5, "what is behind stays tinted"
     assert made["dragged"] == made["tinted"][0]
     assert made["pixels"] == pytest.approx([0.0, 20.0], abs=1.0)
+
+
+def test_a_brush_seen_from_near_does_not_reach_through_gaps(blender_lts) -> None:
+    made = blender_lts(RETOUCH, "near_brush")
+    assert [behind for _, behind in made.values()] == [0, 0, 0]
+    assert made["30.0"][0] == pytest.approx(np.pi * 1.5**2, abs=3)
+    assert made["200.0"][0] == pytest.approx(np.pi * 10**2, rel=0.05)
 
 
 def test_edits_are_graded_like_what_they_edit(blender_lts) -> None:
