@@ -11,7 +11,7 @@ from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_active_
 from ..addon.scene.part_selection import read_selection
 from ..addon.scene.sculpt_key import set_sculpt
 from ..addon.scene.selection import enter_object_mode
-from ..addon.scene.splat_cage import edit_splats, lay_cage, take_moves
+from ..addon.scene.splat_cage import edit_splats, lay_cage, require_visible, take_moves
 from ..addon.scene.splat_edits import SplatEdits
 from ..addon.viewport import brush_circle
 from ..addon.viewport.splat_brush import DEPTH, BrushView, SplatBrush
@@ -33,6 +33,7 @@ class EditSplats(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:
         enter_object_mode(context)
+        require_visible(avatar)
         lay_cage(avatar, context)
         edit_splats(avatar, context)
 
@@ -73,7 +74,7 @@ class RetouchSplats(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
             layout.prop(self, "color")
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:
-        with _ObjectMode(context, avatar):
+        with _ObjectMode(context, avatar) as editing:
             rows = np.flatnonzero(read_selection(avatar.splats.data))
             if not len(rows):
                 raise LikenessError(
@@ -87,6 +88,8 @@ class RetouchSplats(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
             else:
                 edits.tint(rows, np.array(self.color), self.strength)
             edits.write()
+            if self.action == "RESTORE" and editing:
+                lay_cage(avatar, context, rows)
         self.report({"INFO"}, f"Changed {format_count(len(rows), 'splat', 'splats')}")
 
 
@@ -111,12 +114,14 @@ class RestoreAvatar(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
     bl_label = "Restore All"
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:
-        with _ObjectMode(context, avatar):
+        with _ObjectMode(context, avatar) as editing:
             edits = SplatEdits(avatar)
             count = int(edits.retouch.any(1).sum())
             edits.restore(np.arange(len(edits.retouch)))
             edits.write()
             set_sculpt(avatar.body, None)
+            if editing:
+                lay_cage(avatar, context)
         self.report({"INFO"}, f"Restored {format_count(count, 'splat', 'splats')}")
 
 
@@ -212,7 +217,9 @@ class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
             return {"CANCELLED"}
         try:
             enter_object_mode(context)
-            SplatEdits(get_active_avatar(context))
+            avatar = get_active_avatar(context)
+            require_visible(avatar)
+            SplatEdits(avatar)  # whether its splats can be edited at all
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -308,14 +315,16 @@ def _find_view(context: Any, event: Any) -> tuple[Any, Any] | None:
 
 
 class _ObjectMode:
-    """Object Mode for a while, then Edit Mode again if the splats were in it."""
+    """Object Mode for a while, then Edit Mode again if the splats were in it; ``with`` says whether
+    they were."""
 
     def __init__(self, context: Any, avatar: AvatarObjects) -> None:
         self._context, self._avatar = context, avatar
 
-    def __enter__(self) -> None:
-        self._editing = self._avatar.splats.mode == "EDIT"
+    def __enter__(self) -> bool:
+        self._editing = bool(self._avatar.splats.mode == "EDIT")
         enter_object_mode(self._context)
+        return self._editing
 
     def __exit__(self, *_: Any) -> None:
         if self._editing:

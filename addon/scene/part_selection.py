@@ -12,7 +12,7 @@ from .avatar_objects import AvatarObjects
 from .material import COLOR_ATTRIBUTE
 from .read_back import open_stored_mesh, read_attribute
 from .selection import enter_object_mode
-from .splat_cage import CAGE, edit_splats, lay_cage
+from .splat_cage import CAGE, edit_splats, lay_cage, require_visible
 
 
 def list_parts(obj: Any) -> list[str]:
@@ -45,8 +45,7 @@ def select_part(objects: AvatarObjects, name: str, context: Any, extend: bool = 
     mesh = obj.data
     if name not in list_parts(obj):
         raise LikenessError(f"'{obj.name}' does not show the part '{name}'.", "Choose another.")
-    if not obj.visible_get():
-        raise LikenessError(f"'{obj.name}' is hidden.", "Show it in the outliner.")
+    require_visible(objects)
     if not editing:  # where Blender's tools may have moved the triangles
         lay_cage(objects, context)
     own = read_attribute(mesh, KEPT.part) == PARTS.index(name)

@@ -30,26 +30,51 @@ _STILL = 2e-5  # metres; less is rounding
 _SAME_POSE = 1e-3  # metres
 
 
-def lay_cage(objects: AvatarObjects, context: Any) -> None:
+def lay_cage(objects: AvatarObjects, context: Any, rows: IntArray | None = None) -> None:
     """Lay the stored triangles, as large as one standard deviation, over the splats as seen.
 
+    Args:
+        objects: of the avatar.
+        context: of Blender.
+        rows: the only splats to lay anew; None: all.
+
     Raises:
-        LikenessError: The avatar is linked, in Edit Mode, or cannot be read.
+        LikenessError: The avatar is linked, in Edit Mode, or cannot be read; or triangles have lost
+            vertices of their own.
     """
     SplatEdits(objects)  # whether its splats can be edited at all
+    at = _find_corners(objects)
     placed = PlacedSplats.read(objects, context)
     matrix = _to_object(objects)
     corners = np.einsum("nak,ck->nca", placed.axes, CORNERS / CUT_SIGMA)
     corners += placed.means[:, None]
     points = points_to_blender(corners) @ np.array(matrix.to_3x3()).T + matrix.translation
-    middle = points.mean(1)
+    middle = points.mean(1).astype(np.float32)
     mesh = objects.splats.data
+    positions = read_attribute(mesh, "position")
+    if rows is None or CAGE not in mesh.attributes:
+        positions[at] = points
+    else:
+        positions[at[rows]] = points[rows]
+        laid = read_attribute(mesh, CAGE)
+        laid[rows] = middle[rows]
+        middle = laid
     if CAGE not in mesh.attributes:  # Blender selects all of a new mesh
         for elements in (mesh.polygons, mesh.vertices, mesh.edges):
             elements.foreach_set("select", np.zeros(len(elements), bool))
-    mesh.attributes["position"].data.foreach_set("vector", points.astype(np.float32).ravel())
-    store_faces(mesh, CAGE, middle.astype(np.float32))
+    mesh.attributes["position"].data.foreach_set("vector", positions.ravel())
+    store_faces(mesh, CAGE, middle)
     mesh.update()
+
+
+def require_visible(objects: AvatarObjects) -> None:
+    """Raise an error if an avatar's splats are hidden.
+
+    Raises:
+        LikenessError: They are, or they are not in the view layer.
+    """
+    if not objects.splats.visible_get():
+        raise LikenessError(f"'{objects.splats.name}' is hidden.", "Show it in the outliner.")
 
 
 def edit_splats(objects: AvatarObjects, context: Any) -> None:
@@ -58,8 +83,7 @@ def edit_splats(objects: AvatarObjects, context: Any) -> None:
     Raises:
         LikenessError: They are hidden, or not in the view layer.
     """
-    if not objects.splats.visible_get():
-        raise LikenessError(f"'{objects.splats.name}' is hidden.", "Show it in the outliner.")
+    require_visible(objects)
     select_only(objects.splats, context)
     context.tool_settings.mesh_select_mode = (False, False, True)
     bpy.ops.object.mode_set(mode="EDIT")
@@ -72,13 +96,15 @@ def take_moves(objects: AvatarObjects, context: Any) -> int:
         How many splats were moved.
 
     Raises:
-        LikenessError: There is no cage, or the avatar's pose is no longer that of the cage.
+        LikenessError: There is no cage, triangles have lost vertices of their own, or the avatar's
+            pose is no longer that of the cage.
     """
     mesh = objects.splats.data
     if CAGE not in mesh.attributes:
         raise LikenessError("The splats' triangles are not where you see them.", "Use Edit Splats.")
     before = read_attribute(mesh, CAGE).astype(np.float64)
-    middle = read_attribute(mesh, "position").reshape(-1, 3, 3).mean(1).astype(np.float64)
+    corners = read_attribute(mesh, "position")[_find_corners(objects)]
+    middle = corners.mean(1).astype(np.float64)
     matrix = _to_object(objects)
     placed = PlacedSplats.read(objects, context)
     now = points_to_blender(placed.means) @ np.array(matrix.to_3x3()).T + matrix.translation
@@ -97,6 +123,20 @@ def take_moves(objects: AvatarObjects, context: Any) -> int:
     edits.write()
     store_faces(mesh, CAGE, middle.astype(np.float32))
     return len(rows)
+
+
+def _find_corners(objects: AvatarObjects) -> IntArray:
+    """[N, 3] the vertices of each splat's triangle."""
+    mesh = objects.splats.data
+    corners = read_attribute(mesh, ".corner_vert")
+    count = 3 * len(mesh.polygons)
+    if len(corners) != count or len(np.unique(corners)) != count:
+        raise LikenessError(
+            f"Triangles of '{objects.splats.name}' were merged or divided, but every splat needs "
+            "three vertices of its own.",
+            "Undo that, and turn off Auto Merge.",
+        )
+    return np.asarray(corners.reshape(-1, 3))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import bmesh
 import bpy
 import likeness
 import numpy as np
@@ -59,12 +60,7 @@ def same(a: dict[str, FloatArray], b: dict[str, FloatArray]) -> bool:
 def choose(rows: range) -> None:
     """Select splats as an artist has them selected, in Edit Mode."""
     bpy.ops.likeness.edit_splats()
-    bpy.ops.object.mode_set(mode="OBJECT")
-    mesh = again().splats.data
-    chosen = np.zeros(len(mesh.polygons), bool)
-    chosen[list(rows)] = True
-    select_splats(mesh, chosen)
-    bpy.ops.object.mode_set(mode="EDIT")
+    select_rows(rows)
 
 
 def retouch(folder: str) -> dict[str, Any]:
@@ -245,6 +241,54 @@ def near_brush() -> dict[str, list[int]]:
         )
         out[str(radius)] = [int((rows < len(wall)).sum()), int((rows >= len(wall)).sum())]
     return out
+
+
+def cage() -> dict[str, Any]:
+    """What is restored in Edit Mode can be moved again; triangles that were merged are refused."""
+    objects = fresh()
+    seen = people.splat_corners(objects).mean(1)
+    out: dict[str, Any] = {}
+
+    def move(rows: range) -> str:
+        select_rows(rows)
+        bpy.ops.transform.translate(value=(0.0, 0.0, 0.1))
+        return attempt(bpy.ops.likeness.apply_splat_moves)
+
+    def heights() -> list[float]:
+        bpy.ops.object.mode_set(mode="OBJECT")
+        moved = (people.splat_corners(again()).mean(1) - seen)[:, 1]
+        bpy.ops.object.mode_set(mode="EDIT")
+        return [round(float(part.mean()), 4) for part in (moved[:20], moved[20:40], moved[40:])]
+
+    bpy.ops.likeness.edit_splats()
+    out["moved"] = [move(range(40)), heights()]
+    select_rows(range(20))
+    bpy.ops.likeness.retouch_splats(action="RESTORE")
+    out["restored"] = [move(range(20, 40)), heights()]
+    bpy.ops.likeness.restore_avatar()
+    out["all"] = [move(range(20)), heights()]
+
+    edited = bmesh.from_edit_mesh(again().splats.data)
+    edited.verts.ensure_lookup_table()
+    pair = [edited.verts[0], edited.verts[3]]
+    bmesh.ops.pointmerge(edited, verts=pair, merge_co=pair[0].co)
+    out["merged"] = attempt(bpy.ops.likeness.apply_splat_moves)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    out["again"] = attempt(bpy.ops.likeness.edit_splats)
+    again().splats.hide_viewport = True
+    bpy.context.view_layer.objects.active = again().armature
+    out["hidden"] = attempt(bpy.ops.likeness.edit_splats)
+    return out
+
+
+def select_rows(rows: range) -> None:
+    """Select splats of the mesh that is in Edit Mode."""
+    bpy.ops.object.mode_set(mode="OBJECT")
+    mesh = again().splats.data
+    chosen = np.zeros(len(mesh.polygons), bool)
+    chosen[list(rows)] = True
+    select_splats(mesh, chosen)
+    bpy.ops.object.mode_set(mode="EDIT")
 
 
 def paint_and_sculpt(folder: str) -> dict[str, Any]:

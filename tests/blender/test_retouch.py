@@ -55,6 +55,16 @@ def test_a_brush_seen_from_near_does_not_reach_through_gaps(blender_lts) -> None
     assert made["200.0"][0] == pytest.approx(np.pi * 10**2, rel=0.05)
 
 
+def test_triangles_follow_what_is_restored(blender_lts) -> None:
+    made = blender_lts(RETOUCH, "cage")
+    assert made["moved"] == ["FINISHED", [0.1, 0.1, 0.0]]
+    assert made["restored"] == ["FINISHED", [0.0, 0.2, 0.0]]
+    assert made["all"] == ["FINISHED", [0.1, 0.0, 0.0]]
+    assert "merged or divided" in made["merged"]
+    assert "merged or divided" in made["again"]
+    assert "is hidden" in made["hidden"]
+
+
 def test_edits_are_graded_like_what_they_edit(blender_lts) -> None:
     made = blender_lts(RETOUCH, "grades")
     assert made["count"] == 20
