@@ -46,7 +46,7 @@ def select_part(objects: AvatarObjects, name: str, context: Any, extend: bool = 
     if name not in list_parts(obj):
         raise LikenessError(f"'{obj.name}' does not show the part '{name}'.", "Choose another.")
     require_visible(objects)
-    if not editing:  # where Blender's tools may have moved the triangles
+    if not editing or CAGE not in mesh.attributes:  # else Blender's tools may have moved triangles
         lay_cage(objects, context)
     own = read_attribute(mesh, KEPT.part) == PARTS.index(name)
     select_splats(mesh, own | read_selection(mesh) if extend else own)

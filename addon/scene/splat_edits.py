@@ -13,7 +13,7 @@ import numpy as np
 from ...engine.core.retouch import COLUMNS, ERASED, MOVE, SHIFT, tint_colors
 from ...engine.core.types import FloatArray, IntArray, LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT, LIT
-from ...engine.scene.mesh_edits import EDITS, SOURCES, Look, edit_look, split_edits
+from ...engine.scene.mesh_edits import EDITS, SOURCES, Look, edit_look, join_edits, split_edits
 from .avatar_objects import AvatarObjects
 from .material import COLOR_ATTRIBUTE
 from .read_back import read_attribute
@@ -44,18 +44,24 @@ class SplatEdits:
         def read(source: str, drawn: str) -> FloatArray:
             return np.asarray(read_attribute(mesh, source if source in has else drawn), np.float32)
 
-        self._source = Look(
-            read(SOURCES.color, COLOR_ATTRIBUTE),
-            read(SOURCES.offset, ATTRIBUTES.offset),
-            read(SOURCES.albedo, LIT.albedo) if LIT.albedo in has else None,
-        )
-        self._shown: Look | None = None
-        self._rgb = np.asarray(read_attribute(mesh, KEPT.rgb)[:, :3], np.float32)
         count = len(mesh.polygons)
-        self.retouch = np.zeros((count, COLUMNS), np.float32)
-        if EDITS.erased in has:
-            columns = [read_attribute(mesh, name).reshape(count, -1) for name in EDITS]
-            self.retouch = np.concatenate(columns, axis=1)
+        try:
+            self._source = Look(
+                read(SOURCES.color, COLOR_ATTRIBUTE),
+                read(SOURCES.offset, ATTRIBUTES.offset),
+                read(SOURCES.albedo, LIT.albedo) if LIT.albedo in has else None,
+            )
+            self._rgb = np.asarray(read_attribute(mesh, KEPT.rgb)[:, :3], np.float32)
+            edits = join_edits(
+                {name: read_attribute(mesh, name) for name in EDITS if name in has}, count
+            )
+        except KeyError as error:
+            raise LikenessError(
+                f"The splats of '{objects.armature.name}' cannot be edited: {error}.",
+                "Import its avatar file again.",
+            ) from error
+        self._shown: Look | None = None
+        self.retouch = edits if edits.shape[1] else np.zeros((count, COLUMNS), np.float32)
 
     @property
     def colors(self) -> FloatArray:
@@ -90,9 +96,9 @@ class SplatEdits:
         """
         if not len(rows):
             return
-        colors = self.colors[rows]
-        shift = tint_colors(colors, self.opacities[rows], color, strength) - colors
-        self.retouch[rows, SHIFT] = np.clip(self.retouch[rows, SHIFT] + shift, -1.0, 1.0)
+        dyed = tint_colors(self.colors[rows], self.opacities[rows], color, strength)
+        changed = np.broadcast_to(np.asarray(strength), len(rows)) > 0.0
+        self.retouch[rows[changed], SHIFT] = (dyed - self._rgb[rows])[changed]
 
     def move(self, rows: IntArray, moves: FloatArray) -> None:
         """Add to the offsets of these splats.

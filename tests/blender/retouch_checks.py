@@ -18,6 +18,9 @@ from likeness.addon.scene.orphans import find_orphans
 from likeness.addon.scene.part_selection import select_splats
 from likeness.addon.scene.read_back import read_attribute, read_avatar, scene_camera
 from likeness.addon.scene.sculpt_key import SCULPT_KEY
+from likeness.addon.scene.selection import select_only
+from likeness.addon.scene.splat_cage import CAGE
+from likeness.addon.scene.splat_edits import SplatEdits
 from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
 from likeness.addon.viewport import fast_splats
 from likeness.addon.viewport.splat_brush import BrushView, find_under_brush
@@ -240,6 +243,33 @@ def near_brush() -> dict[str, list[int]]:
             points, np.full(len(points), 1e-3), points[:, 2] > -1.0, view, (505.0, 505.0), radius
         )
         out[str(radius)] = [int((rows < len(wall)).sum()), int((rows >= len(wall)).sum())]
+    return out
+
+
+def unusual() -> dict[str, Any]:
+    """A tint after paint that went over white; a tint of no strength; a part selected in Edit Mode;
+    a mesh that lacks colors."""
+    objects = fresh()
+    edits = SplatEdits(objects)
+    edits.retouch[:, SHIFT] = 0.9
+    rows = np.arange(40)
+    edits.tint(rows, np.array([0.2, 0.3, 0.4]))
+    out: dict[str, Any] = {"median": np.median(edits.colors[:40], 0).tolist()}
+    choose(range(40))
+    bpy.ops.likeness.retouch_splats(action="TINT", strength=0.0)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    out["none"] = bool(stored(again()).keys() & set(EDITS))
+    mesh = again().splats.data
+    mesh.attributes.remove(mesh.attributes[CAGE])
+    select_only(again().splats, bpy.context)
+    bpy.ops.object.mode_set(mode="EDIT")  # as by Tab, without Edit Splats
+    bpy.ops.likeness.select_part(part="hair")
+    out["part"] = attempt(bpy.ops.likeness.retouch_splats)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    out["erased"] = int((read_avatar_in_order(again())[:, ERASED] == 1.0).sum())
+    mesh = again().splats.data
+    mesh.attributes.remove(mesh.attributes["splat_rgb"])
+    out["old"] = attempt(bpy.ops.likeness.edit_splats)
     return out
 
 
@@ -486,8 +516,6 @@ def copied() -> dict[str, Any]:
 
 def read_avatar_in_order(objects: AvatarObjects) -> FloatArray:
     """The edits [N, 7] in the order of the mesh."""
-    from likeness.addon.scene.splat_edits import SplatEdits
-
     return SplatEdits(objects).retouch
 
 

@@ -55,6 +55,16 @@ def test_a_brush_seen_from_near_does_not_reach_through_gaps(blender_lts) -> None
     assert made["200.0"][0] == pytest.approx(np.pi * 10**2, rel=0.05)
 
 
+def test_unusual_ways_to_edit(blender_lts) -> None:
+    made = blender_lts(RETOUCH, "unusual")
+    assert made["median"] == pytest.approx([0.2, 0.3, 0.4], abs=0.01), "counted from what is seen"
+    assert not made["none"]
+    assert made["part"] == "FINISHED"
+    assert made["erased"] == 300
+    assert "splat_rgb" in made["old"]
+    assert "Import its avatar file again" in made["old"]
+
+
 def test_triangles_follow_what_is_restored(blender_lts) -> None:
     made = blender_lts(RETOUCH, "cage")
     assert made["moved"] == ["FINISHED", [0.1, 0.1, 0.0]]

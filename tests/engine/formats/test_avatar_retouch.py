@@ -172,7 +172,7 @@ def test_a_tint_dyes_and_keeps_detail() -> None:
     assert tint_colors(colors, heavy, teal, 1.0).max() <= 1.0
 
 
-@pytest.mark.parametrize("wrong", ["row", "vertex", "erased", "shift", "half", "nan", "far"])
+@pytest.mark.parametrize("wrong", ["row", "vertex", "erased", "all", "shift", "half", "nan", "far"])
 def test_damaged_edits_are_refused(avatar: Avatar, tmp_path: Path, wrong: str) -> None:
     path = tmp_path / "a.safetensors"
     save_avatar(edited(avatar), path)
@@ -183,6 +183,9 @@ def test_damaged_edits_are_refused(avatar: Avatar, tmp_path: Path, wrong: str) -
         tensors["sculpt.rows"][0] = -1
     elif wrong == "half":
         del tensors["retouch.rows"]
+    elif wrong == "all":
+        tensors["retouch.rows"] = np.arange(200, dtype=np.int32)
+        tensors["retouch.values"] = np.tile(np.float32([1, 0, 0, 0, 0, 0, 0]), (200, 1))
     elif wrong == "far":
         tensors["sculpt.moves"][0] = 11.0
     else:
