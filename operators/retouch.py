@@ -250,8 +250,9 @@ class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
                 return self._end(context)
             self._touch(event)
         elif event.type == "LEFTMOUSE" and event.value == "RELEASE" and self._brush is not None:
+            if self._brush.touched:
+                bpy.ops.ed.undo_push(message=self.bl_label)
             self._brush = None
-            bpy.ops.ed.undo_push(message=self.bl_label)
         elif event.type == "MOUSEMOVE":
             if self._brush is not None:
                 self._touch(event)

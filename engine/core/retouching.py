@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from .retouch import ERASED, MOVE, SHIFT
-from .types import Avatar, BoundGaussians, FloatArray
+from .types import Avatar, BoundGaussians, FloatArray, LikenessError
 
 
-def apply_retouch(avatar: Avatar) -> Avatar:
+def apply_retouch(avatar: Avatar, source: str = "the avatar") -> Avatar:
     """Return the avatar as its edits by hand show it, without edits.
 
     What is erased altogether is left out; what remains keeps its order, and what was not edited
@@ -19,10 +19,16 @@ def apply_retouch(avatar: Avatar) -> Avatar:
 
     Args:
         avatar: with or without edits.
+        source: what an error calls it.
+
+    Raises:
+        LikenessError: every Gaussian is erased.
     """
     bound, start, attributes = avatar.gaussians, avatar.lod_start, avatar.attributes
     if bound.retouch.shape[1]:
         shown = bound.retouch[:, ERASED] < 1.0
+        if not shown.any():
+            raise LikenessError(f"Every splat of {source} is erased.", "Restore some of them.")
         bound = retouch_gaussians(bound).take(shown)
         start = None if start is None else start[shown]
         attributes = tuple(one.take(shown) for one in attributes)

@@ -206,9 +206,10 @@ def load_avatar(path: Path) -> Avatar:
     """Read and check an avatar file; the avatar is as its sliders stand and as it was edited.
 
     Raises:
-        LikenessError: The file does not exist, is not an avatar, has a newer version or is damaged.
+        LikenessError: The file does not exist, is not an avatar, has a newer version or is damaged,
+            or every splat is erased.
     """
-    return apply_retouch(apply_attributes(load_editable_avatar(path)))
+    return apply_retouch(apply_attributes(load_editable_avatar(path)), f"'{path}'")
 
 
 def load_editable_avatar(path: Path) -> Avatar:

@@ -60,8 +60,6 @@ def unpack_edits(
             raise ValueError("what is erased is not between 0 and 1")
         if values.size and np.abs(values[:, SHIFT]).max() > 1.0:
             raise ValueError("a change of color is larger than 1")
-        if np.count_nonzero(values[:, ERASED] >= 1.0) == sizes["N"]:
-            raise ValueError("every splat is erased")
         retouch = np.zeros((sizes["N"], COLUMNS), np.float32)
         retouch[tensors["retouch.rows"]] = values
     sculpt = None

@@ -75,7 +75,9 @@ class SceneFrames:
         Raises:
             LikenessError: a file is missing or damaged.
         """
-        from ..formats.avatar import load_avatar
+        from ..core.attributes import apply_attributes
+        from ..core.retouching import apply_retouch
+        from ..formats.avatar import load_editable_avatar
         from ..gaussians.lod import simplify_avatar
 
         try:
@@ -89,7 +91,8 @@ class SceneFrames:
             raise LikenessError(
                 f"The scene's frames in '{folder}' cannot be read: {error}.", "Export again."
             ) from error
-        avatars = [load_avatar(folder / AVATAR_NAME.format(k)) for k in range(len(counts))]
+        files = [folder / AVATAR_NAME.format(k) for k in range(len(counts))]
+        avatars = [apply_attributes(load_editable_avatar(file)) for file in files]
         for k, (avatar, places) in enumerate(zip(avatars, vertices)):
             wanted = (len(arrays["frames"]), *avatar.body.v_template.shape)
             if places.shape != wanted or places.dtype.kind != "f":
@@ -98,8 +101,9 @@ class SceneFrames:
                     "Export again.",
                 )
         return SceneFrames(
-            tuple(
-                simplify_avatar(avatar, int(n)) for avatar, n in zip(avatars, counts, strict=True)
+            tuple(  # Blender also counts what is erased
+                apply_retouch(simplify_avatar(avatar, int(n)))
+                for avatar, n in zip(avatars, counts, strict=True)
             ),
             vertices,
             arrays["places"],

@@ -31,6 +31,7 @@ from likeness.engine.formats.avatar import (
     save_avatar,
 )
 from likeness.engine.gaussians import place_gaussians
+from likeness.engine.scene.frames import AVATAR_NAME, FRAMES_NAME, VERTICES_NAME, SceneFrames
 from safetensors.numpy import load_file, save_file
 
 from tests.engine.formats.test_avatar_attributes import wearing
@@ -172,7 +173,35 @@ def test_a_tint_dyes_and_keeps_detail() -> None:
     assert tint_colors(colors, heavy, teal, 1.0).max() <= 1.0
 
 
-@pytest.mark.parametrize("wrong", ["row", "vertex", "erased", "all", "shift", "half", "nan", "far"])
+def test_an_avatar_that_is_erased_altogether_can_only_be_restored(
+    avatar: Avatar, tmp_path: Path
+) -> None:
+    values = get_retouch(avatar.gaussians)
+    values[:, ERASED] = 1.0
+    path, out = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    save_avatar(replace(avatar, gaussians=set_retouch(avatar.gaussians, values)), path)
+    with pytest.raises(LikenessError, match=r"Every splat of '.*a\.safetensors' is erased"):
+        load_avatar(path)
+    assert main(["edit", str(path), "--restore", "-o", str(out)]) == 0
+    assert len(load_avatar(out).gaussians) == 200
+
+
+def test_levels_of_detail_are_of_the_same_splats_as_in_blender(
+    avatar: Avatar, tmp_path: Path
+) -> None:
+    """The node group draws the first ones; those of them that are erased are not replaced."""
+    save_avatar(edited(avatar), tmp_path / AVATAR_NAME.format(0))
+    np.save(tmp_path / VERTICES_NAME.format(0), avatar.body.v_template[None])
+    one = np.eye(4)[None]
+    view = {"viewmats": one, "Ks": np.eye(3)[None], "size": np.array([8, 8])}
+    frames = {"frames": np.array([1]), "frame_rate": np.array(24.0), "places": one[None]}
+    np.savez(tmp_path / FRAMES_NAME, counts=np.array([50]), **view, **frames)
+    shown = SceneFrames.load(tmp_path).avatars[0].gaussians
+    np.testing.assert_array_equal(shown.triangle, avatar.gaussians.triangle[2:50])
+    assert shown.opacities[0] == pytest.approx(0.5 * avatar.gaussians.opacities[2])
+
+
+@pytest.mark.parametrize("wrong", ["row", "vertex", "erased", "shift", "half", "nan", "far"])
 def test_damaged_edits_are_refused(avatar: Avatar, tmp_path: Path, wrong: str) -> None:
     path = tmp_path / "a.safetensors"
     save_avatar(edited(avatar), path)
@@ -183,9 +212,6 @@ def test_damaged_edits_are_refused(avatar: Avatar, tmp_path: Path, wrong: str) -
         tensors["sculpt.rows"][0] = -1
     elif wrong == "half":
         del tensors["retouch.rows"]
-    elif wrong == "all":
-        tensors["retouch.rows"] = np.arange(200, dtype=np.int32)
-        tensors["retouch.values"] = np.tile(np.float32([1, 0, 0, 0, 0, 0, 0]), (200, 1))
     elif wrong == "far":
         tensors["sculpt.moves"][0] = 11.0
     else:
