@@ -54,6 +54,14 @@ def get_sculpt(body: Any) -> FloatArray | None:
     return np.asarray(points_to_engine(moves), np.float32) if moves.any() else None
 
 
+def is_faded_by_keys(body: Any) -> bool:
+    """Whether a body's shape keys are animated, and the sculpted one is not at its full value: a
+    new shape at the full value would fade as well."""
+    key, animation = _find_key(body), getattr(body.data.shape_keys, "animation_data", None)
+    keyed = animation is not None and animation.action is not None
+    return key is not None and keyed and key.value != 1.0
+
+
 def bake_sculpt(body: Any) -> None:
     """Add the sculpted shape of a body object to its rest shape and its expressions."""
     moves = get_sculpt(body)

@@ -21,7 +21,7 @@ from .axes import points_to_engine
 from .dressed_body import UV_NAME, copy_dressed_body
 from .origin import template_origin
 from .read_back import read_attribute, read_splats
-from .sculpt_key import get_sculpt, set_sculpt
+from .sculpt_key import SCULPT_KEY, get_sculpt, is_faded_by_keys, set_sculpt
 from .selection import enter_object_mode, select_only
 from .splat_edits import SplatEdits
 
@@ -135,7 +135,12 @@ def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
         raise LikenessError("The proxy mesh has lost its UV map.", "Add the proxy mesh again.")
     uv = np.empty(2 * len(mesh.loops), np.float32)
     layer.uv.foreach_get("vector", uv)
-    node = _texture_node(proxy)
+    node, *others = _texture_nodes(proxy) or [None]
+    if others:
+        raise LikenessError(
+            "The proxy mesh has several textures.",
+            "Paint on the one that it was added with, and remove the others from its material.",
+        )
     if node is None or node.image is None:
         raise LikenessError("The proxy mesh has lost its texture.", "Add the proxy mesh again.")
     painted = _read_pixels(node.image)
@@ -149,13 +154,19 @@ def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
         painted,
     )
     changed = carry_edit(avatar, edit)
+    sculpted = changed.sculpt is not avatar.sculpt
+    if sculpted and is_faded_by_keys(objects.body):
+        raise LikenessError(
+            f"The shape key '{SCULPT_KEY}' is animated, and is not 1 in this frame.",
+            "Apply in a frame where it is 1, or remove its animation.",
+        )
     edits = SplatEdits(objects)
     was = edits.retouch
     edits.retouch = np.zeros_like(was)
     if changed.gaussians.retouch.shape[1]:
         edits.retouch = np.array(changed.gaussians.retouch, np.float32)
     edits.write()
-    if changed.sculpt is not avatar.sculpt:  # else its value, such as 0, stays
+    if sculpted:  # else its value, such as 0, stays
         set_sculpt(objects.body, changed.sculpt)
     _keep_positions(mesh)
     _keep_texture(proxy, painted)
@@ -194,12 +205,13 @@ def _kept_texture(proxy: Any) -> FloatArray:
 
 def _texture_node(proxy: Any) -> Any:
     """The node of the proxy's texture; None where it was removed."""
-    for material in proxy.data.materials:
-        if material is not None and material.node_tree is not None:
-            for node in material.node_tree.nodes:
-                if node.type == "TEX_IMAGE":
-                    return node
-    return None
+    return next(iter(_texture_nodes(proxy)), None)
+
+
+def _texture_nodes(proxy: Any) -> list[Any]:
+    trees = [m.node_tree for m in proxy.data.materials if m is not None]
+    nodes = [node for tree in trees if tree is not None for node in tree.nodes]
+    return [node for node in nodes if node.type == "TEX_IMAGE"]
 
 
 def _read_pixels(image: Any) -> FloatArray:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RETOUCH = "retouch_checks"
+RETOUCH, PROXY = "retouch_checks", "proxy_checks"
 
 
 def test_selected_splats_are_erased_tinted_and_moved_and_come_back(blender, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_edits_are_graded_like_what_they_edit(blender_lts) -> None:
 
 
 def test_the_proxy_is_painted_and_sculpted_and_the_splats_follow(blender, tmp_path: Path) -> None:
-    made = blender(RETOUCH, "paint_and_sculpt", folder=str(tmp_path))
+    made = blender(PROXY, "paint_and_sculpt", folder=str(tmp_path))
     assert not made["before"]
     assert made["active"]
     assert made["packed"]
@@ -113,23 +113,26 @@ def test_the_proxy_is_painted_and_sculpted_and_the_splats_follow(blender, tmp_pa
 
 
 def test_a_proxy_that_is_no_longer_the_surface_changes_nothing(blender_lts) -> None:
-    detailed, scaled, divided, edited = blender_lts(RETOUCH, "broken_proxy")
+    detailed, doubled, scaled, divided, edited = blender_lts(PROXY, "broken_proxy")
     assert "Apply Base" in detailed, "what was sculpted in it would be lost silently"
+    assert "several textures" in doubled
     assert "512 x 1024 pixels instead of 1024 x 1024" in scaled
     assert "vertices and" in divided
     assert edited == "False"
 
 
 def test_applying_can_be_undone_and_done_again(blender) -> None:
-    made = blender(RETOUCH, "apply_undone")
+    made = blender(PROXY, "apply_undone")
     assert made["painted"]
     assert made["undone"]
     assert made["again"] == 0.0, "what was painted is not lost"
     assert made["key"] == 0.0, "painting leaves a shape that was turned down as it is"
+    assert "is animated" in made["keyed"]
+    assert made["full"] == "FINISHED"
 
 
 def test_a_copied_avatar_has_a_proxy_of_its_own(blender_lts) -> None:
-    made = blender_lts(RETOUCH, "copied")
+    made = blender_lts(PROXY, "copied")
     assert made["own"]
     assert made["kept"] == 0.0, "with what is painted and not yet applied"
     assert made["other"] == "FINISHED"
