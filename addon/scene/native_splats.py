@@ -143,6 +143,12 @@ def _use(splats: Any, group: Any, native: bool) -> None:
     use_group(splats.modifiers[MODIFIER_NAME], group)
 
 
+def update_radiance(splats: Any) -> None:
+    """Let an avatar's splats have the colours of their mesh where they are Blender's own."""
+    if is_native(splats):
+        _store_radiance(splats.data)
+
+
 def _store_radiance(mesh: Any) -> None:
     """Store colour and opacity of each face as Blender's importers do."""
     colors = np.asarray(read_attribute(mesh, COLOR_ATTRIBUTE), np.float32)
@@ -152,7 +158,9 @@ def _store_radiance(mesh: Any) -> None:
     kinds = bpy.types.Attribute.bl_rna.properties["data_type"].enum_items
     # Cycles reads FLOAT4. Blenders without it draw no splats, but the rest can be tested there.
     kind, field = ("FLOAT4", "vector") if "FLOAT4" in kinds else ("FLOAT_COLOR", "color")
-    attribute = mesh.attributes.new(RADIANCE_ATTRIBUTE, kind, "FACE")
+    attribute = mesh.attributes.get(RADIANCE_ATTRIBUTE)
+    if attribute is None:
+        attribute = mesh.attributes.new(RADIANCE_ATTRIBUTE, kind, "FACE")
     attribute.data.foreach_set(field, base.ravel())
     mesh.update()
 

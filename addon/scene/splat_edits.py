@@ -16,6 +16,7 @@ from ...engine.scene.mesh import ATTRIBUTES, KEPT, LIT
 from ...engine.scene.mesh_edits import EDITS, SOURCES, Look, edit_look, join_edits, split_edits
 from .avatar_objects import AvatarObjects
 from .material import COLOR_ATTRIBUTE
+from .native_splats import update_radiance
 from .read_back import read_attribute
 from .splat_object import store_faces
 
@@ -38,7 +39,7 @@ class SplatEdits:
             )
         if objects.splats.mode == "EDIT":
             raise LikenessError("The splats are in Edit Mode.", "Leave it first.")
-        self._mesh = mesh
+        self._splats, self._mesh = objects.splats, mesh
         has = set(mesh.attributes.keys())
 
         def read(source: str, drawn: str) -> FloatArray:
@@ -153,4 +154,5 @@ class SplatEdits:
             drawn[LIT.albedo] = shown.albedo
         for name, array in (values | drawn).items():
             store_faces(self._mesh, name, array)
+        update_radiance(self._splats)
         self._mesh.update_tag()

@@ -10,6 +10,7 @@ import bpy
 
 from .. import keys
 from .avatar_objects import AvatarObjects
+from .native_splats import update_radiance
 from .splat_object import MODIFIER_NAME, set_attributes, splat_mesh_steps
 
 
@@ -31,6 +32,7 @@ def exchange_splats_steps(objects: AvatarObjects, path: Path) -> Generator[None,
     old = objects.splats.data
     mesh = yield from splat_mesh_steps(ready.splats, old.name)
     objects.splats.data = mesh
+    update_radiance(objects.splats)
     if not old.users:
         name = old.name
         bpy.data.meshes.remove(old)

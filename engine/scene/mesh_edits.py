@@ -1,8 +1,8 @@
 """Edits by hand in Blender's splat mesh (core/retouch.py says what they are).
 
-What the mesh draws has them applied: nodes, Fast Splats and Blender's own splats need to know
-nothing. Beside it, the mesh keeps the edits, and what it drew before them. A mesh without edits has
-none of these attributes. Light to import.
+What the mesh draws has them applied: nodes and Fast Splats need to know nothing. Beside it, the
+mesh keeps the edits, and what it drew before them. A mesh without edits has none of these
+attributes. Light to import.
 """
 
 from __future__ import annotations

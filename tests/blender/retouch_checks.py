@@ -10,6 +10,7 @@ import bpy
 import likeness
 import numpy as np
 import people
+from likeness.addon.scene import native_splats
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, find_avatars
 from likeness.addon.scene.grade_nodes import CONTROLS, grade_name
 from likeness.addon.scene.part_selection import select_splats
@@ -17,13 +18,16 @@ from likeness.addon.scene.read_back import read_attribute, read_avatar, scene_ca
 from likeness.addon.scene.selection import select_only
 from likeness.addon.scene.splat_cage import CAGE
 from likeness.addon.scene.splat_edits import SplatEdits
+from likeness.addon.scene.splat_exchange import exchange_splats_steps
 from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
+from likeness.addon.scene.steps import run_to_end
 from likeness.addon.viewport import fast_splats
 from likeness.addon.viewport.splat_brush import BrushView, find_under_brush
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.retouch import ERASED, MOVE, SHIFT, describe_retouch
 from likeness.engine.core.types import PARTS, FloatArray
 from likeness.engine.formats.avatar import load_avatar, load_editable_avatar
+from likeness.engine.scene.files import make_scene_avatar, save_scene_avatar
 from likeness.engine.scene.mesh import ATTRIBUTES
 from likeness.engine.scene.mesh_edits import EDITS, SOURCES
 
@@ -314,6 +318,27 @@ def select_rows(rows: range) -> None:
     chosen[list(rows)] = True
     select_splats(mesh, chosen)
     bpy.ops.object.mode_set(mode="EDIT")
+
+
+def native(folder: str) -> dict[str, Any]:
+    """Blender's own splats: erased ones are unseen at once, and seen again when restored; new
+    splats of the same avatar are its own as well."""
+    objects = fresh()
+    native_splats._use(objects.splats, native_splats.native_group(None), True)
+    counts = []
+    choose(range(40))
+    for action in ("ERASE", "RESTORE"):
+        bpy.ops.likeness.retouch_splats(action=action)
+        bpy.ops.object.mode_set(mode="OBJECT")
+        base = read_attribute(again().splats.data, native_splats.RADIANCE_ATTRIBUTE)
+        counts.append(int((base[:, 3] == 0.0).sum()))
+        bpy.ops.object.mode_set(mode="EDIT")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    file = Path(folder) / "scene.npz"
+    save_scene_avatar(make_scene_avatar(read_avatar(again())), file)
+    run_to_end(exchange_splats_steps(again(), file))
+    new = native_splats.RADIANCE_ATTRIBUTE in again().splats.data.attributes
+    return {"unseen": counts, "exchanged": new}
 
 
 def fast() -> dict[str, bool]:

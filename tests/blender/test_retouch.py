@@ -143,3 +143,8 @@ def test_a_copied_avatar_has_a_proxy_of_its_own(blender_lts) -> None:
 
 def test_fast_splats_show_edits_at_once(blender) -> None:
     assert blender(RETOUCH, "fast") == {"moved": True, "edited": False}
+
+
+def test_native_splats_show_edits_at_once(blender_lts, tmp_path: Path) -> None:
+    made = blender_lts(RETOUCH, "native", folder=str(tmp_path))
+    assert made == {"unseen": [40, 0], "exchanged": True}
