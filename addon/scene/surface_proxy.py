@@ -73,12 +73,13 @@ def add_proxy(objects: AvatarObjects, baked: Path, context: Any) -> Any:
 
 def remove_proxy(objects: AvatarObjects) -> None:
     """Remove the mesh and its texture, if there is one, and show the splats. What something else
-    uses stays."""
+    uses stays, and a texture with paint that was not applied, whose pixels no undo would restore:
+    Blender leaves it out of saved files."""
     proxy = find_proxy(objects)
     if proxy is None:
         return
     node = _texture_node(proxy)
-    image = None if node is None else node.image
+    image = None if node is None or _has_paint(proxy) else node.image
     for one in (proxy, proxy.data, *{m for m in proxy.data.materials if m is not None}, image):
         if one is not None and (one == proxy or not one.users):
             bpy.data.batch_remove([one])
@@ -201,6 +202,15 @@ def _kept_texture(proxy: Any) -> FloatArray:
     height, width = np.frombuffer(kept[:8], "<i4")
     texels = np.frombuffer(zlib.decompress(kept[8:]), np.uint8).reshape(height, width, 3)
     return np.asarray(texels / np.float32(255), np.float32)
+
+
+def _has_paint(proxy: Any) -> bool:
+    """Whether something was painted that was not applied."""
+    image = _texture_node(proxy).image
+    if image is None or not image.size[0] or not isinstance(proxy.get(keys.PROXY_BEFORE), bytes):
+        return False
+    now, kept = _read_pixels(image), _kept_texture(proxy)
+    return now.shape != kept.shape or bool(np.abs(now - kept).max() > 1e-3)
 
 
 def _texture_node(proxy: Any) -> Any:

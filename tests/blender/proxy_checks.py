@@ -23,11 +23,14 @@ from retouch_checks import again, attempt, fresh, read_avatar_in_order, same, st
 
 
 def paint(proxy: Any, by: float) -> None:
-    """Lighten the lower half of a proxy mesh's texture."""
+    """Lighten the lower half of a proxy mesh's texture, unsaved, as a brush does."""
     image = surface_proxy._texture_node(proxy).image
     pixels = surface_proxy._read_pixels(image)
     pixels[:512] = np.clip(pixels[:512] + np.float32(by), 0, 1)
-    surface_proxy._write_pixels(image, pixels)
+    rgba = np.ones((*pixels.shape[:2], 4), np.float32)
+    rgba[:, :, :3] = pixels
+    image.pixels.foreach_set(rgba.ravel())
+    image.update()
 
 
 def paint_and_sculpt(folder: str) -> dict[str, Any]:
@@ -154,6 +157,18 @@ def apply_undone() -> dict[str, Any]:
     out["painted"] = bool(first.any())
 
     proxy = surface_proxy.find_proxy(again())
+    paint(proxy, 0.1)
+    now = surface_proxy._read_pixels(surface_proxy._texture_node(proxy).image)
+    bpy.ops.ed.undo_push(message="Painted again")
+    bpy.context.view_layer.objects.active = again().armature
+    bpy.ops.likeness.remove_proxy()
+    bpy.ops.ed.undo_push(message="Removed")
+    bpy.ops.ed.undo()
+    proxy = surface_proxy.find_proxy(again())
+    image = surface_proxy._texture_node(proxy).image
+    out["back"] = float(np.abs(surface_proxy._read_pixels(image) - now).max())
+    bpy.context.view_layer.objects.active = again().armature
+
     places = read_attribute(proxy.data, "position")
     places[:, 2] += 0.01
     proxy.data.attributes["position"].data.foreach_set("vector", places.ravel())

@@ -126,6 +126,7 @@ def test_applying_can_be_undone_and_done_again(blender) -> None:
     assert made["painted"]
     assert made["undone"]
     assert made["again"] == 0.0, "what was painted is not lost"
+    assert made["back"] == 0.0, "nor by Remove Proxy Mesh, undone"
     assert made["key"] == 0.0, "painting leaves a shape that was turned down as it is"
     assert "is animated" in made["keyed"]
     assert made["full"] == "FINISHED"
