@@ -165,7 +165,10 @@ class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
         name="Through", description="Reach everything under the brush, also what is hidden behind"
     )
     stroke: bpy.props.CollectionProperty(  # type: ignore[valid-type]
-        type=bpy.types.OperatorStrokeElement, options={"HIDDEN", "SKIP_SAVE"}
+        name="Stroke",
+        description="Points that the brush passes",
+        type=bpy.types.OperatorStrokeElement,
+        options={"HIDDEN", "SKIP_SAVE"},
     )
     view: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
         name="View",

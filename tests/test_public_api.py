@@ -34,7 +34,7 @@ FUNCTIONS = {
     "camera": "avatar, pose=None, *, focus='full', yaw=0.0, pitch=0.0, width=768, height=768",
     "clip": "avatar, out, options, progress=None",
     "edit": "avatar, out, *, add=(), values=None, remove=(), edited=None, portrait=None, "
-    "part=None, tint=(), network=None, looks=(), progress=None",
+    "part=None, tint=(), network=None, looks=(), restore=False, progress=None",
     "export": "avatar, out, pose=None, options=None, progress=None",
     "load": "avatar",
     "motion": "avatar, file, *, fps=None, frames=None, expression=None",

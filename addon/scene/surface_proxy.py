@@ -171,7 +171,8 @@ def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
         set_sculpt(objects.body, changed.sculpt)
     _keep_positions(mesh)
     _keep_texture(proxy, painted)
-    node.image.pack()
+    if node.image.is_dirty:  # packed as it is already, or there would be no file to pack
+        node.image.pack()
     objects.splats.hide_viewport = False
     proxy.hide_viewport = True
     select_only(objects.armature, context)

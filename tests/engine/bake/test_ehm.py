@@ -99,6 +99,7 @@ def test_it_is_guavas_equation(
 
     # U and e, then the body's own skinning with jaw and eyes at zero.
     v, J = smplx_body.shaped(body_betas)
+    v = v.copy()
     e = J[[LEFT_EYE, RIGHT_EYE]].mean(0) - still[3:].mean(0)
     v[stand_ins.ids] = head + e
     J[list(OFFSET_JOINTS)] += 0.01 * offsets.reshape(-1, 3)
