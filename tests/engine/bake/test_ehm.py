@@ -98,8 +98,7 @@ def test_it_is_guavas_equation(
     head = head[0].numpy() + np.einsum("vab,vb->va", turn, shapes[:, :, SHAPES:] @ expression)
 
     # U and e, then the body's own skinning with jaw and eyes at zero.
-    v, J = smplx_body.shaped(body_betas)
-    v = v.copy()
+    v, J = (values.copy() for values in smplx_body.shaped(body_betas))
     e = J[[LEFT_EYE, RIGHT_EYE]].mean(0) - still[3:].mean(0)
     v[stand_ins.ids] = head + e
     J[list(OFFSET_JOINTS)] += 0.01 * offsets.reshape(-1, 3)
