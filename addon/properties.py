@@ -6,12 +6,17 @@ from typing import Any
 
 import bpy
 
+from .brush_settings import BrushSettings
 from .gallery import gallery_items
 
 
 def _gallery_items(owner: Any, context: Any) -> list[tuple[str, str, str, int, int]]:
     folder = owner.gallery_folder
     return gallery_items(Path(bpy.path.abspath(folder)) if folder else None)
+
+
+class SessionBrush(BrushSettings, bpy.types.PropertyGroup):  # type: ignore[misc]
+    """The panel's settings of the brush."""
 
 
 class LikenessSession(bpy.types.PropertyGroup):  # type: ignore[misc]
@@ -28,33 +33,8 @@ class LikenessSession(bpy.types.PropertyGroup):  # type: ignore[misc]
     expression_filter: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Filter", description="Show only expressions whose name contains this text"
     )
-    brush_radius: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Radius",
-        description="Radius of the brush in pixels",
-        subtype="PIXEL",
-        min=2.0,
-        max=1000.0,
-        default=40.0,
-    )
-    brush_strength: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Strength",
-        description="How much each touch does in the middle of the brush",
-        subtype="FACTOR",
-        min=0.0,
-        max=1.0,
-        default=0.5,
-    )
-    brush_through: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Through", description="Reach everything under the brush, also what is hidden behind"
-    )
-    tint_color: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
-        name="Color",
-        description="Color of the tint",
-        subtype="COLOR_GAMMA",
-        size=3,
-        min=0.0,
-        max=1.0,
-        default=(0.35, 0.1, 0.12),
+    brush: bpy.props.PointerProperty(  # type: ignore[valid-type]
+        type=SessionBrush, name="Brush", description="Settings of the brush that retouches splats"
     )
 
 
@@ -64,6 +44,7 @@ def get_session(context: Any) -> Any:
 
 
 def register() -> None:
+    bpy.utils.register_class(SessionBrush)
     bpy.utils.register_class(LikenessSession)
     bpy.types.WindowManager.likeness = bpy.props.PointerProperty(type=LikenessSession)
 
@@ -71,3 +52,4 @@ def register() -> None:
 def unregister() -> None:
     del bpy.types.WindowManager.likeness
     bpy.utils.unregister_class(LikenessSession)
+    bpy.utils.unregister_class(SessionBrush)

@@ -6,8 +6,14 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..addon.brush_settings import BrushSettings, TintColor
 from ..addon.properties import get_session
-from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_active_avatar
+from ..addon.scene.avatar_objects import (
+    AvatarObjects,
+    find_avatar,
+    get_active_avatar,
+    get_avatar_by_name,
+)
 from ..addon.scene.part_selection import read_selection
 from ..addon.scene.sculpt_key import set_sculpt
 from ..addon.scene.selection import enter_object_mode
@@ -38,7 +44,7 @@ class EditSplats(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
         edit_splats(avatar, context)
 
 
-class RetouchSplats(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+class RetouchSplats(TintColor, AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
     """Erase, restore or tint the splats that are selected in Edit Mode"""
 
     bl_idname = "likeness.retouch_splats"
@@ -54,15 +60,6 @@ class RetouchSplats(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
         min=0.0,
         max=1.0,
         default=1.0,
-    )
-    color: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
-        name="Color",
-        description="Color of the tint",
-        subtype="COLOR_GAMMA",
-        size=3,
-        min=0.0,
-        max=1.0,
-        default=(0.35, 0.1, 0.12),
     )
 
     def draw(self, context: Any) -> None:
@@ -125,7 +122,7 @@ class RestoreAvatar(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
         self.report({"INFO"}, f"Restored {format_count(count, 'splat', 'splats')}")
 
 
-class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
+class BrushSplats(BrushSettings, bpy.types.Operator):  # type: ignore[misc]
     """Erase, restore, tint or move splats with a round brush in the 3D view. Ctrl and the wheel
     change the radius; Enter, Esc or the right mouse button ends"""
 
@@ -135,34 +132,6 @@ class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
 
     action: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Action", description="What the brush does", items=(_ERASE, _RESTORE, _TINT, _MOVE)
-    )
-    radius: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Radius",
-        description="Radius of the brush in pixels",
-        subtype="PIXEL",
-        min=2.0,
-        max=1000.0,
-        default=40.0,
-    )
-    strength: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Strength",
-        description="How much each touch does in the middle of the brush",
-        subtype="FACTOR",
-        min=0.0,
-        max=1.0,
-        default=0.5,
-    )
-    color: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
-        name="Color",
-        description="Color of the tint",
-        subtype="COLOR_GAMMA",
-        size=3,
-        min=0.0,
-        max=1.0,
-        default=(0.35, 0.1, 0.12),
-    )
-    through: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Through", description="Reach everything under the brush, also what is hidden behind"
     )
     stroke: bpy.props.CollectionProperty(  # type: ignore[valid-type]
         name="Stroke",
@@ -243,7 +212,7 @@ class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
             return self._end(context)
         if event.type in {"WHEELUPMOUSE", "WHEELDOWNMOUSE"} and event.ctrl:
             factor = 1.15 if event.type == "WHEELUPMOUSE" else 1 / 1.15
-            get_session(context).brush_radius *= factor
+            get_session(context).brush.radius *= factor
             self._take_settings(context)
         elif event.type == "LEFTMOUSE" and event.value == "PRESS" and inside is not None:
             try:
@@ -271,15 +240,13 @@ class BrushSplats(bpy.types.Operator):  # type: ignore[misc]
 
     def _take_settings(self, context: Any) -> None:
         """The panel's settings, which may change while the brush is in use."""
-        session = get_session(context)
-        self.radius, self.strength = session.brush_radius, session.brush_strength
-        self.color, self.through = session.tint_color, session.brush_through
+        brush = get_session(context).brush
+        self.radius, self.strength = brush.radius, brush.strength
+        self.color, self.through = brush.color, brush.through
 
     def _begin(self, context: Any, inside: Any) -> None:
         region, view = inside
-        objects = find_avatar(bpy.data.objects.get(self._avatar))
-        if objects is None:
-            raise LikenessError("The avatar is no longer in the scene.", "Start again.")
+        objects = get_avatar_by_name(self._avatar)
         matrices = (np.array(view.view_matrix), np.array(view.window_matrix))
         self._region = region
         self._brush = SplatBrush(

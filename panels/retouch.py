@@ -23,8 +23,8 @@ class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         layout, avatar = self.layout, find_avatar(context.object)
         if avatar is None:
             return
-        session = get_session(context)
-        layout.prop(session, "tint_color")
+        brush = get_session(context).brush
+        layout.prop(brush, "color")
         layout.operator("likeness.edit_splats", icon="EDITMODE_HLT")
         column = layout.column(align=True)
         column.enabled = avatar.splats.mode == "EDIT"
@@ -36,7 +36,7 @@ class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         ):
             button = row.operator("likeness.retouch_splats", text=text, icon=icon)
             button.action = action
-            button.color = session.tint_color
+            button.color = brush.color
         column.operator("likeness.apply_splat_moves", icon="ORIENTATION_GLOBAL")
         column = layout.column(align=True)
         column.label(text="Brush", icon="BRUSH_DATA")
@@ -50,8 +50,8 @@ class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         ):
             row.operator("likeness.brush_splats", text=text).action = action
         column = layout.column(align=True)
-        for name in ("brush_radius", "brush_strength", "brush_through"):
-            column.prop(session, name)
+        for name in ("radius", "strength", "through"):
+            column.prop(brush, name)
         _draw_proxy(layout, avatar)
         layout.operator("likeness.restore_avatar", icon="LOOP_BACK")
 

@@ -19,6 +19,7 @@ LANGUAGES = ("de", "es", "fr", "ja", "zh_HANS")
 UI_SOURCES = (
     "operators",
     "panels",
+    "addon/brush_settings.py",
     "addon/expression_items.py",
     "addon/preferences.py",
     "addon/preferences_view.py",

@@ -97,7 +97,7 @@ def take_moves(objects: AvatarObjects, context: Any) -> int:
 
     Raises:
         LikenessError: There is no cage, triangles have lost vertices of their own, or the avatar's
-            pose is no longer that of the cage.
+            pose has changed since it was laid.
     """
     mesh = objects.splats.data
     if CAGE not in mesh.attributes:

@@ -104,7 +104,7 @@ def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
         ``recolored``: number of splats; ``sculpted_mm``: how far the farthest vertex moved.
 
     Raises:
-        LikenessError: There is no proxy mesh, or it no longer matches the body.
+        LikenessError: The avatar has no proxy mesh, or its triangles are not the body's.
     """
     from ...engine.gaussians.proxy_edits import SurfaceEdit, carry_edit
 

@@ -116,7 +116,7 @@ def paint_and_sculpt(folder: str) -> dict[str, Any]:
 
 
 def broken_proxy() -> list[str]:
-    """Meshes that are no longer the avatar's surface."""
+    """Meshes that were edited until they do not fit the avatar."""
     fresh()
     bpy.ops.likeness.add_proxy(texture="1024")
     said = []

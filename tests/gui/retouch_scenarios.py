@@ -44,7 +44,7 @@ def retouch_buttons(ui: Any, avatar: str) -> Steps:
 
     yield from panel(ui, "LIKENESS_PT_retouch", "panel_retouch")
     yield from press(ui, "likeness.restore_avatar")
-    ours("addon.properties").get_session(bpy.context).brush_strength = 1.0
+    ours("addon.properties").get_session(bpy.context).brush.strength = 1.0
     call(ui, "likeness.brush_splats", action="ERASE")
     yield 0.3
     yield from _drag(ui, (0, 0), (0, 80))
