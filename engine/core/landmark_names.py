@@ -1,4 +1,7 @@
-"""The body landmarks that a user can see and set. Light to import: Blender's scene reads it."""
+"""The body landmarks: those that a user can see and set, and the bones between them.
+
+Light to import: Blender's scene reads it.
+"""
 
 ADJUSTABLE = {
     "nose": 0,
@@ -18,3 +21,16 @@ ADJUSTABLE = {
     "right_ankle": 28,
 }
 """Name -> number of the landmark among the detector's 33."""
+
+POSE_BONES = (
+    (11, 12),
+    (11, 13),
+    (13, 15),
+    (12, 14),
+    (14, 16),
+    (23, 25),
+    (25, 27),
+    (24, 26),
+    (26, 28),
+)
+"""Pairs of the detector's 33 landmarks whose line runs through the middle of a limb."""

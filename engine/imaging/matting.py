@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 from ..core.distances import find_nearest, measure_depth
+from ..core.landmark_names import POSE_BONES
 from ..core.types import BoolArray, FloatArray, Matte, Observation, Portrait
 from .closed_form import estimate_foreground, solve_alpha
 from .color_model import fit_colors
@@ -37,9 +38,6 @@ _PRIOR_CLEAR = 0.3
 """The prior is 0 where the refined mask is below this, and 1 where it is above 1 minus this. Before
 a busy background the mask's small doubts would become haze."""
 
-
-_LIMBS = ((11, 12), (11, 13), (13, 15), (12, 14), (14, 16), (23, 25), (25, 27), (24, 26), (26, 28))
-"""Bones between body landmarks that run through the middle of their limbs."""
 
 _EARS = ((127, 234, 93), (356, 454, 323))
 """FaceMesh landmarks on the right and on the left border of the face, beside the ears."""
@@ -219,7 +217,7 @@ def _certain(observation: Observation, window: _Window) -> BoolArray:
         for finger in range(5):
             bones = [0, *range(4 * finger + 1, 4 * finger + 4)]
             draw.line(drawn(hand.landmarks[bones]), fill=1)
-    for a, b in _LIMBS:
+    for a, b in POSE_BONES:
         if min(observation.pose_visibility[[a, b]]) > 0.8:
             draw.line(drawn(observation.pose[[a, b]]), fill=1)
     return np.array(canvas, dtype=bool)

@@ -14,15 +14,15 @@ from scipy import sparse
 
 from ...body import Body
 from ...core.cameras import in_picture
-from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
-from .fabrics import find_fabrics
+from .fabrics import fabric_lab, find_fabrics, has_hue, have_same_hue
 from .labels import HAIR, LOWER, SHOES, SKIN
 from .mesh_diffusion import factorize, mesh_edges
 from .photo_light import S as LIGHT
 from .photo_light import weighted_median
 from .regions import HEAD, LEFT_LEG, RIGHT_LEG
+from .sandals import are_sandals
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView
@@ -49,13 +49,19 @@ class BaseColorSettings:
     candidates: int = 12  # most common colours that are tried
     material_span: float = 10.0  # L*a*b* units that one material spans
     majority: float = 0.4  # share of a material that makes it the usual one
-    sandals: tuple[float, float] = (0.2, 0.7)
-    """Shares of skin between straps that make shoes sandals: they are bare behind."""
-
     trousers: tuple[float, float] = (0.45, 0.13)
-    """Lightness of unseen trousers: as a share of the upper wear's, and the least."""
+    """Lightness of unseen trousers: as a share of the upper wear's, and the least.
+
+    They are never so much lighter than dark upper wear that a suit falls apart (``suit``).
+    """
 
     shoes: tuple[float, float] = (0.3, 0.075)  # the same of shoes
+    suit: tuple[float, float] = (1.3, 0.07)
+    """Lightness of trousers over that of dark upper wear, at most; and what shows folds."""
+
+    own_hue: tuple[float, float] = (0.3, 0.7)  # share of the upper wear's hue: usual, and dark
+    glimpse: float = 0.06  # share of the trousers seen up to which they have but one colour
+    borrowed: float = 0.1  # share of the upper wear in that hue which makes it the upper wear's
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
     gilded_fade: float = 0.06  # the same of hair with a light behind it: after four
@@ -146,23 +152,25 @@ def base_colors(
                 )
         else:
             default = default_albedo(int(label), view)
-            if label == LOWER and not (seen[own] > 0.3).any():
-                default = _on_legs(t, albedo, seen, default)
+            counts = seen[own]
+            if label == LOWER and (counts > 0.3).mean() < S.glimpse:
+                default = _glimpsed_trousers(t, albedo, seen, default, view)
+                counts = np.zeros_like(counts)
             # What is seen nearest to the outline goes round; the middle of the front may not.
             aside = trust[own] * np.clip(S.squarest - t.facing[own], 0.0, 1.0) ** 2
             # A pair of shoes is one thing.
             limb = np.zeros(len(own), int) if label == SHOES else t.group[own]
-            found = find_fabrics(albedo[own], seen[own], aside, t.rest[own], limb, default)
+            found = find_fabrics(albedo[own], counts, aside, t.rest[own], limb, default)
             fabric[own] = np.where(found.seen >= 0, found.seen, found.around)
             printed[own] = found.printed[fabric[own]]
             colors = list(found.colors)
             if label == SHOES:  # not the mean of straps and skin
                 weights = [seen[own] * (found.seen == k) for k in range(len(colors))]
                 colors = [
-                    _most_common(albedo[own], weight) if weight.any() else color
+                    most_common_color(albedo[own], weight) if weight.any() else color
                     for weight, color in zip(weights, colors, strict=True)
                 ]
-                skin = _skin_in_sandals(albedo, seen, own, t.label == SKIN)
+                skin = _skin_in_sandals(albedo, seen, t.label == SKIN, view)
                 colors = colors if skin is None else [skin] * len(colors)
             plain = np.stack(colors)[fabric[own]] + LIGHT.floor
             rest = np.clip(np.log((albedo[own] + LIGHT.floor) / plain), -S.most, S.most)
@@ -304,17 +312,24 @@ def _usual_albedo(
         low, high = np.percentile(light, S.hair_tones)
         rows = rows[(light >= low) & (light <= high)]
         return np.asarray(np.average(albedo[rows], axis=0, weights=trust[rows]))
-    return _most_common(albedo[rows], trust[rows])
+    return most_common_color(albedo[rows], trust[rows])
 
 
-def _most_common(values: FloatArray, weight: FloatArray | None = None) -> FloatArray:
-    """[3] the colour that most of values [N, 3] are near to, or their median if there is none.
+def most_common_color(values: FloatArray, weight: FloatArray | None = None) -> FloatArray:
+    """Find the colour that most values are near to, or their median if there is none.
 
-    Without a weight [N] they all weigh the same. A black ring must not turn the back of an orange
-    suit brown, but a print is as much of one colour as of the other.
+    A black ring must not turn the back of an orange suit brown, but a print is as much of one
+    colour as of the other.
+
+    Args:
+        values: [N, 3] 0..1.
+        weight: [N] of each; without it they all weigh the same.
+
+    Returns:
+        [3] 0..1.
     """
     weight = np.ones(len(values)) if weight is None else weight
-    lab = rgb_to_lab(np.clip(values, 0.0, 1.0)) * [0.5, 1.0, 1.0]
+    lab = fabric_lab(values)
     _, first, which = np.unique(
         np.round(lab / S.material_span), axis=0, return_index=True, return_inverse=True
     )
@@ -327,27 +342,37 @@ def _most_common(values: FloatArray, weight: FloatArray | None = None) -> FloatA
 
 
 def _skin_in_sandals(
-    albedo: FloatArray, seen: FloatArray, shoes: IntArray, skin: BoolArray
+    albedo: FloatArray, seen: FloatArray, skin: BoolArray, view: PhotoView
 ) -> FloatArray | None:
-    """[3] the skin's colour where much of the rows ``shoes`` shows it between straps, else None.
+    """[3] the skin's colour if the shoes are sandals, else None.
 
     ``skin`` [N] are texels that are skin by their label.
     """
-    if (seen[skin] > 0.3).sum() < S.min_texels or seen[shoes].sum() <= 0.0:
+    if (seen[skin] > 0.3).sum() < S.min_texels or not are_sandals(view.regions, view.colors):
         return None
-    tone = _most_common(albedo[skin], seen[skin])
-    away = rgb_to_lab(np.clip(np.vstack([albedo[shoes], tone]), 0.0, 1.0)) * [0.5, 1.0, 1.0]
-    bare = np.linalg.norm(away[:-1] - away[-1], axis=1) < 1.5 * S.material_span
-    share = seen[shoes][bare].sum() / seen[shoes].sum()
-    return tone if S.sandals[0] < share < S.sandals[1] else None
+    return most_common_color(albedo[skin], seen[skin])
 
 
-def _on_legs(t: Texels, albedo: FloatArray, seen: FloatArray, default: FloatArray) -> FloatArray:
-    """[3] the commonest colour that clothes show on the legs, whatever they were called."""
+def _glimpsed_trousers(
+    t: Texels, albedo: FloatArray, seen: FloatArray, default: FloatArray, view: PhotoView
+) -> FloatArray:
+    """[3] the one colour of trousers of which the photo shows next to nothing.
+
+    It is the commonest that clothes show on the legs, whatever they were called. But the hem of a
+    red jacket, or a purple stripe, is no sign of red or purple trousers.
+    """
     legs = np.isin(t.group, (LEFT_LEG, RIGHT_LEG)) & (t.label != SKIN) & (seen > 0.3)
-    if legs.sum() < S.min_texels:
+    if legs.sum() >= S.min_texels:
+        default = most_common_color(albedo[legs], seen[legs])
+    regions = view.regions
+    upper = regions.mask & ~regions.skin & ~np.isin(regions.group, [HEAD, LEFT_LEG, RIGHT_LEG])
+    tone = fabric_lab(default)
+    if not has_hue(tone) or not upper.any():
         return default
-    return _most_common(albedo[legs], seen[legs])
+    lab = fabric_lab(view.colors[upper])
+    if (has_hue(lab) & have_same_hue(lab, tone)).mean() < S.borrowed:
+        return default
+    return _unseen_trousers(_upper_color(view))
 
 
 def default_albedo(label: int, view: PhotoView) -> FloatArray:
@@ -357,15 +382,31 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
         return regions.skin_color
     shown = regions.mask & (regions.label == label)
     if shown.sum() > S.min_texels:
-        return _most_common(view.colors[shown])
+        return most_common_color(view.colors[shown])
     if label == HAIR:
         return UNSEEN_HAIR
+    upper = _upper_color(view)
+    if label == LOWER:
+        return _unseen_trousers(upper)
+    return _darker_tone(upper, *S.shoes) if label == SHOES else upper
+
+
+def _upper_color(view: PhotoView) -> FloatArray:
+    """[3] the commonest colour of what is worn below the head."""
+    regions = view.regions
     worn = regions.mask & ~regions.skin & (regions.group != HEAD)
-    upper = _most_common(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])
-    if label not in (LOWER, SHOES):
-        return upper
-    # Unseen trousers: a darker, greyer tone of the upper wear; shoes darker still. Not so dark that
-    # no fold can be seen on them.
-    share, least = S.trousers if label == LOWER else S.shoes
-    tone = np.maximum(0.3 * upper + 0.7 * upper.mean(), 1e-3)
+    return most_common_color(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])
+
+
+def _unseen_trousers(upper: FloatArray) -> FloatArray:
+    """[3] a darker, greyer tone of the upper wear; below a dark jacket, the suit's own."""
+    share, least = S.trousers
+    most, dark = S.suit
+    return _darker_tone(upper, share, float(np.clip(most * upper.mean(), dark, least)))
+
+
+def _darker_tone(upper: FloatArray, share: float, least: float) -> FloatArray:
+    """[3] a greyer ``share`` of a colour [3]; not so dark that no fold can be seen on it."""
+    keep = S.own_hue[int(upper.mean() < S.trousers[1])]
+    tone = np.maximum(keep * upper + (1.0 - keep) * upper.mean(), 1e-3)
     return np.asarray(tone * max(share, least / float(tone.mean())))

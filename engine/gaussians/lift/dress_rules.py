@@ -30,6 +30,7 @@ class DressSettings:
     waist: float = 0.02  # metres above the standard pelvis below which unseen wear is the lower
     hairy: float = 0.15  # share of the seen scalp with hair from which the unseen scalp has hair
     shod: float = 0.25  # share of the seen foot in a shoe from which its sole is shod too
+    ankle: float = 0.035  # metres around the upper edge of an unseen shoe that trousers cover
     side_x: float = 0.045  # metres from the middle of a face to its side
     beside: float = 0.35  # share of a face's far edge with hair beside it that hides the ear
     neckline_x: tuple[float, float] = (0.06, 0.12)
@@ -220,7 +221,15 @@ def _complete_feet(
     for side, own, other in ((1.0, *shares), (-1.0, *shares[::-1])):
         share = own if np.isfinite(own) else other
         barefoot = np.isfinite(share) and share < S.shod
-        ring[feet & (side * rest[:, 0] > 0)] = SKIN if barefoot else SHOES
+        foot = feet & (side * rest[:, 0] > 0)
+        ring[foot] = SKIN if barefoot else SHOES
+        if np.isfinite(share) or not foot.any():
+            continue
+        # Trousers fall on an unseen shoe: it does not show as a cuff around the ankle.
+        rim = rest[foot, 1].max()
+        leg = (part == "leg") & (side * rest[:, 0] > 0) & (rest[:, 1] < rim + S.ankle)
+        if leg.any():
+            ring[foot & (rest[:, 1] > rim - S.ankle)] = np.bincount(ring[leg]).argmax()
 
 
 def _complete_head(

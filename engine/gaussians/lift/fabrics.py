@@ -61,8 +61,9 @@ class FabricSettings:
 
 S = register_settings("lift.fabrics", FabricSettings())
 
-_SCALE = np.array([0.5, 1.0, 1.0])
-_MIRRORED = {ARMS[0]: ARMS[1], ARMS[1]: ARMS[0], LEFT_LEG: RIGHT_LEG, RIGHT_LEG: LEFT_LEG}
+SCALE = np.array([0.5, 1.0, 1.0])
+"""Of L*a*b* where colours are compared: light counts half."""
+_MIRRORED = {ARMS[0]: ARMS[1], ARMS[1]: ARMS[0]}
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def find_fabrics(
         group: [N] limb.
         default: [3] colour of a label that the photo hardly shows.
     """
-    lab = rgb_to_lab(np.clip(albedo, 0.0, 1.0)) * _SCALE
+    lab = fabric_lab(albedo)
     own = _clusters(lab, seen)
     kinds = int(own.max()) + 1
     if kinds == 0:
@@ -176,9 +177,9 @@ def _shades_joined(lab: FloatArray, weight: FloatArray, centres: FloatArray) -> 
         for i in np.unique(name[:j]):
             one, other = centres[i], centres[j]
             darker = min(one[0], other[0]) / max(one[0], other[0], 1e-6)
-            if not _same_hue(one, other) or darker < S.shadow:
+            if not _same_in_shade(one, other) or darker < S.shadow:
                 continue
-            if _has_hue(one) and _has_hue(other):
+            if has_hue(one) and has_hue(other):
                 name[j] = i
                 break
             between = [density((1.0 - t) * centres[i] + t * centres[j]) for t in (0.25, 0.5, 0.75)]
@@ -188,17 +189,43 @@ def _shades_joined(lab: FloatArray, weight: FloatArray, centres: FloatArray) -> 
     return np.asarray(np.unique(name, return_inverse=True)[1])
 
 
-def _has_hue(color: FloatArray) -> bool:
-    """Whether a colour [3] (L*a*b*, half of L*) is not a grey; shadows have little chroma."""
-    return bool(np.hypot(*color[1:]) > max(S.grey[0], S.grey[1] * color[0] / _SCALE[0]))
+def fabric_lab(colors: FloatArray) -> FloatArray:
+    """Return colours [..., 3] (0..1) as L*a*b* with half of the lightness, for comparing."""
+    return np.asarray(rgb_to_lab(np.clip(colors, 0.0, 1.0)) * SCALE)
 
 
-def _same_hue(a: FloatArray, b: FloatArray) -> bool:
+def has_hue(lab: FloatArray) -> BoolArray:
+    """Tell whether colours are no greys; shadows have little chroma.
+
+    Args:
+        lab: [..., 3] as ``fabric_lab`` gives them.
+
+    Returns:
+        [...] one flag for each.
+    """
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    return np.asarray(chroma > np.maximum(S.grey[0], S.grey[1] * lab[..., 0] / SCALE[0]))
+
+
+def have_same_hue(a: FloatArray, b: FloatArray) -> BoolArray:
+    """Tell whether two colours that have a hue are of the same one.
+
+    Args:
+        a: [..., 3] as ``fabric_lab`` gives them.
+        b: [..., 3] the others.
+
+    Returns:
+        [...] one flag for each pair.
+    """
+    turn = np.arctan2(a[..., 2], a[..., 1]) - np.arctan2(b[..., 2], b[..., 1])
+    return np.asarray(abs(np.degrees(np.angle(np.exp(1j * turn)))) < S.hue)
+
+
+def _same_in_shade(a: FloatArray, b: FloatArray) -> bool:
     """Whether two colours [3] may be one in light and in shade."""
-    if not (_has_hue(a) and _has_hue(b)):
+    if not (has_hue(a) and has_hue(b)):
         return bool(np.linalg.norm((a - b)[1:]) < S.near_grey)
-    turn = np.arctan2(a[2], a[1]) - np.arctan2(b[2], b[1])
-    return bool(abs(np.degrees(np.angle(np.exp(1j * turn)))) < S.hue)
+    return bool(have_same_hue(a, b))
 
 
 def _prints_joined(own: IntArray, rest: FloatArray, group: IntArray, seen: FloatArray) -> IntArray:
@@ -287,7 +314,9 @@ def _around(
     out = np.zeros(len(own), np.int64)
     for limb in np.unique(group):
         mine = votes[limb]
-        if mine.sum() < S.min_texels * S.habit:
+        if limb in (LEFT_LEG, RIGHT_LEG):  # trousers are of one cloth
+            mine = votes[LEFT_LEG] + votes[RIGHT_LEG]
+        elif mine.sum() < S.min_texels * S.habit:
             mine = mine + S.habit * votes[_MIRRORED.get(int(limb), limb)]
         if mine.sum() < S.min_texels * S.habit and limb in (LEFT_LEG, RIGHT_LEG):
             mine = votes[TORSO]  # along the same axis: trousers go on down from the hips

@@ -15,7 +15,6 @@ from scipy.spatial import ConvexHull, cKDTree
 
 from ...body import Body
 from ...core.alignment import fit_rigid
-from ...core.color import rgb_to_lab
 from ...core.geometry import vertex_normals
 from ...core.rotations import axis_angle_to_matrix
 from ...core.settings import register_settings
@@ -26,6 +25,7 @@ from .labels import SHOES, SKIN
 from .labels_surface import vertex_parts
 from .photo_splats import crop_camera
 from .regions import LEFT_LEG, RIGHT_LEG, Regions
+from .sandals import are_sandals
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,6 @@ class ShoeSettings:
     """Closed shoes."""
 
     closed: float = 0.85  # share of a foot that must be shoe: a sandal shows skin
-    straps: float = 0.2  # share of pixels in the skin's colour from which on it is a sandal
-    alike: tuple[float, float] = (8.0, 12.0)  # CIE Lab: the skin's colour, and one near it
     wall: float = 0.004  # metres that the leather is thick
     toe_box: float = 0.012  # metres that a shoe is higher than toes
     toes: float = 0.72  # share of the foot's length from which on it is
@@ -119,7 +117,7 @@ def fit_shoes(
         vertices: [V, 3] in the photo's pose, world space, metres.
         shoe: [V] 0..1 how likely a shoe covers them.
     """
-    if _shows_skin(regions, colors):
+    if are_sandals(regions, colors):
         return []
     part = vertex_parts(body)
     rest = np.asarray(body.v_template, np.float64)
@@ -199,22 +197,6 @@ def make_last(foot: FloatArray, normals: FloatArray) -> FloatArray:
     outer = np.clip((ray * normals).sum(1) / S.outer, 0.0, 1.0)
     outer = np.maximum(outer, paired)[:, None]
     return np.asarray(closed + outer * (spine + reach[:, None] * ray - closed))
-
-
-def _shows_skin(regions: Regions, colors: FloatArray) -> bool:
-    """Whether the shoes are sandals: many of their pixels have the skin's very colour.
-
-    Brown leather comes near it, but few of its pixels do without as many a little farther off.
-    """
-    legs = np.isin(regions.group, (LEFT_LEG, RIGHT_LEG))
-    shoe, skin = legs & (regions.label == SHOES), regions.label == SKIN
-    skin = legs & skin if (legs & skin).sum() >= S.min_pixels else regions.face & skin
-    if not shoe.any() or not skin.any():
-        return False
-    lab = rgb_to_lab(colors) * [0.5, 1.0, 1.0]  # feet are darker or brighter
-    away = np.linalg.norm(lab[shoe] - np.median(lab[skin], axis=0), axis=1)
-    alike, nearly = (away < S.alike[0]).mean(), (away < S.alike[1]).mean()
-    return bool(alike > S.straps and nearly - alike < 0.5 * alike)
 
 
 def _close_gaps(foot: FloatArray, normals: FloatArray) -> tuple[FloatArray, BoolArray]:

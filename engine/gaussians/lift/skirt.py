@@ -67,6 +67,11 @@ class Skirt:
         inside = (self.depth > 0.0) & (self.depth < 1.0)
         return np.where(inside, np.clip(self.depth / S.fully, 0.0, 1.0), 0.0)
 
+    @property
+    def beyond(self) -> FloatArray:
+        """[V] 0 or 1: whether the body's own vertices lie beyond its hem."""
+        return np.where(self.depth >= 1.0, 1.0, 0.0)
+
     def on(self, body: Body) -> Body:
         """Return the person's body with the skirt."""
         return extend_body(body, self.piece)
@@ -121,15 +126,18 @@ def depth_below(rest: FloatArray, body: Body) -> FloatArray:
     return np.where(is_trunk_or_leg(body), (top - v[:, 1]) / np.maximum(top - hem, 1e-3), -np.inf)
 
 
-def tuck_under_skirt(dressed: DressedMesh, vertices: FloatArray, under: FloatArray) -> DressedMesh:
+def tuck_under_skirt(
+    dressed: DressedMesh, vertices: FloatArray, under: FloatArray, most: float = S.under
+) -> DressedMesh:
     """Remove the skirt's stand-off from the dressed body, so that it stays inside the skirt.
 
     Args:
         dressed: the worn surface.
         vertices: [V, 3] of the body in the photo's pose, metres.
         under: [V] 0..1 whether each vertex lies below the skirt.
+        most: metres that what is worn there stands off.
     """
-    offset = np.minimum(dressed.offset, S.under)
+    offset = np.minimum(dressed.offset, most)
     share = np.where(
         np.abs(dressed.offset) > 1e-9,
         offset / np.where(dressed.offset == 0, 1.0, dressed.offset),

@@ -1,8 +1,8 @@
-"""The skirt's colours all around: what the photo shows in front, and its mirror image behind.
+"""The skirt's colours all around: what the photo shows in front, and its sides again behind.
 
 Every ring is cut at its two sides, a little before the surface turns away from the camera. What
-lies beyond a cut takes, at the same height, what lies as far before it, so that folds and prints
-go on around the side and both ways meet in the middle of the back.
+lies beyond a cut takes, at the same height, what lies before it, so that folds and prints go on
+around the side. The middle of the front, with buttons, an opening or a tie, stays in front.
 """
 
 from __future__ import annotations
@@ -14,16 +14,21 @@ import numpy as np
 from scipy import ndimage
 
 from ...core.cameras import project
-from ...core.distances import find_nearest
+from ...core.distances import find_nearest, measure_depth
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
-from .colors_base import default_albedo
+from .colors_base import default_albedo, most_common_color
+from .fabrics import fabric_lab
 from .pixel_grids import erode
+from .regions import ARMS
 from .skirt_skinning import COLUMNS, RINGS
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView
+
+FLOOR = 0.02
+"""Least colour (0..1) whose logarithm says how light cloth is."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,12 @@ class SkirtColorSettings:
     """A skirt's colours all around."""
 
     cut: float = float(np.radians(77.0))  # radians around at which the photo's colours turn back
+    middle: float = float(np.radians(24.0))  # radians around within which they stay in front
+    beside_arm: float = 0.8  # inter-ocular distances from an arm within which a cuff may lie
+    cuff: float = 25.0  # L*a*b* units, half of L*, off the skirt's colour from which on one does
+    even: float = float(np.radians(45.0))  # radians behind a cut within which the tone evens out
+    even_rings: float = 2.0  # rings over which what differs from it is smoothed
+    most: float = 0.7  # most that this changes, of the logarithm
     fine: int = 6  # columns and rings of the colour grid for each of the mesh's
 
 
@@ -60,7 +71,7 @@ def skirt_colors(
     """
     ring, turn = _places(triangle, bary, faces)
     grid = points.reshape(RINGS, COLUMNS, 3)
-    source = _mirrored(ring, turn, grid)
+    source = _turned_back(ring, turn, grid)
     shown, known = _front(grid, label, view)
     if not known.any():  # one of several photos, of another part of the body
         return np.tile(default_albedo(label, view), (len(ring), 1))
@@ -72,7 +83,21 @@ def skirt_colors(
     height, width = known.shape
     x = (source + S.cut) / (2 * S.cut) * (width - 1) + 0.5
     y = ring / (RINGS - 1) * (height - 1) + 0.5
-    return np.asarray(bilinear(shown, np.stack([x, y], -1)))
+    colors = np.asarray(bilinear(shown, np.stack([x, y], -1)))
+    # What is in the light on one side, or in the shade of an arm, has the cloth's tone behind.
+    own = (view.regions.label == label) & view.regions.mask
+    tone = np.median(np.log(np.maximum(view.colors[own], FLOOR)), axis=0)
+    angle = np.linspace(-S.cut, S.cut, width)
+    light = np.log(np.maximum(shown, FLOOR))
+    row = np.clip(np.round(y).astype(int), 0, height - 1)
+    off = np.empty_like(colors)
+    for side in (1.0, -1.0):
+        strip = light[:, (side * angle > S.middle) & (side * angle < S.middle + S.even)].mean(1)
+        smooth = ndimage.gaussian_filter1d(strip, S.even_rings * S.fine, axis=0, mode="nearest")
+        here = side * turn > 0.0
+        off[here] = np.clip(tone - smooth, -S.most, S.most)[row[here]]
+    share = np.clip((np.abs(turn) - S.cut) / S.even, 0.0, 1.0)[:, None]
+    return np.asarray(np.clip(colors * np.exp(share * off), 0.0, 1.0))
 
 
 def hem_distance(
@@ -104,7 +129,7 @@ def _places(triangle: IntArray, bary: FloatArray, faces: IntArray) -> tuple[Floa
     return ring, np.mod(turn + np.pi, 2 * np.pi) - np.pi
 
 
-def _mirrored(ring: FloatArray, turn: FloatArray, grid: FloatArray) -> FloatArray:
+def _turned_back(ring: FloatArray, turn: FloatArray, grid: FloatArray) -> FloatArray:
     """[N] angles within the cuts whose colours the places take."""
     fine = np.linspace(-np.pi, np.pi, 2 * COLUMNS + 1)
     column = np.mod(fine, 2 * np.pi) / (2 * np.pi) * COLUMNS
@@ -118,12 +143,13 @@ def _mirrored(ring: FloatArray, turn: FloatArray, grid: FloatArray) -> FloatArra
     arc = np.concatenate([np.zeros((RINGS, 1)), np.cumsum(steps, 1)], 1)
     table = np.empty_like(arc)
     for r in range(RINGS):
-        zero, left, right = (np.interp(a, fine, arc[r]) for a in (0.0, -S.cut, S.cut))
         table[r] = fine
-        for cut, end, past in ((right, arc[r, -1], fine > S.cut), (left, arc[r, 0], fine < -S.cut)):
-            # Beyond the cut the way goes back to the middle of the front, evenly stretched.
+        for side, end in ((1.0, arc[r, -1]), (-1.0, arc[r, 0])):
+            cut, front = (np.interp(side * a, fine, arc[r]) for a in (S.cut, S.middle))
+            past = side * fine > S.cut
+            # Beyond the cut the way goes back towards the middle of the front, evenly stretched.
             share = (arc[r, past] - cut) / (end - cut)
-            table[r, past] = np.interp(cut + share * (zero - cut), arc[r], fine)
+            table[r, past] = np.interp(cut + share * (front - cut), arc[r], fine)
     x = (turn + np.pi) / (2 * np.pi) * (len(fine) - 1)
     out: FloatArray = ndimage.map_coordinates(table, [ring, x], order=1, mode="nearest")
     return np.asarray(np.clip(out, -S.cut, S.cut))
@@ -144,7 +170,14 @@ def _front(grid: FloatArray, label: int, view: PhotoView) -> tuple[FloatArray, B
     points = np.stack([ndimage.map_coordinates(closed[..., k], at, order=1) for k in range(3)], -1)
     xy, _ = project(points.reshape(-1, 3), view.camera)
     regions = view.regions
-    own = erode((regions.label == label) & view.sheets[0].visible & (view.alpha > 0.95), 1)
+    arms = np.isin(regions.group, ARMS) & regions.mask
+    skirt = (regions.label == label) & ~arms
+    if arms.any():  # a cuff beside an arm is the sleeve's
+        beside = skirt & (measure_depth(~arms) < S.beside_arm * regions.unit)
+        cloth = fabric_lab(most_common_color(view.colors[skirt])) if skirt.any() else 0.0
+        away = np.linalg.norm(fabric_lab(view.colors[beside]) - cloth, axis=-1)
+        skirt[beside] = away < S.cuff
+    own = erode(skirt & view.sheets[0].visible & (view.alpha > 0.95), 1)
     size = [view.camera.width - 1, view.camera.height - 1]
     pixel = np.clip(xy.astype(int), 0, size)
     known = own[pixel[:, 1], pixel[:, 0]].reshape(height, width)

@@ -26,6 +26,7 @@ from .skirt_skinning import COLUMNS, RINGS
 class SkirtWearerSettings:
     """Where a skirt meets its wearer."""
 
+    trousers: float = 0.03  # metres that they stand off the legs beyond its hem, at most
     hem_shown: float = 0.8  # of the skirt's length from which on what legs wear below may be seen
     hem_reach: float = 0.10  # metres below the hem that are labelled from farther down
     hem_source: float = 0.07  # metres farther down that those labels are read from
@@ -81,6 +82,7 @@ def attach_skirt(
     count = len(body.v_template)
     points = np.asarray(vertices[count:], np.float64)
     dressed = tuck_under_skirt(dressed, vertices[:count], skirt.under)
+    dressed = tuck_under_skirt(dressed, vertices[:count], skirt.beyond, S.trousers)
     cloth = np.eye(len(LABELS))[skirt.label]
     return SkirtWearer(
         bare=body,

@@ -25,6 +25,8 @@ class PoseDetectorSettings:
     """How the body network looks."""
 
     crop_factor: float = 1.25  # crop over the circle around a person
+    closer: tuple[float, ...] = (1.0, 0.75, 0.55)  # sizes of the looks under a face, in turn
+    with_face: float = 0.3  # least score of a body under a face that nobody else has
     heatmap_window: int = 3  # heatmap pixels around a point
     heatmap_min_confidence: float = 0.5  # 0..1
     head_share: float = 0.45  # of a silhouette's height that is head and neck in a close portrait
@@ -107,7 +109,7 @@ class PoseDetector:
                 break
         for keypoints in faces:
             if not any(_has_face(raw, keypoints) for raw in found):
-                self._add(rgb, _roi_from_face(keypoints), threshold, found)
+                self._add_under(rgb, keypoints, min(threshold, S.with_face), found)
         found.sort(key=lambda raw: -raw.score)
         return [self._person(rgb, raw) for raw in found]
 
@@ -176,6 +178,32 @@ class PoseDetector:
             if raw.score < threshold:
                 return
             raw = self._look(rgb, raw.next_roi)
+        self._keep(rgb, raw, threshold, found)
+
+    def _add_under(
+        self, rgb: FloatArray, face: FloatArray, threshold: float, found: list[_Raw]
+    ) -> None:
+        """Looks for the body of a ``face`` [6, 2], and keeps it if it is new.
+
+        Among others a closer look finds it, and the next one must not pass on to a neighbour.
+        """
+        whole = _roi_from_face(face)
+        eyes = face[:2].mean(0)
+        for closer in S.closer:
+            x, y = eyes + closer * (np.array(whole.center) - eyes)
+            raw = self._look(rgb, Roi((float(x), float(y)), closer * whole.size, whole.angle))
+            if raw.score < threshold or not _has_face(raw, face):
+                continue
+            for _ in range(2):
+                again = self._look(rgb, raw.next_roi)
+                if again.score < threshold or not _has_face(again, face):
+                    break
+                raw = again
+            self._keep(rgb, raw, threshold, found)
+            return
+
+    def _keep(self, rgb: FloatArray, raw: _Raw, threshold: float, found: list[_Raw]) -> None:
+        """Adds a person that is sure enough, and new, seen once more in the mirror."""
         if raw.score < threshold or any(_same_person(raw, other) for other in found):
             return
         found.append(_mean_of_both(raw, self._look(rgb, raw.roi, mirrored=True)))

@@ -11,8 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from ...core.landmark_names import POSE_BONES
 from ...core.settings import register_settings
 from ...core.types import FloatArray
 from ...imaging.resize import affine_crop, fit_size, resize
@@ -29,6 +31,7 @@ class MaskSettings:
     shrink: float = 1.0  # slack inwards in pixels of the body network's 256² mask
     grow: float = 5.0  # slack outwards
     head_views: tuple[float, float] = (6.0, 4.5)  # sides of head crops, ear to ear = 1
+    soft: float = 6.0  # the same, over which a pixel passes to the person whose bones are nearer
     trust_from: float = 0.055  # share of the body's square in view: below, ignored
     trust_to: float = 0.09  # above, its mask is trusted
 
@@ -64,9 +67,13 @@ def person_mask(
     share = 0.8 * trust * (1 - around_head)
     edge = edge + share * (body - edge)
     mask = np.clip(edge, low, np.maximum(low, high))
+    bones = _distance_to_bones(person, scale, body.shape) if others else body
     for other in others:
         theirs = resize(other.mask, small_width, small_height, "area")
         mask = mask * (body + 0.05) / (np.maximum(body, theirs) + 0.05)
+        # What both bodies claim is the one's whose bones are nearer.
+        farther = (bones - _distance_to_bones(other, scale, body.shape)) / (S.soft * unit)
+        mask = mask * (1.0 - np.minimum(body, theirs) * np.clip(farther, 0.0, 1.0))
     mask = _main_part(mask.astype(np.float32), person, scale)
     return resize(mask, width, height, "bilinear")
 
@@ -157,6 +164,20 @@ def _around_head(width: int, height: int, person: DetectedPerson, scale: float) 
     y, x = np.indices((height, width)) + 0.5
     distance = np.hypot(x - head[:, 0].mean(), y - head[:, 1].mean())
     return np.asarray(np.clip(3.5 - distance / size, 0, 1), np.float32)
+
+
+def _distance_to_bones(person: DetectedPerson, scale: float, shape: tuple[int, ...]) -> FloatArray:
+    """[height, width] pixels from each pixel to the nearest bone of a body, or to its face."""
+    points = person.landmarks * scale
+    canvas = Image.new("1", shape[::-1], 1)
+    draw = ImageDraw.Draw(canvas)
+    for a, b in POSE_BONES:
+        draw.line([*points[a], *points[b]], fill=0)
+    draw.line([tuple(point) for point in points[HEAD_POINTS]], fill=0)
+    apart = np.asarray(canvas)
+    if apart.all():  # the picture shows none of them
+        return np.full(shape, np.hypot(*shape))
+    return np.asarray(ndimage.distance_transform_edt(apart))
 
 
 def _main_part(mask: FloatArray, person: DetectedPerson, scale: float) -> FloatArray:

@@ -21,7 +21,7 @@ from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.limb_grid import LimbGrid
-from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, LEFT_LEG, TORSO, vertex_groups
 from scipy import ndimage
 
 from .test_lift_colors import SKIN_TONE, from_the_left
@@ -165,7 +165,8 @@ def dressed_person(
         label=labels,
         skin=labels == SKIN,
         hair=nothing,
-        group=np.where(mask, 0, -1),
+        group=np.where(labels == LOWER, LEFT_LEG, np.where(mask, TORSO, -1)),
+        face=nothing,
         skin_color=0.75 * SKIN_TONE,
         unit=8.0,
     )
@@ -282,8 +283,46 @@ def test_unseen_trousers_of_an_orange_suit_are_not_its_black_ring() -> None:
     assert 0.15 < trousers.mean() < 0.3
     for black in (0.05, 0.0):
         view.colors = np.full((40, 40, 3), black)
-        assert default_albedo(LOWER, view).mean() == pytest.approx(0.13)  # folds show on it
+        assert default_albedo(LOWER, view).mean() == pytest.approx(0.07)  # folds show on it
+    navy = np.array([0.05, 0.06, 0.12])
+    view.colors = np.tile(navy, (40, 40, 1))
+    suit = default_albedo(LOWER, view)  # jacket and trousers are one suit
+    assert suit.mean() == pytest.approx(1.3 * navy.mean())
+    assert suit[2] > 1.5 * suit[0]
     assert 0.05 < default_albedo(SHOES, view).mean() < 0.1
+
+
+def test_a_glimpse_of_a_purple_stripe_makes_no_purple_trousers(
+    body: Body, samples: SurfaceSamples
+) -> None:
+    """The frame ends at the hips: what is called trousers there is the shirt's last stripe."""
+    person, view = dressed_person(body, samples)
+    legs, known = person["label"] == LOWER, person["known"].copy()
+    height = person["rest"][:, 1]
+    top = np.quantile(height[legs & known], 0.93)
+    glimpse = legs & known & (height > top)
+    assert 40 < glimpse.sum() < 0.06 * legs.sum()
+    known &= ~legs | glimpse
+    color = np.where((legs & known)[:, None], [0.55, 0.12, 0.12], person["color"])
+    shown = view.regions.label == LOWER
+    view.regions.mask = view.regions.mask & ~shown
+    for torso, red in ((view.colors, False), (np.full_like(view.colors, 0.4), True)):
+        view.colors = torso
+        out, _ = complete_texels(
+            person["points"],
+            person["normals"],
+            person["label"],
+            known,
+            color,
+            np.full(len(samples.triangle), 0.004),
+            samples,
+            body,
+            vertex_occlusion(body),
+            view,
+        )
+        below = legs & (height < top - 0.3)
+        r, g, b = np.median(out[below], axis=0)
+        assert (r > 2.0 * max(g, b)) == red
 
 
 def test_folds_have_a_usual_contrast_where_none_are_seen_and_a_greatest() -> None:

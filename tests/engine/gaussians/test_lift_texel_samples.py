@@ -69,13 +69,16 @@ def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside(
     limb = np.isin(np.array(body.part_names)[body.face_part], ["arm", "leg"])
     usual = fineness / np.where(limb, S.coarser_limb, 1.0)
     names = np.array(body.part_names)[body.face_part]
-    coarser = np.select([names == "leg", names == "foot"], [S.coarser_legs, 1.0], S.coarser_outside)
+    coarser = np.select(
+        [names == "leg", names == "foot"], [S.coarser_legs, S.coarser_feet], S.coarser_outside
+    )
     inner_leg = (names == "leg") & ~np.isin(body.f, body.f[names == "foot"]).any(1)
     plain_below = below & (inner_leg | ~np.isin(names, ["leg", "foot"]))
     plain_below &= ~((names != "leg") & np.isin(body.f, body.f[names == "leg"]).any(1))
     assert plain_below.any()
     np.testing.assert_allclose(cut[plain_below], (coarser * usual)[plain_below])
-    np.testing.assert_allclose(cut[below & (names == "foot")], usual[below & (names == "foot")])
+    feet = below & (names == "foot")
+    np.testing.assert_allclose(cut[feet], S.coarser_feet * usual[feet])
     dressed = np.where(body.v_template[:, :1] > 0.1, np.eye(len(LABELS))[[UPPER]], bare)
     finer = texel_fineness(body, vertices, dressed, nothing, wide)  # type: ignore[arg-type]
     over = dressed[body.f, SKIN]
