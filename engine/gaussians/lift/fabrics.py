@@ -190,7 +190,14 @@ def _shades_joined(lab: FloatArray, weight: FloatArray, centres: FloatArray) -> 
 
 
 def fabric_lab(colors: FloatArray) -> FloatArray:
-    """Return colours [..., 3] (0..1) as L*a*b* with half of the lightness, for comparing."""
+    """Convert colours to L*a*b* with half of the lightness, for comparing cloth.
+
+    Args:
+        colors: [..., 3] sRGB 0..1; what lies outside is clipped.
+
+    Returns:
+        [..., 3] half of L*, a*, b*.
+    """
     return np.asarray(rgb_to_lab(np.clip(colors, 0.0, 1.0)) * SCALE)
 
 

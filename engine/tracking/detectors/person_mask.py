@@ -67,12 +67,13 @@ def person_mask(
     share = 0.8 * trust * (1 - around_head)
     edge = edge + share * (body - edge)
     mask = np.clip(edge, low, np.maximum(low, high))
-    bones = _distance_to_bones(person, scale, body.shape) if others else body
+    bones = _distance_to_bones(person, scale, small_height, small_width) if others else body
     for other in others:
         theirs = resize(other.mask, small_width, small_height, "area")
         mask = mask * (body + 0.05) / (np.maximum(body, theirs) + 0.05)
         # What both bodies claim is the one's whose bones are nearer.
-        farther = (bones - _distance_to_bones(other, scale, body.shape)) / (S.soft * unit)
+        theirs_apart = _distance_to_bones(other, scale, small_height, small_width)
+        farther = (bones - theirs_apart) / (S.soft * unit)
         mask = mask * (1.0 - np.minimum(body, theirs) * np.clip(farther, 0.0, 1.0))
     mask = _main_part(mask.astype(np.float32), person, scale)
     return resize(mask, width, height, "bilinear")
@@ -166,17 +167,17 @@ def _around_head(width: int, height: int, person: DetectedPerson, scale: float) 
     return np.asarray(np.clip(3.5 - distance / size, 0, 1), np.float32)
 
 
-def _distance_to_bones(person: DetectedPerson, scale: float, shape: tuple[int, ...]) -> FloatArray:
+def _distance_to_bones(person: DetectedPerson, scale: float, height: int, width: int) -> FloatArray:
     """[height, width] pixels from each pixel to the nearest bone of a body, or to its face."""
     points = person.landmarks * scale
-    canvas = Image.new("1", shape[::-1], 1)
+    canvas = Image.new("1", (width, height), 1)
     draw = ImageDraw.Draw(canvas)
     for a, b in POSE_BONES:
         draw.line([*points[a], *points[b]], fill=0)
     draw.line([tuple(point) for point in points[HEAD_POINTS]], fill=0)
     apart = np.asarray(canvas)
     if apart.all():  # the picture shows none of them
-        return np.full(shape, np.hypot(*shape))
+        return np.full((height, width), np.hypot(height, width))
     return np.asarray(ndimage.distance_transform_edt(apart))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from likeness.engine.imaging.resize import resize
 from likeness.engine.tracking import extract_detectors
 from likeness.engine.tracking.detectors import DetectedPerson, Detectors, Roi
 from likeness.engine.tracking.detectors.eye_contours import LEFT_EYE, RIGHT_EYE
+from likeness.engine.tracking.detectors.person_mask import person_mask
 from likeness.engine.tracking.detectors.roi import bounding_roi, invert_affine, transform_points
 from likeness.engine.tracking.detectors.ssd import (
     Detection,
@@ -189,6 +192,29 @@ def test_masks_know_face_from_wall(
         assert soft[60, 400] < 0.1
     # The helmet beside her is held, not worn.
     assert mask[440, 400] < 0.5
+
+
+def test_a_pixel_that_both_bodies_claim_is_the_nearer_ones(person: DetectedPerson) -> None:
+    """Two people side by side, of which the body network shows one mask."""
+    width, height = 400, 300
+    points = np.zeros((33, 2))
+    points[:11] = np.stack([np.linspace(88.0, 112.0, 11), np.full(11, 45.0)], 1)
+    points[[11, 13, 15]] = [[120.0, 90.0], [125.0, 140.0], [125.0, 190.0]]
+    points[[12, 14, 16]] = [[80.0, 90.0], [75.0, 140.0], [75.0, 190.0]]
+    points[[23, 25, 27]] = [[112.0, 190.0], [112.0, 240.0], [112.0, 290.0]]
+    points[[24, 26, 28]] = [[88.0, 190.0], [88.0, 240.0], [88.0, 290.0]]
+    both = np.zeros((height, width), np.float32)
+    both[30:, 60:260] = 1.0
+    left = replace(person, landmarks=points, mask=both, roi=Roi((200.0, 150.0), 400.0))
+    right = replace(left, landmarks=points + np.array([120.0, 0.0]))
+    selfie = SimpleNamespace(look=lambda rgb, roi: np.ones((256, 256), np.float32))
+    picture = np.zeros((height, width, 3), np.float32)
+    alone = person_mask(picture, left, [], selfie)  # type: ignore[arg-type]
+    parted = person_mask(picture, left, [right], selfie)  # type: ignore[arg-type]
+    for row in (110, 180):
+        assert alone[row, 220] > 0.9
+        assert parted[row, 100] > 0.9
+        assert parted[row, 220] < 0.1
 
 
 def test_missing_and_broken_models_name_the_command(tmp_path: Path, photo: np.ndarray) -> None:
