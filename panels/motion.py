@@ -8,6 +8,7 @@ import bpy
 
 from ..addon.motion import motion_list
 from ..addon.motion.motion_requests import read_notes
+from ..addon.motion.swing import has_swing
 from ..addon.scene.avatar_objects import find_avatar
 from .base import AvatarPanel, draw_wrapped
 
@@ -28,6 +29,10 @@ class MotionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column.operator("likeness.follow_face", icon="VIEW_CAMERA")
         column.operator("likeness.retarget_armature", icon="ARMATURE_DATA")
         _draw_list(layout, avatar.armature)
+        row = layout.row(align=True)
+        row.operator("likeness.add_secondary_motion", text="Secondary Motion", icon="MOD_CLOTH")
+        if has_swing(avatar.armature):
+            row.operator("likeness.remove_secondary_motion", text="", icon="TRASH")
         for note in read_notes(avatar.armature):
             draw_wrapped(layout, context, note, "INFO")
         column = layout.column(align=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STILL_SIZE = 768
 
-_OF_MOTIONS = ("start", "end", "every", "speed", "up")
+_OF_MOTIONS = ("start", "end", "every", "speed", "up", "swing")
 _OF_CLIPS = ("fps", *_OF_MOTIONS)
 _OF_TURNTABLES = ("turns", "seconds")
 _OF_FREE_CAMERAS = ("yaw", "pitch", "focus")

@@ -18,6 +18,7 @@ from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray, LikenessE
 from .. import keys
 from ..rig.bone_names import RigBones, bone_path
 from ..rig.control_names import FACE, IK, LOOK
+from ..rig.swing_bones import rest_swing_bones
 from ..scene.axes import points_to_blender
 from ..scene.body_object import expression_names
 from .bone_pose import PELVIS, channel_poses, get_rest_axes, pose_channels
@@ -225,6 +226,7 @@ def _give(
         if _turning(armature, joint) in paths:  # whatever mode the user has set
             RigBones(armature)[joint].rotation_mode = "QUATERNION"
     release_controls(armature)
+    rest_swing_bones(armature)
     if options.scene_rate:
         set_rate(scene, float(motion.frame_rate))
     last = options.start + len(motion) - 1

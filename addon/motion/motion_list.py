@@ -10,6 +10,7 @@ import numpy as np
 from ...engine.core.types import LikenessError
 from .. import keys
 from ..rig.control_names import COG, FACE, ROOT
+from ..rig.swing_bones import rest_swing_bones
 from .actions import CONSTANT, LINEAR, find_channelbag, find_current_channelbag, set_keys
 
 _FACE_WORDS = (FACE, "jaw", "eye")
@@ -77,6 +78,7 @@ def use_motion(armature: Any, action: Any | None, scene: Any) -> None:
     for track in data.nla_tracks:
         track.mute = action is not None
     data.action = action
+    rest_swing_bones(armature)
     strips = [strip for track in data.nla_tracks for strip in track.strips]
     if action is not None:
         remember_motion(armature, action)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...engine.body import Body
 from ...engine.body.expression_limits import LID_FADE, PRESSED, find_limits
-from ...engine.core.types import JOINT_NAMES, FloatArray
+from ...engine.core.types import JOINT_NAMES, FloatArray, IntArray
 from ..rig.control_names import FACE
 from ..rig.correctives import add_correctives
 from ..rig.drivers import add_property, drive
@@ -134,17 +134,22 @@ def _add_uv(mesh: Any, body: Body) -> None:
 
 
 def _add_weights(obj: Any, weights: FloatArray) -> Generator[None, None, None]:
-    """Add one vertex group per joint, with vertices of equal weight in one call, for speed."""
+    """Add one vertex group per joint."""
     for joint, name in enumerate(JOINT_NAMES):
         group = obj.vertex_groups.new(name=name)
         held = np.flatnonzero(weights[:, joint] > WEIGHT_FLOOR)
-        values, which = np.unique(weights[held, joint], return_inverse=True)
-        order = np.argsort(which, kind="stable")
-        members = np.split(held[order], np.flatnonzero(np.diff(which[order])) + 1)
-        for value, vertices in zip(values.tolist(), members):
-            group.add(vertices.tolist(), value, "REPLACE")
+        fill_group(group, held, weights[held, joint])
         if joint % _JOINTS_PER_SLICE == 0:
             yield
+
+
+def fill_group(group: Any, vertices: IntArray, weights: FloatArray) -> None:
+    """Set the weights [n] of vertices in a group; those of equal weight in one call, for speed."""
+    values, which = np.unique(weights, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    members = np.split(vertices[order], np.flatnonzero(np.diff(which[order])) + 1)
+    for value, rows in zip(values.tolist(), members):
+        group.add(rows.tolist(), value, "REPLACE")
 
 
 def _add_expressions(

@@ -59,22 +59,30 @@ def make_scene_avatar(avatar: Avatar, photo: Path | None = None) -> SceneAvatar:
             "of its network, which only the engine's own renderer has.",
             stacklevel=2,
         )
+    alone = _without_splats(avatar)
+    from ..core.threads import start_thread  # late: numba
+
+    def pack() -> tuple[bytes, bytes | None]:
+        return pack_avatar(alone), None if photo is None else _jpeg(photo)
+
+    packed = start_thread(pack)
+    splats = make_splat_mesh(avatar)
+    return SceneAvatar(alone, splats, *packed.result())
+
+
+def _without_splats(avatar: Avatar) -> Avatar:
     nothing = slice(0, 0)
-    alone = replace(
+    return replace(
         avatar,
         gaussians=avatar.gaussians.take(nothing),
         lod_start=None,
         attributes=tuple(one.take(nothing) for one in avatar.attributes),
     )
-    from ..core.threads import start_thread  # late: numba
 
-    def pack() -> tuple[bytes, bytes | None]:
-        kept = zlib.compress(avatar_to_bytes(alone), 6)
-        return kept, None if photo is None else _jpeg(photo)
 
-    packed = start_thread(pack)
-    splats = make_splat_mesh(avatar)
-    return SceneAvatar(alone, splats, *packed.result())
+def pack_avatar(avatar: Avatar) -> bytes:
+    """Return an avatar without its Gaussians as :attr:`SceneAvatar.kept`."""
+    return zlib.compress(avatar_to_bytes(_without_splats(avatar)), 6)
 
 
 def unpack_avatar(kept: bytes, source: str) -> Avatar:

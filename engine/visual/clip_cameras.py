@@ -261,6 +261,7 @@ def render_frames(
     background: FloatArray | None,
     backend: str = "cpu",
     draw: DrawPicture | None = None,
+    surface: Callable[[int], FloatArray] | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
     """Render one picture for each camera.
 
@@ -271,6 +272,8 @@ def render_frames(
         background: [3] 0..1, or None for a transparent one.
         backend: of :func:`render.rasterize`.
         draw: what draws instead of the rasteriser alone.
+        surface: from a frame to the body's vertices [V, 3], world space, metres, where more than
+            its pose moves them.
 
     Yields:
         [H, W, 3] uint8, or [H, W, 4] with straight alpha.
@@ -278,7 +281,7 @@ def render_frames(
     gaussians = None
     for k, camera in enumerate(cameras):
         if gaussians is None or len(poses) > 1:
-            vertices, _ = avatar.body.vertices(poses[k])
+            vertices = avatar.body.vertices(poses[k])[0] if surface is None else surface(k)
             gaussians = place_gaussians(avatar.gaussians, vertices, avatar.body)
         if draw is None:
             drawn = render_camera(gaussians, camera, background, backend)

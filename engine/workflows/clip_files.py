@@ -26,6 +26,7 @@ from ..core.types import (
 )
 from ..core.upright import camera_at
 from ..files.folders import make_parents
+from ..gaussians.swing_rig import make_swing_rig
 from ..imaging.image_sequence import ImageSequenceWriter, NumberedFiles, parse_numbered
 from ..imaging.resize import fit_size
 from ..imaging.video import import_av
@@ -39,6 +40,8 @@ from ..motion.motion_source import measure_source_body
 from ..motion.prepare_motion import motion_from_poses
 from ..motion.retarget import retarget_motion
 from ..motion.smplx_keys import Arrays, standardize_keys
+from ..motion.swing import swing_vertices
+from ..motion.swing_options import SwingOptions
 from ..visual.clip_cameras import (
     DEFAULT_FOCUS,
     FOLLOW_SECONDS,
@@ -100,6 +103,9 @@ def render_clip(
     """
     notes: list[str] = []
     check_light(options.light is not None, options.refiner, options.polish)
+    rig = None
+    if options.swing:
+        avatar, rig, _ = make_swing_rig(avatar)
     draw = finished_drawing(avatar, options.refiner, options.polish)
     light = None
     if options.light is not None:
@@ -125,7 +131,12 @@ def render_clip(
         if names is None
         else ImageSequenceWriter(names, width, height, alpha=alpha)
     )
-    drawn = render_frames(avatar, poses, cameras, options.background, options.backend, draw)
+    surface = None
+    if rig is not None and motion is not None:
+        springs = SwingOptions(amount=options.swing)
+        surface = swing_vertices(rig, poses, rate, springs, motion.shot)
+    how_drawn = options.background, options.backend, draw, surface
+    drawn = render_frames(avatar, poses, cameras, *how_drawn)
     with make_parents(out if names is None else names.pattern), writer:
         for number, picture in enumerate(drawn, 1):
             writer.write(picture)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..core.options import check_options, option
 from ..formats.vrm_options import VrmOptions as VrmOptions
+from ..motion.swing_options import SwingOptions as SwingOptions
 from ..pipeline.options import (
     camera_pitch_option,
     estimator_option,
@@ -159,6 +160,7 @@ class ClipOptions:
         fps: frames a second of the clip; None for the motion's own, or 30.
         speed: 0.5 is slow motion.
         up: ``y``, ``z`` or ``-y``, or ``auto`` to guess it from the motion.
+        swing: how far long hair and skirts swing with the motion (docs/swing.md).
         camera: one of ``CAMERAS``: a fixed one that holds the whole clip, one that follows, the
             photo's, or the motion's own.
         yaw: degrees by which a ``fixed`` or ``follow`` camera stands to the body's left.
@@ -226,6 +228,15 @@ class ClipOptions:
         help="Axis of the motion file that points up: z in AMASS, -y in many trackers' files; "
         "guessed from the motion if not given.",
         choices=("auto", "y", "z", "-y"),
+    )
+    swing: float = option(
+        0.0,
+        help="Factor of how far long hair and skirts swing with the motion; 0: they keep to the "
+        "body.",
+        metavar="FACTOR",
+        min=0,
+        max=3,
+        show_default=True,
     )
     camera: str = option(
         "fixed",
