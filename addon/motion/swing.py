@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import bpy
@@ -54,8 +55,8 @@ def bake_swing(
         The number of keyed bones, by the generator.
 
     Raises:
-        LikenessError: The avatar has neither long hair nor a skirt, nothing moves it, or it cannot
-            be changed.
+        LikenessError: The avatar has neither long hair nor a skirt, the range has a single frame,
+            or the avatar cannot be changed.
     """
     armature, scene = objects.armature, context.scene
     check_can_swing(objects)
@@ -65,6 +66,27 @@ def bake_swing(
         raise LikenessError(
             "The scene's range has a single frame.", "Set its start and end to those of the motion."
         )
+    with _unevaluated(objects.splats):
+        count = yield from _bake(objects, options, context, frames, cyclic)
+    scene.frame_set(scene.frame_current)
+    return count
+
+
+@contextmanager
+def _unevaluated(splats: Any) -> Iterator[None]:
+    """Keep Blender from moving the splats between the slices."""
+    hidden = splats.hide_viewport
+    splats.hide_viewport = True
+    try:
+        yield
+    finally:
+        splats.hide_viewport = hidden
+
+
+def _bake(
+    objects: AvatarObjects, options: SwingOptions, context: Any, frames: range, cyclic: bool
+) -> Generator[None, None, int]:
+    armature = objects.armature
     clear_swing(objects, context)
     yield
     avatar = read_swing_avatar(objects)
@@ -84,11 +106,9 @@ def bake_swing(
     def swing() -> FloatArray:
         return _channels(armature_rest, worlds, joints, rig, options, rate, cyclic)
 
-    rate, armature_rest = get_frame_rate(scene), _Rest(armature, rig)
+    rate, armature_rest = get_frame_rate(context.scene), _Rest(armature, rig)
     basis = yield from _in_thread(swing)
-    count = yield from _write(armature, rig, np.array(frames, float), basis, cyclic)
-    scene.frame_set(scene.frame_current)
-    return count
+    return (yield from _write(armature, rig, np.array(frames, float), basis, cyclic))
 
 
 def clear_swing(objects: AvatarObjects, context: Any) -> None:

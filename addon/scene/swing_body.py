@@ -88,7 +88,9 @@ def add_swing(
     enter_object_mode(context)
     if len(binding.source):
         _copy_vertices(objects.body, rig, binding, context)
+        yield
         _bind_splats(objects.splats.data, rig, binding)
+        yield
         data = objects.body.data
         del data[keys.PERSON]  # Blender would cut new bytes at the length of the old
         data[keys.PERSON] = kept
