@@ -71,6 +71,9 @@ class SwingRigSettings:
 
 S = register_settings("swing.rig", SwingRigSettings())
 
+_MISTAKEN = ("unknown", "skin", "beard", "upper")
+"""Parts that hair on the nape is taken for at its edges."""
+
 
 @dataclass(frozen=True)
 class SwingGroup:
@@ -325,11 +328,11 @@ def _find_hair(
 
 
 def _is_hair(avatar: Avatar) -> BoolArray:
-    """[N] which splats are hair; in files without parts, those that the nape holds."""
+    """[N] which splats are hair: by their part, or because the nape holds them."""
     part = avatar.gaussians.part
-    if part.any():
-        return np.asarray(part == PARTS.index("hair"))
-    return np.asarray(piece_triangles(avatar.body, NAPE)[avatar.gaussians.triangle])
+    on_nape = piece_triangles(avatar.body, NAPE)[avatar.gaussians.triangle]
+    maybe = np.isin(part, [PARTS.index(name) for name in _MISTAKEN])
+    return np.asarray((part == PARTS.index("hair")) | on_nape & maybe)
 
 
 def _hangs_from_scalp(means: FloatArray, hair: BoolArray, top: float) -> BoolArray:

@@ -12,7 +12,7 @@ import people
 from hair import with_hair
 from likeness.addon.motion import motion_list
 from likeness.addon.motion.actions import create_channelbag, find_channelbag, write_curves
-from likeness.addon.rig.bone_names import bone_path
+from likeness.addon.rig.bone_names import add_ends, bone_path
 from likeness.addon.rig.swing_bones import swing_bone, swing_bones
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, find_avatar
 from likeness.addon.scene.axes import points_to_engine, rotations_to_engine
@@ -41,26 +41,32 @@ def several(checks: list[str], folder: str) -> dict[str, Any]:
     return answers
 
 
-def person() -> tuple[Avatar, AvatarObjects]:
-    """Someone in a skirt with long hair, in a new scene, who moves."""
+def person(loop: bool = False) -> tuple[Avatar, AvatarObjects]:
+    """Someone in a skirt with long hair, in a new scene, who moves.
+
+    Args:
+        loop: the last frame equals the first, and bones are named ``hip.L``.
+    """
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     scene.render.fps, scene.frame_start, scene.frame_end = RATE, 1, FRAMES
     avatar = with_hair(people.with_skirt(people.random_avatar(0, count=300)))
     objects = build_scene(avatar, "Person")
-    move(objects)
+    if loop:
+        add_ends(objects.armature)
+    move(objects, 2 * np.pi / (FRAMES - 1) if loop else 1 / 3)
     return avatar, objects
 
 
-def move(objects: AvatarObjects) -> None:
-    """An action that turns some joints and moves the pelvis."""
+def move(objects: AvatarObjects, rate: float) -> None:
+    """An action that turns some joints and moves the pelvis, ``rate`` radians in a frame."""
     armature = objects.armature
     action = bpy.data.actions.new("Moves")
     slot, bag = create_channelbag(action, armature.name)
     data = armature.animation_data_create()
     frames = np.arange(1, FRAMES + 1, dtype=float)
     kinds = np.ones(FRAMES, np.int32)
-    wave = np.sin(frames / 3.0)[:, None]
+    wave = np.sin(rate * (frames - 1.0))[:, None]
     for bone, axis in (("head", 2), ("spine2", 1), ("left_hip", 1), ("pelvis", 3)):
         quats = np.zeros((FRAMES, 4))
         quats[:, [0]], quats[:, [axis]] = np.cos(0.25 * wave), np.sin(0.25 * wave)
@@ -213,6 +219,26 @@ def elsewhere(folder: str) -> dict[str, Any]:
     except RuntimeError as error:
         message = str(error)
     return {"moved": moved, "still": still, "strips": strips, "linked": off, "message": message}
+
+
+def loops(folder: str) -> dict[str, Any]:
+    """A cyclic motion, on a rig whose bones are named ``hip.L``."""
+    _, objects = person(loop=True)
+    action = objects.armature.animation_data.action
+    action.use_frame_range = action.use_cyclic = True
+    action.frame_start, action.frame_end = 1.0, float(FRAMES)
+    bag = find_channelbag(action, action.slots[0])
+    bpy.ops.likeness.add_secondary_motion()
+    made = [curve for curve in bag.fcurves if '"swing ' in curve.data_path]
+    jumps = [abs(curve.evaluate(1.0) - curve.evaluate(FRAMES)) for curve in made]
+    sizes = [np.ptp([curve.evaluate(f) for f in range(1, FRAMES + 1)]) for curve in made]
+    later = [abs(curve.evaluate(5.0) - curve.evaluate(FRAMES + 4.0)) for curve in made]
+    return {
+        "curves": len(made),
+        "jump": float(max(jumps) / max(sizes)),
+        "later": float(max(later)),
+        "modifiers": sorted({len(curve.modifiers) for curve in made}),
+    }
 
 
 def refuses(folder: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ def swing(blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the checks find, in one process."""
     folder = str(tmp_path_factory.mktemp("swing"))
     answers: dict[str, Any] = blender(
-        "swing_checks", "several", checks=["agrees", "elsewhere", "refuses"], folder=folder
+        "swing_checks", "several", checks=["agrees", "elsewhere", "loops", "refuses"], folder=folder
     )
     return answers
 
@@ -55,6 +55,14 @@ def test_with_other_motions_mixes_and_linked_files(swing) -> None:
     assert out["strips"][-1] == "Secondary Motion"
     assert out["linked"] < 1e-6
     assert "is linked from another file" in out["message"]
+
+
+def test_a_loop_has_no_jump(swing) -> None:
+    out = found(swing, "loops")
+    assert out["curves"] > 100
+    assert out["jump"] < 0.05
+    assert out["later"] < 1e-4
+    assert out["modifiers"] == [1]
 
 
 def test_what_does_not_swing_is_refused_and_unchanged(swing) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ from likeness.addon.cli.main import main
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, LikenessError, Motion
+from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.motion.io import save_motion
 from likeness.engine.workflows import clip_files
 from likeness.engine.workflows.still_files import parse_color
 from PIL import Image
+
+from ...blender.hair import with_hair
 
 BODY = make_synthetic_body()
 SMALL = ["--width", "64", "--height", "64"]
@@ -82,6 +86,33 @@ def test_a_motion_as_video(
     assert frames[0].shape == (80, 66, 3)
     assert np.abs(frames[0][2, 2].astype(int) - [0x33, 0x66, 0x99]).max() <= 3
     assert [path.name for path in out.parent.iterdir()] == ["clip.mp4"]
+
+
+def test_swing_needs_a_motion_and_something_that_swings(
+    avatar: str, motion: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "clip"
+    assert main(["render", avatar, "--swing", "1", "-o", str(out), *SMALL]) == 2
+    assert "--swing goes with --motion" in capsys.readouterr().err
+    command = ["render", avatar, "--motion", motion, "--swing", "1", "-o", str(out), *SMALL]
+    assert main(command) == 2
+    assert "neither long hair nor a skirt" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_swing_moves_hair_in_a_clip(avatar: str, tmp_path: Path) -> None:
+    hairy = tmp_path / "hairy.safetensors"
+    save_avatar(with_hair(load_avatar(Path(avatar))), hairy)
+    starting = tracked()
+    path = np.stack([-0.05 * np.arange(6.0) ** 2, np.zeros(6), np.full(6, -4.0)], -1)
+    save_motion(replace(starting, transl=path), tmp_path / "start.npz", BODY)
+    clips = []
+    for swing in ("0", "2"):
+        command = ["render", str(hairy), "--motion", str(tmp_path / "start.npz"), *SMALL]
+        assert main([*command, "--swing", swing, "-o", str(tmp_path / swing)]) == 0
+        clips.append(pictures(tmp_path / swing))
+    assert len(clips[0]) == len(clips[1]) == 6
+    assert np.abs(clips[0][-1].astype(int) - clips[1][-1]).max() > 20
 
 
 def test_numbered_pictures_are_transparent_and_the_same_each_time(
