@@ -7,20 +7,16 @@ import bpy
 import numpy as np
 
 from ..addon.brush_settings import BrushSettings, TintColor
-from ..addon.properties import get_session
-from ..addon.scene.avatar_objects import (
-    AvatarObjects,
-    find_avatar,
-    get_active_avatar,
-    get_avatar_by_name,
-)
+from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_active_avatar
 from ..addon.scene.part_selection import read_selection
 from ..addon.scene.sculpt_key import set_sculpt
 from ..addon.scene.selection import enter_object_mode
+from ..addon.scene.shadow_proxy import update_proxy
 from ..addon.scene.splat_cage import edit_splats, lay_cage, require_visible, take_moves
 from ..addon.scene.splat_edits import SplatEdits
 from ..addon.viewport import brush_circle
-from ..addon.viewport.splat_brush import DEPTH, BrushView, SplatBrush
+from ..addon.viewport.brush_session import BrushSession, brush_along
+from ..addon.viewport.splat_brush import BrushView
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
 
@@ -85,6 +81,7 @@ class RetouchSplats(TintColor, AvatarOperator, bpy.types.Operator):  # type: ign
             else:
                 edits.tint(rows, np.array(self.color), self.strength)
             edits.write()
+            update_proxy(avatar)
             if self.action == "RESTORE" and editing:
                 lay_cage(avatar, context, rows)
         self.report({"INFO"}, f"Changed {format_count(len(rows), 'splat', 'splats')}")
@@ -100,6 +97,7 @@ class ApplySplatMoves(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
     def change(self, context: Any, avatar: AvatarObjects) -> None:
         with _ObjectMode(context, avatar):
             count = take_moves(avatar, context)
+            update_proxy(avatar)
         self.report({"INFO"}, f"Moved {format_count(count, 'splat', 'splats')}")
 
 
@@ -116,6 +114,7 @@ class RestoreAvatar(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
             count = int(edits.retouch.any(1).sum())
             edits.restore(np.arange(len(edits.retouch)))
             edits.write()
+            update_proxy(avatar)
             set_sculpt(avatar.body, None)
             if editing:
                 lay_cage(avatar, context)
@@ -173,11 +172,9 @@ class BrushSplats(BrushSettings, bpy.types.Operator):  # type: ignore[misc]
         try:
             enter_object_mode(context)
             view, window = (np.reshape(values, (4, 4)) for values in (self.view, self.window))
-            brush = SplatBrush(
-                get_active_avatar(context), context, BrushView(view, window, *self.size)
-            )
-            for point in self.stroke:
-                self._dab(brush, tuple(point.mouse), point.pressure)
+            points = [(tuple(point.mouse), point.pressure) for point in self.stroke]
+            seen = BrushView(view, window, *self.size)
+            brush_along(get_active_avatar(context), context, self, seen, points)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -188,101 +185,23 @@ class BrushSplats(BrushSettings, bpy.types.Operator):  # type: ignore[misc]
             self.report({"ERROR"}, "Use the brush in a 3D view.")
             return {"CANCELLED"}
         try:
-            enter_object_mode(context)
-            avatar = get_active_avatar(context)
-            require_visible(avatar)
-            SplatEdits(avatar)  # whether its splats can be edited at all
+            self._session = BrushSession(self, self.bl_label, context, event)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self._avatar = context.object.name
-        self._brush: SplatBrush | None = None
-        self._take_settings(context)
-        brush_circle.show(self.radius, (event.mouse_x, event.mouse_y))
         context.window_manager.modal_handler_add(self)
-        context.workspace.status_text_set(
-            "Drag to brush, Ctrl Wheel for the radius, Enter or Esc to end"
-        )
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> set[str]:
-        self._take_settings(context)
-        inside = _find_view(context, event)
-        if event.type in {"ESC", "RET", "NUMPAD_ENTER", "RIGHTMOUSE"} and event.value == "PRESS":
-            return self._end(context)
-        if event.type in {"WHEELUPMOUSE", "WHEELDOWNMOUSE"} and event.ctrl:
-            factor = 1.15 if event.type == "WHEELUPMOUSE" else 1 / 1.15
-            get_session(context).brush.radius *= factor
-            self._take_settings(context)
-        elif event.type == "LEFTMOUSE" and event.value == "PRESS" and inside is not None:
-            try:
-                self._begin(context, inside)
-            except LikenessError as error:
-                self.report({"ERROR"}, str(error))
-                return self._end(context)
-            self._touch(event)
-        elif event.type == "LEFTMOUSE" and event.value == "RELEASE" and self._brush is not None:
-            if self._brush.touched:
-                bpy.ops.ed.undo_push(message=self.bl_label)
-            self._brush = None
-        elif event.type == "MOUSEMOVE":
-            if self._brush is not None:
-                self._touch(event)
-            brush_circle.show(self.radius, (event.mouse_x, event.mouse_y))
-        else:
-            return {"PASS_THROUGH"}
-        brush_circle.show(self.radius)
-        return {"RUNNING_MODAL"} if inside is not None or self._brush else {"PASS_THROUGH"}
+        try:
+            return self._session.handle(context, event)
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return self._session.end(context)
 
     def cancel(self, context: Any) -> None:
         """Blender ends the operator, such as when its window closes."""
-        self._end(context)
-
-    def _take_settings(self, context: Any) -> None:
-        """The panel's settings, which may change while the brush is in use."""
-        brush = get_session(context).brush
-        self.radius, self.strength = brush.radius, brush.strength
-        self.color, self.through = brush.color, brush.through
-
-    def _begin(self, context: Any, inside: Any) -> None:
-        region, view = inside
-        objects = get_avatar_by_name(self._avatar)
-        matrices = (np.array(view.view_matrix), np.array(view.window_matrix))
-        self._region = region
-        self._brush = SplatBrush(
-            objects, context, BrushView(*matrices, region.width, region.height)
-        )
-
-    def _touch(self, event: Any) -> None:
-        at = event.mouse_x - self._region.x, event.mouse_y - self._region.y
-        assert self._brush is not None
-        self._dab(self._brush, at, event.pressure)
-
-    def _dab(self, brush: SplatBrush, at: tuple[float, float], pressure: float) -> None:
-        strength = 1.0 if self.action == "MOVE" else self.strength * pressure
-        depth = np.inf if self.through else DEPTH
-        brush.dab(self.action, at, self.radius, strength, np.array(self.color), depth)
-
-    def _end(self, context: Any) -> set[str]:
-        brush_circle.hide()
-        context.workspace.status_text_set(None)
-        return {"FINISHED"}
-
-
-def _find_view(context: Any, event: Any) -> tuple[Any, Any] | None:
-    """The 3D view's region under the mouse and its view, or None."""
-    for area in context.window.screen.areas if context.window is not None else ():
-        if area.type != "VIEW_3D":
-            continue
-        over = [
-            region
-            for region in area.regions
-            if region.x <= event.mouse_x < region.x + region.width
-            and region.y <= event.mouse_y < region.y + region.height
-        ]
-        if over and all(region.type == "WINDOW" for region in over):
-            return over[0], over[0].data or area.spaces.active.region_3d
-    return None
+        self._session.end(context)
 
 
 class _ObjectMode:

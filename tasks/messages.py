@@ -27,6 +27,7 @@ UI_SOURCES = (
     "addon/running.py",
     "addon/scene/render_setup.py",
     "addon/setup_state.py",
+    "addon/viewport/brush_session.py",
     "engine/core/grading.py",
 )
 """Where labels and tooltips are written."""

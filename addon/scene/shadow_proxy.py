@@ -87,6 +87,12 @@ def find_proxy(objects: AvatarObjects) -> Any | None:
     return next((o for o in objects.armature.children if o.get(keys.PART) == PART), None)
 
 
+def update_proxy(objects: AvatarObjects) -> None:
+    """Fit the proxy, if there is one, to splats that were erased, restored or moved."""
+    if find_proxy(objects) is not None:
+        _store_reach(objects)
+
+
 def remove_proxy(objects: AvatarObjects) -> None:
     """Remove the proxy, if there is one."""
     obj = find_proxy(objects)
@@ -122,7 +128,8 @@ def _store_reach(objects: AvatarObjects) -> None:
     ends = np.searchsorted(vertex, np.arange(count + 1))
     number = np.diff(ends)
     row = ends[:-1] + np.minimum((number * _REACH_PERCENTILE / 100).astype(int), number - 1)
-    reach = np.where(number > 0, heights[np.minimum(np.maximum(row, 0), len(heights) - 1)], 0.0)
+    heights = np.append(heights, 0.0)  # of vertices without splats
+    reach = np.where(number > 0, heights[np.where(number > 0, row, -1)], 0.0)
     edges = np.empty(2 * len(body.edges), np.int32)
     body.edges.foreach_get("vertices", edges)
     edges = edges.reshape(-1, 2)

@@ -10,12 +10,13 @@ import bpy
 import likeness
 import numpy as np
 import people
-from likeness.addon.scene import native_splats
+from likeness.addon.scene import native_splats, shadow_proxy
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, find_avatars
 from likeness.addon.scene.grade_nodes import CONTROLS, grade_name
 from likeness.addon.scene.part_selection import select_splats
 from likeness.addon.scene.read_back import read_attribute, read_avatar, scene_camera
 from likeness.addon.scene.selection import select_only
+from likeness.addon.scene.shadow_proxy import REACH_ATTRIBUTE
 from likeness.addon.scene.splat_cage import CAGE
 from likeness.addon.scene.splat_edits import SplatEdits
 from likeness.addon.scene.splat_exchange import exchange_splats_steps
@@ -147,6 +148,19 @@ def retouch(folder: str) -> dict[str, Any]:
     return out
 
 
+def stroke_point(x: float, y: float) -> dict[str, Any]:
+    """A point of a stroke, in pixels, at full pressure."""
+    fields = bpy.types.OperatorStrokeElement.bl_rna.properties
+    blank = {
+        field.identifier: list(field.default_array)
+        if getattr(field, "is_array", False)
+        else field.default
+        for field in fields
+        if field.identifier != "rna_type"
+    }
+    return {**blank, "mouse": (x, y), "pressure": 1.0}
+
+
 def brush() -> dict[str, Any]:
     """The brush from the scene's camera: erases what is in front, restores, tints and drags."""
     objects = fresh(3000)
@@ -175,15 +189,7 @@ def brush() -> dict[str, Any]:
     }
 
     def point(move: float = 0.0) -> dict[str, Any]:
-        fields = bpy.types.OperatorStrokeElement.bl_rna.properties
-        blank = {
-            field.identifier: list(field.default_array)
-            if getattr(field, "is_array", False)
-            else field.default
-            for field in fields
-            if field.identifier != "rna_type"
-        }
-        return {**blank, "mouse": (at[0], at[1] + move), "pressure": 1.0}
+        return stroke_point(at[0], at[1] + move)
 
     def changed() -> FloatArray:
         return read_avatar_in_order(again())
@@ -393,6 +399,45 @@ def grades() -> dict[str, Any]:
         "halved": float(np.abs(linear[1] - 0.5 * linear[0])[skin & edited].max()),
         "hair": float(np.abs(shown[1] - shown[0])[~skin].max()),
         "count": int((skin & edited).sum()),
+    }
+
+
+def shadow() -> dict[str, Any]:
+    """The shadow proxy follows what is erased, restored and brushed away."""
+    objects = fresh()
+    bpy.ops.likeness.add_shadow_proxy()
+
+    def reach() -> FloatArray:
+        return read_attribute(again().body.data, REACH_ATTRIBUTE)
+
+    first = reach()
+    choose(range(550))
+    bpy.ops.likeness.retouch_splats(action="ERASE")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    few = reach()
+    choose(range(600))
+    bpy.ops.likeness.retouch_splats(action="ERASE")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    none = reach()
+    bpy.ops.likeness.restore_avatar()
+    back = reach()
+    camera = bpy.context.scene.camera
+    window = camera.calc_matrix_camera(bpy.context.evaluated_depsgraph_get(), x=400, y=400)
+    bpy.ops.likeness.brush_splats(
+        action="ERASE",
+        through=True,
+        radius=400.0,
+        strength=1.0,
+        stroke=[stroke_point(200.0, 200.0)] * 12,
+        view=[x for row in camera.matrix_world.inverted() for x in row],
+        window=[x for row in window for x in row],
+        size=(400, 400),
+    )
+    brushed = reach()
+    return {
+        "covered": [int((values >= 0).sum()) for values in (first, few, none, brushed)],
+        "back": bool((back == first).all()),
+        "proxy": shadow_proxy.find_proxy(objects) is not None,
     }
 
 

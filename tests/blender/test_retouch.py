@@ -55,6 +55,15 @@ def test_a_brush_seen_from_near_does_not_reach_through_gaps(blender_lts) -> None
     assert made["200.0"][0] == pytest.approx(np.pi * 10**2, rel=0.05)
 
 
+def test_the_shadow_proxy_follows_what_is_erased(blender_lts) -> None:
+    out = blender_lts("retouch_checks", "shadow")
+    first, few, none, brushed = out["covered"]
+    assert first > few > none == 0
+    assert brushed < first
+    assert out["back"]
+    assert out["proxy"]
+
+
 def test_unusual_ways_to_edit(blender_lts) -> None:
     made = blender_lts(RETOUCH, "unusual")
     assert made["median"] == pytest.approx([0.2, 0.3, 0.4], abs=0.01), "counted from what is seen"
