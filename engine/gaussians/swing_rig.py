@@ -71,9 +71,6 @@ class SwingRigSettings:
 
 S = register_settings("swing.rig", SwingRigSettings())
 
-_MISTAKEN = ("unknown", "skin", "beard", "upper")
-"""Parts that hair on the nape is taken for at its edges."""
-
 
 @dataclass(frozen=True)
 class SwingGroup:
@@ -328,11 +325,11 @@ def _find_hair(
 
 
 def _is_hair(avatar: Avatar) -> BoolArray:
-    """[N] which splats are hair: by their part, or because the nape holds them."""
+    """[N] which splats are hair; in files without parts, those that the nape holds."""
     part = avatar.gaussians.part
-    on_nape = piece_triangles(avatar.body, NAPE)[avatar.gaussians.triangle]
-    maybe = np.isin(part, [PARTS.index(name) for name in _MISTAKEN])
-    return np.asarray((part == PARTS.index("hair")) | on_nape & maybe)
+    if part.any():
+        return np.asarray(part == PARTS.index("hair"))
+    return np.asarray(piece_triangles(avatar.body, NAPE)[avatar.gaussians.triangle])
 
 
 def _hangs_from_scalp(means: FloatArray, hair: BoolArray, top: float) -> BoolArray:

@@ -241,6 +241,32 @@ def loops(folder: str) -> dict[str, Any]:
     }
 
 
+def undo(folder: str) -> dict[str, Any]:
+    """Undo takes bones, triangles and keys back; redo brings them again."""
+    _, objects = person()
+    bpy.ops.ed.undo_push(message="Before")
+    splats, paths = people.splat_corners(objects), curves(objects)
+    count = len(objects.body.data.vertices)
+    bpy.ops.likeness.add_secondary_motion()
+    bpy.ops.ed.undo_push(message="Added")
+    bpy.context.scene.frame_set(12)
+    swung = people.splat_corners(find_avatar(bpy.data.objects["Person"]))
+    bpy.ops.ed.undo()
+    objects = find_avatar(bpy.data.objects["Person"])
+    out = {
+        "vertices": len(objects.body.data.vertices) == count,
+        "bones": len(swing_bones(objects.armature)),
+        "splats": float(np.abs(people.splat_corners(objects) - splats).max()),
+        "paths": curves(objects) == paths,
+        "shown": not objects.splats.hide_viewport,
+    }
+    bpy.ops.ed.redo()
+    bpy.context.scene.frame_set(12)
+    objects = find_avatar(bpy.data.objects["Person"])
+    out["redone"] = float(np.abs(people.splat_corners(objects) - swung).max())
+    return out
+
+
 def refuses(folder: str) -> dict[str, Any]:
     """An avatar without anything that swings is left alone."""
     bpy.ops.wm.read_factory_settings(use_empty=True)

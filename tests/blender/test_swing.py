@@ -12,7 +12,10 @@ def swing(blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the checks find, in one process."""
     folder = str(tmp_path_factory.mktemp("swing"))
     answers: dict[str, Any] = blender(
-        "swing_checks", "several", checks=["agrees", "elsewhere", "loops", "refuses"], folder=folder
+        "swing_checks",
+        "several",
+        checks=["agrees", "elsewhere", "loops", "undo", "refuses"],
+        folder=folder,
     )
     return answers
 
@@ -55,6 +58,16 @@ def test_with_other_motions_mixes_and_linked_files(swing) -> None:
     assert out["strips"][-1] == "Secondary Motion"
     assert out["linked"] < 1e-6
     assert "is linked from another file" in out["message"]
+
+
+def test_undo_and_redo(swing) -> None:
+    out = found(swing, "undo")
+    assert out["vertices"]
+    assert out["bones"] == 0
+    assert out["splats"] < 1e-6
+    assert out["paths"]
+    assert out["shown"]
+    assert out["redone"] < 1e-6
 
 
 def test_a_loop_has_no_jump(swing) -> None:
