@@ -19,10 +19,14 @@ from ..formats.ply import UPS, write_ply
 from ..formats.spz import write_spz
 from ..formats.surface_mesh import SurfaceMesh
 from ..formats.usd import write_usda, write_usdz
+from ..gaussians.binding import place_gaussians
 from ..gaussians.mesh_extraction import extract_mesh, floor_offset, translate_pose
 from ..gaussians.posing import pose_avatar
 from ..gaussians.relight.albedo import use_albedo
+from ..gaussians.swing_rig import make_swing_rig
 from ..imaging.image_sequence import NumberedFiles
+from ..motion.swing import swing_vertices
+from ..motion.swing_options import SwingOptions
 from .options import CONTENTS, PLACES, ClipOptions, ExportOptions
 
 SPLAT_SUFFIXES = (".ply", ".spz")
@@ -68,6 +72,11 @@ def check_export_format(out: Path, options: ExportOptions, moving: bool) -> None
             raise LikenessError(f"'{out}' cannot hold a mesh.", "Choose .glb, .usda or .usdz.")
         if moving:
             parse_sequence_name(out)
+    if options.swing and not (moving and suffix in SPLAT_SUFFIXES):
+        raise LikenessError(
+            f"Hair and skirts cannot swing in '{out}'.",
+            "Give a motion and a name such as me_%04d.ply, for one file of each frame.",
+        )
     if suffix == VRM_SUFFIX:
         _check_vrm(out, options, moving)
     elif options.vrm is not None:
@@ -248,13 +257,22 @@ def export_avatar(
     if out.suffix.lower() == VRM_SUFFIX:
         return write_vrm_avatar(avatar, out, options, progress)
     if isinstance(pose, Motion):
-        motion = pose
-        return write_sequence(
-            lambda k: pose_avatar(avatar, motion.pose(k)), len(motion), out, options, progress
-        )
+        posed = _posed_frames(avatar, pose, options.swing)
+        return write_sequence(posed, len(pose), out, options, progress)
     with atomic_write_files(out.absolute().parent) as scratch:
         write_splats(pose_avatar(avatar, pose), scratch / out.name, options)
     return [out]
+
+
+def _posed_frames(avatar: Avatar, motion: Motion, swing: float) -> Callable[[int], Gaussians]:
+    """From a frame of a motion to the Gaussians, with hair and skirts that swing if asked for."""
+    if not swing:
+        return lambda k: pose_avatar(avatar, motion.pose(k))
+    swung, rig, _ = make_swing_rig(avatar)
+    poses = [motion.pose(k) for k in range(len(motion))]
+    springs = SwingOptions(amount=swing)
+    surface = swing_vertices(rig, poses, motion.frame_rate, springs, motion.shot)
+    return lambda k: place_gaussians(swung.gaussians, surface(k), swung.body)
 
 
 def write_vrm_avatar(

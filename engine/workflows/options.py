@@ -325,6 +325,7 @@ class ExportOptions:
             was taken, with the camera at the origin.
         texture: side of the mesh's texture in pixels.
         albedo: whether colours are without the photo's light (docs/relight.md).
+        swing: how far long hair and skirts swing in splats of a motion (docs/swing.md).
         name: of the objects in the file.
         vrm: author and licence of a .vrm, which needs them.
     """
@@ -353,6 +354,15 @@ class ExportOptions:
         False,
         help="Write colours without the photo's light (albedo), for programs that light the "
         "person.",
+    )
+    swing: float = option(
+        0.0,
+        help="Factor of how far long hair and skirts swing, in one file of splats for each frame "
+        "of a motion; 0: they keep to the body.",
+        metavar="FACTOR",
+        min=0,
+        max=3,
+        show_default=True,
     )
     name: str = "Avatar"
     vrm: VrmOptions | None = None

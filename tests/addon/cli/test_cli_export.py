@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from likeness.addon.cli.main import main
-from likeness.engine.formats.avatar import save_avatar
+from likeness.engine.core.types import PARTS
+from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.formats.ply import read_ply
 from likeness.engine.motion.io import save_motion
 from likeness.engine.workflows.export_files import poses_to_motion
+
+from ...blender.hair import with_hair
 
 _spec = importlib.util.spec_from_file_location(
     "exported", Path(__file__).parents[2] / "engine/formats/exported.py"
@@ -70,9 +74,32 @@ def test_files(avatar: Path, tmp_path: Path, out: str, options, files) -> None:
         ("me.vrm", ["--author", "Ann", "--motion", "m.npz"], "cannot hold a motion"),
         ("me.vrm", ["--author", "Ann", "--content", "splats"], "cannot hold splats"),
         ("me.glb", ["--author", "Ann"], "--author belongs to .vrm"),
+        ("me.ply", ["--swing", "1"], "cannot swing"),
+        ("me.glb", ["--motion", "m.npz", "--swing", "1"], "me_%04d.ply"),
     ],
 )
 def test_errors(avatar: Path, tmp_path: Path, capsys, out: str, options, word: str) -> None:
     assert main(["export", str(avatar), "-o", str(tmp_path / out), *options]) == 2
     assert word in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hair_swings_in_splats_of_a_motion(avatar: Path, tmp_path: Path) -> None:
+    person = with_hair(load_avatar(avatar))
+    hairy = tmp_path / "hairy.safetensors"
+    save_avatar(person, hairy)
+    poses = [
+        replace(person.pose, transl=np.array([0.01 * k**2, 0.0, 0.0]) + person.pose.transl)
+        for k in range(8)
+    ]
+    save_motion(poses_to_motion(person, poses, 30.0), tmp_path / "start.npz", person.body)
+    frames = []
+    for swing in ("0", "1"):
+        out = tmp_path / f"{swing}_%d.ply"
+        command = ["export", str(hairy), "-o", str(out), "--motion", str(tmp_path / "start.npz")]
+        assert main([*command, "--swing", swing]) == 0
+        frames.append([read_ply(tmp_path / f"{swing}_{k}.ply").means for k in (0, 7)])
+    hair = person.gaussians.part == PARTS.index("hair")
+    moved = np.linalg.norm(frames[1][1] - frames[0][1], axis=1)
+    assert moved[hair].max() > 0.02
+    assert moved[~hair].max() < 1e-5
