@@ -15,7 +15,10 @@ from ..body import Body
 from ..body.extension import NAPE, BodyPiece, extend_body, piece_triangles
 from ..core.geometry import as_float32, triangle_frames
 from ..core.rotations import matrix_to_quaternion, quaternion_multiply
-from ..core.types import Avatar, BoundGaussians, FloatArray, IntArray
+from ..core.types import Avatar, BoolArray, BoundGaussians, FloatArray, IntArray
+
+_ALIKE = 0.25
+"""Difference of shares up to which splats of one copy stay together."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class SwingBinding:
         vertices: [m] vertices of the triangles that swing.
         rows: [r] splats that lie on copies now.
         triangle: [r] theirs, in the extended body.
-        turn: [r, 3, 3] from the frames of their former triangles to those of the new, at rest.
+        turn: [r, 3, 3] from the frames of their former triangles to those of the new, in the
+            photo's pose.
         move: [r, 3] metres in the new frames; an offset x becomes ``turn @ x + move``.
     """
 
@@ -64,6 +68,7 @@ def copy_triangles(
         The avatar; what changed; shares [m, L] of its ``vertices``.
     """
     body, bound = avatar.body, avatar.gaussians
+    sort = _keep_copies(avatar, rows, sort, share)
     pairs, first, which = np.unique(
         np.stack([bound.triangle[rows], sort], -1), axis=0, return_index=True, return_inverse=True
     )
@@ -94,6 +99,31 @@ def copy_triangles(
     )
 
 
+def _keep_copies(avatar: Avatar, rows: IntArray, sort: IntArray, share: FloatArray) -> IntArray:
+    """Sort [n] in which what an earlier copy holds stays together.
+
+    Its splats may have come to lie on both sides of a border between sorts.
+    """
+    body, triangle = avatar.body, avatar.gaussians.triangle
+    own, first, which, count = np.unique(
+        triangle[rows], return_index=True, return_inverse=True, return_counts=True
+    )
+    which = which.reshape(-1)
+    low, high = np.full((len(own), share.shape[1]), np.inf), np.zeros((len(own), share.shape[1]))
+    np.minimum.at(low, which, share)
+    np.maximum.at(high, which, share)
+    alone = count == np.bincount(triangle, minlength=len(body.f))[own]
+    alone &= _are_copies(body)[own] & ((high - low).max(1) < _ALIKE)
+    return np.asarray(np.where(alone[which], sort[first][which], sort))
+
+
+def _are_copies(body: Body) -> BoolArray:
+    """[F] which triangles of the nape lie on the vertices of an earlier one."""
+    _, first, which = np.unique(body.v_template, axis=0, return_index=True, return_inverse=True)
+    later = first[which.reshape(-1)] < np.arange(len(body.v_template))
+    return np.asarray(piece_triangles(body, NAPE) & later[body.f[:, 0]])
+
+
 def _extend(body: Body, source: IntArray) -> Body:
     """The body with copies of vertices, three to a triangle, as part of the nape."""
     piece = BodyPiece(
@@ -114,12 +144,15 @@ def _extend(body: Body, source: IntArray) -> Body:
 def _between(
     avatar: Avatar, extended: Body, splats: IntArray, new: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    body, bary = avatar.body, avatar.gaussians.bary[splats]
-    rest, rest_new = body.v_template, extended.v_template
-    was = triangle_frames(rest, body.f, rest, avatar.gaussians.triangle[splats], bary)
-    now = triangle_frames(rest_new, extended.f, rest_new, new, bary)
+    """Turns and moves between the frames in the photo's pose, in which nothing changes then."""
+    triangle, bary = avatar.gaussians.triangle[splats], avatar.gaussians.bary[splats]
+    was, now = (
+        triangle_frames(body.vertices(avatar.pose)[0], body.f, body.v_template, rows, bary)
+        for body, rows in ((avatar.body, triangle), (extended, new))
+    )
     turn = np.swapaxes(now.R, 1, 2) @ was.R
-    return turn, np.einsum("nba,nb->na", now.R, was.origin - now.origin)
+    move = np.einsum("nba,nb->na", now.R, was.origin - now.origin)
+    return turn, move / now.sigma[:, None]
 
 
 def _rebind(
