@@ -11,8 +11,14 @@ from likeness.engine.gaussians.binding import bind_gaussians
 from likeness.engine.gaussians.lift.nape import add_nape
 
 
-def with_hair(avatar: Avatar, count: int = 1500) -> Avatar:
-    """The same person with a curtain of hair from the ears to below the shoulders."""
+def with_hair(avatar: Avatar, count: int = 1500, on_skin: bool = False) -> Avatar:
+    """The same person with a curtain of hair from the ears to below the shoulders.
+
+    Args:
+        avatar: without hair.
+        count: of its splats.
+        on_skin: the lower part hangs from the nearest skin, not from the nape.
+    """
     rng, body = np.random.default_rng(5), add_nape(avatar.body)
     jaw = body.J_template[JOINT_INDEX["jaw"]]
     neck = body.J_template[JOINT_INDEX["neck"]]
@@ -22,6 +28,10 @@ def with_hair(avatar: Avatar, count: int = 1500) -> Avatar:
     rope = np.flatnonzero(piece_triangles(body, NAPE))
     level = body.v_template[body.f[rope]].mean(1)[:, 1]
     triangle = rope[np.abs(height[:, None] - level).argmin(1)]
+    if on_skin:
+        middle = avatar.body.v_template[avatar.body.f].mean(1)
+        nearest = np.linalg.norm(middle - points[:, None], axis=2).argmin(1)
+        triangle = np.where(height < neck[1], nearest, triangle)
     quats = np.tile([1.0, 0.0, 0.0, 0.0], (count, 1))
     world = Gaussians(
         points, quats, np.tile([0.01, 0.01, 0.001], (count, 1)), np.full(count, 0.9),

@@ -210,6 +210,22 @@ def test_what_is_stored_is_an_avatar_again(person: Avatar) -> None:
     assert (second.rows == rig.rows).all()
 
 
+def test_hair_on_skin_looks_the_same_in_the_photo_and_is_copied_once() -> None:
+    person = with_hair(bald(), on_skin=True)
+    turns = {"left_shoulder": [0, 0, -0.9], "head": [0.2, 0.3, 0], "spine3": [0.2, 0, 0]}
+    bent = person.pose.with_joints(**turns)
+    person = replace(person, pose=bent)
+    swung, _, binding = make_swing_rig(person)
+    before, after = (pose_avatar(one, bent) for one in (person, swung))
+    assert len(binding.rows) > 200
+    assert np.abs(before.means - after.means).max() < 1e-6
+    assert np.abs(np.abs((before.quats * after.quats).sum(1)) - 1.0).max() < 1e-5
+    again, _, second = make_swing_rig(swung)
+    assert len(second.source) < 0.05 * len(binding.source)
+    kept = np.setdiff1d(np.arange(len(person.gaussians)), second.rows)
+    assert (again.gaussians.offset[kept] == swung.gaussians.offset[kept]).all()
+
+
 def test_neither_long_hair_nor_a_skirt(person: Avatar) -> None:
     with pytest.raises(LikenessError, match="neither long hair nor a skirt"):
         make_swing_rig(bald())
