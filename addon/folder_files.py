@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..engine.core.types import LikenessError
-from ..engine.workflows.build_files import AVATAR_FILE
+from ..engine.workflows.build_files import AVATAR_FILE, AVATAR_SUFFIX
 
 DEPTH = 2
 """Levels of subfolders that count: a batch writes ``anna`` or ``cast/anna``."""
@@ -73,3 +73,18 @@ def find_files(folder: Path, suffixes: Sequence[str], what: str) -> list[Path]:
     if not found:
         raise LikenessError(f"There are no {what} in '{folder}'.", "Choose another folder.")
     return found
+
+
+def find_avatar_files(folder: Path) -> list[Path]:
+    """List the avatar files of a folder and its subfolders, by name.
+
+    Raises:
+        LikenessError: The folder does not exist, or holds none.
+    """
+    return find_files(folder, (AVATAR_SUFFIX,), "avatars")
+
+
+def avatar_title(avatar: Path, folder: Path) -> str:
+    """Return the name of an avatar in the gallery and in libraries."""
+    named = avatar.parent if avatar.name == AVATAR_FILE else avatar.with_suffix("")
+    return named.relative_to(folder).as_posix() if named != folder else avatar.stem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,15 @@ from typing import Any
 import bpy
 import bpy.utils.previews
 
-from ..engine.workflows.build_files import AVATAR_FILE, AVATAR_SUFFIX, THUMBNAIL_SUFFIX
-from .folder_files import find_files, list_files, list_folders
+from ..engine.core.types import LikenessError
+from ..engine.workflows.build_files import (
+    AVATAR_FILE,
+    AVATAR_SUFFIX,
+    PREVIEW_FILE,
+    THUMBNAIL_SUFFIX,
+    find_avatar_file,
+)
+from .folder_files import avatar_title, list_files, list_folders
 
 MAX_SHOWN = 500
 """Avatars of a folder that the gallery shows."""
@@ -24,27 +32,13 @@ class _Store:
     items: list[tuple[str, str, str, int, int]] = []  # noqa: RUF012
 
 
-def find_avatar_files(folder: Path) -> list[Path]:
-    """List the avatar files of a folder and its subfolders, by name.
-
-    Raises:
-        LikenessError: The folder does not exist, or holds none.
-    """
-    return find_files(folder, (AVATAR_SUFFIX,), "avatars")
-
-
 def find_picture(avatar: Path) -> Path | None:
-    """Return the picture beside an avatar file: its thumbnail, or a batch's view from the front."""
+    """Return the picture beside an avatar file: its thumbnail, a batch's view from the front, or a
+    build's preview."""
     beside = [avatar.with_suffix(THUMBNAIL_SUFFIX)]
     if avatar.name == AVATAR_FILE:
-        beside.append(avatar.parent / "views" / "front.jpg")
+        beside += [avatar.parent / "views" / "front.jpg", avatar.parent / PREVIEW_FILE]
     return next((path for path in beside if path.is_file()), None)
-
-
-def avatar_title(avatar: Path, folder: Path) -> str:
-    """Return the name of an avatar in the gallery."""
-    named = avatar.parent if avatar.name == AVATAR_FILE else avatar.with_suffix("")
-    return named.relative_to(folder).as_posix() if named != folder else avatar.stem
 
 
 def gallery_items(folder: Path | None) -> list[tuple[str, str, str, int, int]]:
@@ -61,7 +55,7 @@ def gallery_items(folder: Path | None) -> list[tuple[str, str, str, int, int]]:
         files = list_files(_Store.subfolders, (AVATAR_SUFFIX,))
         for row, path in enumerate(files[:MAX_SHOWN]):
             title = avatar_title(path, folder)
-            _Store.items.append((str(path), title, str(path), _icon(path), row))
+            _Store.items.append((str(path), title, str(path), get_icon(path), row))
     return _Store.items
 
 
@@ -70,20 +64,24 @@ def _stamp(folders: Sequence[Path]) -> tuple[float, ...]:
     return tuple(_changed_at(folder) for folder in folders)
 
 
-def _changed_at(folder: Path) -> float:
+def _changed_at(path: Path) -> float:
     try:
-        return folder.stat().st_mtime
+        return path.stat().st_mtime
     except OSError:
         return 0.0
 
 
-def _icon(avatar: Path) -> int:
+def get_icon(avatar: Path) -> int:
+    """Return the icon of an avatar file's picture; 0 without one, or without a window."""
     picture = find_picture(avatar)
     if picture is None or bpy.app.background:
         return 0
     if _Store.previews is None:
         _Store.previews = bpy.utils.previews.new()
-    return int(_Store.previews.load(str(avatar), str(picture), "IMAGE").icon_id)
+    name = f"{avatar}\n{_changed_at(picture)}"
+    if name not in _Store.previews:
+        _Store.previews.load(name, str(picture), "IMAGE")
+    return int(_Store.previews[name].icon_id)
 
 
 def clear_gallery() -> None:
@@ -93,3 +91,22 @@ def clear_gallery() -> None:
     _Store.previews, _Store.folder = None, None
     _Store.stamps, _Store.subfolders = (), []
     _Store.items.clear()
+
+
+def find_chosen_file(context: Any) -> Path | None:
+    """The avatar file that is chosen in the file browser, or None.
+
+    Blender draws previews of a fixed list of file types, to which nothing can be added, so that the
+    browser itself shows avatar files without a picture.
+    """
+    params = getattr(context.space_data, "params", None)
+    if params is None or not params.filename:
+        return None
+    folder = params.directory
+    path = Path(os.fsdecode(folder) if isinstance(folder, bytes) else folder) / params.filename
+    if path.suffix.lower() not in (AVATAR_SUFFIX, THUMBNAIL_SUFFIX) or not path.is_file():
+        return None
+    try:
+        return find_avatar_file(path)
+    except LikenessError:
+        return None

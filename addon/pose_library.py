@@ -9,7 +9,6 @@ poses for each person exactly.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,8 @@ import bpy
 import numpy as np
 
 from ..engine.core.types import JOINT_INDEX, FloatArray, LikenessError, Pose
+from . import asset_catalogs
+from .asset_catalogs import CATALOGS_FILE, catalogs_text
 from .compat import open_empty_file
 from .rig.bone_names import add_end
 from .rig.control_names import FACE
@@ -32,15 +33,13 @@ CATALOGS = {
     "Expressions": "Face/Expressions",
     "Visemes": "Face/Visemes",
 }
-CATALOGS_FILE = "blender_assets.cats.txt"
 AUTHOR, LICENSE = "Likeness", "CC0"
-_NAMESPACE = uuid.UUID("6a3c5be4-6f0e-4b2e-9a74-0a5d5cf5f7d1")
 _SLOT = "Likeness"
 
 
 def catalog_id(catalog: str) -> str:
-    """UUID of a catalog, the same in every build, because files refer to it."""
-    return _place_id(CATALOGS[catalog])
+    """UUID of a catalog of poses or expressions."""
+    return asset_catalogs.catalog_id(CATALOGS[catalog])
 
 
 def write_library(path: Path) -> None:
@@ -69,17 +68,8 @@ def write_library(path: Path) -> None:
         actions.add(action)
     with atomic_write(path) as scratch:
         bpy.data.libraries.write(str(scratch), actions, fake_user=True, compress=True)
-    atomic_write_text(path.with_name(CATALOGS_FILE), catalogs_text())
+    atomic_write_text(path.with_name(CATALOGS_FILE), catalogs_text(CATALOGS.values()))
     open_empty_file()
-
-
-def catalogs_text() -> str:
-    """Content of the file that names the catalogs for Blender's asset browser."""
-    lines = ["VERSION 1", ""]
-    parents = {place.partition("/")[0]: None for place in CATALOGS.values()}
-    for place in (*parents, *CATALOGS.values()):  # without parents Blender considers it unsaved
-        lines.append(f"{_place_id(place)}:{place}:{place.replace('/', '-')}")
-    return "\n".join([*lines, ""])
 
 
 def pose_action(pose: NamedPose, axes: FloatArray) -> Any:
@@ -154,38 +144,41 @@ def library_folder() -> Path:
     return asset_path("poses").parent
 
 
-def find_library_entry(context: Any) -> Any | None:
-    """The preferences' entry of our asset library, or None."""
-    folder = library_folder()
+def find_library_entry(context: Any, folder: Path | None = None) -> Any | None:
+    """The preferences' entry of an asset library's folder, ours if None; None if there is none."""
+    wanted = (folder or library_folder()).resolve()
     for entry in context.preferences.filepaths.asset_libraries:
-        if entry.path and Path(bpy.path.abspath(entry.path)).resolve() == folder.resolve():
+        if entry.path and Path(bpy.path.abspath(entry.path)).resolve() == wanted:
             return entry
     return None
 
 
-def add_library(context: Any) -> tuple[Any, bool]:
-    """Add the library to Blender's preferences; returns the entry and whether it is new.
+def add_library(
+    context: Any, folder: Path | None = None, name: str = LIBRARY_NAME
+) -> tuple[Any, bool]:
+    """Add a library to Blender's preferences; returns the entry and whether it is new.
 
-    An entry of an older version, with our name and a missing folder, is updated.
+    An entry with that name and a missing folder, such as an older version's, is updated.
+
+    Args:
+        context: of Blender.
+        folder: of the library; None for that of poses.
+        name: of the entry.
 
     Raises:
         LikenessError: The library is missing.
     """
-    found = find_library_entry(context)
+    folder = folder or library_folder()
+    found = find_library_entry(context, folder)
     if found is not None:
         return found, False
-    folder = library_folder()
     libraries = context.preferences.filepaths.asset_libraries
-    stale = (e for e in libraries if e.name == LIBRARY_NAME and not Path(e.path).is_dir())
+    stale = (e for e in libraries if e.name == name and not Path(e.path).is_dir())
     entry = next(stale, None)
     if entry is None:
-        entry = libraries.new(name=LIBRARY_NAME, directory=str(folder))
+        entry = libraries.new(name=name, directory=str(folder))
     entry.path = str(folder)
     return entry, True
-
-
-def _place_id(place: str) -> str:
-    return str(uuid.uuid5(_NAMESPACE, place))
 
 
 def _default_rest_axes() -> FloatArray:

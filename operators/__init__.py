@@ -14,6 +14,7 @@ import bpy
 from ..addon.translations import set_tooltip
 from . import (
     add_body,
+    asset_library,
     attributes,
     avatars,
     crowd,
@@ -47,6 +48,7 @@ _MODULES = (
     import_splats,
     add_body,
     avatars,
+    asset_library,
     crowd,
     attributes,
     pose,

@@ -1,4 +1,4 @@
-"""Whole avatars: select, duplicate, delete, mark as an asset, repair.
+"""Whole avatars: select, duplicate, delete, repair.
 
 X and Shift+D on part of an avatar act on the whole: the entries of the keymaps come before
 Blender's own, and pass the key on where no avatar is selected.
@@ -10,13 +10,7 @@ from typing import Any
 import bpy
 
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_avatar_by_name
-from ..addon.scene.avatar_ops import (
-    delete_avatar,
-    duplicate_avatar,
-    mark_as_asset,
-    select_avatar,
-    show_body,
-)
+from ..addon.scene.avatar_ops import delete_avatar, duplicate_avatar, select_avatar, show_body
 from ..addon.scene.orphans import Orphan, delete_orphan, get_orphan, rebuild_rig
 from ..addon.scene.selection import enter_object_mode
 from ..engine.core.types import LikenessError
@@ -77,24 +71,6 @@ class DeleteAvatar(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
     def change(self, context: Any, avatar: AvatarObjects) -> None:
         enter_object_mode(context)
         delete_avatar(avatar)
-
-
-class MarkAvatar(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Mark the active avatar as an asset. To use it in other files, save this one in a folder
-    that the preferences list as an asset library"""
-
-    bl_idname = "likeness.mark_avatar"
-    bl_label = "Mark Avatar as Asset"
-
-    author: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Author", description="Author shown in the asset browser"
-    )
-    description: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Description", description="Description shown in the asset browser"
-    )
-
-    def change(self, context: Any, avatar: AvatarObjects) -> None:
-        mark_as_asset(avatar, self.author, self.description)
 
 
 def _selected(context: Any) -> list[AvatarObjects]:
@@ -272,7 +248,6 @@ CLASSES = (
     ShowBody,
     DuplicateAvatar,
     DeleteAvatar,
-    MarkAvatar,
     DeleteSelected,
     DuplicateSelected,
     DuplicateMove,

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 
 from ..addon import gallery
-from ..addon.folder_files import find_files
+from ..addon.folder_files import find_avatar_files, find_files
 from ..addon.motion.record import get_frame_rate
 from ..addon.option_properties import option_property, read_options
 from ..addon.portrait import scratch_file
@@ -106,7 +106,7 @@ class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def request(self, context: Any) -> dict[str, Any]:
         options = self._options()
-        avatars = gallery.find_avatar_files(self._folder(self.directory))
+        avatars = find_avatar_files(self._folder(self.directory))
         motions = []
         if self.motions:
             motions = find_files(self._folder(self.motions), _MOTIONS, "motions")

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from ..addon import portrait
+from ..addon import gallery, portrait
 from ..addon.preferences import avatar_folder
 from .job_operator import JobOperator, show_all_layers, thumbnails
 from .photo_options import BoneOptions
@@ -54,6 +54,16 @@ class ImportAvatar(JobOperator, BoneOptions, bpy.types.Operator, ImportHelper): 
         self.filepath = f"{ImportAvatar.last_folder or avatar_folder(context)}{os.sep}"
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
+
+    def draw(self, context: Any) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        chosen = gallery.find_chosen_file(context)
+        icon = gallery.get_icon(chosen) if chosen is not None else 0
+        if icon:
+            layout.template_icon(icon, scale=10.0)
+        layout.prop(self, "photo")
+        layout.prop(self, "bone_ends")
 
     def title(self) -> str:
         return f"Opening {Path(self.filepath).stem}"

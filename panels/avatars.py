@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 
+from ..addon.scene.avatar_asset import find_instanced_avatar
 from ..addon.scene.avatar_objects import find_avatar, find_avatars
 from ..addon.scene.orphans import Orphan, find_orphans
 from ..addon.viewport.fast_splats import is_fast
@@ -21,7 +22,11 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return bool(find_avatars(context.scene) or find_orphans(context.scene))
+        return bool(
+            find_avatars(context.scene)
+            or find_orphans(context.scene)
+            or find_instanced_avatar(context.object)
+        )
 
     def draw(self, context: Any) -> None:
         active, avatars = find_avatar(context.object), find_avatars(context.scene)
@@ -36,14 +41,19 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
             ).name = name
         for orphan in find_orphans(context.scene):
             _draw_orphan(self.layout.box(), orphan)
+        if find_instanced_avatar(context.object) is not None:
+            box = self.layout.box()
+            box.label(text="Instance of an avatar", icon="OUTLINER_OB_GROUP_INSTANCE")
+            box.operator("likeness.make_posable", icon="ARMATURE_DATA")
+        elif active is None and avatars:
+            self.layout.label(text="Select one to pose it", icon="INFO")
         if active is None:
-            if avatars:
-                self.layout.label(text="Select one to pose it", icon="INFO")
             return
         row = self.layout.row(align=True)
         row.operator("likeness.duplicate_avatar", text="Duplicate", icon="DUPLICATE")
         row.operator("likeness.mark_avatar", text="As Asset", icon="ASSET_MANAGER")
         row.operator("likeness.delete_avatar", text="", icon="TRASH")
+        self.layout.operator("likeness.save_assets", icon="ASSET_MANAGER")
         row = self.layout.row(align=True)
         on = is_fast(active.splats)
         row.operator("likeness.fast_splats", depress=on, icon="SHADING_RENDERED")

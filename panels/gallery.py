@@ -41,6 +41,7 @@ class GalleryPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
         column.operator("likeness.add_crowd", icon="COMMUNITY")
         if list_members(context.scene):
             column.operator("likeness.crowd_detail", icon="MOD_DECIM")
+        column.operator("likeness.write_library", icon="ASSET_MANAGER")
 
 
 CLASSES = (GalleryPanel,)

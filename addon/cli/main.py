@@ -32,6 +32,7 @@ COMMANDS = {
     "export": "Write splats or a rigged mesh for other programs.",
     "generate": "Make generated people: prompts, clips, side and back views, shards.",
     "info": "Describe an avatar file, or list the tuning constants.",
+    "library": "Write avatars as an asset library for Blender.",
     "render": "Draw an avatar: a picture, a clip of a motion, or a turntable.",
     "speak": "Animate a face from a recording: mouth, blinks, a little of the head.",
     "synth": "Make synthetic people as training data.",

@@ -1,16 +1,13 @@
-"""Whole avatars: independent copies, removal, marking as an asset."""
+"""Whole avatars: independent copies and removal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import bpy
-import numpy as np
 
 from ...engine.core.types import LikenessError
-from ...engine.workflows.build_files import THUMBNAIL_SUFFIX
 from .. import keys
 from ..motion.motion_list import own_motions
 from ..rig.bone_shapes import remove_unused_shapes
@@ -19,8 +16,6 @@ from .avatar_objects import AvatarObjects, find_avatar, find_avatars
 from .placing import stand_beside
 from .selection import enter_object_mode, select_only
 from .splat_object import MODIFIER_NAME, set_input
-
-_PREVIEW_SIZE = 256
 
 
 def duplicate_avatar(
@@ -119,40 +114,6 @@ def show_body(objects: AvatarObjects, shown: bool, context: Any) -> None:
         select_only(objects.body, context)
 
 
-def mark_as_asset(objects: AvatarObjects, author: str = "", description: str = "") -> None:
-    """Mark the avatar's collection as an asset, with the photo as its preview, or the picture
-    beside its file.
-
-    Raises:
-        LikenessError: The avatar is linked from another file.
-    """
-    collection = objects.collection
-    if collection.library is not None or collection.override_library is not None:
-        raise LikenessError(
-            f"'{objects.armature.name}' is linked from another file.", "Mark it in that file."
-        )
-    collection.asset_mark()
-    data = collection.asset_data
-    data.author, data.description = author, description
-    if "Likeness" not in data.tags:
-        data.tags.new("Likeness")
-    loaded = None
-    picture = _photo(objects)
-    file = objects.armature.get(keys.AVATAR_FILE)
-    if picture is None and file:
-        beside = Path(file).with_suffix(THUMBNAIL_SUFFIX)
-        if beside.is_file():
-            picture = loaded = bpy.data.images.load(str(beside))
-    if picture is None:
-        collection.asset_generate_preview()
-        return
-    preview = collection.preview_ensure()
-    preview.image_size = (_PREVIEW_SIZE, _PREVIEW_SIZE)
-    preview.image_pixels_float.foreach_set(_square(picture).ravel())
-    if loaded is not None:
-        bpy.data.images.remove(loaded)
-
-
 def _members(objects: AvatarObjects) -> list[Any]:
     """The avatar's parts and their children in its collection."""
     home = objects.collection.objects if objects.collection is not None else ()
@@ -223,22 +184,3 @@ def _point_at(owner: Any, copies: dict[Any, Any]) -> None:
 
 def _collections(scene: Any) -> list[Any]:
     return [scene.collection, *scene.collection.children_recursive]
-
-
-def _photo(objects: AvatarObjects) -> Any | None:
-    if objects.camera is None:
-        return None
-    images = (background.image for background in objects.camera.data.background_images)
-    return next((image for image in images if image is not None), None)
-
-
-def _square(image: Any) -> Any:
-    """[256, 256, 4] the upper middle square of an image, from the bottom up as Blender has it."""
-    width, height = image.size
-    pixels = np.empty((height, width, 4), np.float32)
-    image.pixels.foreach_get(pixels.ravel())
-    side = min(width, height)
-    left = (width - side) // 2
-    pixels = pixels[height - side :, left : left + side]
-    at = ((np.arange(_PREVIEW_SIZE) + 0.5) * side / _PREVIEW_SIZE).astype(int)
-    return pixels[at][:, at]

@@ -1,11 +1,12 @@
 """An avatar file -> a .blend that works with factory settings and without the extension.
 
-Other programs run ``python -m likeness.addon.scene.blend_writer AVATAR OUT [PHOTO]``, because
-Blender has one scene per process.
+Other programs run ``python -m likeness.addon.scene.blend_writer AVATAR OUT PHOTO INFO``, because
+Blender has one scene per process. PHOTO may be empty; INFO is an :class:`.AssetInfo` as JSON.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -14,12 +15,26 @@ from ...engine.core.types import LikenessError
 from ...engine.files.atomic import atomic_write
 from ...engine.formats.avatar import load_editable_avatar
 from .. import keys
+from ..asset_catalogs import AssetInfo
 
 
-def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | None = None) -> Path:
+def blend_from_avatar(
+    avatar_path: Path,
+    blend_path: Path,
+    photo_path: Path | None = None,
+    info: AssetInfo | None = None,
+) -> Path:
     """Write a .blend from an avatar file atomically, without a display.
 
-    It replaces the scene of this process, so it refuses to run in a Blender with a window.
+    The avatar is marked as an asset with its own picture, so that the file's folder can be an asset
+    library as it is. The scene of this process is replaced, so it refuses to run in a Blender with
+    a window.
+
+    Args:
+        avatar_path: the avatar file.
+        blend_path: the .blend to write.
+        photo_path: the portrait, which is packed; None for a file without it.
+        info: what the asset browser shows.
 
     Raises:
         LikenessError: bpy is missing, Blender has a window, or a file cannot be read or written.
@@ -37,17 +52,21 @@ def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | No
             "A Blender with a window cannot write an avatar's .blend.",
             "Use File > Import > Likeness Avatar, and save the file.",
         )
+    from ...engine.core.attributes import apply_attributes
+    from ...engine.core.retouching import apply_retouch
+    from ...engine.visual.sheet import draw_thumbnail
     from ..compat import open_empty_file
+    from .avatar_asset import mark_as_asset
     from .avatar_objects import build_scene, subject_name
-    from .avatar_ops import mark_as_asset
     from .render_setup import set_up_render
 
     open_empty_file()
-    name = photo_path.stem if photo_path else subject_name(avatar, avatar_path)
+    chosen = info.name if info else ""
+    name = chosen or (photo_path.stem if photo_path else subject_name(avatar, avatar_path))
     objects = build_scene(avatar, name, photo_path, avatar_path=avatar_path)
     set_up_render(bpy.context.scene, objects.camera)
-    if photo_path is not None:  # its folder can be an asset library as it is
-        mark_as_asset(objects)
+    picture = draw_thumbnail(apply_retouch(apply_attributes(avatar), f"'{avatar_path}'"))
+    mark_as_asset(objects, info, picture)
     show_through_camera()
     objects.splats[keys.FAST_SPLATS] = True  # where the extension and a window are
     with atomic_write(blend_path) as scratch:
@@ -73,14 +92,18 @@ def show_through_camera() -> None:
 
 
 def main(argv: list[str]) -> int:
-    """AVATAR OUT [PHOTO]; 0 when the file is written, 2 for a user error."""
-    if len(argv) not in (2, 3):
+    """AVATAR OUT PHOTO INFO; 0 when the file is written, 2 for a user error."""
+    if len(argv) != 4:
         print(
-            "usage: python -m likeness.addon.scene.blend_writer AVATAR OUT [PHOTO]", file=sys.stderr
+            "usage: python -m likeness.addon.scene.blend_writer AVATAR OUT PHOTO INFO",
+            file=sys.stderr,
         )
         return 2
+    avatar, out, photo = (Path(argument).absolute() if argument else None for argument in argv[:3])
+    assert avatar is not None
+    assert out is not None
     try:
-        print(blend_from_avatar(*(Path(argument).absolute() for argument in argv)))
+        print(blend_from_avatar(avatar, out, photo, AssetInfo(**json.loads(argv[3]))))
     except LikenessError as error:
         print(f"likeness: {error}", file=sys.stderr)
         return 2

@@ -140,6 +140,8 @@ class Portrait:
         path: The file.
         focal_35mm: 35 mm equivalent focal length from EXIF in millimetres, or None.
         original_size: Width and height of the file in pixels after orientation.
+        author: Who took it, from EXIF; empty if it does not say.
+        copyright: From EXIF; empty if it does not say.
     """
 
     rgb: FloatArray
@@ -147,6 +149,8 @@ class Portrait:
     path: Path
     focal_35mm: float | None = None
     original_size: tuple[int, int] = (0, 0)
+    author: str = ""
+    copyright: str = ""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,11 @@ PICTURE_ERRORS = (
 _MAX_VISITS = 10_000_000_000
 """Limit of pixels times passes of a JPEG, some seconds; progressive photos have about ten."""
 
+_MAX_CREDIT = 200
+"""Limit of characters of an author or a copyright."""
+
+Tag = ExifTags.Base
+
 _SIXTEEN_BIT_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
 
@@ -94,6 +99,7 @@ def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
     try:
         image.load()
         focal = _focal_35mm(image)
+        author, owner = (_credit(image, tag) for tag in (Tag.Artist, Tag.Copyright))
         rgb, alpha = _rgb_and_alpha(image)
     except PICTURE_ERRORS as error:
         raise LikenessError(
@@ -104,7 +110,7 @@ def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
     rgb = resize(rgb, *target)
     if alpha is not None:
         alpha = resize(alpha, *target)
-    return Portrait(rgb, alpha, path, focal, (width, height))
+    return Portrait(rgb, alpha, path, focal, (width, height), author, owner)
 
 
 def _open(path: Path) -> Image.Image:
@@ -162,6 +168,19 @@ def _jpeg_scans(path: Path) -> int:
     return scans
 
 
+def _credit(image: Image.Image, tag: Tag) -> str:
+    """Return a text of the picture's EXIF in one line; empty if there is none."""
+    text = image.getexif().get(tag)
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "ignore")
+    if not isinstance(text, str):
+        return ""
+    # Cameras fill their field with zeros or blanks; a zero also divides two owners.
+    parts = [part.strip() for part in text.split("\0")]
+    line = ", ".join(filter(None, parts))
+    return "".join(c for c in line if c.isprintable())[:_MAX_CREDIT]
+
+
 def _focal_35mm(image: Image.Image) -> float | None:
     """Return the 35 mm equivalent focal length from EXIF in millimetres, or None.
 
@@ -169,9 +188,9 @@ def _focal_35mm(image: Image.Image) -> float | None:
     density of its surface, which most larger cameras write as well.
     """
     tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
-    equivalent = _positive(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
+    equivalent = _positive(tags.get(Tag.FocalLengthIn35mmFilm))
     if equivalent is None:
-        focal = _positive(tags.get(ExifTags.Base.FocalLength))
+        focal = _positive(tags.get(Tag.FocalLength))
         sensor = _sensor_diagonal(tags, image.size)
         if focal is None or sensor is None:
             return None
@@ -181,13 +200,13 @@ def _focal_35mm(image: Image.Image) -> float | None:
 
 def _sensor_diagonal(tags: dict[int, Any], size: tuple[int, int]) -> float | None:
     """Return the sensor's diagonal in millimetres from its pixel density and the picture's size."""
-    unit = _UNIT_MILLIMETRES.get(tags.get(ExifTags.Base.FocalPlaneResolutionUnit, 2))
-    across = _positive(tags.get(ExifTags.Base.FocalPlaneXResolution))
-    down = _positive(tags.get(ExifTags.Base.FocalPlaneYResolution)) or across
+    unit = _UNIT_MILLIMETRES.get(tags.get(Tag.FocalPlaneResolutionUnit, 2))
+    across = _positive(tags.get(Tag.FocalPlaneXResolution))
+    down = _positive(tags.get(Tag.FocalPlaneYResolution)) or across
     if unit is None or across is None or down is None:
         return None
-    width = _positive(tags.get(ExifTags.Base.ExifImageWidth)) or size[0]
-    height = _positive(tags.get(ExifTags.Base.ExifImageHeight)) or size[1]
+    width = _positive(tags.get(Tag.ExifImageWidth)) or size[0]
+    height = _positive(tags.get(Tag.ExifImageHeight)) or size[1]
     diagonal = math.hypot(width / across, height / down) * unit
     low, high = _SENSOR_DIAGONALS
     return diagonal if low <= diagonal <= high else None

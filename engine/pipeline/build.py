@@ -399,6 +399,11 @@ def _build_avatar(
         # Avatars are shared: they name no folders of this computer.
         "options": options.as_provenance(),
     }
+    provenance |= {
+        name: text
+        for name, text in (("author", photo.author), ("copyright", photo.copyright))
+        if text
+    }
     if others:
         provenance["others"] = [
             {"source": o.path.name, "direction": o.direction, "sha256": file_sha256(o.path)}

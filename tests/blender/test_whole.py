@@ -48,7 +48,7 @@ def test_marked_as_an_asset(blender, tmp_path: Path, packed: bool) -> None:
     assert found["images"] == 0
     assert found["marked"]
     assert found["author"] == "Somebody"
-    assert found["tags"] == ["Likeness"]
+    assert found["tags"] == ["Likeness", "full length"]
     assert found["size"] == [256, 256]
     assert found["color"] == pytest.approx([200 / 255, 30 / 255, 30 / 255, 1], abs=0.02)
 

@@ -9,19 +9,16 @@ import bmesh
 import bpy
 import numpy as np
 import people
+from likeness.addon.asset_catalogs import AssetInfo
 from likeness.addon.rig.pose_tools import find_posing_problem
+from likeness.addon.scene.avatar_asset import mark_as_asset
 from likeness.addon.scene.avatar_objects import (
     AvatarObjects,
     build_scene,
     find_avatar,
     find_avatars,
 )
-from likeness.addon.scene.avatar_ops import (
-    delete_avatar,
-    duplicate_avatar,
-    mark_as_asset,
-    select_avatar,
-)
+from likeness.addon.scene.avatar_ops import delete_avatar, duplicate_avatar, select_avatar
 from likeness.addon.scene.read_back import read_avatar
 from likeness.addon.scene.shadow_proxy import add_proxy
 from likeness.addon.scene.splat_object import MODIFIER_NAME, get_input, set_input
@@ -200,7 +197,7 @@ def asset(folder: str, packed: bool) -> dict[str, Any]:
     avatar, file = people.random_avatar(39, count=200), photo.with_suffix(".safetensors")
     objects = build_scene(avatar, "Person", photo if packed else None, avatar_path=file)
     images = len(bpy.data.images)
-    mark_as_asset(objects, "Somebody", "A test")
+    mark_as_asset(objects, AssetInfo(author="Somebody", description="A test"))
     pixels = np.array(objects.collection.preview.image_pixels_float).reshape(-1, 4)
     data = objects.collection.asset_data
     return {

@@ -186,6 +186,19 @@ def test_gallery_and_crowd(gui: Any, cast: str, motions: list[str]) -> None:
 
 
 @pytest.mark.slow
+def test_asset_libraries(gui: Any, cast: str, tmp_path: Path) -> None:
+    library = str(tmp_path / "library")
+    seen = gui("library_scenarios.library_buttons", folder=cast, library=library)
+    assert seen["problems"] == [None]
+    assert seen["written"] == ["Ann.blend", "Bob.blend", "blender_assets.cats.txt"]
+    assert "Carol.blend" in seen["saved"]
+    assert seen["icon"]
+    assert seen["dragged"] == 4, "armature, body, splats and camera"
+    assert seen["linked"] == 1, "an instance"
+    assert seen["posable"] == [True]
+
+
+@pytest.mark.slow
 def test_speech(gui: Any, person: str, voice: str) -> None:
     seen = gui("speech_scenarios.speech_buttons", avatar=person, voice=voice)
     assert seen["problems"] == [None, None]

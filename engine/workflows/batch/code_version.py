@@ -41,9 +41,9 @@ ELSEWHERE = (
     "engine/workflows/*.py",
     "engine/workflows/batch/*.py",
     "addon/__init__.py",
+    "addon/asset_catalogs.py",
     "addon/blend_file.py",
     "addon/compat.py",
-    "addon/keys.py",
     "addon/keys.py",
 )
 """Other files, as patterns."""

@@ -22,6 +22,7 @@ TASKS = (
     "splats",
     "wear",
     "crowd",
+    "library",
     "compile",
     "doctor",
 )

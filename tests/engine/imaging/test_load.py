@@ -241,3 +241,20 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         load_portrait(tmp_path / "none.jpg")
     with pytest.raises(LikenessError, match="folder"):
         load_portrait(tmp_path)
+
+
+def test_author_and_copyright_from_exif(picture: Image.Image, tmp_path: Path) -> None:
+    path = tmp_path / "credited.jpg"
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = " Ann Example \0"
+    exif[ExifTags.Base.Copyright] = "2026 Ann\0Her editor\n"
+    picture.save(path, exif=exif)
+    portrait = load_portrait(path)
+    assert portrait.author == "Ann Example"
+    assert portrait.copyright == "2026 Ann, Her editor"
+    exif[ExifTags.Base.Artist] = "x" * 1000
+    picture.save(path, exif=exif)
+    assert len(load_portrait(path).author) == 200
+    picture.save(tmp_path / "plain.png")
+    plain = load_portrait(tmp_path / "plain.png")
+    assert (plain.author, plain.copyright) == ("", "")

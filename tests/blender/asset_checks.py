@@ -1,0 +1,204 @@
+"""Checks of avatars as assets, run inside Blender: libraries, instances, what the browser shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bpy
+import likeness
+import numpy as np
+import people
+from likeness.addon.asset_catalogs import CATALOGS_FILE, AssetInfo
+from likeness.addon.scene.avatar_asset import mark_as_asset, write_asset
+from likeness.addon.scene.avatar_objects import build_scene, find_avatar, find_avatars
+from likeness.engine.formats.avatar import save_avatar
+from likeness.engine.gaussians.lod import order_by_importance
+from shared import Recorder
+
+PLACE = (1.0, -2.0, 0.5)
+
+
+def _empty() -> None:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+def _assets(file: Path) -> list[dict[str, Any]]:
+    """What the assets of a file tell the browser."""
+    with bpy.data.libraries.load(str(file), assets_only=True) as (there, here):
+        here.collections = there.collections
+    out = []
+    for collection in here.collections:
+        data, pixels = collection.asset_data, collection.preview.image_pixels_float
+        out.append(
+            {
+                "name": collection.name,
+                "author": data.author,
+                "license": data.license,
+                "copyright": data.copyright,
+                "description": data.description,
+                "catalog": data.catalog_id,
+                "tags": [tag.name for tag in data.tags],
+                "size": list(collection.preview.image_size),
+                "drawn": float(np.asarray(pixels).std()),
+            }
+        )
+    return out
+
+
+def saved(folder: str) -> dict[str, Any]:
+    """The scene's avatars in a library, with credits from their provenance; then read back."""
+    likeness.register()
+    _empty()
+    root = Path(folder) / "library"
+    root.mkdir()
+    (root / CATALOGS_FILE).write_text("VERSION 1\n\n11:Mine:Mine\n", encoding="utf-8")
+    for seed, name in ((3, "Ann"), (4, "Bob")):
+        avatar = people.random_avatar(seed, 200)
+        credit = {"source": f"{name}.jpg", "author": f"Photographer of {name}", "copyright": "2026"}
+        build_scene(replace(avatar, provenance=credit), name)
+    find_avatars(bpy.context.scene)[1].armature.name = "Bert"
+    before = sorted(o.name for o in bpy.data.objects)
+    result = bpy.ops.likeness.save_assets(library=str(root), license="CC0", every=True)
+    out: dict[str, Any] = {"result": list(result)}
+    out["unchanged"] = sorted(o.name for o in bpy.data.objects) == before
+    out["files"] = sorted(path.name for path in root.iterdir())
+    out["catalogs"] = (root / CATALOGS_FILE).read_text(encoding="utf-8").splitlines()
+    libraries = bpy.context.preferences.filepaths.asset_libraries
+    out["listed"] = [entry.path for entry in libraries if entry.name == "Likeness Avatars"]
+    bpy.ops.likeness.save_assets(library=str(root), author="Me")
+    out["listed again"] = sum(entry.name == "Likeness Avatars" for entry in libraries)
+    out["refused"] = _attempt(library="")
+    (Path(folder) / "file").write_text("", encoding="utf-8")
+    out["no folder"] = _attempt(library=str(Path(folder) / "file" / "below"))
+    _empty()
+    out["assets"] = [*_assets(root / "Ann.blend"), *_assets(root / "Bert.blend")]
+    return out
+
+
+def _attempt(**chosen: Any) -> str:
+    try:
+        bpy.ops.likeness.save_assets(**chosen)
+    except RuntimeError as error:
+        return " ".join(str(error).split())
+    return "done"
+
+
+def instanced(folder: str, link: bool) -> dict[str, Any]:
+    """An avatar that Blender instances as two empties, each made posable."""
+    likeness.register()
+    _empty()
+    avatar = people.random_avatar(5, 300)
+    objects = build_scene(avatar, "Person")
+    mark_as_asset(objects, AssetInfo())
+    file = write_asset(objects, Path(folder))
+    own = objects.armature.matrix_world.copy()
+    _empty()
+    call = bpy.ops.wm.link if link else bpy.ops.wm.append
+    call(
+        filepath=str(file / "Collection" / "Person"),
+        directory=f"{file}/Collection/",
+        filename="Person",
+        instance_collections=True,
+    )
+    scene = bpy.context.scene
+    first = next(o for o in scene.objects if o.instance_collection)
+    second = first.copy()
+    scene.collection.objects.link(second)
+    first.location, second.location = PLACE, (-3.0, 0.0, 0.0)
+    second.rotation_euler = (0.0, 0.0, 1.0)
+    bpy.context.view_layer.update()
+    wanted = [one.matrix_world @ own for one in (first, second)]
+    names = [first.name, second.name]
+    out: dict[str, Any] = {"before": len(find_avatars(scene)), "errors": [], "moved": []}
+    calls: list[str] = []
+    bpy.context.view_layer.objects.active = first
+    out["shown"] = bool(likeness.panels.avatars.AvatarsPanel.poll(bpy.context))
+    likeness.panels.avatars.AvatarsPanel.draw(SimpleNamespace(layout=Recorder(calls)), bpy.context)
+    out["drawn"] = " ".join(calls)
+    for empty in (first, second):
+        bpy.context.view_layer.objects.active = empty
+        bpy.ops.likeness.make_posable()
+    out["empties"] = sum(
+        o.type == "EMPTY" and o.instance_collection is not None for o in scene.objects
+    )
+    made = find_avatars(scene)
+    out["names"] = sorted(a.armature.name for a in made) == sorted(names)
+    for name, place in zip(names, wanted):
+        found = find_avatar(bpy.data.objects[name])
+        assert found is not None
+        out["errors"].append(float(np.abs(np.array(found.armature.matrix_world - place)).max()))
+        before = _splats(found)
+        bone = found.armature.pose.bones["left_hip"]
+        bone.rotation_quaternion = (0.8, 0.6, 0.0, 0.0)
+        bpy.context.view_layer.update()
+        out["moved"].append(float(np.abs(_splats(found) - before).max()))
+    out["override"] = [a.armature.override_library is not None for a in made]
+    out["hidden"] = [a.body.hide_get() for a in made]
+    out["again"] = bool(bpy.ops.likeness.make_posable.poll())
+    saved = str(Path(folder) / "scene.blend")
+    turned = [a.armature.pose.bones["left_hip"].rotation_quaternion[1] for a in made]
+    bpy.ops.wm.save_as_mainfile(filepath=saved)
+    bpy.ops.wm.open_mainfile(filepath=saved)
+    kept = find_avatars(bpy.context.scene)
+    values = [a.armature.pose.bones["left_hip"].rotation_quaternion[1] for a in kept]
+    out["kept"] = float(np.abs(np.subtract(values, turned)).max())
+    return out
+
+
+def _splats(avatar: Any) -> np.ndarray:
+    found = avatar.splats.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
+    points = np.empty(3 * len(found.vertices), np.float32)
+    found.vertices.foreach_get("co", points)
+    return points
+
+
+def written(folder: str) -> dict[str, Any]:
+    """A batch's folder as a library, by the operator: one avatar is damaged, and a second run."""
+    likeness.register()
+    _empty()
+    batch, root = Path(folder) / "batch", Path(folder) / "library"
+    for seed, name in ((3, "ann"), (4, "cast/bob"), (5, "bad")):
+        (batch / name).mkdir(parents=True)
+        file = batch / name / "avatar.safetensors"
+        avatar = order_by_importance(people.random_avatar(seed, 300))
+        save_avatar(replace(avatar, provenance={"source": "portrait.jpg"}), file)
+    (batch / "bad" / "avatar.safetensors").write_bytes(b"nothing")
+    build_scene(people.random_avatar(6, 100), "Here")
+    before = sorted(o.name for o in bpy.data.objects)
+    out: dict[str, Any] = {}
+    for run in ("first", "second"):
+        bpy.ops.likeness.write_library(
+            directory=str(batch), library=str(root), author="Me", license="CC0"
+        )
+        out[run] = {
+            path.relative_to(root).as_posix(): path.stat().st_mtime_ns
+            for path in sorted(root.rglob("*"))
+            if path.is_file()
+        }
+    out["unchanged"] = sorted(o.name for o in bpy.data.objects) == before
+    libraries = bpy.context.preferences.filepaths.asset_libraries
+    out["listed"] = [entry.path for entry in libraries].count(str(root))
+    _empty()
+    out["assets"] = [*_assets(root / "ann.blend"), *_assets(root / "cast" / "bob.blend")]
+    return out
+
+
+def refused(folder: str) -> dict[str, Any]:
+    """A folder without avatars, and one in which none opens."""
+    likeness.register()
+    _empty()
+    root = Path(folder)
+    (root / "none").mkdir()
+    (root / "bad").mkdir()
+    (root / "bad" / "one.safetensors").write_bytes(b"nothing")
+    out = {}
+    for name in ("none", "bad"):
+        try:
+            bpy.ops.likeness.write_library(directory=str(root / name), library=str(root / "out"))
+            out[name] = "done"
+        except RuntimeError as error:
+            out[name] = " ".join(str(error).split())
+    return out
