@@ -9,6 +9,7 @@ Light to import: Blender's panels need the names.
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -120,6 +121,8 @@ def make_splat_mesh(avatar: Avatar) -> SplatMesh:
     from ..render.raster_types import BLUR
     from .fit import compute_coverage, project_splats, softening, solve_linear_colors
 
+    # Before the thread: imports of scipy in two threads, one of them numba's, can deadlock.
+    importlib.import_module("..gaussians.relight.albedo", __package__)
     surface = start_thread(_find_surface, avatar)
     order = stored_order(avatar)
     levels = _levels(avatar)

@@ -37,7 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "author": "",
     "license": "",
 }
-_ERROR = re.compile(r"likeness: |\w*Error\b|\w*Exception\b")
+_ERROR = re.compile(r"likeness: |[\w.]*(Error|Exception)\b")
 CURRENT = " is up to date"
 LEFT_OUT = "left out: "
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from likeness.engine.core.cameras import look_at, project
@@ -158,3 +161,34 @@ def test_weighted_sums_of_rows() -> None:
         np.testing.assert_array_equal(
             out[:, c], np.bincount(to, weight * values[source, c], minlength=7)
         )
+
+
+_FRESH = """
+import sys
+from likeness.benchmarks.figures.random_scenes import cover_body
+from likeness.engine.body import load_body
+from likeness.engine.core import threads
+from likeness.engine.files.weights import asset_path
+from likeness.engine.scene.mesh import make_splat_mesh
+
+start, seen = threads.start_thread, []
+
+def watched(function, *arguments):
+    seen.append(set(sys.modules))
+    future = start(function, *arguments)
+    future.result()
+    seen.append(set(sys.modules))
+    return future
+
+threads.start_thread = watched
+make_splat_mesh(cover_body(load_body(asset_path("body")), 500))
+before, after = seen
+print(sorted(name for name in after - before if name.partition(".")[0] in ("scipy", "likeness")))
+"""
+
+
+def test_the_thread_of_a_splat_mesh_imports_nothing() -> None:
+    """Two threads that import scipy at once can deadlock, so that the first avatar fails."""
+    done = subprocess.run([sys.executable, "-c", _FRESH], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
