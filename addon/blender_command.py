@@ -14,6 +14,7 @@ from .workers.process import site_paths
 _ROOT = Path(__file__).resolve().parents[1]
 _BOOT = """
 import importlib, importlib.util, json, os, sys, traceback
+sys.stdout.reconfigure(encoding="utf-8")
 folder, paths, *words = sys.argv[sys.argv.index("--") + 1 :]
 sys.path.extend(path for path in json.loads(paths) if path not in sys.path)
 spec = importlib.util.spec_from_file_location(

@@ -1,4 +1,4 @@
-"""Press the buttons of asset libraries, and drag an avatar from the asset browser.
+"""Press the buttons of asset libraries, and bring an avatar from one into the scene.
 
 Run by inside.py.
 """
@@ -14,7 +14,7 @@ from scenarios import Steps, avatars, fresh, ours
 
 
 def library_buttons(ui: Any, folder: str, library: str) -> Steps:
-    """A batch's folder and an avatar of the scene become a library, whose avatar is dragged in."""
+    """A batch's folder and an avatar of the scene become a library; an avatar comes from it."""
     yield from fresh(ui)
     ours("addon.preferences").get_preferences(bpy.context).show_splats = True
     session = ours("addon.properties").get_session(bpy.context)
@@ -36,9 +36,12 @@ def library_buttons(ui: Any, folder: str, library: str) -> Steps:
     yield from panel(ui, "LIKENESS_PT_avatars", "panel_avatars_library")
     yield from fresh(ui)
     out["icon"] = yield from _choose_file(ui, chosen)
-    out["dragged"] = yield from _drag(ui, "APPEND", "dragged_appended")
+    yield from _browse_assets(ui)
+    ui.areas("VIEW_3D")[0].spaces.active.shading.type = "MATERIAL"
+    file = Path(library) / "Ann.blend"
+    out["appended"] = yield from _bring(ui, file, False, "asset_appended")
     yield from fresh(ui)
-    out["linked"] = yield from _drag(ui, "LINK", "dragged_linked")
+    out["linked"] = yield from _bring(ui, file, True, "asset_linked")
     (empty,) = (o for o in bpy.context.scene.objects if o.instance_collection)
     bpy.context.view_layer.objects.active = empty
     yield from panel(ui, "LIKENESS_PT_avatars", "panel_instance")
@@ -46,7 +49,6 @@ def library_buttons(ui: Any, folder: str, library: str) -> Steps:
     found = avatars()
     out["posable"] = [a.armature.override_library is not None for a in found]
     yield from ui.shot("made_posable")
-    bpy.ops.wm.save_userpref()
     return out
 
 
@@ -69,37 +71,35 @@ def _choose_file(ui: Any, path: Path) -> Steps:
     return icon > 0
 
 
-def _drag(ui: Any, method: str, shot: str) -> Steps:
-    """Drag the first avatar of the library from the asset browser into the 3D view."""
-    before = len(bpy.context.scene.objects)
+def _browse_assets(ui: Any) -> Steps:
+    """Show the library in an asset browser in place of the properties."""
     beside = ui.areas("PROPERTIES")[0]
     beside.ui_type = "ASSETS"
     yield 0.5
     beside.spaces.active.show_region_toolbar = False
-    params = beside.spaces.active.params
-    params.asset_library_reference = "Likeness Avatars"
-    params.import_method = method
-    params.display_size = 96
+    beside.spaces.active.params.asset_library_reference = "Likeness Avatars"
     region = next(r for r in beside.regions if r.type == "WINDOW")
     with bpy.context.temp_override(window=ui.window, area=beside, region=region):
         bpy.ops.asset.library_refresh()
     yield 3.0
-    view = ui.areas("VIEW_3D")[0]
-    at = region.x + 40, region.y + region.height - 40
-    to = view.x + view.width // 3, view.y + view.height // 2
-    ui.press("LEFTMOUSE", at)
-    yield 0.3
-    ui.window.event_simulate(type="LEFTMOUSE", value="PRESS", x=at[0], y=at[1])
-    for step in range(1, 11):
-        part = step / 10
-        x = round(at[0] + part * (to[0] - at[0]))
-        y = round(at[1] + part * (to[1] - at[1]))
-        ui.point(x, y)
-        yield 0.1
-    yield from ui.shot(f"{shot}_dragging")
-    ui.window.event_simulate(type="LEFTMOUSE", value="RELEASE", x=to[0], y=to[1])
-    yield 2.0
-    yield from ui.shot(shot)
+    yield from ui.shot("asset_browser")
     beside.ui_type = "PROPERTIES"
     yield 0.3
-    return len(bpy.context.scene.objects) - before
+
+
+def _bring(ui: Any, file: Path, link: bool, shot: str) -> Steps:
+    """Link an avatar as an instance or append it, as a drag from the asset browser does.
+
+    Simulated events cannot drag: Blender begins to select by a box as well.
+    """
+    with ui.override():
+        call = bpy.ops.wm.link if link else bpy.ops.wm.append
+        call(
+            filepath=str(file / "Collection" / file.stem),
+            directory=f"{file}/Collection/",
+            filename=file.stem,
+            instance_collections=link,
+        )
+    yield 1.0
+    yield from ui.shot(shot)
+    return len(bpy.context.scene.objects)

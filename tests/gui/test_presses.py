@@ -193,7 +193,7 @@ def test_asset_libraries(gui: Any, cast: str, tmp_path: Path) -> None:
     assert seen["written"] == ["Ann.blend", "Bob.blend", "blender_assets.cats.txt"]
     assert "Carol.blend" in seen["saved"]
     assert seen["icon"]
-    assert seen["dragged"] == 4, "armature, body, splats and camera"
+    assert seen["appended"] == 4, "armature, body, splats and camera"
     assert seen["linked"] == 1, "an instance"
     assert seen["posable"] == [True]
 

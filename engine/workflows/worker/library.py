@@ -11,7 +11,7 @@ settings; its lines tell how far it is. Result::
     {"written": 12, "current": 0, "warnings": []}
 
 ``current`` counts the files that were up to date. An avatar that cannot be read is left out with a
-warning. Files that were written before a cancel stay: each is whole.
+warning; so are those after a crash. Files that were written before a cancel stay: each is whole.
 """
 
 from __future__ import annotations
@@ -88,10 +88,14 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         except BaseException:
             process.kill()
             raise
+    errors = [line for line in log if _ERROR.match(line)]
+    reason = errors[-1] if errors else "Blender stopped"
     if not written and not current:
-        said = warnings or [line for line in log if _ERROR.match(line)]
         raise LikenessError(
-            f"The library was not written: {said[-1] if said else 'Blender stopped'}.",
+            f"The library was not written: {(warnings or [reason])[-1].rstrip('.')}.",
             "Choose a folder of avatars that open, and one for the library that can be written to.",
         )
+    missing = request["count"] - written - current - len(warnings)
+    if missing > 0:
+        warnings.append(f"Not written: {missing} of {request['count']}, because of: {reason}")
     return {"written": written, "current": current, "warnings": warnings}
