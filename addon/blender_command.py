@@ -48,7 +48,7 @@ def background_command() -> list[str]:
     loads this folder, with this process's packages. Give it a ``BLENDER_USER_RESOURCES`` of its
     own: at its start Blender may tidy up the extensions of the profile that it finds.
     """
-    flags = ("-c", _BOOT)
+    flags: tuple[str, ...] = ("-c", _BOOT)
     if bpy.app.binary_path:
         flags = ("--background", "--factory-startup", "--python-expr", _BOOT)
     program = bpy.app.binary_path or sys.executable

@@ -57,7 +57,11 @@ MAY = {
         "build.py",
         "engine/bake/assets.py",
     },
-    "subprocess.Popen": {"addon/workers/watchdog.py", "engine/imaging/video_writer.py"},
+    "subprocess.Popen": {
+        "addon/workers/watchdog.py",
+        "engine/imaging/video_writer.py",
+        "engine/workflows/worker/library.py",
+    },
 }
 """Calls that need care, and the only files that may have them (tasks/ is the developers' own)."""
 

@@ -124,7 +124,9 @@ def clear_swing(objects: AvatarObjects, context: Any) -> None:
             continue
         for slot in action.slots:
             bag = find_channelbag(action, slot)
-            for curve in [] if bag is None else list(bag.fcurves):
+            if bag is None:
+                continue
+            for curve in list(bag.fcurves):
                 if curve.data_path.startswith(f'pose.bones["{PREFIX}'):
                     bag.fcurves.remove(curve)
     for track in [] if data is None else list(data.nla_tracks):
