@@ -16,6 +16,7 @@ from ...core.settings import register_settings
 from ...core.threads import start_thread
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
+from .collars import claim_collars
 from .face_parts import INNER_LIPS
 from .hand_pixels import Hand, find_bust, settle_hand_pixels
 from .labels import GLASSES, HAIR, HAT, NONE, SKIN, NamesArray, Places, find_places
@@ -433,6 +434,8 @@ def find_regions(
     if smoother is not None:
         strands = np.zeros(mask.shape) if texture is None else texture.result()
         label = label_pixels(lab, strands, mask, smoother, places, head, body, parsed)
+    below = head.near & ~head.above_brow
+    label = claim_collars(label, lab, tone, below, head.oval, unit)
     label = settle_hem_pixels(label, lab, places, body)
     if parsed is not None:
         label = find_parsed_hat(label, parsed, pixels.head, unit)

@@ -265,7 +265,8 @@ def texel_layer(
     known &= ~find_hand_stains(sampled, known & ~is_shell, samples.triangle, body)
     radius = _radii(samples, side, body, vertices, dressed.vertices)
     # Texels lie farther apart there; at the outline larger ones would stand over it.
-    at_seam = near_seam(body, corner, samples.bary) & (facing < -S.min_facing)
+    seam = near_seam(body, corner, samples.bary)
+    at_seam = seam & ((facing < -S.min_facing) | (head & ~known & ~inner))
     radius[~known & ~inner & ~at_seam] *= S.crisp
     radius[at_seam & (label != HAIR)] *= S.at_seam
     if wearer is None:
