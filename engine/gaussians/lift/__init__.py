@@ -266,7 +266,7 @@ def lift_photo(
     )
     spent = sum(len(part) for part in (*photo, *loose, beyond))
     hat_budget = 0 if brimmed is None else int(options.hat_share * options.max_gaussians)
-    fineness = texel_fineness(body, dressed.vertices, shares, regions, camera)
+    fineness = texel_fineness(body, dressed.vertices, shares, regions, camera, view.patterned)
     notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
     strand_budget = int(options.strand_share * options.max_gaussians) if hair.any() else 0
     room = options.max_gaussians - spent - head_budget - hat_budget - strand_budget

@@ -11,8 +11,12 @@ from ...core.cameras import project
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from .colors_sources import measure_backlight
 from .depth_sheets import DepthSheet, LimbBorders
+from .patterns import find_patterned
 from .pixel_grids import distance_inside
 from .regions import ARMS, Regions
+
+SOLID = 0.95
+"""Alpha from which on the person covers a pixel wholly."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,12 @@ class PhotoView:
     def backlight(self) -> float:
         """0..1: how surely light from behind gilds the hair."""
         return measure_backlight(self.colors, self.regions.hair, self.inside)
+
+    @cached_property
+    def patterned(self) -> frozenset[int]:
+        """Labels of clothes with a pattern."""
+        solid = self.regions.mask & (self.alpha > SOLID)
+        return find_patterned(self.colors, self.regions.label, solid, self.regions.unit)
 
     def look_up(self, points: FloatArray, group: IntArray) -> PhotoLookup:
         """Look points up in the photo.

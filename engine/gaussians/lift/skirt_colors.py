@@ -36,13 +36,16 @@ class SkirtColorSettings:
     """A skirt's colours all around."""
 
     cut: float = float(np.radians(77.0))  # radians around at which the photo's colours turn back
+    pattern_cut: float = float(
+        np.radians(64.0)
+    )  # the same of cloth with a pattern, which stretches
     middle: float = float(np.radians(24.0))  # radians around within which they stay in front
     beside_arm: float = 0.8  # inter-ocular distances from an arm within which a cuff may lie
     cuff: float = 25.0  # L*a*b* units, half of L*, off the skirt's colour from which on one does
     even: float = float(np.radians(45.0))  # radians behind a cut within which the tone evens out
     even_rings: float = 2.0  # rings over which what differs from it is smoothed
     most: float = 0.7  # most that this changes, of the logarithm
-    fine: int = 6  # columns and rings of the colour grid for each of the mesh's
+    fine: int = 8  # columns and rings of the colour grid for each of the mesh's
 
 
 S = register_settings("lift.skirt_colors", SkirtColorSettings())
@@ -71,8 +74,10 @@ def skirt_colors(
     """
     ring, turn = _places(triangle, bary, faces)
     grid = points.reshape(RINGS, COLUMNS, 3)
-    source = _turned_back(ring, turn, grid)
-    shown, known = _front(grid, label, view)
+    patterned = label in view.patterned
+    cut = S.pattern_cut if patterned else S.cut
+    source = _turned_back(ring, turn, grid, cut, stretched=not patterned)
+    shown, known = _front(grid, cut, label, view)
     if not known.any():  # one of several photos, of another part of the body
         return np.tile(default_albedo(label, view), (len(ring), 1))
     # What an arm or a hand hides is taken from the other side, else from beside it.
@@ -81,13 +86,13 @@ def skirt_colors(
     rows, cols, _ = find_nearest(known | flipped)
     shown = shown[rows, cols]
     height, width = known.shape
-    x = (source + S.cut) / (2 * S.cut) * (width - 1) + 0.5
+    x = (source + cut) / (2 * cut) * (width - 1) + 0.5
     y = ring / (RINGS - 1) * (height - 1) + 0.5
     colors = np.asarray(bilinear(shown, np.stack([x, y], -1)))
     # What is in the light on one side, or in the shade of an arm, has the cloth's tone behind.
     own = (view.regions.label == label) & view.regions.mask
     tone = np.median(np.log(np.maximum(view.colors[own], FLOOR)), axis=0)
-    angle = np.linspace(-S.cut, S.cut, width)
+    angle = np.linspace(-cut, cut, width)
     light = np.log(np.maximum(shown, FLOOR))
     row = np.clip(np.round(y).astype(int), 0, height - 1)
     off = np.empty_like(colors)
@@ -96,7 +101,7 @@ def skirt_colors(
         smooth = ndimage.gaussian_filter1d(strip, S.even_rings * S.fine, axis=0, mode="nearest")
         here = side * turn > 0.0
         off[here] = np.clip(tone - smooth, -S.most, S.most)[row[here]]
-    share = np.clip((np.abs(turn) - S.cut) / S.even, 0.0, 1.0)[:, None]
+    share = np.clip((np.abs(turn) - cut) / S.even, 0.0, 1.0)[:, None]
     return np.asarray(np.clip(colors * np.exp(share * off), 0.0, 1.0))
 
 
@@ -129,8 +134,14 @@ def _places(triangle: IntArray, bary: FloatArray, faces: IntArray) -> tuple[Floa
     return ring, np.mod(turn + np.pi, 2 * np.pi) - np.pi
 
 
-def _turned_back(ring: FloatArray, turn: FloatArray, grid: FloatArray) -> FloatArray:
-    """[N] angles within the cuts whose colours the places take."""
+def _turned_back(
+    ring: FloatArray, turn: FloatArray, grid: FloatArray, limit: float, *, stretched: bool
+) -> FloatArray:
+    """[N] angles within the cuts whose colours the places take.
+
+    Beyond a cut the way goes back towards the middle of the front: once, evenly stretched, or at
+    its own scale, to and fro.
+    """
     fine = np.linspace(-np.pi, np.pi, 2 * COLUMNS + 1)
     column = np.mod(fine, 2 * np.pi) / (2 * np.pi) * COLUMNS
     at = np.broadcast_to(column, (RINGS, len(fine)))
@@ -145,17 +156,22 @@ def _turned_back(ring: FloatArray, turn: FloatArray, grid: FloatArray) -> FloatA
     for r in range(RINGS):
         table[r] = fine
         for side, end in ((1.0, arc[r, -1]), (-1.0, arc[r, 0])):
-            cut, front = (np.interp(side * a, fine, arc[r]) for a in (S.cut, S.middle))
-            past = side * fine > S.cut
-            # Beyond the cut the way goes back towards the middle of the front, evenly stretched.
-            share = (arc[r, past] - cut) / (end - cut)
-            table[r, past] = np.interp(cut + share * (front - cut), arc[r], fine)
+            cut, front = (np.interp(side * a, fine, arc[r]) for a in (limit, S.middle))
+            past = side * fine > limit
+            gone = np.abs(arc[r, past] - cut)
+            once = abs(front - cut)
+            if stretched:
+                gone *= once / abs(end - cut)
+            gone = once - np.abs(np.mod(gone, 2.0 * once) - once)
+            table[r, past] = np.interp(cut - side * gone, arc[r], fine)
     x = (turn + np.pi) / (2 * np.pi) * (len(fine) - 1)
     out: FloatArray = ndimage.map_coordinates(table, [ring, x], order=1, mode="nearest")
-    return np.asarray(np.clip(out, -S.cut, S.cut))
+    return np.asarray(np.clip(out, -limit, limit))
 
 
-def _front(grid: FloatArray, label: int, view: PhotoView) -> tuple[FloatArray, BoolArray]:
+def _front(
+    grid: FloatArray, cut: float, label: int, view: PhotoView
+) -> tuple[FloatArray, BoolArray]:
     """The photo over rings and angles from cut to cut.
 
     Returns:
@@ -164,7 +180,7 @@ def _front(grid: FloatArray, label: int, view: PhotoView) -> tuple[FloatArray, B
     """
     height, width = S.fine * RINGS, S.fine * COLUMNS // 2
     ring = np.linspace(0.0, RINGS - 1, height)[:, None]
-    column = np.mod(np.linspace(-S.cut, S.cut, width), 2 * np.pi) / (2 * np.pi) * COLUMNS
+    column = np.mod(np.linspace(-cut, cut, width), 2 * np.pi) / (2 * np.pi) * COLUMNS
     at = np.broadcast_arrays(ring, column[None])
     closed = np.concatenate([grid, grid[:, :1]], axis=1)
     points = np.stack([ndimage.map_coordinates(closed[..., k], at, order=1) for k in range(3)], -1)
@@ -181,4 +197,5 @@ def _front(grid: FloatArray, label: int, view: PhotoView) -> tuple[FloatArray, B
     size = [view.camera.width - 1, view.camera.height - 1]
     pixel = np.clip(xy.astype(int), 0, size)
     known = own[pixel[:, 1], pixel[:, 0]].reshape(height, width)
-    return bilinear(view.colors, xy).reshape(height, width, 3), known
+    finer = np.array(view.fine.shape[1::-1]) / [view.camera.width, view.camera.height]
+    return bilinear(view.fine, xy * finer).reshape(height, width, 3), known

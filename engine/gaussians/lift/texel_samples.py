@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ class TexelSampleSettings:
     coarser_feet: float = 1.5  # the same of feet, whose shoes have a form
     coarser_below: float = 0.6  # the same below the photo's splats
     finer_cloth: float = 1.4  # the same of clothes that the photo does not show: folds are fine
+    finer_pattern: float = 2.2  # the same of clothes with a pattern
     coarser_limb: float = 0.8  # the same of bare limbs, which are smooth
     small_face: float = 30.0  # inter-ocular distance in pixels below which a face shows little
     finer_at_edges: float = 2.0  # times finer again where one label passes into another
@@ -62,7 +64,12 @@ _STEP = np.sqrt(2.0)  # between levels of fineness: each is an atlas of its own
 
 
 def texel_fineness(
-    body: Body, vertices: FloatArray, shares: FloatArray, regions: Regions, camera: Camera
+    body: Body,
+    vertices: FloatArray,
+    shares: FloatArray,
+    regions: Regions,
+    camera: Camera,
+    patterned: Collection[int] = (),
 ) -> FloatArray:
     """Return how many times finer than usual each triangle's texels [F] are, along a side.
 
@@ -75,6 +82,7 @@ def texel_fineness(
         shares: [V, L] 0..1 of :func:`.labels_surface.label_surface`.
         regions: of the photo.
         camera: of the regions' grid.
+        patterned: labels of clothes with a pattern, which coarse texels would blur.
     """
     xy, depth = project(vertices, camera)
     size = np.array([camera.width, camera.height])
@@ -96,6 +104,7 @@ def texel_fineness(
     of_face = of_vertex[body.f].max(1)
     unseen = (inside & ~shown)[body.f].any(1)
     of_face[unseen & np.isin(label, [UPPER, LOWER]).all(1)] = S.finer_cloth
+    of_face[unseen & np.isin(label, list(patterned)).all(1)] = S.finer_pattern
     of_face[unseen & (label == SKIN).all(1) & _is_part(body, LIMBS)] = S.coarser_limb
     of_face[_is_part(body, ("face",))] *= np.clip(np.sqrt(regions.unit / S.small_face), 0.5, 1.0)
     fineness = of_face * _part_fineness(body)[body.face_part]

@@ -353,6 +353,44 @@ def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
     assert np.abs(np.diff(np.append(seen, seen[0]))).max() < 0.12
 
 
+def test_a_pattern_keeps_its_size_behind(scene: Scene, skirt: Skirt) -> None:
+    """Stripes of two hues: as many on an arc behind as on one as long in front."""
+    wearer = attach_skirt(
+        skirt,
+        scene.body,
+        scene.pose,
+        scene.regions,
+        np.eye(9)[np.full(len(scene.vertices), SKIN)],
+        scene.dressed,
+    )
+    red = np.arange(260) // 7 % 2 == 0
+    stripes = np.where(red[:, None], [0.8, 0.1, 0.1], [0.1, 0.2, 0.8])
+    picture = np.broadcast_to(stripes, (270, 260, 3)).copy()
+    view = PhotoView(
+        scene.camera,
+        picture,
+        scene.regions.mask * 1.0,
+        scene.regions,
+        (Visible(scene),),  # type: ignore[arg-type]
+        NO_BORDERS,
+        picture,
+    )
+    assert LOWER in view.patterned
+    faces = skirt_faces()
+    ring = np.arange(2 * COLUMNS * 20, 2 * COLUMNS * 21, 2)  # one triangle of each column
+    fine = np.linspace(0.05, 0.95, 20)
+    bary = np.stack([1.0 - fine, np.zeros(20), fine], -1)
+    color = skirt_colors(
+        np.repeat(ring, 20), np.tile(bary, (len(ring), 1)), faces, wearer.points, LOWER, view
+    )
+    changes = np.abs(np.diff((color[:, 0] > color[:, 2]).astype(int))).reshape(-1)
+    column = np.arange(len(changes)) / (20 * COLUMNS) * 2 * np.pi
+    behind = changes[np.abs(column - np.pi) < 1.0].sum()
+    ahead = changes[np.minimum(column, 2 * np.pi - column) < 1.0].sum()
+    assert ahead > 4
+    assert behind >= 0.7 * ahead
+
+
 def test_buttons_stay_in_front_and_a_cuff_on_its_arm(scene: Scene, skirt: Skirt) -> None:
     wearer = attach_skirt(
         skirt,

@@ -1,0 +1,58 @@
+"""Cloth with an all-over pattern in several hues: flowers, checks, batik."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.color import rgb_to_lab
+from ...core.settings import register_settings
+from ...core.types import BoolArray, FloatArray, IntArray
+from .labels import LOWER, UPPER
+from .pixel_grids import erode, smooth_within
+
+
+@dataclass(frozen=True)
+class PatternSettings:
+    """What makes a pattern of cloth."""
+
+    reach: float = 0.35  # inter-ocular distances around a pixel with which it is compared
+    hues: float = 11.0  # a*b* units, the median difference: badges and shadows cover less
+    ratios: float = 0.15  # the same of the channels' logarithms: folds change hues, but not these
+    floor: float = 0.08  # added to channels before their logarithm
+    few: int = 400  # pixels that are too few to tell
+
+
+S = register_settings("lift.patterns", PatternSettings())
+
+
+def find_patterned(
+    colors: FloatArray, label: IntArray, solid: BoolArray, unit: float
+) -> frozenset[int]:
+    """Find which clothes have an all-over pattern.
+
+    Args:
+        colors: [H, W, 3] 0..1.
+        label: [H, W] index into ``labels.LABELS``.
+        solid: [H, W] pixels that the person covers wholly.
+        unit: pixels between the eyes.
+
+    Returns:
+        Indices into ``labels.LABELS``.
+    """
+    hue = rgb_to_lab(colors)[..., 1:]
+    ratio = np.log(np.clip(colors, 0.0, 1.0) + S.floor)
+    ratio -= ratio.mean(-1, keepdims=True)
+    out, reach = set(), S.reach * unit
+    for cloth in (UPPER, LOWER):
+        own = erode(solid & (label == cloth), 1)
+        if own.sum() < S.few:
+            continue
+        away = [
+            float(np.median(np.linalg.norm((x - smooth_within(x, own, reach))[own], axis=1)))
+            for x in (hue, ratio)
+        ]
+        if away[0] > S.hues and away[1] > S.ratios:
+            out.add(cloth)
+    return frozenset(out)

@@ -1,0 +1,62 @@
+"""Which clothes have a pattern, and whose are pale patches beside the jaw."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from likeness.engine.core.color import rgb_to_lab
+from likeness.engine.gaussians.lift.collars import claim_collars
+from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
+from likeness.engine.gaussians.lift.patterns import find_patterned
+
+UNIT = 20.0
+SKIN_RGB, WHITE, NAVY = (0.80, 0.58, 0.47), (0.93, 0.94, 0.95), (0.08, 0.10, 0.20)
+
+
+def test_checks_are_a_pattern_and_folds_are_none() -> None:
+    label = np.full((80, 80), UPPER)
+    label[40:] = LOWER
+    rows, cols = np.mgrid[:80, :80]
+    folds = 0.5 + 0.3 * np.sin(rows / 5.0)[..., None] * np.array([0.2, 0.4, 1.0])
+    checks = np.where((rows // 4 + cols // 4)[..., None] % 2, [0.8, 0.2, 0.1], [0.1, 0.5, 0.2])
+    colors = np.where((label == UPPER)[..., None], checks, folds)
+    solid = np.ones(label.shape, bool)
+    assert find_patterned(colors, label, solid, UNIT) == {UPPER}
+    assert find_patterned(folds, label, solid, UNIT) == frozenset()
+    few = np.zeros(label.shape, bool)
+    few[:10, :10] = True
+    assert find_patterned(colors, label, few, UNIT) == frozenset()
+
+
+@pytest.fixture
+def neck() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A face above a suit, with a white collar labelled as skin: label, colours and face."""
+    label = np.full((60, 60), NONE)
+    label[5:40, 15:45], label[40:] = SKIN, UPPER
+    rgb = np.empty((60, 60, 3))
+    rgb[:], rgb[40:] = SKIN_RGB, NAVY
+    rgb[32:40, 15:22] = WHITE
+    face = np.zeros(label.shape, bool)
+    face[10:28, 20:40] = True
+    return label, rgb, face
+
+
+def test_a_white_collar_is_cloth(neck: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    label, rgb, face = neck
+    tone = rgb_to_lab(np.array(SKIN_RGB))
+    out = claim_collars(label, rgb_to_lab(rgb), tone, label != NONE, face, UNIT)
+    assert (out[32:40, 15:22] == UPPER).all()
+    assert (out[5:31, 15:45] == SKIN).all()
+    assert (out[32:40, 24:45] == SKIN).all()
+
+
+def test_white_beards_and_highlights_are_none(
+    neck: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    label, rgb, face = neck
+    tone = rgb_to_lab(np.array(SKIN_RGB))
+    rgb[22:40, 22:38] = WHITE  # a beard that reaches from the face to the collar
+    rgb[32:40, 15:22] = SKIN_RGB
+    rgb[12:16, 42:45] = WHITE  # a highlight, of which no cloth is beside it
+    out = claim_collars(label, rgb_to_lab(rgb), tone, label != NONE, face, UNIT)
+    np.testing.assert_array_equal(out, label)
