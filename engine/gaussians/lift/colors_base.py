@@ -64,7 +64,7 @@ class BaseColorSettings:
     borrowed: float = 0.1  # share of the upper wear in that hue which makes it the upper wear's
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
-    gilded_fade: float = 0.06  # the same of hair with a light behind it: after four
+    gilded_fade: float = 0.03  # the same of hair with a light behind it: after six
     jaw: float = 0.04  # metres over which one fade passes into the other
 
 

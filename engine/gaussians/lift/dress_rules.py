@@ -45,6 +45,7 @@ class DressSettings:
     long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
     hair_round: float = 0.05  # metres by which its ends are higher there than over the spine
     hairline: float = 0.015  # metres over the scalp's lowest point where short hair ends behind
+    nape: float = 0.035  # metres below that which a collar leaves bare behind
     behind_ears: float = 0.07  # metres before the spine where what is beside the neck begins
     beside_jaw: tuple[float, float] = (0.04, 0.14)
     """Metres beside the spine, at an ear's depth, between which hair hangs or a collar stands."""
@@ -264,6 +265,9 @@ def _complete_head(
     if collar and front.any():  # it stands up all around
         up = (part == "torso") & (rest[:, 1] > S.neckline_y[0])
         ring[up & (np.abs(rest[:, 0]) < S.beside_neck[1]) & (ring == SKIN)] = UPPER
+    if scalp.any():  # only a hood reaches the hair
+        top = rest[scalp, 1].min() + S.hairline - S.nape
+        ring[nape & (rest[:, 1] > top) & (ring == UPPER)] = SKIN
     tips = find_hair_tips(regions, part, rest)
     if tips is not None:
         beside = np.abs(rest[:, 0]) / S.long_hair_x

@@ -258,6 +258,7 @@ def texel_layer(
     finer = np.array(view.fine.shape[1::-1]) / [view.camera.width, view.camera.height]
     sampled[seen] = bilinear(view.fine, xy * finer)
     pale = _pale_hair(sampled, seen & (label == HAIR), facing, at, view)
+    pale *= 1.0 - view.backlight  # gilded hair is pale, but what the photo shows
     known = seen & ~inner & (facing_ramp(facing, label, head, pale) >= 1.0)
     known &= ~view.borders.behind[at.row, at.col]
     rest = samples.points(body.v_template, f)
