@@ -303,6 +303,22 @@ def test_short_hair_ends_above_the_neck_behind(sitter: Sitter) -> None:
     assert hairy(replace(regions, hair=cut)) > 0.8
 
 
+def test_a_high_collar_leaves_the_nape_bare(sitter: Sitter) -> None:
+    """It covers the whole neck in front, but below the hair behind there is skin."""
+    worn = np.array(sitter.worn)
+    rest, part = standard_rest(sitter.body), vertex_parts(sitter.body)
+    worn[part == "neck"] = UPPER
+    regions, _ = label(replace(sitter, worn=worn))
+    shares = label_surface(regions, sitter.camera, sitter.body, sitter.vertices)
+    neck, end = part == "neck", rest[part == "scalp", 1].min()
+    behind = neck & (rest[:, 2] < np.median(rest[neck, 2]) - 0.01)
+    clothed = shares.argmax(1) == UPPER
+    below = behind & (rest[:, 1] < end + RULES.hairline - RULES.nape - 0.01)
+    assert clothed[neck & (rest[:, 2] > np.percentile(rest[neck, 2], 75))].mean() > 0.8
+    assert clothed[below].mean() > 0.8
+    assert clothed[behind & (rest[:, 1] > end - 0.005)].mean() < 0.2
+
+
 def test_skin_coloured_clothes_are_clothes(sitter: Sitter) -> None:
     """A shirt a little paler and less red than the face."""
     regions, truth = label(sitter, COLORS | {UPPER: (0.80, 0.70, 0.66)})
