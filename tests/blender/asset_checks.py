@@ -14,6 +14,7 @@ import people
 from likeness.addon.asset_catalogs import CATALOGS_FILE, AssetInfo
 from likeness.addon.scene.avatar_asset import mark_as_asset, write_asset
 from likeness.addon.scene.avatar_objects import build_scene, find_avatar, find_avatars
+from likeness.addon.scene.blend_writer import blend_from_avatar
 from likeness.engine.formats.avatar import save_avatar
 from likeness.engine.gaussians.lod import order_by_importance
 from shared import Recorder
@@ -31,7 +32,7 @@ def _assets(file: Path) -> list[dict[str, Any]]:
         here.collections = there.collections
     out = []
     for collection in here.collections:
-        data, pixels = collection.asset_data, collection.preview.image_pixels_float
+        data, preview = collection.asset_data, collection.preview
         out.append(
             {
                 "name": collection.name,
@@ -41,8 +42,8 @@ def _assets(file: Path) -> list[dict[str, Any]]:
                 "description": data.description,
                 "catalog": data.catalog_id,
                 "tags": [tag.name for tag in data.tags],
-                "size": list(collection.preview.image_size),
-                "drawn": float(np.asarray(pixels).std()),
+                "size": list(preview.image_size) if preview else None,
+                "drawn": float(np.asarray(preview.image_pixels_float).std()) if preview else 0.0,
             }
         )
     return out
@@ -75,6 +76,11 @@ def saved(folder: str) -> dict[str, Any]:
     out["no folder"] = _attempt(library=str(Path(folder) / "file" / "below"))
     _empty()
     out["assets"] = [*_assets(root / "Ann.blend"), *_assets(root / "Bert.blend")]
+    save_avatar(people.random_avatar(3, 200), root / "whole.safetensors")
+    blend_from_avatar(root / "whole.safetensors", root / "whole.blend")
+    _empty()
+    out["whole"] = _assets(root / "whole.blend")[0]
+    out["pictures"] = bpy.app.version[:2] != (5, 0)  # its libraries.write leaves collections' out
     return out
 
 

@@ -29,7 +29,10 @@ def test_the_scenes_avatars_in_a_library(blender, tmp_path: Path) -> None:
         assert f"From {name.replace('Bert', 'Bob')}.jpg" in asset["description"]
         assert "200 splats" in asset["description"]
         assert "Likeness" in asset["tags"]
+        assert (asset["size"] is not None) == found["pictures"]
     assert [asset["license"] for asset in found["assets"]] == ["CC0", ""]
+    assert found["whole"]["size"] == [256, 256]
+    assert found["whole"]["drawn"] > 0.01
 
 
 @pytest.mark.parametrize("link", [True, False])
