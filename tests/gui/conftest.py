@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 from likeness.benchmarks.figures.random_scenes import cover_body
 from likeness.engine.body import load_body
+from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
-from likeness.engine.formats.avatar import save_avatar
+from likeness.engine.formats.avatar import load_avatar, save_avatar
+from likeness.engine.gaussians.swing_rig import make_swing_rig
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
@@ -188,6 +190,20 @@ def person(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> s
     command = [sys.executable, "-m", "likeness", "build", str(sample_portrait), "-o", str(folder)]
     subprocess.run([*command, *options], check=True)
     return str(folder / "avatar.safetensors")
+
+
+@pytest.fixture(scope="session")
+def long_haired(person: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The person, who is given a curtain of hair if nothing on them could swing."""
+    avatar = load_avatar(Path(person))
+    try:
+        make_swing_rig(avatar)
+    except LikenessError:
+        hair = module_at("synthetic_hair", HERE.parent / "blender" / "hair.py")
+        path = tmp_path_factory.mktemp("hair") / "avatar.safetensors"
+        save_avatar(hair.with_hair(avatar), path)
+        return str(path)
+    return person
 
 
 @pytest.fixture(scope="session")

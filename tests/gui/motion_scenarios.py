@@ -89,3 +89,61 @@ def retarget(ui: Any, avatar: str, motion: str) -> Steps:
     away = places(copy, "left_wrist") - places(copy, "pelvis")
     there = places(source, "left_wrist") - places(source, "pelvis")
     return {"problem": failure, "still": still, "moves": moves, "apart": largest_move(away, there)}
+
+
+def secondary_motion(ui: Any, avatar: str, motion: str) -> Steps:
+    """Let hair and skirt swing with a motion, watch them play, and take that away again."""
+    yield from fresh(ui)
+    armature, scene = (yield from open_avatar(ui, avatar)).armature, bpy.context.scene
+    yield from confirm(ui, "likeness.import_motion", filepath=motion)
+    frame_view(ui, armature)
+    before = len(armature.data.bones)
+    yield from press(ui, "likeness.add_secondary_motion", stiffness=1.5)
+    yield finished
+    out: dict[str, Any] = {"bones": len(armature.data.bones) - before, "problem": problem()}
+    out["keys"], out["turns"] = swing_keys(armature)
+    scene.frame_set(scene.frame_end // 2)
+    yield from ui.shot("swing")
+    yield from panel(ui, "LIKENESS_PT_motion", "panel_motion_swing")
+    scene.frame_set(scene.frame_start)
+    passed: list[int] = []
+
+    def note(scene: Any, *_: Any) -> None:
+        passed.append(scene.frame_current)
+
+    bpy.app.handlers.frame_change_post.append(note)
+    try:
+        with ui.override():
+            bpy.ops.screen.animation_play("INVOKE_DEFAULT", True)
+        yield lambda: len(passed) > 3
+        with ui.override():
+            bpy.ops.screen.animation_cancel("INVOKE_DEFAULT", True, restore_frame=False)
+    finally:
+        bpy.app.handlers.frame_change_post.remove(note)
+    out["played"] = len(passed)
+    yield from press(ui, "likeness.remove_secondary_motion")
+    out["left"] = [len(armature.data.bones) - before, swing_keys(armature)[0]]
+    yield from panel(ui, "LIKENESS_PT_motion", "panel_motion_still")
+    return out
+
+
+def finished() -> bool:
+    """No operator of ours is still at work."""
+    window = bpy.context.window_manager.windows[0]
+    return not any(op.bl_idname.startswith("LIKENESS_OT") for op in window.modal_operators)
+
+
+def swing_keys(armature: Any) -> tuple[int, float]:
+    """How many keys the bones of the swing have, and how far apart those of a rotation are."""
+    actions = ours("addon.motion.actions")
+    data = armature.animation_data
+    bag = actions.find_channelbag(data.action, data.action_slot)
+    prefix = f'pose.bones["{ours("addon.rig.swing_bones").PREFIX}'
+    curves = [curve for curve in bag.fcurves if curve.data_path.startswith(prefix)]
+    spans = [
+        max(key.co[1] for key in curve.keyframe_points)
+        - min(key.co[1] for key in curve.keyframe_points)
+        for curve in curves
+        if curve.data_path.endswith("rotation_quaternion")
+    ]
+    return sum(len(curve.keyframe_points) for curve in curves), max(spans, default=0.0)

@@ -124,6 +124,17 @@ def test_retargeted(gui: Any, person: str, motions: list[str]) -> None:
 
 
 @pytest.mark.slow
+def test_secondary_motion(gui: Any, long_haired: str, motions: list[str]) -> None:
+    seen = gui("motion_scenarios.secondary_motion", avatar=long_haired, motion=motions[1])
+    assert seen["problem"] is None
+    assert seen["bones"] > 10
+    assert seen["keys"] > 30 * seen["bones"], "some curves in each frame"
+    assert seen["turns"] > 0.01
+    assert seen["played"] > 3
+    assert seen["left"] == [0, 0]
+
+
+@pytest.mark.slow
 def test_display(gui: Any, person: str, photo: str) -> None:
     seen = gui("display_scenarios.display_buttons", avatar=person, photo=photo)
     assert seen["detail"] == pytest.approx(10_000, abs=1)
