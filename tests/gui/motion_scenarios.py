@@ -94,7 +94,7 @@ def retarget(ui: Any, avatar: str, motion: str) -> Steps:
 def secondary_motion(ui: Any, avatar: str, motion: str) -> Steps:
     """Let hair and skirt swing with a motion, watch them play, and take that away again."""
     yield from fresh(ui)
-    armature, scene = (yield from open_avatar(ui, avatar)).armature, bpy.context.scene
+    armature, scene = (yield from open_avatar(ui, avatar, fast=True)).armature, bpy.context.scene
     yield from confirm(ui, "likeness.import_motion", filepath=motion)
     frame_view(ui, armature)
     before = len(armature.data.bones)
