@@ -23,6 +23,7 @@ from ..addon.scene.splat_object import get_sliders
 from ..addon.wardrobe_pictures import clear_item_icons, get_item_icon
 from .avatar_operator import AvatarOperator, format_count
 from .job_operator import JobOperator
+from .sliced_operator import SlicedOperator
 
 _PARTS = (
     ("skin", "Skin", "Skin of the body and the hands"),
@@ -53,7 +54,7 @@ def _part_items(owner: Any, context: Any) -> list[tuple[str, str, str]]:
     return [item for item in _PARTS if item[0] in parts]
 
 
-class SelectPart(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+class SelectPart(SlicedOperator, AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
     """Select the splats of one part in Edit Mode, to hide, color or delete them with Blender's
     own tools"""
 
@@ -73,9 +74,12 @@ class SelectPart(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
             return ""
         return "This avatar's file does not say what its splats show. Build the avatar again"
 
-    def change(self, context: Any, avatar: AvatarObjects) -> None:
-        count = select_part(avatar, self.part, context, self.extend)
-        self.report({"INFO"}, f"Selected {format_count(count, 'splat', 'splats')}")
+    def steps(self, context: Any) -> Generator[None, None, int]:
+        avatar = get_active_avatar(context)
+        return (yield from select_part(avatar, self.part, context, self.extend))
+
+    def describe(self, count: int) -> str:
+        return f"Selected {format_count(count, 'splat', 'splats')}"
 
 
 ITEMS = (

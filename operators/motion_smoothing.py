@@ -43,11 +43,11 @@ class SmoothMotion(SlicedOperator, bpy.types.Operator):  # type: ignore[misc]
     def steps(self, context: Any) -> Generator[None, None, int]:
         avatar = get_chosen_avatar(context)
         sigma = self.seconds * record.get_frame_rate(context.scene)
-        return (
-            yield from actions.smooth_action(
-                avatar.armature, sigma, self.keep_feet, record.describe_target(avatar)
-            )
+        count = yield from actions.smooth_action(
+            avatar.armature, sigma, self.keep_feet, record.describe_target(avatar)
         )
+        context.scene.frame_set(context.scene.frame_current)
+        return count
 
     def describe(self, count: int) -> str:
         return f"Smoothed {format_count(count, 'curve', 'curves')}"

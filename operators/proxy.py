@@ -22,6 +22,7 @@ from ..engine.workflows.options import ExportOptions
 from .avatar_operator import AvatarOperator, format_count
 from .export import TEXTURE_SIZES
 from .job_operator import JobOperator
+from .sliced_operator import SlicedOperator
 
 
 class AddProxy(JobOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -75,17 +76,19 @@ class _WithProxy(AvatarOperator):
         return "" if find_proxy(avatar) is not None else "This avatar has no proxy mesh"
 
 
-class ApplyProxy(_WithProxy, bpy.types.Operator):  # type: ignore[misc]
+class ApplyProxy(SlicedOperator, _WithProxy, bpy.types.Operator):  # type: ignore[misc]
     """Carry what was painted and sculpted on the proxy mesh to the splats, which keep their
     detail"""
 
     bl_idname = "likeness.apply_proxy"
     bl_label = "Apply to Splats"
 
-    def change(self, context: Any, avatar: AvatarObjects) -> None:
-        made = apply_proxy(avatar, context)
-        count = format_count(made["recolored"], "splat", "splats")
-        self.report({"INFO"}, f"Painted {count}; sculpted {made['sculpted_mm']:.1f} mm at most")
+    def steps(self, context: Any) -> Generator[None, None, dict[str, Any]]:
+        return (yield from apply_proxy(get_active_avatar(context), context))
+
+    def describe(self, count: dict[str, Any]) -> str:
+        painted = format_count(count["recolored"], "splat", "splats")
+        return f"Painted {painted}; sculpted {count['sculpted_mm']:.1f} mm at most"
 
 
 class RemoveProxy(_WithProxy, bpy.types.Operator):  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """Retouching splats: with Blender's selection, or with a brush."""
 # No postponed annotations here: Blender reads properties from them.
 
+from collections.abc import Generator
 from typing import Any
 
 import bpy
@@ -14,11 +15,13 @@ from ..addon.scene.selection import enter_object_mode
 from ..addon.scene.shadow_proxy import update_proxy
 from ..addon.scene.splat_cage import edit_splats, lay_cage, require_visible, take_moves
 from ..addon.scene.splat_edits import SplatEdits
+from ..addon.scene.steps import run_to_end
 from ..addon.viewport import brush_circle
 from ..addon.viewport.brush_session import BrushSession, brush_along
 from ..addon.viewport.splat_brush import BrushView
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
+from .sliced_operator import SlicedOperator
 
 _ERASE = ("ERASE", "Erase", "Make the splats fainter; fully erased ones are not exported")
 _RESTORE = ("RESTORE", "Restore", "Bring back how the splats were before all retouching")
@@ -26,18 +29,22 @@ _TINT = ("TINT", "Tint", "Dye the splats in this color; light and dark stay apar
 _MOVE = ("MOVE", "Move", "Drag what lies under the brush")
 
 
-class EditSplats(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+class EditSplats(SlicedOperator, AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
     """Enter Edit Mode on the splats, one small triangle for each where you see it: select with
     Blender's own tools, such as lasso, box and circle"""
 
     bl_idname = "likeness.edit_splats"
     bl_label = "Edit Splats"
 
-    def change(self, context: Any, avatar: AvatarObjects) -> None:
+    def steps(self, context: Any) -> Generator[None, None, None]:
+        avatar = get_active_avatar(context)
         enter_object_mode(context)
         require_visible(avatar)
-        lay_cage(avatar, context)
+        yield from lay_cage(avatar, context)
         edit_splats(avatar, context)
+
+    def describe(self, count: None) -> str:
+        return ""
 
 
 class RetouchSplats(TintColor, AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -83,22 +90,26 @@ class RetouchSplats(TintColor, AvatarOperator, bpy.types.Operator):  # type: ign
             edits.write()
             update_proxy(avatar)
             if self.action == "RESTORE" and editing:
-                lay_cage(avatar, context, rows)
+                run_to_end(lay_cage(avatar, context, rows))
         self.report({"INFO"}, f"Changed {format_count(len(rows), 'splat', 'splats')}")
 
 
-class ApplySplatMoves(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+class ApplySplatMoves(SlicedOperator, AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
     """Move the splats to where Blender's Move, Rotate, Scale or other tools have moved their
     triangles since Edit Splats"""
 
     bl_idname = "likeness.apply_splat_moves"
     bl_label = "Apply Moves"
 
-    def change(self, context: Any, avatar: AvatarObjects) -> None:
+    def steps(self, context: Any) -> Generator[None, None, int]:
+        avatar = get_active_avatar(context)
         with _ObjectMode(context, avatar):
-            count = take_moves(avatar, context)
+            count = yield from take_moves(avatar, context)
             update_proxy(avatar)
-        self.report({"INFO"}, f"Moved {format_count(count, 'splat', 'splats')}")
+        return count
+
+    def describe(self, count: int) -> str:
+        return f"Moved {format_count(count, 'splat', 'splats')}"
 
 
 class RestoreAvatar(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -117,7 +128,7 @@ class RestoreAvatar(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
             update_proxy(avatar)
             set_sculpt(avatar.body, None)
             if editing:
-                lay_cage(avatar, context)
+                run_to_end(lay_cage(avatar, context))
         self.report({"INFO"}, f"Restored {format_count(count, 'splat', 'splats')}")
 
 

@@ -16,7 +16,7 @@ class SlicedOperator:
 
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
-    def steps(self, context: Any) -> Generator[None, None, int]:
+    def steps(self, context: Any) -> Generator[None, None, Any]:
         """The work in slices of some hundredths of a second.
 
         Raises:
@@ -24,8 +24,8 @@ class SlicedOperator:
         """
         raise NotImplementedError
 
-    def describe(self, count: int) -> str:
-        """What was done, from what the generator returned."""
+    def describe(self, count: Any) -> str:
+        """What was done, from what the generator returned; empty where it shows."""
         raise NotImplementedError
 
     def execute(self, context: Any) -> set[str]:
@@ -64,7 +64,7 @@ class SlicedOperator:
     def cancel(self, context: Any) -> None:
         context.window_manager.event_timer_remove(self._timer)
 
-    def _done(self, context: Any, count: int) -> set[str]:
-        context.scene.frame_set(context.scene.frame_current)
-        self.report({"INFO"}, self.describe(count))  # type: ignore[attr-defined]
+    def _done(self, context: Any, count: Any) -> set[str]:
+        if said := self.describe(count):
+            self.report({"INFO"}, said)  # type: ignore[attr-defined]
         return {"FINISHED"}

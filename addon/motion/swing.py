@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
@@ -16,6 +15,7 @@ from ..rig.swing_bones import COLLECTION, PREFIX, rest_swing_bones, swing_bone, 
 from ..scene.avatar_objects import AvatarObjects
 from ..scene.axes import TO_BLENDER, rotations_to_blender, rotations_to_engine
 from ..scene.origin import template_origin
+from ..scene.steps import in_thread
 from ..scene.swing_body import add_swing, check_can_swing, read_swing_avatar, remove_swing
 from .actions import LINEAR, create_channelbag, find_channelbag, write_curves
 from .bone_pose import check_joints
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from ...engine.gaussians.swing_rig import SwingRig
     from ...engine.motion.swing_options import SwingOptions
 
-T = TypeVar("T")
-
 _FRAMES_PER_SLICE = 4
-_POLL_SECONDS = 0.004
 _STILL = 1e-6
 """Metres and parts of a unit quaternion; bones that move less get no keys."""
 
@@ -99,7 +96,7 @@ def _bake(
         swung, rig, binding = make_swing_rig(avatar)
         return rig, binding, pack_avatar(swung) if len(binding.source) else b""
 
-    rig, binding, kept = yield from _in_thread(prepare)
+    rig, binding, kept = yield from in_thread(prepare)
     yield from add_swing(objects, rig, binding, kept, context)
     worlds, joints = yield from _record(armature, frames)
 
@@ -107,7 +104,7 @@ def _bake(
         return _channels(armature_rest, worlds, joints, rig, options, rate, cyclic)
 
     rate, armature_rest = get_frame_rate(context.scene), _Rest(armature, rig)
-    basis = yield from _in_thread(swing)
+    basis = yield from in_thread(swing)
     return (yield from _write(armature, rig, np.array(frames, float), basis, cyclic))
 
 
@@ -137,17 +134,6 @@ def clear_swing(objects: AvatarObjects, context: Any) -> None:
                 if action is not None and action.users - action.use_fake_user == 0:
                     bpy.data.actions.remove(action)
     remove_swing(objects, context)
-
-
-def _in_thread(function: Callable[[], T]) -> Generator[None, None, T]:
-    """Call a function beside Blender's own thread, which goes on meanwhile."""
-    from ...engine.core.threads import start_thread
-
-    future = start_thread(function)
-    while not future.done():
-        time.sleep(_POLL_SECONDS)
-        yield
-    return future.result()
 
 
 def _frames(armature: Any, scene: Any) -> tuple[range, bool]:

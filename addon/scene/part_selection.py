@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,10 @@ def list_parts(obj: Any) -> list[str]:
     return [name for name, number in zip(PARTS, count, strict=True) if number and name != PARTS[0]]
 
 
-def select_part(objects: AvatarObjects, name: str, context: Any, extend: bool = False) -> int:
-    """Select the splats of a part in Edit Mode, as faces, where they are seen.
+def select_part(
+    objects: AvatarObjects, name: str, context: Any, extend: bool = False
+) -> Generator[None, None, int]:
+    """Select the splats of a part in Edit Mode, as faces, where they are seen; in slices.
 
     Args:
         objects: of the avatar.
@@ -34,7 +37,7 @@ def select_part(objects: AvatarObjects, name: str, context: Any, extend: bool = 
         extend: keep what is selected.
 
     Returns:
-        How many splats of the part there are.
+        How many splats of the part there are, by the generator.
 
     Raises:
         LikenessError: The splats are hidden, linked, or do not show the part.
@@ -47,7 +50,7 @@ def select_part(objects: AvatarObjects, name: str, context: Any, extend: bool = 
         raise LikenessError(f"'{obj.name}' does not show the part '{name}'.", "Choose another.")
     require_visible(objects)
     if not editing or CAGE not in mesh.attributes:  # else Blender's tools may have moved triangles
-        lay_cage(objects, context)
+        yield from lay_cage(objects, context)
     own = read_attribute(mesh, KEPT.part) == PARTS.index(name)
     select_splats(mesh, own | read_selection(mesh) if extend else own)
     edit_splats(objects, context)

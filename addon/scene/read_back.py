@@ -5,10 +5,10 @@ The meshes are authoritative: deleted splats stay deleted, and no avatar file is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import bpy
 import numpy as np
@@ -37,6 +37,7 @@ _FIELDS = {
     "FLOAT_COLOR": "color",
     "BYTE_COLOR": "color_srgb",
 }
+_Splats: TypeAlias = tuple[Avatar, BoundGaussians, dict[str, FloatArray | IntArray]]
 _WIDTHS = {"FLOAT2": 2, "FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "BYTE_COLOR": 4}
 
 
@@ -86,14 +87,24 @@ def read_avatar(objects: AvatarObjects, graded: bool = True) -> Avatar:
     return record_retouch(avatar)
 
 
-def read_splats(
-    objects: AvatarObjects,
-) -> tuple[Avatar, BoundGaussians, dict[str, FloatArray | IntArray]]:
+def read_splats(objects: AvatarObjects) -> _Splats:
     """Read an avatar's splats in the order of their mesh.
 
     Returns:
-        The avatar without Gaussians, as the scene keeps it; its N Gaussians with their edits by
-        hand; the mesh's attributes [N, ...] by name.
+        As the function that :func:`take_splats` returns.
+
+    Raises:
+        LikenessError: as for :func:`read_avatar`.
+    """
+    return take_splats(objects)()
+
+
+def take_splats(objects: AvatarObjects) -> Callable[[], _Splats]:
+    """Copy what an avatar's splats are made from out of Blender.
+
+    Returns:
+        A function that makes them, in any thread: the avatar without Gaussians, as the scene keeps
+        it; its N Gaussians with their edits by hand; the mesh's attributes [N, ...] by name.
 
     Raises:
         LikenessError: as for :func:`read_avatar`.
@@ -106,7 +117,7 @@ def read_splats(
         raise LikenessError(
             f"'{name}' was made by an older version of Likeness.", "Import its avatar file again."
         )
-    avatar = unpack_avatar(bytes(kept), name)
+    packed = bytes(kept)
     try:
         with open_stored_mesh(objects.splats) as mesh:
             if not len(mesh.polygons):
@@ -117,13 +128,24 @@ def read_splats(
             faces = {key: read_attribute(mesh, key) for key in wanted}
             drawn = SOURCES.color if SOURCES.color in mesh.attributes else COLOR_ATTRIBUTE
             opacities = np.asarray(read_attribute(mesh, drawn)[:, 3], np.float32)
-        faces[KEPT.rgb] = np.round(255 * faces[KEPT.rgb]).astype(np.uint8)
-        gaussians = restore_gaussians(faces, opacities, avatar.body.f)
     except (KeyError, ValueError) as error:
-        raise LikenessError(
-            f"The splats of '{name}' cannot be read back: {error}.", "Import its avatar file again."
-        ) from error
-    return avatar, gaussians, faces
+        raise _unreadable(name, error) from error
+
+    def make() -> _Splats:
+        avatar = unpack_avatar(packed, name)
+        try:
+            faces[KEPT.rgb] = np.round(255 * faces[KEPT.rgb]).astype(np.uint8)
+            return avatar, restore_gaussians(faces, opacities, avatar.body.f), faces
+        except (KeyError, ValueError) as error:
+            raise _unreadable(name, error) from error
+
+    return make
+
+
+def _unreadable(name: str, error: Exception) -> LikenessError:
+    return LikenessError(
+        f"The splats of '{name}' cannot be read back: {error}.", "Import its avatar file again."
+    )
 
 
 def _grade(gaussians: BoundGaussians, grades: Mapping[str, Grade]) -> BoundGaussians:

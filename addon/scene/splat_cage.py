@@ -6,6 +6,7 @@ tools to select and move.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,10 +19,11 @@ from ...engine.scene.mesh import CORNERS, CUT_SIGMA
 from .avatar_objects import AvatarObjects
 from .axes import points_to_blender, points_to_engine
 from .origin import photo_matrix
-from .read_back import body_vertices, read_attribute, read_splats
+from .read_back import body_vertices, read_attribute, take_splats
 from .selection import select_only
 from .splat_edits import SplatEdits
 from .splat_object import store_faces
+from .steps import in_thread
 
 CAGE = "splat_cage"
 """FACE: middle of the splat when the cage was laid, the object's space."""
@@ -30,8 +32,11 @@ _STILL = 2e-5  # metres; less is rounding
 _SAME_POSE = 1e-3  # metres
 
 
-def lay_cage(objects: AvatarObjects, context: Any, rows: IntArray | None = None) -> None:
-    """Lay the stored triangles, as large as one standard deviation, over the splats as seen.
+def lay_cage(
+    objects: AvatarObjects, context: Any, rows: IntArray | None = None
+) -> Generator[None, None, None]:
+    """Lay the stored triangles, as large as one standard deviation, over the splats as seen, in
+    slices.
 
     Args:
         objects: of the avatar.
@@ -44,12 +49,19 @@ def lay_cage(objects: AvatarObjects, context: Any, rows: IntArray | None = None)
     """
     SplatEdits(objects)  # whether its splats can be edited at all
     at = _find_corners(objects)
-    placed = PlacedSplats.read(objects, context)
-    matrix = _to_object(objects)
-    corners = np.einsum("nak,ck->nca", placed.axes, CORNERS / CUT_SIGMA)
-    corners += placed.means[:, None]
-    points = points_to_blender(corners) @ np.array(matrix.to_3x3()).T + matrix.translation
-    middle = points.mean(1).astype(np.float32)
+    yield
+    read = PlacedSplats.take(objects, context)
+    matrix = np.array(_to_object(objects))
+    yield
+
+    def place() -> tuple[FloatArray, FloatArray]:
+        placed = read()
+        corners = placed.axes @ (CORNERS / CUT_SIGMA).T
+        corners = np.swapaxes(corners, 1, 2) + placed.means[:, None]
+        points = points_to_blender(corners) @ matrix[:3, :3].T + matrix[:3, 3]
+        return points.astype(np.float32), points.mean(1).astype(np.float32)
+
+    points, middle = yield from in_thread(place)
     mesh = objects.splats.data
     positions = read_attribute(mesh, "position")
     if rows is None or CAGE not in mesh.attributes:
@@ -59,10 +71,13 @@ def lay_cage(objects: AvatarObjects, context: Any, rows: IntArray | None = None)
         laid = read_attribute(mesh, CAGE)
         laid[rows] = middle[rows]
         middle = laid
+    yield
     if CAGE not in mesh.attributes:  # Blender selects all of a new mesh
         for elements in (mesh.polygons, mesh.vertices, mesh.edges):
             elements.foreach_set("select", np.zeros(len(elements), bool))
+            yield
     mesh.attributes["position"].data.foreach_set("vector", positions.ravel())
+    yield
     store_faces(mesh, CAGE, middle)
     mesh.update()
 
@@ -89,11 +104,11 @@ def edit_splats(objects: AvatarObjects, context: Any) -> None:
     bpy.ops.object.mode_set(mode="EDIT")
 
 
-def take_moves(objects: AvatarObjects, context: Any) -> int:
-    """Move the splats to where Blender's tools have moved their triangles.
+def take_moves(objects: AvatarObjects, context: Any) -> Generator[None, None, int]:
+    """Move the splats to where Blender's tools have moved their triangles, in slices.
 
     Returns:
-        How many splats were moved.
+        How many splats were moved, by the generator.
 
     Raises:
         LikenessError: There is no cage, triangles have lost vertices of their own, or the avatar's
@@ -102,26 +117,36 @@ def take_moves(objects: AvatarObjects, context: Any) -> int:
     mesh = objects.splats.data
     if CAGE not in mesh.attributes:
         raise LikenessError("The splats' triangles are not where you see them.", "Use Edit Splats.")
-    before = read_attribute(mesh, CAGE).astype(np.float64)
-    corners = read_attribute(mesh, "position")[_find_corners(objects)]
-    middle = corners.mean(1).astype(np.float64)
-    matrix = _to_object(objects)
-    placed = PlacedSplats.read(objects, context)
-    now = points_to_blender(placed.means) @ np.array(matrix.to_3x3()).T + matrix.translation
-    if np.abs(now - before).max() > _SAME_POSE:
-        raise LikenessError(
-            "The avatar's pose has changed since Edit Splats.", "Use Edit Splats again."
-        )
-    moves = middle - before
-    rows = np.flatnonzero(np.abs(moves).max(1) > _STILL)
+    laid, positions = read_attribute(mesh, CAGE), read_attribute(mesh, "position")
+    corners = _find_corners(objects)
+    matrix = np.array(_to_object(objects))
+    yield
+    read = PlacedSplats.take(objects, context)
+    yield
+
+    def find() -> tuple[IntArray, FloatArray, FloatArray]:
+        placed = read()
+        before, middle = laid.astype(np.float64), positions[corners].mean(1).astype(np.float64)
+        now = points_to_blender(placed.means) @ matrix[:3, :3].T + matrix[:3, 3]
+        if np.abs(now - before).max() > _SAME_POSE:
+            raise LikenessError(
+                "The avatar's pose has changed since Edit Splats.", "Use Edit Splats again."
+            )
+        moves = middle - before
+        rows = np.flatnonzero(np.abs(moves).max(1) > _STILL)
+        back = np.linalg.inv(matrix[:3, :3])
+        local = placed.frame_moves(rows, points_to_engine(moves[rows] @ back.T))
+        return rows, local, middle.astype(np.float32)
+
+    rows, local, middle = yield from in_thread(find)
     if not len(rows):
         return 0
-    back = np.linalg.inv(np.array(matrix.to_3x3()))
-    local = placed.frame_moves(rows, points_to_engine(moves[rows] @ back.T))
     edits = SplatEdits(objects)
     edits.move(rows, local)
+    yield
     edits.write()
-    store_faces(mesh, CAGE, middle.astype(np.float32))
+    yield
+    store_faces(mesh, CAGE, middle)
     return len(rows)
 
 
@@ -130,7 +155,7 @@ def _find_corners(objects: AvatarObjects) -> IntArray:
     mesh = objects.splats.data
     corners = read_attribute(mesh, ".corner_vert")
     count = 3 * len(mesh.polygons)
-    if len(corners) != count or len(np.unique(corners)) != count:
+    if len(corners) != count or np.bincount(corners).max(initial=0) > 1:
         raise LikenessError(
             f"Triangles of '{objects.splats.name}' were merged or divided, but every splat needs "
             "three vertices of its own.",
@@ -162,22 +187,39 @@ class PlacedSplats:
         Raises:
             LikenessError: The avatar cannot be read.
         """
+        return PlacedSplats.take(objects, context)()
+
+    @staticmethod
+    def take(objects: AvatarObjects, context: Any) -> Callable[[], PlacedSplats]:
+        """Copy what they are made from out of Blender.
+
+        Returns:
+            A function that makes them, in any thread.
+
+        Raises:
+            LikenessError: The avatar cannot be read.
+        """
         from ...engine.core.retouching import retouch_gaussians
         from ...engine.core.rotations import quaternion_to_matrix
         from ...engine.gaussians.binding import place_gaussians
 
-        avatar, bound, _ = read_splats(objects)
-        if bound.retouch.shape[1]:
-            bound = retouch_gaussians(bound)
+        read = take_splats(objects)
         vertices = body_vertices(objects, context.evaluated_depsgraph_get(), world=False)
-        placed = place_gaussians(bound, vertices, avatar.body)
-        axes = quaternion_to_matrix(placed.quats.astype(np.float64))[:, :, :2]
-        return PlacedSplats(
-            replace(avatar, gaussians=bound),
-            vertices,
-            placed.means.astype(np.float64),
-            axes * placed.scales[:, None, :2],
-        )
+
+        def place() -> PlacedSplats:
+            avatar, bound, _ = read()
+            if bound.retouch.shape[1]:
+                bound = retouch_gaussians(bound)
+            placed = place_gaussians(bound, vertices, avatar.body)
+            axes = quaternion_to_matrix(placed.quats.astype(np.float64))[:, :, :2]
+            return PlacedSplats(
+                replace(avatar, gaussians=bound),
+                vertices,
+                placed.means.astype(np.float64),
+                axes * placed.scales[:, None, :2],
+            )
+
+        return place
 
     def frame_moves(self, rows: IntArray, moves: FloatArray) -> FloatArray:
         """Return moves of splats in space as moves of their offsets [M, 3].

@@ -7,6 +7,7 @@ It has the body's triangles, so what is painted and sculpted on it can be carrie
 from __future__ import annotations
 
 import zlib
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,17 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.core.types import FloatArray, LikenessError
+from ...engine.core.types import Avatar, FloatArray, LikenessError
 from .. import keys
 from .avatar_objects import AvatarObjects
 from .axes import points_to_engine
 from .dressed_body import UV_NAME, copy_dressed_body
 from .origin import template_origin
-from .read_back import read_attribute, read_splats
+from .read_back import read_attribute, take_splats
 from .sculpt_key import SCULPT_KEY, get_sculpt, is_faded_by_keys, set_sculpt
 from .selection import enter_object_mode, select_only
 from .splat_edits import SplatEdits
+from .steps import in_thread
 
 PART = "proxy"
 BEFORE = "proxy_before"
@@ -52,7 +54,7 @@ def add_proxy(objects: AvatarObjects, baked: Path, context: Any) -> Any:
     try:
         proxy = copy_dressed_body(objects, baked, "Proxy", made, expressions=False)
         image = _texture_node(proxy).image
-        _keep_texture(proxy, _read_pixels(image))
+        _keep_texels(proxy, _pack_texels(_read_pixels(image)))
     except BaseException:
         bpy.data.batch_remove(made)
         raise
@@ -97,11 +99,13 @@ def own_texture(proxy: Any) -> None:
         _write_pixels(node.image, _read_pixels(old.image))
 
 
-def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
-    """Carry what was painted and sculpted since the last time to the splats, and show them.
+def apply_proxy(objects: AvatarObjects, context: Any) -> Generator[None, None, dict[str, Any]]:
+    """Carry what was painted and sculpted since the last time to the splats, and show them, in
+    slices.
 
     Returns:
-        ``recolored``: number of splats; ``sculpted_mm``: how far the farthest vertex moved.
+        By the generator, ``recolored``: number of splats; ``sculpted_mm``: how far the farthest
+        vertex moved.
 
     Raises:
         LikenessError: The avatar has no proxy mesh, or its triangles are not the body's.
@@ -113,7 +117,7 @@ def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
         raise LikenessError("This avatar has no proxy mesh.", "Add one first.")
     enter_object_mode(context)
     mesh = proxy.data
-    avatar, bound, _ = read_splats(objects)
+    avatar, bound, _ = yield from in_thread(take_splats(objects))
     count = len(avatar.body.v_template)
     if len(mesh.vertices) != count or len(mesh.polygons) != len(avatar.body.f):
         raise LikenessError(
@@ -145,16 +149,22 @@ def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
     if node is None or node.image is None:
         raise LikenessError("The proxy mesh has lost its texture.", "Add the proxy mesh again.")
     painted = _read_pixels(node.image)
+    yield
     avatar = replace(avatar, gaussians=bound, sculpt=get_sculpt(objects.body))
     origin = template_origin(objects.armature)
-    edit = SurfaceEdit(
-        points_to_engine(before.astype(np.float64) - origin),
-        points_to_engine(after.astype(np.float64) - origin),
-        uv.reshape(-1, 3, 2),
-        _kept_texture(proxy),
-        painted,
-    )
-    changed = carry_edit(avatar, edit)
+    kept = bytes(proxy[keys.PROXY_BEFORE])
+
+    def carry() -> tuple[SurfaceEdit, Avatar, bytes]:
+        edit = SurfaceEdit(
+            points_to_engine(before.astype(np.float64) - origin),
+            points_to_engine(after.astype(np.float64) - origin),
+            uv.reshape(-1, 3, 2),
+            _unpack_texels(kept),
+            painted,
+        )
+        return edit, carry_edit(avatar, edit), _pack_texels(painted)
+
+    edit, changed, texels = yield from in_thread(carry)
     sculpted = changed.sculpt is not avatar.sculpt
     if sculpted and is_faded_by_keys(objects.body):
         raise LikenessError(
@@ -166,11 +176,14 @@ def apply_proxy(objects: AvatarObjects, context: Any) -> dict[str, Any]:
     edits.retouch = np.zeros_like(was)
     if changed.gaussians.retouch.shape[1]:
         edits.retouch = np.array(changed.gaussians.retouch, np.float32)
+    yield
     edits.write()
+    yield
     if sculpted:  # else its value, such as 0, stays
         set_sculpt(objects.body, changed.sculpt)
     _keep_positions(mesh)
-    _keep_texture(proxy, painted)
+    _keep_texels(proxy, texels)
+    yield
     if node.image.is_dirty:  # packed as it is already, or there would be no file to pack
         node.image.pack()
     objects.splats.hide_viewport = False
@@ -188,18 +201,21 @@ def _keep_positions(mesh: Any) -> None:
     attribute.data.foreach_set("vector", read_attribute(mesh, "position").ravel())
 
 
-def _keep_texture(proxy: Any, rgb: FloatArray) -> None:
-    """Keep what the texture [H, W, 3] has now; not as an image, whose pixels no undo restores."""
-    size = np.array(rgb.shape[:2], "<i4").tobytes()
-    texels = np.round(255 * rgb).astype(np.uint8)
+def _keep_texels(proxy: Any, packed: bytes) -> None:
+    """Keep what the texture has now; not as an image, whose pixels no undo restores."""
     if keys.PROXY_BEFORE in proxy:
         del proxy[keys.PROXY_BEFORE]  # Blender would cut new bytes at the length of the old
-    proxy[keys.PROXY_BEFORE] = size + zlib.compress(texels.tobytes(), 1)
+    proxy[keys.PROXY_BEFORE] = packed
 
 
-def _kept_texture(proxy: Any) -> FloatArray:
-    """[H, W, 3] as :func:`_keep_texture` kept it."""
-    kept = proxy[keys.PROXY_BEFORE]
+def _pack_texels(rgb: FloatArray) -> bytes:
+    """A texture [H, W, 3], compressed."""
+    size = np.array(rgb.shape[:2], "<i4").tobytes()
+    return size + zlib.compress(np.round(255 * rgb).astype(np.uint8).tobytes(), 1)
+
+
+def _unpack_texels(kept: bytes) -> FloatArray:
+    """[H, W, 3] as :func:`_pack_texels` packed it."""
     height, width = np.frombuffer(kept[:8], "<i4")
     texels = np.frombuffer(zlib.decompress(kept[8:]), np.uint8).reshape(height, width, 3)
     return np.asarray(texels / np.float32(255), np.float32)
@@ -210,7 +226,7 @@ def _has_paint(proxy: Any) -> bool:
     image = _texture_node(proxy).image
     if image is None or not image.size[0] or not isinstance(proxy.get(keys.PROXY_BEFORE), bytes):
         return False
-    now, kept = _read_pixels(image), _kept_texture(proxy)
+    now, kept = _read_pixels(image), _unpack_texels(proxy[keys.PROXY_BEFORE])
     return now.shape != kept.shape or bool(np.abs(now - kept).max() > 1e-3)
 
 
