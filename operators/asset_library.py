@@ -12,7 +12,7 @@ from ..addon.blender_command import background_command
 from ..addon.folder_files import find_avatar_files
 from ..addon.portrait import scratch_file
 from ..addon.pose_library import add_library
-from ..addon.preferences import avatar_folder
+from ..addon.preferences import avatar_folder, get_preferences
 from ..addon.scene.avatar_asset import (
     find_instanced_avatar,
     make_posable,
@@ -20,6 +20,8 @@ from ..addon.scene.avatar_asset import (
     write_asset,
 )
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatars, get_chosen_avatar
+from ..addon.scene.view3d import show_splats
+from ..addon.viewport import fast_splats
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
 from .job_operator import JobOperator
@@ -197,10 +199,15 @@ class MakePosable(bpy.types.Operator):  # type: ignore[misc]
 
     def execute(self, context: Any) -> set[str]:
         try:
-            make_posable(context.object, context)
+            made = make_posable(context.object, context)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        if get_preferences(context).show_splats:
+            if fast_splats.find_fast_problem():
+                show_splats()
+            else:
+                fast_splats.set_fast(made.splats, True)
         return {"FINISHED"}
 
 

@@ -47,6 +47,8 @@ def library_buttons(ui: Any, folder: str, library: str) -> Steps:
     yield from panel(ui, "LIKENESS_PT_avatars", "panel_instance")
     yield from press(ui, "likeness.make_posable")
     found = avatars()
+    is_fast = ours("addon.viewport.fast_splats").is_fast
+    out["fast"] = [is_fast(a.splats) for a in found]
     out["posable"] = [a.armature.override_library is not None for a in found]
     yield from ui.shot("made_posable")
     return out

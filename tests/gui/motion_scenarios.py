@@ -99,7 +99,6 @@ def secondary_motion(ui: Any, avatar: str, motion: str) -> Steps:
     frame_view(ui, armature)
     before = len(armature.data.bones)
     yield from press(ui, "likeness.add_secondary_motion", stiffness=1.5)
-    yield finished
     out: dict[str, Any] = {"bones": len(armature.data.bones) - before, "problem": problem()}
     out["keys"], out["turns"] = swing_keys(armature)
     scene.frame_set(scene.frame_end // 2)
@@ -125,12 +124,6 @@ def secondary_motion(ui: Any, avatar: str, motion: str) -> Steps:
     out["left"] = [len(armature.data.bones) - before, swing_keys(armature)[0]]
     yield from panel(ui, "LIKENESS_PT_motion", "panel_motion_still")
     return out
-
-
-def finished() -> bool:
-    """No operator of ours is still at work."""
-    window = bpy.context.window_manager.windows[0]
-    return not any(op.bl_idname.startswith("LIKENESS_OT") for op in window.modal_operators)
 
 
 def swing_keys(armature: Any) -> tuple[int, float]:

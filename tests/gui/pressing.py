@@ -21,6 +21,7 @@ def press(ui: Any, operator: str, /, **chosen: Any) -> Steps:
     call(ui, operator, **chosen)
     yield 0.3
     yield idle
+    yield lambda: not in_slices(operator)
     yield 0.3
 
 
@@ -85,6 +86,13 @@ def call(ui: Any, operator: str, /, **chosen: Any) -> Any:
     module, function = operator.split(".")
     with ui.override():
         return getattr(getattr(bpy.ops, module), function)("INVOKE_DEFAULT", True, **chosen)
+
+
+def in_slices(operator: str) -> bool:
+    """Whether an operator is still at work, in slices."""
+    module, name = operator.split(".")
+    modal = bpy.context.window_manager.windows[0].modal_operators
+    return f"{module.upper()}_OT_{name}" in {one.bl_idname for one in modal}
 
 
 def idle() -> bool:

@@ -207,6 +207,7 @@ def test_asset_libraries(gui: Any, cast: str, tmp_path: Path) -> None:
     assert seen["appended"] == 4, "armature, body, splats and camera"
     assert seen["linked"] == 1, "an instance"
     assert seen["posable"] == [True]
+    assert seen["fast"] == [True], "as every avatar that is brought into the scene"
 
 
 @pytest.mark.slow
