@@ -37,7 +37,6 @@ def motion_buttons(ui: Any, avatar: str, motions: list[str], folder: str) -> Ste
     out["used"] = armature.animation_data.action.name
     before = at_frame(armature, 15)
     yield from confirm(ui, "likeness.smooth_motion", seconds=0.2)
-    yield 2.0
     out["smoothed"] = largest_move(at_frame(armature, 15), before)
     yield from confirm(ui, "likeness.mix_motion", "mix_motion", name=names[1])
     yield from ui.shot("motion_mixed")

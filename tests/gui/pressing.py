@@ -36,6 +36,7 @@ def confirm(ui: Any, operator: str, shot: str = "", /, **chosen: Any) -> Steps:
     ui.press("RET")
     yield 0.7
     yield idle
+    yield lambda: not in_slices(operator)
     yield 0.3
 
 
