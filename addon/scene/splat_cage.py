@@ -70,7 +70,7 @@ def lay_cage(
         positions[at[rows]] = points[rows]
         laid = read_attribute(mesh, CAGE)
         laid[rows] = middle[rows]
-        middle = laid
+        middle = np.asarray(laid, np.float32)
     yield
     if CAGE not in mesh.attributes:  # Blender selects all of a new mesh
         for elements in (mesh.polygons, mesh.vertices, mesh.edges):
