@@ -8,6 +8,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.interpolation import smoothstep
+from ..core.rotations import axis_angle_to_matrix
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Observation
 from .body_points import BodyPoints, require_landmarks
@@ -33,6 +34,7 @@ class EvidenceSettings:
     turned: tuple[float, float] = (30.0, 60.0)  # degrees of turn between which a face's points
     turned_together: float = 10.0  # come to err together, by so many more
     turned_radius: float = 2.0  # of those points' robust radius, so many more
+    seen_turn: float = 0.9  # share of a head's turn that the points show beside their shifts
     sharp_weight: float = 3.0  # of the contours of eyes and lips; other face points count once
     inner_lip_weight: float = 0.5  # of the lips' inner contour
     outline_weight: float = 0.2  # of the cheeks' outline
@@ -253,6 +255,12 @@ def face_turn(
     high = min(low + 1, len(yaws) - 1)
     f = place - low
     shift = (1 - f) * landmarks.turn_shifts[low][index] + f * landmarks.turn_shifts[high][index]
+    missed = axis_angle_to_matrix(np.array([0.0, np.radians((1 - S.seen_turn) * yaw), 0.0]))
+    corners = np.asarray(body.v_template, np.float64)[
+        np.asarray(body.f)[np.asarray(landmarks.face_triangle)]
+    ]
+    rest = (corners * np.asarray(landmarks.face_bary)[..., None]).sum(1)
+    shift = shift + (rest[index] - rest.mean(0)) @ (missed.T - np.eye(3))
     spread = float(np.interp(yaw, yaws, landmarks.turn_spread))
     together = 1.0 + S.turned_together * turned_share(body, R, t)
     return shift, 1.0 / (spread**2 * together)
