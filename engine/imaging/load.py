@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import contextlib
 import math
 import struct
 import warnings
@@ -171,12 +172,15 @@ def _jpeg_scans(path: Path) -> int:
 def _credit(image: Image.Image, tag: Tag) -> str:
     """Return a text of the picture's EXIF in one line; empty if there is none."""
     text = image.getexif().get(tag)
-    if isinstance(text, bytes):
+    if isinstance(text, str):  # the field is ASCII by its standard, UTF-8 in practice
+        with contextlib.suppress(UnicodeError):
+            text = text.encode("latin-1").decode("utf-8")
+    elif isinstance(text, bytes):
         text = text.decode("utf-8", "ignore")
-    if not isinstance(text, str):
+    else:
         return ""
     # Cameras fill their field with zeros or blanks; a zero also divides two owners.
-    parts = [part.strip() for part in text.split("\0")]
+    parts = [" ".join(part.split()) for part in text.split("\0")]
     line = ", ".join(filter(None, parts))
     return "".join(c for c in line if c.isprintable())[:_MAX_CREDIT]
 

@@ -252,6 +252,14 @@ def test_author_and_copyright_from_exif(picture: Image.Image, tmp_path: Path) ->
     portrait = load_portrait(path)
     assert portrait.author == "Ann Example"
     assert portrait.copyright == "2026 Ann, Her editor"
+    exif[ExifTags.Base.Artist] = "Jürgen Müller".encode()
+    exif[ExifTags.Base.Copyright] = "Ann\nBob"
+    picture.save(path, exif=exif)
+    portrait = load_portrait(path)
+    assert (portrait.author, portrait.copyright) == ("Jürgen Müller", "Ann Bob")
+    exif[ExifTags.Base.Artist] = "Jürgen".encode("latin-1")
+    picture.save(path, exif=exif)
+    assert load_portrait(path).author == "Jürgen"
     exif[ExifTags.Base.Artist] = "x" * 1000
     picture.save(path, exif=exif)
     assert len(load_portrait(path).author) == 200
