@@ -20,6 +20,7 @@ class CollarSettings:
     colder: float = 0.4  # share of the skin's hue, in its shade, below which it is cloth
     rim: float = 0.7  # the same of pixels beside it, which show both
     light: float = 0.6  # of the skin's lightness; darker is shadow or hair
+    grey: float = 4.0  # a*b* units of the skin's hue below which it tells nothing: grey photos
     darkest: float = 0.35  # least shade in which that is asked
     beard: float = 0.1  # share of a patch inside the face from which on it is no collar
     few: float = 0.02  # squared eyes' distances; smaller patches are highlights
@@ -53,8 +54,10 @@ def claim_collars(
         [H, W] labels.
     """
     hue = float(tone[1:] @ tone[1:])
+    if hue < S.grey**2:
+        return label
     shade = np.clip(lab[..., 0] / max(float(tone[0]), 1e-3), S.darkest, 1.0)
-    share = (lab[..., 1:] @ tone[1:]) / np.maximum(shade * hue, 1e-6)
+    share = (lab[..., 1:] @ tone[1:]) / (shade * hue)
     skin = where & (label == SKIN)
     pale = skin & (share < S.colder) & (lab[..., 0] > S.light * tone[0])
     patch, count = ndimage.label(pale, np.ones((3, 3)))

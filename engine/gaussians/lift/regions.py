@@ -435,7 +435,8 @@ def find_regions(
         strands = np.zeros(mask.shape) if texture is None else texture.result()
         label = label_pixels(lab, strands, mask, smoother, places, head, body, parsed)
     below = head.near & ~head.above_brow
-    label = claim_collars(label, lab, tone, below, head.oval, unit)
+    inside = head.oval if head.oval.any() else on_face
+    label = claim_collars(label, lab, tone, below, inside, unit)
     label = settle_hem_pixels(label, lab, places, body)
     if parsed is not None:
         label = find_parsed_hat(label, parsed, pixels.head, unit)

@@ -60,3 +60,13 @@ def test_white_beards_and_highlights_are_none(
     rgb[12:16, 42:45] = WHITE  # a highlight, of which no cloth is beside it
     out = claim_collars(label, rgb_to_lab(rgb), tone, label != NONE, face, UNIT)
     np.testing.assert_array_equal(out, label)
+
+
+def test_grey_photos_have_no_collars(neck: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """Nothing in them has the skin's hue; a throat below the chin's shadow is a patch of skin."""
+    label, rgb, face = neck
+    grey = np.repeat(rgb.mean(-1, keepdims=True), 3, axis=-1)
+    grey[30:32, 15:45] *= 0.4
+    lab = rgb_to_lab(grey)
+    out = claim_collars(label, lab, lab[20, 30], label != NONE, face, UNIT)
+    np.testing.assert_array_equal(out, label)
