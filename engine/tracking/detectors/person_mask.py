@@ -30,8 +30,8 @@ class MaskSettings:
     work_side: int = 640  # longer side in pixels: both networks are coarser
     shrink: float = 1.0  # slack inwards in pixels of the body network's 256² mask
     grow: float = 5.0  # slack outwards
+    soft: float = 6.0  # pixels of that mask over which one passes to whoever's bones are nearer
     head_views: tuple[float, float] = (6.0, 4.5)  # sides of head crops, ear to ear = 1
-    soft: float = 6.0  # the same, over which a pixel passes to the person whose bones are nearer
     trust_from: float = 0.055  # share of the body's square in view: below, ignored
     trust_to: float = 0.09  # above, its mask is trusted
 
