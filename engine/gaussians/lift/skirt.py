@@ -127,7 +127,7 @@ def depth_below(rest: FloatArray, body: Body) -> FloatArray:
 
 
 def tuck_under_skirt(
-    dressed: DressedMesh, vertices: FloatArray, under: FloatArray, most: float = S.under
+    dressed: DressedMesh, vertices: FloatArray, under: FloatArray, most: float | None = None
 ) -> DressedMesh:
     """Remove the skirt's stand-off from the dressed body, so that it stays inside the skirt.
 
@@ -135,9 +135,9 @@ def tuck_under_skirt(
         dressed: the worn surface.
         vertices: [V, 3] of the body in the photo's pose, metres.
         under: [V] 0..1 whether each vertex lies below the skirt.
-        most: metres that what is worn there stands off.
+        most: metres that what is worn there stands off; as below a skirt if not given.
     """
-    offset = np.minimum(dressed.offset, most)
+    offset = np.minimum(dressed.offset, S.under if most is None else most)
     share = np.where(
         np.abs(dressed.offset) > 1e-9,
         offset / np.where(dressed.offset == 0, 1.0, dressed.offset),

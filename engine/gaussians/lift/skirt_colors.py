@@ -91,11 +91,12 @@ def skirt_colors(
     colors = np.asarray(bilinear(shown, np.stack([x, y], -1)))
     # What is in the light on one side, or in the shade of an arm, has the cloth's tone behind.
     own = (view.regions.label == label) & view.regions.mask
-    tone = np.median(np.log(np.maximum(view.colors[own], FLOOR)), axis=0)
+    middle = np.mean if patterned else np.median  # a pattern's median is one of its hues
+    tone = middle(np.log(np.maximum(view.colors[own], FLOOR)), axis=0)
     angle = np.linspace(-cut, cut, width)
     light = np.log(np.maximum(shown, FLOOR))
     row = np.clip(np.round(y).astype(int), 0, height - 1)
-    off = np.empty_like(colors)
+    off = np.zeros_like(colors)
     for side in (1.0, -1.0):
         strip = light[:, (side * angle > S.middle) & (side * angle < S.middle + S.even)].mean(1)
         smooth = ndimage.gaussian_filter1d(strip, S.even_rings * S.fine, axis=0, mode="nearest")

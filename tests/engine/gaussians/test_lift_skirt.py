@@ -10,6 +10,7 @@ from likeness.engine.body import Body
 from likeness.engine.body.atlas import rasterize_atlas
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.settings import overridden_settings
 from likeness.engine.core.types import (
     BoolArray,
     Camera,
@@ -28,7 +29,13 @@ from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
 from likeness.engine.gaussians.lift.nape import add_nape
 from likeness.engine.gaussians.lift.photo_view import PhotoView
 from likeness.engine.gaussians.lift.regions import ARMS, Regions, find_regions
-from likeness.engine.gaussians.lift.skirt import PART, Skirt, fit_skirt, skirt_faces
+from likeness.engine.gaussians.lift.skirt import (
+    PART,
+    Skirt,
+    fit_skirt,
+    skirt_faces,
+    tuck_under_skirt,
+)
 from likeness.engine.gaussians.lift.skirt_colors import S as SKIRT_COLORS
 from likeness.engine.gaussians.lift.skirt_colors import hem_distance, skirt_colors
 from likeness.engine.gaussians.lift.skirt_skinning import COLUMNS, RINGS, seated_shares
@@ -313,6 +320,35 @@ def test_a_photo_that_shows_nothing_of_it_takes_its_usual_colour(
     assert color.max() < 0.6
 
 
+def test_the_middle_of_the_front_has_a_colour(
+    scene: Scene, skirt: Skirt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is on neither side; memory that was not written to must not show there."""
+    monkeypatch.setattr(np, "empty_like", lambda like: np.full_like(like, np.nan))
+    picture = np.full((*scene.regions.mask.shape, 3), 0.4)
+    view = PhotoView(
+        scene.camera,
+        picture,
+        scene.regions.mask * 1.0,
+        scene.regions,
+        (Visible(scene),),  # type: ignore[arg-type]
+        NO_BORDERS,
+        picture,
+    )
+    faces, points = skirt_faces(), posed(scene, skirt).reshape(-1, 3)
+    triangle, corner = np.nonzero(faces % COLUMNS == 0)
+    color = skirt_colors(triangle, np.eye(3)[corner], faces, points, LOWER, view)
+    np.testing.assert_allclose(color, 0.4, atol=1e-6)
+
+
+def test_how_far_clothes_stand_off_below_a_skirt_can_be_set(scene: Scene) -> None:
+    count = len(scene.vertices)
+    worn = replace(scene.dressed, offset=np.full(count, 0.05))
+    with overridden_settings({"lift.skirt.under": 0.01}):
+        tucked = tuck_under_skirt(worn, scene.vertices, np.ones(count))
+    np.testing.assert_allclose(tucked.offset, 0.01)
+
+
 def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
     """A ramp over the photo's columns: the sides go on, and meet in the cloth's own tone behind."""
     wearer = attach_skirt(
@@ -363,7 +399,7 @@ def test_a_pattern_keeps_its_size_behind(scene: Scene, skirt: Skirt) -> None:
         np.eye(9)[np.full(len(scene.vertices), SKIN)],
         scene.dressed,
     )
-    red = np.arange(260) // 7 % 2 == 0
+    red = np.arange(260) % 14 < 8
     stripes = np.where(red[:, None], [0.8, 0.1, 0.1], [0.1, 0.2, 0.8])
     picture = np.broadcast_to(stripes, (270, 260, 3)).copy()
     view = PhotoView(
@@ -389,6 +425,12 @@ def test_a_pattern_keeps_its_size_behind(scene: Scene, skirt: Skirt) -> None:
     ahead = changes[np.minimum(column, 2 * np.pi - column) < 1.0].sum()
     assert ahead > 4
     assert behind >= 0.7 * ahead
+    # It keeps both colours: neither is the cloth's tone.
+    shown = color.reshape(len(ring), -1, 3)[np.abs(np.arange(COLUMNS) - COLUMNS // 2) < 5]
+    shown = shown.reshape(-1, 3)
+    blue = shown[shown[:, 2] > 2.0 * shown[:, 0]]
+    assert len(blue) > 0.2 * len(shown)
+    np.testing.assert_allclose(np.median(blue, axis=0), [0.1, 0.2, 0.8], rtol=0.25)
 
 
 def test_buttons_stay_in_front_and_a_cuff_on_its_arm(scene: Scene, skirt: Skirt) -> None:
