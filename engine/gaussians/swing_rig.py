@@ -62,6 +62,7 @@ class SwingRigSettings:
     skirt_pull: float = 1.5  # strength by which cloth is drawn after its neighbours
     skirt_reach: float = 0.012  # metres, half the thickness of cloth
     cell: float = 0.012  # metres of the cells by which hair hangs together
+    farthest: float = 1.5  # metres from the hair's middle beyond which a splat is a stray
     cell_share: float = 0.6  # of the median number of splats in a cell that counts
     island: float = 0.003  # share of the hair in what is not hair if it hangs apart, at least
     bins: int = 48  # directions around the neck that hair is sorted into
@@ -108,7 +109,8 @@ class SwingGroup:
         """[C, C] weights of the neighbours that a chain is drawn after."""
         count = len(self.azimuth)
         gap = np.abs(np.angle(np.exp(1j * (self.azimuth[:, None] - self.azimuth[None]))))
-        near = (gap < 2.0 * np.pi / (S.hair_chains - 1)) & ~np.eye(count, dtype=bool)
+        around = S.hair_chains if self.name == "hair" else S.skirt_chains
+        near = (gap < 3.0 * np.pi / around) & ~np.eye(count, dtype=bool)
         rows = near.sum(1, keepdims=True)
         return np.asarray(near / np.maximum(rows, 1))
 
@@ -339,6 +341,10 @@ def _hangs_from_scalp(means: FloatArray, hair: BoolArray, top: float) -> BoolArr
     """
     rows = np.flatnonzero(hair)
     out = np.zeros(len(hair), bool)
+    if not len(rows):
+        return out
+    # Strays would make the grid huge.
+    rows = rows[np.abs(means[rows] - np.median(means[rows], axis=0)).max(1) < S.farthest]
     if not len(rows):
         return out
     cell = np.floor((means[rows] - means[rows].min(0)) / S.cell).astype(int)

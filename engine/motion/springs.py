@@ -14,7 +14,7 @@ Pure arithmetic on arrays of C chains with N nodes, the first of which is the an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -73,13 +73,13 @@ class Chains:
         coupling: [C, C] rows add up to one or zero: the mean of a chain's neighbours, which it is
             drawn after.
         max_bend: radians by which a link may turn from its target's direction.
+        pull: strength of the coupling, as a share of the springs'.
     """
 
     reach: FloatArray
     coupling: FloatArray
     max_bend: float = 0.9
-    pull: float = field(default=0.5)
-    """Strength of the coupling, as a share of the springs'."""
+    pull: float = 0.5
 
 
 def simulate_springs(

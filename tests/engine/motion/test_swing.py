@@ -10,6 +10,7 @@ from likeness.engine.body.extension import BodyPiece, extend_body
 from likeness.engine.body.skinning import skin_vertices
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.settings import overridden_settings
 from likeness.engine.core.types import (
     JOINT_INDEX,
     NUM_JOINTS,
@@ -224,6 +225,23 @@ def test_hair_on_skin_looks_the_same_in_the_photo_and_is_copied_once() -> None:
     assert len(second.source) < 0.05 * len(binding.source)
     kept = np.setdiff1d(np.arange(len(person.gaussians)), second.rows)
     assert (again.gaussians.offset[kept] == swung.gaussians.offset[kept]).all()
+
+
+def test_a_stray_splat_costs_no_memory(person: Avatar) -> None:
+    """Files may hold splats that lie kilometres away."""
+    hair = np.flatnonzero(person.gaussians.part == PARTS.index("hair"))
+    offset = person.gaussians.offset.copy()
+    offset[hair[-1]] = 9e3
+    stray = replace(person, gaussians=replace(person.gaussians, offset=offset))
+    assert make_swing_rig(stray)[1].links == make_swing_rig(person)[1].links
+
+
+def test_each_chain_is_drawn_after_the_two_beside_it(person: Avatar) -> None:
+    for chains in (4, 12):
+        with overridden_settings({"swing.rig.skirt_chains": chains}):
+            coupling = make_swing_rig(person)[1].groups[1].coupling
+        assert coupling.shape == (chains, chains)
+        assert ((coupling > 0).sum(1) == 2).all()
 
 
 def test_neither_long_hair_nor_a_skirt(person: Avatar) -> None:
