@@ -257,7 +257,7 @@ def _complete_head(
         if weight[hat].sum() > S.few:
             rim = min(rim, np.percentile(rest[hat, 1], 10))
         ring[scalp & (rest[:, 1] > rim)] = HAT
-    nape = neck & (rest[:, 2] < np.median(rest[neck, 2]))
+    nape = neck & (rest[:, 2] < (np.median(rest[neck, 2]) if neck.any() else -np.inf))
     front = neck & seen & ~nape
     collar = weight[front & (label == UPPER)].sum() > 0.5 * max(weight[front].sum(), 1e-9)
     ring[neck] = UPPER if collar and front.any() else SKIN
@@ -265,7 +265,7 @@ def _complete_head(
     if collar and front.any():  # it stands up all around
         up = (part == "torso") & (rest[:, 1] > S.neckline_y[0])
         ring[up & (np.abs(rest[:, 0]) < S.beside_neck[1]) & (ring == SKIN)] = UPPER
-    if scalp.any():  # only a hood reaches the hair
+    if scalp.any():  # a collar ends below the hair
         top = rest[scalp, 1].min() + S.hairline - S.nape
         ring[nape & (rest[:, 1] > top) & (ring == UPPER)] = SKIN
     tips = find_hair_tips(regions, part, rest)
@@ -357,7 +357,7 @@ def measure_neck_cover(
     beside = ~places.on_body & np.isin(regions.label, [HAIR, UPPER])
     beside &= ~np.isin(regions.group, ARMS)
     enough = S.beside_area * regions.unit**2
-    if not len(ears) or head.sum() < enough or not beside.any():
+    if not len(ears) or not len(neck) or head.sum() < enough or not beside.any():
         return found
 
     def pixels(mask: BoolArray, depth: FloatArray) -> FloatArray:

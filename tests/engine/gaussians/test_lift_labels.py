@@ -39,7 +39,8 @@ from likeness.engine.gaussians.lift.labels_surface import (
     worn_probability,
 )
 from likeness.engine.gaussians.lift.mesh_diffusion import mesh_edges, mesh_laplacian
-from likeness.engine.gaussians.lift.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.pixel_grids import dilate
+from likeness.engine.gaussians.lift.regions import HEAD, Regions, find_regions
 from likeness.engine.gaussians.lift.skin_tone import UNSEEN_SKIN
 from likeness.engine.gaussians.lift.surfels import INNER_PARTS
 from likeness.engine.render.mesh import rasterize_mesh
@@ -317,6 +318,19 @@ def test_a_high_collar_leaves_the_nape_bare(sitter: Sitter) -> None:
     assert clothed[neck & (rest[:, 2] > np.percentile(rest[neck, 2], 75))].mean() > 0.8
     assert clothed[below].mean() > 0.8
     assert clothed[behind & (rest[:, 1] > end - 0.005)].mean() < 0.2
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("lost", ["neck", "scalp", "foot"])
+def test_bodies_without_a_part_are_dressed(sitter: Sitter, lost: str) -> None:
+    regions, _ = label(sitter)
+    # Something dark beside the head, as hair that hangs there.
+    wide = dilate(regions.mask & (regions.group == HEAD), 6) & ~regions.places.on_body
+    regions = replace(regions, label=np.where(wide, HAIR, regions.label))
+    names = tuple("other" if name == lost else name for name in sitter.body.part_names)
+    body = replace(sitter.body, part_names=names)
+    shares = label_surface(regions, sitter.camera, body, sitter.vertices)
+    np.testing.assert_allclose(shares.sum(1), 1.0, atol=1e-6)
 
 
 def test_skin_coloured_clothes_are_clothes(sitter: Sitter) -> None:
