@@ -15,13 +15,13 @@ from .pixel_grids import dilate
 
 @dataclass(frozen=True)
 class CollarSettings:
-    """What makes cloth of pixels that are labelled as skin."""
+    """Which pixels labelled as skin are cloth."""
 
     colder: float = 0.4  # share of the skin's hue, in its shade, below which it is cloth
     rim: float = 0.7  # the same of pixels beside it, which show both
     light: float = 0.6  # of the skin's lightness; darker is shadow or hair
     grey: float = 4.0  # a*b* units of the skin's hue below which it tells nothing: grey photos
-    darkest: float = 0.35  # least shade in which that is asked
+    darkest: float = 0.35  # least shade, over the skin's lightness, to which its hue is scaled
     beard: float = 0.1  # share of a patch inside the face from which on it is no collar
     few: float = 0.02  # squared eyes' distances; smaller patches are highlights
 

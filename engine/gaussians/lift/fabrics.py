@@ -202,7 +202,7 @@ def fabric_lab(colors: FloatArray) -> FloatArray:
 
 
 def has_hue(lab: FloatArray) -> BoolArray:
-    """Tell whether colours are no greys; shadows have little chroma.
+    """Tell whether colours have a hue, for which shadows need less chroma.
 
     Args:
         lab: [..., 3] as ``fabric_lab`` gives them.

@@ -15,13 +15,13 @@ from .pixel_grids import erode, smooth_within
 
 @dataclass(frozen=True)
 class PatternSettings:
-    """What makes a pattern of cloth."""
+    """When cloth is patterned."""
 
     reach: float = 0.35  # inter-ocular distances around a pixel with which it is compared
     hues: float = 11.0  # a*b* units, the median difference: badges and shadows cover less
     ratios: float = 0.15  # the same of the channels' logarithms: folds change hues, but not these
     floor: float = 0.08  # added to channels before their logarithm
-    few: int = 400  # pixels that are too few to tell
+    few: int = 400  # pixels of cloth below which it is plain
 
 
 S = register_settings("lift.patterns", PatternSettings())

@@ -28,7 +28,7 @@ S = register_settings("lift.sandals", SandalSettings())
 def are_sandals(regions: Regions, colors: FloatArray) -> bool:
     """Tell whether the shoes are sandals: many of their pixels have the skin's very colour.
 
-    Brown leather comes near it, but few of its pixels do without as many a little farther off.
+    Brown leather has such pixels too, but then about as many are a little farther off.
 
     Args:
         regions: of the photo.

@@ -98,7 +98,8 @@ class PoseDetector:
             rgb: [H, W, 3] in 0..1.
             faces: [6, 2] face keypoints; bodies are also looked for under these, because in
                 close-ups the hips, which the detector wants, lie far outside the picture.
-            threshold: least score of the landmark network.
+            threshold: least score of the landmark network; under a face without a body, at most
+                ``with_face`` is asked for.
         """
         height, width = rgb.shape[:2]
         found: list[_Raw] = []
