@@ -19,7 +19,7 @@ class CollarSettings:
 
     colder: float = 0.4  # share of the skin's hue, in its shade, below which it is cloth
     rim: float = 0.7  # the same of pixels beside it, which show both
-    light: float = 0.6  # of the skin's lightness; darker is shadow or hair
+    light: float = 1.0  # of the skin's lightness; darker is shadow, hair or a rim of light
     grey: float = 4.0  # a*b* units of the skin's hue below which it tells nothing: grey photos
     darkest: float = 0.35  # least shade, over the skin's lightness, to which its hue is scaled
     beard: float = 0.1  # share of a patch inside the face from which on it is no collar
