@@ -22,7 +22,7 @@ class CollarSettings:
     light: float = 1.0  # of the skin's lightness; darker is shadow, hair or a rim of light
     grey: float = 4.0  # a*b* units of the skin's hue below which it tells nothing: grey photos
     darkest: float = 0.35  # least shade, over the skin's lightness, to which its hue is scaled
-    beard: float = 0.1  # share of a patch inside the face from which on it is no collar
+    beard: float = 0.1  # share of a patch inside the face that makes it a beard
     few: float = 0.02  # squared eyes' distances; smaller patches are highlights
 
 
