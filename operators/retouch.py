@@ -227,8 +227,9 @@ class _ObjectMode:
         enter_object_mode(self._context)
         return self._editing
 
-    def __exit__(self, *_: Any) -> None:
-        if self._editing:
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        # Blender ends the operator with its window, where no mode can be entered.
+        if self._editing and kind is not GeneratorExit:
             edit_splats(self._avatar, self._context)
 
 

@@ -59,10 +59,15 @@ class SlicedOperator:
             self.cancel(context)
             self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
             return {"CANCELLED"}
+        except BaseException:  # else the timer would wake Blender for ever
+            self.cancel(context)
+            raise
         return {"RUNNING_MODAL"}
 
     def cancel(self, context: Any) -> None:
+        """Blender ends the operator, such as when its window closes; also its own end."""
         context.window_manager.event_timer_remove(self._timer)
+        self._slices.close()  # now, while what its ``finally`` clauses put back is there
 
     def _done(self, context: Any, count: Any) -> set[str]:
         if said := self.describe(count):

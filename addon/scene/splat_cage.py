@@ -144,8 +144,7 @@ def take_moves(objects: AvatarObjects, context: Any) -> Generator[None, None, in
     edits = SplatEdits(objects)
     edits.move(rows, local)
     yield
-    edits.write()
-    yield
+    edits.write()  # in one slice with the cage, or a cancelled move could be applied twice
     store_faces(mesh, CAGE, middle)
     return len(rows)
 
