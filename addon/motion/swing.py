@@ -84,8 +84,6 @@ def _bake(
     objects: AvatarObjects, options: SwingOptions, context: Any, frames: range, cyclic: bool
 ) -> Generator[None, None, int]:
     armature = objects.armature
-    clear_swing(objects, context)
-    yield
     avatar = read_swing_avatar(objects)
     yield
 
@@ -97,6 +95,8 @@ def _bake(
         return rig, binding, pack_avatar(swung) if len(binding.source) else b""
 
     rig, binding, kept = yield from in_thread(prepare)
+    clear_swing(objects, context)  # not before it is known that there will be new ones
+    yield
     yield from add_swing(objects, rig, binding, kept, context)
     worlds, joints = yield from _record(armature, frames)
 

@@ -277,8 +277,21 @@ def refuses(folder: str) -> dict[str, Any]:
         message = ""
     except RuntimeError as error:
         message = str(error)
+    can_remove = bpy.ops.likeness.remove_secondary_motion.poll()
+    alone = len(objects.body.data.vertices) == count and not swing_bones(objects.armature)
+    _, swung = person()
+    bpy.ops.likeness.add_secondary_motion()
+    before = len(swing_bones(swung.armature)), curves(swung)
+    swung.body.data.vertices.add(1)
+    try:
+        bpy.ops.likeness.add_secondary_motion()
+        edited = ""
+    except RuntimeError as error:
+        edited = str(error)
     return {
+        "edited": edited,
+        "kept": (len(swing_bones(swung.armature)), curves(swung)) == before,
         "message": message,
-        "same": len(objects.body.data.vertices) == count and not swing_bones(objects.armature),
-        "can_remove": bpy.ops.likeness.remove_secondary_motion.poll(),
+        "same": alone,
+        "can_remove": can_remove,
     }

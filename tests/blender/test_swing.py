@@ -83,3 +83,5 @@ def test_what_does_not_swing_is_refused_and_unchanged(swing) -> None:
     assert "neither long hair nor a skirt" in out["message"]
     assert out["same"]
     assert not out["can_remove"]
+    assert "was edited" in out["edited"]
+    assert out["kept"], "the bones and keys of before"
