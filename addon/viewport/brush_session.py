@@ -92,6 +92,8 @@ class BrushSession:
         self._take_settings(context)
         inside = _find_view(context, event)
         if event.type in _ENDS and event.value == "PRESS":
+            if self._brush is not None:
+                self._lift()
             return self.end(context)
         if event.type in _WHEEL and event.ctrl:
             get_session(context).brush.radius *= _WHEEL[event.type]
@@ -105,8 +107,8 @@ class BrushSession:
             if self._brush is not None:
                 self._touch(event)
             brush_circle.show(self._settings.radius, (event.mouse_x, event.mouse_y))
-        else:
-            return {"PASS_THROUGH"}
+        else:  # an undo within a stroke would take its mesh away
+            return {"RUNNING_MODAL"} if self._brush else {"PASS_THROUGH"}
         brush_circle.show(self._settings.radius)
         return {"RUNNING_MODAL"} if inside is not None or self._brush else {"PASS_THROUGH"}
 

@@ -64,6 +64,18 @@ def test_the_shadow_proxy_follows_what_is_erased(blender_lts) -> None:
     assert out["proxy"]
 
 
+def test_a_stroke_that_is_cut_short_is_an_undo_step(blender_lts) -> None:
+    out = blender_lts(RETOUCH, "ended_stroke")
+    assert out["answers"] == ["PASS_THROUGH", "RUNNING_MODAL", "FINISHED"], "no undo in a stroke"
+    assert out["erased"]["erased"] > 0
+    assert out["undone"] == out["erased"]
+
+
+def test_slices_that_end_early_leave_nothing(blender_lts) -> None:
+    left = blender_lts(RETOUCH, "ended_slices")
+    assert left == ["timer", "put back", "cancelled", "put back", "timer", "failed"]
+
+
 def test_unusual_ways_to_edit(blender_lts) -> None:
     made = blender_lts(RETOUCH, "unusual")
     assert made["median"] == pytest.approx([0.2, 0.3, 0.4], abs=0.01), "counted from what is seen"
