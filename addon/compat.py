@@ -38,6 +38,11 @@ def enable_nodes(owner: Any) -> None:
         owner.use_nodes = True
 
 
+def keeps_collection_pictures() -> bool:
+    """Whether a part of a scene is written with its collections' previews, which 5.0 leaves out."""
+    return bpy.app.version[:2] != (5, 0)
+
+
 def set_png(image_settings: Any) -> None:
     """Set the output to 8-bit RGBA PNG; 5.0 needs the media type before the format."""
     if hasattr(image_settings, "media_type"):

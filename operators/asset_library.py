@@ -9,6 +9,7 @@ import bpy
 
 from ..addon.asset_catalogs import AVATAR_LIBRARY, AssetInfo
 from ..addon.blender_command import background_command
+from ..addon.compat import keeps_collection_pictures
 from ..addon.folder_files import find_avatar_files
 from ..addon.portrait import scratch_file
 from ..addon.pose_library import add_library
@@ -23,8 +24,10 @@ from ..addon.scene.avatar_objects import AvatarObjects, find_avatars, get_chosen
 from ..addon.scene.view3d import show_splats
 from ..addon.viewport import fast_splats
 from ..engine.core.types import LikenessError
-from .avatar_operator import AvatarOperator, format_count
+from .avatar_operator import AvatarOperator, format_count, poll_avatars
 from .job_operator import JobOperator
+
+_NO_PICTURES = "Blender 5.0 saves avatars without their pictures"
 
 
 class _Credit:
@@ -101,7 +104,7 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return bool(find_avatars(context.scene))
+        return poll_avatars(cls, context)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         self.suggest_library(context)
@@ -112,6 +115,8 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
         layout.use_property_split = True
         for name in ("library", "author", "license", "every"):
             layout.prop(self, name)
+        if not keeps_collection_pictures():
+            layout.label(text=_NO_PICTURES, icon="INFO")
 
     def execute(self, context: Any) -> set[str]:
         self.suggest_library(context)
@@ -126,7 +131,11 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        if not bpy.app.background:  # they are marked in this file, too
+            bpy.ops.ed.undo_push(message=self.bl_label)
         self.report({"INFO"}, f"Saved {format_count(len(chosen), 'avatar', 'avatars')}")
+        if not keeps_collection_pictures():
+            self.report({"WARNING"}, _NO_PICTURES)
         return {"FINISHED"}
 
 
@@ -163,6 +172,8 @@ class WriteLibrary(_Library, JobOperator, bpy.types.Operator):  # type: ignore[m
     def request(self, context: Any) -> dict[str, Any]:
         self._profile = scratch_file("profile")
         self.suggest_library(context)
+        if not self.directory:  # an empty path would be the folder that Blender was started in
+            raise LikenessError("No folder of avatars is chosen.", "Choose one.")
         source = Path(bpy.path.abspath(self.directory))
         return {
             "task": "library",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,6 +72,10 @@ def saved(folder: str) -> dict[str, Any]:
     out["listed"] = [entry.path for entry in libraries if entry.name == "Likeness Avatars"]
     bpy.ops.likeness.save_assets(library=str(root), author="Me")
     out["listed again"] = sum(entry.name == "Likeness Avatars" for entry in libraries)
+    calls: list[str] = []
+    dialog = SimpleNamespace(layout=Recorder(calls))
+    likeness.operators.asset_library.SaveAssets.draw(dialog, bpy.context)
+    out["warned"] = "without their pictures" in " ".join(calls)
     out["refused"] = _attempt(library="")
     (Path(folder) / "file").write_text("", encoding="utf-8")
     out["no folder"] = _attempt(library=str(Path(folder) / "file" / "below"))
@@ -201,9 +206,11 @@ def refused(folder: str) -> dict[str, Any]:
     (root / "bad").mkdir()
     (root / "bad" / "one.safetensors").write_bytes(b"nothing")
     out = {}
-    for name in ("none", "bad"):
+    os.chdir(root / "bad")
+    for name in ("none", "bad", ""):
         try:
-            bpy.ops.likeness.write_library(directory=str(root / name), library=str(root / "out"))
+            chosen = str(root / name) if name else ""
+            bpy.ops.likeness.write_library(directory=chosen, library=str(root / "out"))
             out[name] = "done"
         except RuntimeError as error:
             out[name] = " ".join(str(error).split())

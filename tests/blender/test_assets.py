@@ -30,6 +30,7 @@ def test_the_scenes_avatars_in_a_library(blender, tmp_path: Path) -> None:
         assert "200 splats" in asset["description"]
         assert "Likeness" in asset["tags"]
         assert (asset["size"] is not None) == found["pictures"]
+    assert found["warned"] != found["pictures"], "the dialog says that there are none"
     assert [asset["license"] for asset in found["assets"]] == ["CC0", ""]
     assert found["whole"]["size"] == [256, 256]
     assert found["whole"]["drawn"] > 0.01
@@ -68,3 +69,4 @@ def test_folders_that_make_no_library(blender_lts, tmp_path: Path) -> None:
     assert "no avatars in" in found["none"]
     assert "The library was not written" in found["bad"]
     assert "one.safetensors" in found["bad"]
+    assert "No folder of avatars is chosen" in found[""]
