@@ -65,14 +65,14 @@ def test_the_shadow_proxy_follows_what_is_erased(blender_lts) -> None:
 
 
 def test_a_stroke_that_is_cut_short_is_an_undo_step(blender_lts) -> None:
-    out = blender_lts(RETOUCH, "ended_stroke")
+    out = blender_lts("ending_checks", "ended_stroke")
     assert out["answers"] == ["PASS_THROUGH", "RUNNING_MODAL", "FINISHED"], "no undo in a stroke"
     assert out["erased"]["erased"] > 0
     assert out["undone"] == out["erased"]
 
 
 def test_slices_that_end_early_leave_nothing(blender_lts) -> None:
-    left = blender_lts(RETOUCH, "ended_slices")
+    left = blender_lts("ending_checks", "ended_slices")
     assert left == ["timer", "put back", "cancelled", "put back", "timer", "failed"]
 
 
