@@ -48,9 +48,6 @@ _AS_EXECUTABLE = (("-b", "--factory-startup", "--python-use-system-env", "-P"), 
 _LONGEST = 1200
 """Seconds after which a check has hung. The longest take one minute on two slow cores."""
 
-_GRACE = 60
-"""Seconds after which a check that outlives its pytest ends itself."""
-
 VERSIONS = ["4.5", "5.0", *(["executable"] if os.environ.get("BLENDER") else [])]
 
 
@@ -94,7 +91,6 @@ class CheckServer:
         """
         assert self._process.stdin
         asked = {"check": words, "environment": environment, "output": str(output)}
-        asked["seconds"] = _LONGEST + _GRACE
         output.write_bytes(b"")
         with contextlib.suppress(BrokenPipeError):  # it ended: no answer comes
             print(json.dumps(asked), file=self._process.stdin, flush=True)
@@ -120,9 +116,6 @@ class CheckServer:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):  # what it was not able to read
-                pipe.close()
         atexit.unregister(self.close)
 
 

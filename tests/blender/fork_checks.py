@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import bpy
@@ -44,10 +43,3 @@ def crash() -> None:
 
 def fail() -> None:
     raise ValueError("wrong")
-
-
-def hang() -> None:
-    """A check that is never done."""
-    print("about to hang", flush=True)
-    while True:
-        time.sleep(60)
