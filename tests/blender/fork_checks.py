@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-from pathlib import Path
 
 import bpy
 
 
 def leave() -> list[str]:
-    """An object, a property of a class, a file and a variable."""
+    """An object, a property of a class and a variable."""
     bpy.data.meshes.new("left behind")
     bpy.types.Scene.left_behind = bpy.props.IntProperty()
     os.environ["LEFT_BEHIND"] = "1"
-    Path(bpy.app.tempdir, "left_behind").touch()
     return look()
 
 
@@ -24,15 +21,9 @@ def look() -> list[str]:
     found = {
         "mesh": "left behind" in bpy.data.meshes,
         "property": hasattr(bpy.types.Scene, "left_behind"),
-        "file": Path(bpy.app.tempdir, "left_behind").exists(),
         "variable": "LEFT_BEHIND" in os.environ,
     }
     return [name for name, there in found.items() if there]
-
-
-def remove() -> None:
-    """The end of Blender's folder for scratch files."""
-    shutil.rmtree(bpy.app.tempdir)
 
 
 def crash() -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -64,13 +63,8 @@ def serve() -> None:
     os.dup2(nothing, 1)  # for what Blender itself says
     load_package()
     warm_up()
-    import bpy
-
     for line in sys.stdin:
         asked = json.loads(line)
-        # What a process would make at its start; a check may have filled it, or removed it.
-        shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
-        os.mkdir(bpy.app.tempdir)
         child = os.fork()
         if child == 0:
             output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
