@@ -48,21 +48,12 @@ def load_package() -> None:
         load("people", HERE / "people.py")
 
 
-def warm_up() -> None:
-    """Load the kernels that nearly every check uses; Blender's own state stays untouched."""
-    import people
-    from likeness.engine.scene.mesh import make_splat_mesh
-
-    make_splat_mesh(people.random_avatar(0, 100))
-
-
 def serve() -> None:
     """Run the checks that stdin names, one JSON per line; answer each with its exit code."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 1)  # for what Blender itself says
     load_package()
-    warm_up()
     for line in sys.stdin:
         asked = json.loads(line)
         child = os.fork()
