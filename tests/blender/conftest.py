@@ -6,14 +6,10 @@ That executable needs the core's packages for its own Python: put their folder, 
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import importlib
 import importlib.util
 import json
 import os
-import select
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,7 +26,6 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import save_avatar
 from PIL import Image
 
-from tests.blender.inside import needs_installation
 from tests.engine.wardrobe.conftest import average, person, person_file
 
 __all__ = ["average", "person", "person_file"]
@@ -66,63 +61,6 @@ def blender_python(version: str) -> Path | None:
     return python if python.exists() else None
 
 
-class CheckServer:
-    """A Blender that has loaded the package, and forks for each check (``inside.py --serve``)."""
-
-    def __init__(self, python: Path, environment: dict[str, str], log: Path) -> None:
-        self._log = log
-        with log.open("w", encoding="utf-8") as errors:
-            self._process = subprocess.Popen(
-                [python, HERE / "inside.py", "--serve"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment,
-                text=True,
-                start_new_session=True,  # so that a check that hangs can be ended with it
-            )
-        atexit.register(self.close)
-
-    def run(self, words: list[str], environment: dict[str, str], output: Path) -> str:
-        """What a check printed.
-
-        Raises:
-            subprocess.TimeoutExpired: It took too long; the next check has a new server.
-        """
-        assert self._process.stdin
-        asked = {"check": words, "environment": environment, "output": str(output)}
-        output.write_bytes(b"")
-        with contextlib.suppress(BrokenPipeError):  # it ended: no answer comes
-            print(json.dumps(asked), file=self._process.stdin, flush=True)
-        line = self._answer(output)
-        said = output.read_text(encoding="utf-8", errors="replace")
-        if not line:
-            self.close()
-            errors = self._log.read_text(encoding="utf-8", errors="replace")
-            return f"{said}\nThe Blender that forks ended:\n{errors}"
-        return said if line.strip() == "0" else f"{said}\nIt ended with code {line.strip()}."
-
-    def _answer(self, output: Path) -> str:
-        assert self._process.stdout
-        if not select.select([self._process.stdout], [], [], _LONGEST)[0]:
-            self.close()
-            raise subprocess.TimeoutExpired("inside.py", _LONGEST, output.read_bytes())
-        return self._process.stdout.readline()
-
-    def close(self) -> None:
-        """End the Blender and what it runs."""
-        for version in [key for key, server in _servers.items() if server is self]:
-            del _servers[version]
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        atexit.unregister(self.close)
-
-
-_servers: dict[str, CheckServer] = {}
-"""Version -> its server, for all files of tests that this process runs."""
-
-
 def checks_in(version: str, folder: Path) -> Check:
     """A :data:`Check` for that Blender, with a user profile of its own below ``folder``."""
     python = blender_python(version)
@@ -135,39 +73,38 @@ def checks_in(version: str, folder: Path) -> Check:
         result = folder / "result.json"
         result.unlink(missing_ok=True)
         environment = {**os.environ, "BLENDER_USER_RESOURCES": str(folder / "user")}
-        words = [module, function, json.dumps(arguments), str(result)]
-        # An installed extension is loaded anew; only Linux forks a process with threads reliably,
-        # and only Blender's module, not its executable, has been tried.
-        forks = version != "executable" and sys.platform == "linux"
         try:
-            if forks and not needs_installation(module):
-                if version not in _servers:
-                    _servers[version] = CheckServer(python, environment, folder / "server.txt")
-                said = _servers[version].run(words, environment, folder / "output.txt")
-            else:
-                done = subprocess.run(
-                    [python, *before, HERE / "inside.py", *after, *words],
-                    capture_output=True,
-                    text=True,
-                    errors="replace",
-                    env=environment,
-                    check=False,
-                    timeout=_LONGEST,
-                )
-                said = done.stdout + done.stderr
+            done = subprocess.run(
+                [
+                    python,
+                    *before,
+                    HERE / "inside.py",
+                    *after,
+                    module,
+                    function,
+                    json.dumps(arguments),
+                    result,
+                ],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=environment,
+                check=False,
+                timeout=_LONGEST,
+            )
         except subprocess.TimeoutExpired as hung:
             # text on Windows, bytes elsewhere, whatever was asked for
-            parts = [
+            said = [
                 part.decode(errors="replace") if isinstance(part, bytes) else part or ""
                 for part in (hung.stdout, hung.stderr)
             ]
-            tail = "\n".join("".join(parts).splitlines()[-40:])
+            tail = "\n".join("".join(said).splitlines()[-40:])
             pytest.fail(
                 f"{function} in Blender {version} was not done after {_LONGEST} s:\n{tail}",
                 pytrace=False,
             )
         assert result.is_file(), f"{function} in Blender {version}:\n" + "\n".join(
-            said.splitlines()[-40:]
+            (done.stdout + done.stderr).splitlines()[-40:]
         )
         return json.loads(result.read_text(encoding="utf-8"))
 
