@@ -40,7 +40,7 @@ def enable_nodes(owner: Any) -> None:
 
 def keeps_collection_pictures() -> bool:
     """Whether a part of a scene is written with its collections' previews, which 5.0 leaves out."""
-    return bpy.app.version[:2] != (5, 0)
+    return bool(bpy.app.version[:2] != (5, 0))
 
 
 def set_png(image_settings: Any) -> None:

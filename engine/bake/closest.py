@@ -31,15 +31,15 @@ def _closest_bary(p, a, b, c):  # type: ignore[no-untyped-def]
     if d6 >= 0.0 and d5 <= d6:
         return 0.0, 0.0, 1.0
     vc = d1 * d4 - d3 * d2
-    if vc <= 0.0 and d1 >= 0.0 and d3 <= 0.0:
+    if vc <= 0.0 and d1 >= 0.0 and d3 <= 0.0 and d1 > d3:  # a side without length has no point
         t = d1 / (d1 - d3)
         return 1.0 - t, t, 0.0
     vb = d5 * d2 - d1 * d6
-    if vb <= 0.0 and d2 >= 0.0 and d6 <= 0.0:
+    if vb <= 0.0 and d2 >= 0.0 and d6 <= 0.0 and d2 > d6:
         t = d2 / (d2 - d6)
         return 1.0 - t, 0.0, t
     va = d3 * d6 - d5 * d4
-    if va <= 0.0 and d4 - d3 >= 0.0 and d5 - d6 >= 0.0:
+    if va <= 0.0 and d4 >= d3 and d5 >= d6 and (d4 - d3) + (d5 - d6) > 0.0:
         t = (d4 - d3) / ((d4 - d3) + (d5 - d6))
         return 0.0, 1.0 - t, t
     total = va + vb + vc

@@ -209,3 +209,21 @@ def test_triangulate_ignores_a_wild_view() -> None:
     point, miss = triangulate(cameras, pixels, np.ones(5))
     np.testing.assert_allclose(point, target, atol=1e-3)
     assert miss[2] > 0.1
+
+
+def test_triangles_without_area_have_nearest_points_too() -> None:
+    """Registration may lay corners onto one another."""
+    a, b, c = np.eye(3)
+    vertices = np.stack([a, b, c, 0.5 * (a + b)])
+    f = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 0], [0, 1, 0], [2, 2, 2], [0, 1, 3]], np.int32)
+    at = np.array([0.25 * a + 0.75 * b, a, [2.0, -1.0, 0.0]])
+    for face, corners in enumerate(f):
+        _, bary = closest_on_mesh(at, vertices, f, np.array([face]))
+        assert np.isfinite(bary).all()
+        np.testing.assert_allclose(bary.sum(1), 1.0)
+        found = np.einsum("nk,kd->nd", bary, vertices[corners])
+        ends = vertices[corners]
+        brute = np.linspace(0.0, 1.0, 401)[:, None, None]
+        sides = np.concatenate([(1 - brute) * ends + brute * np.roll(ends, 1, 0)]).reshape(-1, 3)
+        nearest = np.linalg.norm(at[:, None] - sides, axis=2).min(1)
+        np.testing.assert_allclose(np.linalg.norm(found - at, axis=1), nearest, atol=2e-3)
