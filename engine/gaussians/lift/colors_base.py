@@ -62,6 +62,7 @@ class BaseColorSettings:
     own_hue: tuple[float, float] = (0.3, 0.7)  # share of the upper wear's hue: usual, and dark
     glimpse: float = 0.06  # share of the trousers seen up to which they have but one colour
     borrowed: float = 0.1  # share of the upper wear in that hue which makes it the upper wear's
+    own_cloth: float = 10.0  # inter-ocular distances, squared, from which it is theirs nonetheless
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
     gilded_fade: float = 0.03  # the same of hair with a light behind it: after six
@@ -359,12 +360,15 @@ def _glimpsed_trousers(
     """[3] the one colour of trousers of which the photo shows next to nothing.
 
     It is the commonest that clothes show on the legs, whatever they were called. But the hem of a
-    red jacket, or a purple stripe, is no sign of red or purple trousers.
+    red jacket, or a purple stripe, is no sign of red or purple trousers, unless the photo shows
+    enough cloth below a waist.
     """
     legs = np.isin(t.group, (LEFT_LEG, RIGHT_LEG)) & (t.label != SKIN) & (seen > 0.3)
     if legs.sum() >= S.min_texels:
         default = most_common_color(albedo[legs], seen[legs])
     regions = view.regions
+    if (regions.mask & (regions.label == LOWER)).sum() > S.own_cloth * regions.unit**2:
+        return default
     upper = regions.mask & ~regions.skin & ~np.isin(regions.group, [HEAD, LEFT_LEG, RIGHT_LEG])
     tone = fabric_lab(default)
     if not has_hue(tone) or not upper.any():

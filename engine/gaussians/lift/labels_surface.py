@@ -25,7 +25,7 @@ from .dress_rules import (
     label_neck,
     measure_neck_cover,
 )
-from .labels import GLASSES, HAIR, HAT, LABELS, NONE, SKIN, WORN, NamesArray, standard_rest
+from .labels import GLASSES, HAIR, HAT, LABELS, NONE, SHOES, SKIN, WORN, NamesArray, standard_rest
 from .labels_hidden import clothe_below, level_ends, level_shoes, level_waist, smooth_sleeves
 from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .pixel_grids import erode
@@ -88,6 +88,8 @@ def label_surface(
         rows = np.nonzero(bare)[0]
         hidden[rows, ring[rows]] += hidden[rows, HAIR]  # the rules decide instead
         hidden[rows, HAIR] = 0.0
+        over_shoes = (part == "foot") & ~np.isin(ring, [SKIN, SHOES])
+        hidden[over_shoes] = np.eye(len(LABELS))[ring[over_shoes]]
         hidden = clothe_below(hidden, below & (part == "torso"), rest, regions)
         long_hair = find_hair_tips(regions, part, rest) is not None
         target = smooth_sleeves(mix_with_rules(hidden, ring, long_hair), body, part)

@@ -23,6 +23,7 @@ class SkirtOutlineSettings:
     """Skirts found in the picture."""
 
     min_length: float = 0.05  # metres from the crotch to the hem
+    min_cut: float = 0.2  # the same where the frame cuts lower wear off: trousers have no gap yet
     min_gap: float = 0.02  # metres between the fitted legs near the hem, so that a gap is filled
     filled: float = 0.9  # share of the gap that must be cloth
     min_down: float = 0.75  # cosine between a hanging thigh and the vertical
@@ -106,6 +107,8 @@ def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtO
         if _fills_gap(cloth, regions, crotch, metres):
             below = regions.label[crotch:][cloth[crotch:]]
             label = UPPER if (below == UPPER).mean() > 0.5 else LOWER
+            if label == LOWER and cloth[-1].any() and (len(cloth) - crotch) * metres < S.min_cut:
+                return None
             return _trace(cloth, label, crotch, metres, regions, camera, joints)
     return None
 
