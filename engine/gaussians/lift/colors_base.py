@@ -163,7 +163,7 @@ def base_colors(
             limb = np.zeros(len(own), int) if label == SHOES else t.group[own]
             found = find_fabrics(albedo[own], counts, aside, t.rest[own], limb, default)
             fabric[own] = np.where(found.seen >= 0, found.seen, found.around)
-            printed[own] = found.printed[fabric[own]]
+            printed[own] = found.printed[fabric[own]] | (label in view.patterned)
             colors = list(found.colors)
             if label == SHOES:  # not the mean of straps and skin
                 weights = [seen[own] * (found.seen == k) for k in range(len(colors))]

@@ -1,4 +1,4 @@
-"""Cloth with an all-over pattern in several hues: flowers, checks, batik."""
+"""Cloth with an all-over pattern: flowers, checks, batik, a leopard's spots."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class PatternSettings:
     reach: float = 0.35  # inter-ocular distances around a pixel with which it is compared
     hues: float = 11.0  # a*b* units, the median difference: badges and shadows cover less
     ratios: float = 0.15  # the same of the channels' logarithms: folds change hues, but not these
+    lights: float = 10.0  # the same of L*, whatever the hues: folds are wider, or fainter
     floor: float = 0.08  # added to channels before their logarithm
     few: int = 400  # pixels of cloth below which it is plain
 
@@ -41,7 +42,7 @@ def find_patterned(
     Returns:
         Indices into ``labels.LABELS``.
     """
-    hue = rgb_to_lab(colors)[..., 1:]
+    lab = rgb_to_lab(colors)
     ratio = np.log(np.clip(colors, 0.0, 1.0) + S.floor)
     ratio -= ratio.mean(-1, keepdims=True)
     out, reach = set(), S.reach * unit
@@ -51,8 +52,8 @@ def find_patterned(
             continue
         away = [
             float(np.median(np.linalg.norm((x - smooth_within(x, own, reach))[own], axis=1)))
-            for x in (hue, ratio)
+            for x in (lab[..., 1:], ratio, lab[..., :1])
         ]
-        if away[0] > S.hues and away[1] > S.ratios:
+        if (away[0] > S.hues and away[1] > S.ratios) or away[2] > S.lights:
             out.add(cloth)
     return frozenset(out)

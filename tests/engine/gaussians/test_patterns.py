@@ -23,6 +23,8 @@ def test_checks_are_a_pattern_and_folds_are_none() -> None:
     solid = np.ones(label.shape, bool)
     assert find_patterned(colors, label, solid, UNIT) == {UPPER}
     assert find_patterned(folds, label, solid, UNIT) == frozenset()
+    spots = np.where((rows // 4 + cols // 4)[..., None] % 2, [0.8, 0.6, 0.4], [0.2, 0.15, 0.1])
+    assert find_patterned(spots, label, solid, UNIT) == {UPPER, LOWER}
     few = np.zeros(label.shape, bool)
     few[:10, :10] = True
     assert find_patterned(colors, label, few, UNIT) == frozenset()
