@@ -29,7 +29,7 @@ from .hems import find_hems
 from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
 from .photo_light import PhotoLight, fit_light
 from .photo_light import S as LIGHT
-from .pixel_grids import dilate
+from .pixel_grids import dilate, erode
 from .regions import ARMS, vertex_groups
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class ColorSettings:
     other_tone: float = 20.0  # a*b* units from the face's skin beyond which nothing is skin
     doubted: float = 0.003  # trust (0..1) in colours that are carried only for lack of others
     seen_light: tuple[float, float] = (5.0, 95.0)  # percentiles of light that holds on beyond it
+    border: int = 2  # pixels beside another label whose colours may be mixed
+    inner: float = 0.5  # least share of a label farther from it
     skin_folds: float = 0.6  # share of light lost on fully occluded skin
     cloth_folds: float = 0.25  # the same on everything else
 
@@ -114,6 +116,7 @@ def complete_texels(
     for _, rows, _ in hems:
         trust[rows] = 0.0  # what ends a garment is not its fabric
     seen = np.where(known & agrees, np.clip((facing - 0.25) / 0.3, 0.1, 1.0), 0.0)
+    seen = np.where(_off_borders(label, row, col, seen, view), seen, 0.0)
     base, fabric, printed = base_colors(texels, trust, seen, body, view)
     detail, way = texture_colors(texels, trust, base, fabric, printed, body, view)
     whole = base + detail
@@ -133,6 +136,22 @@ def _within_seen(
             own = label[beyond] == kind
             out[own] = np.clip(out[own], *np.percentile(shown, S.seen_light, axis=0))
     return np.asarray(out)
+
+
+def _off_borders(
+    label: IntArray, row: IntArray, col: IntArray, seen: FloatArray, view: PhotoView
+) -> BoolArray:
+    """[N] whether what a texel shows lies off the borders of its label, where colours mix.
+
+    Of what is hardly more than a border, as straps are, all counts.
+    """
+    out = np.ones(len(label), bool)
+    for kind in (UPPER, LOWER):
+        own = label == kind
+        inner = own & erode(view.regions.label == kind, S.border)[row, col]
+        if seen[inner].sum() > S.inner * seen[own].sum():
+            out[own] = inner[own]
+    return out
 
 
 def _pixels(xy: FloatArray, view: PhotoView) -> tuple[IntArray, IntArray]:

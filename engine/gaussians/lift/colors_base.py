@@ -63,6 +63,7 @@ class BaseColorSettings:
     glimpse: float = 0.06  # share of the trousers seen up to which they have but one colour
     borrowed: float = 0.1  # share of the upper wear in that hue which makes it the upper wear's
     own_cloth: float = 10.0  # inter-ocular distances, squared, from which it is theirs nonetheless
+    skin_like: float = 0.2  # share of clothes up to which what has skin's hue may be shaded skin
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
     gilded_fade: float = 0.03  # the same of hair with a light behind it: after six
@@ -153,7 +154,7 @@ def base_colors(
                 )
         else:
             default = default_albedo(int(label), view)
-            counts = seen[own]
+            counts = seen[own] * ~_shaded_skin(albedo[own], seen[own], view)
             if label == LOWER and (counts > 0.3).mean() < S.glimpse:
                 default = _glimpsed_trousers(t, albedo, seen, default, view)
                 counts = np.zeros_like(counts)
@@ -340,6 +341,14 @@ def most_common_color(values: FloatArray, weight: FloatArray | None = None) -> F
     if weight[near].sum() < S.majority * weight.sum():
         return weighted_median(values, weight)
     return weighted_median(values[near], weight[near])
+
+
+def _shaded_skin(albedo: FloatArray, seen: FloatArray, view: PhotoView) -> BoolArray:
+    """[N] the few of a garment's colours that have the skin's hue: an arm's shadow beside it."""
+    lab, skin = fabric_lab(albedo), fabric_lab(view.regions.skin_color)
+    alike = has_hue(lab) & have_same_hue(lab, skin)
+    few = seen[alike].sum() < S.skin_like * seen.sum()
+    return np.asarray(alike & few)
 
 
 def _skin_in_sandals(

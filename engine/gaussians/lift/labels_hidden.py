@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.sparse.csgraph import connected_components
 
 from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .labels import LABELS, LOWER, SHOES, SKIN, UPPER, NamesArray
-from .mesh_diffusion import diffuse_values, mesh_laplacian
+from .mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian
 from .regions import Regions
 
 
@@ -91,6 +92,36 @@ def smooth_sleeves(mixed: FloatArray, body: Body, part: NamesArray) -> FloatArra
     log = diffuse_values(laplacian, log, trust, np.zeros(len(LABELS)), 1e-6)
     even = np.exp(log)
     return np.asarray(np.where(arm[:, None], even / even.sum(1, keepdims=True), mixed))
+
+
+def drop_islands(shares: FloatArray, seen: BoolArray, f: IntArray) -> FloatArray:
+    """Give unseen patches of clothes the label around them: a garment is of one piece.
+
+    Args:
+        shares: [V, len(LABELS)] of each label.
+        seen: [V] vertices that the photo shows; a patch that holds one stays.
+        f: [F, 3] the body's triangles.
+
+    Returns:
+        [V, len(LABELS)] shares.
+    """
+    label = shares.argmax(1)
+    edges = mesh_edges(f)
+    inner = edges[label[edges[:, 0]] == label[edges[:, 1]]]
+    links = sparse.coo_matrix((np.ones(len(inner)), (inner[:, 0], inner[:, 1])), (len(label),) * 2)
+    count, patch = connected_components(links, directed=False)
+    size, shown = np.bincount(patch, minlength=count), np.bincount(patch, seen, count)
+    out = shares.copy()
+    for own in (UPPER, LOWER):
+        patches = np.unique(patch[label == own])
+        for k in patches[(shown[patches] == 0) & (size[patches] < size[patches].max(initial=0))]:
+            rows = patch == k
+            across = edges[rows[edges].sum(1) == 1]
+            around = label[across][~rows[across]]
+            if len(around):
+                other = np.bincount(around).argmax()
+                out[np.ix_(rows, [own, other])] = shares[np.ix_(rows, [other, own])]
+    return out
 
 
 def level_waist(

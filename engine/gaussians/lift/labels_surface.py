@@ -26,7 +26,14 @@ from .dress_rules import (
     measure_neck_cover,
 )
 from .labels import GLASSES, HAIR, HAT, LABELS, NONE, SHOES, SKIN, WORN, NamesArray, standard_rest
-from .labels_hidden import clothe_below, level_ends, level_shoes, level_waist, smooth_sleeves
+from .labels_hidden import (
+    clothe_below,
+    drop_islands,
+    level_ends,
+    level_shoes,
+    level_waist,
+    smooth_sleeves,
+)
 from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .pixel_grids import erode
 from .regions import ARMS, Regions, vertex_groups
@@ -107,6 +114,7 @@ def label_surface(
     shares = np.where((uneven | (weight > 0))[:, None], shares, smooth)
     shares = level_waist(shares, below, weight > 0, rest, part)
     shares = level_ends(shares, label, weight, rest, part)
+    shares = drop_islands(shares, weight > 0, body.f)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)
