@@ -206,10 +206,14 @@ def _trust(t: Texels, agrees: BoolArray, view: PhotoView) -> FloatArray:
         own = np.nonzero(t.known & (t.label == label) & agrees)[0]
         if len(own) > 0:
             # How square a limb's side is to the camera, however the surface leans along it.
-            rise = np.where(np.isin(t.group[own], ARMS), 0.0, t.normals[own, 1])
+            arm = np.isin(t.group[own], ARMS)
+            rise = np.where(arm, 0.0, t.normals[own, 1])
             flat = np.sqrt(np.maximum(1.0 - rise**2, 0.05))
             square = np.clip(t.facing[own] / flat, 0.0, 1.0)
-            trust[own] *= wraparound_weights(albedo[own], square, 1.0 - np.abs(rise), t.group[own])
+            along = np.where(arm, np.abs(t.rest[own, 0]), -t.rest[own, 1])
+            trust[own] *= wraparound_weights(
+                albedo[own], square, 1.0 - np.abs(rise), t.group[own], along
+            )
     skin = t.known & (t.label == SKIN)
     # Beards, tattoos and deep shadows stay where they are.
     dark = np.log((albedo + 0.05) / (view.regions.skin_color + 0.05)).mean(1)

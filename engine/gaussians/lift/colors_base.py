@@ -368,16 +368,16 @@ def _glimpsed_trousers(
 ) -> FloatArray:
     """[3] the one colour of trousers of which the photo shows next to nothing.
 
-    It is the commonest that clothes show on the legs, whatever they were called. But the hem of a
-    red jacket, or a purple stripe, is no sign of red or purple trousers, unless the photo shows
-    enough cloth below a waist.
+    Of enough pixels of trousers it is the commonest, else that which clothes show on the legs,
+    whatever they were called. But the hem of a red jacket, or a purple stripe, is no sign of red
+    or purple trousers.
     """
-    legs = np.isin(t.group, (LEFT_LEG, RIGHT_LEG)) & (t.label != SKIN) & (seen > 0.3)
-    if legs.sum() >= S.min_texels:
-        default = most_common_color(albedo[legs], seen[legs])
     regions = view.regions
     if (regions.mask & (regions.label == LOWER)).sum() > S.own_cloth * regions.unit**2:
         return default
+    legs = np.isin(t.group, (LEFT_LEG, RIGHT_LEG)) & (t.label != SKIN) & (seen > 0.3)
+    if legs.sum() >= S.min_texels:
+        default = most_common_color(albedo[legs], seen[legs])
     upper = regions.mask & ~regions.skin & ~np.isin(regions.group, [HEAD, LEFT_LEG, RIGHT_LEG])
     tone = fabric_lab(default)
     if not has_hue(tone) or not upper.any():

@@ -59,6 +59,7 @@ class DetailSettings:
     sharpen: float = 4.0  # how many times the detail lost to it is added
     cover: float = 0.8  # share of the texels around a cell that make it one of a fabric
     print_cover: float = 0.3  # the same of prints, whose other colours may count as other fabrics
+    gaps: int = 2  # cells of the holes in what is seen of a print
     few: int = 30  # texels that show a texture
     mirror_skin: float = 0.004  # metres that a face's mirrored texel may lie from a seen one
     mirror_shoe: float = 0.012  # the same of shoes
@@ -223,7 +224,9 @@ class _Cloth:
                 badge |= known & (trust[mine] < 0.2) & (t.facing[mine] > S.flank)
             share = S.print_cover if material.print else S.cover
             source = grid.covers(sure, share) & ~ndimage.binary_dilation(grid.count(badge) > 0)
-            if not material.print:
+            if material.print:  # texels under the photo's splats are coarser than the cells
+                source |= ndimage.binary_closing(source, iterations=S.gaps)
+            else:
                 source &= ~grid.front(S.placket)
             texture = _photographed(t, mine, sure, grid, base, view)
             texture -= grid.smooth(texture, source, S.calm_print if material.print else S.calm)

@@ -21,7 +21,10 @@ class SourceSettings:
     """Which seen colours go round the body."""
 
     flank: float = 0.6  # cosine to the camera below which a surface counts as flank
+    upright: float = 0.6  # how far from the limb's axis its normal is: shoulders' tops are none
     min_flank: int = 60  # texels of flank that can speak for a limb
+    ring: float = 0.04  # metres along a limb within which
+    few: int = 8  # texels of flank can speak for a ring; else what turns away most there does
     rare: float = 0.25  # of a colour's share on the flanks over that everywhere: not carried
     common: float = 0.6  # and fully carried
     rim_hair: float = 0.15  # inter-ocular distances inside the outline without its own colour
@@ -41,7 +44,7 @@ _CELLS = (14, 32, 32)
 
 
 def wraparound_weights(
-    albedo: FloatArray, facing: FloatArray, level: FloatArray, part: IntArray
+    albedo: FloatArray, facing: FloatArray, level: FloatArray, part: IntArray, along: FloatArray
 ) -> FloatArray:
     """Weigh how much each seen point's colour belongs to what goes round its limb.
 
@@ -51,13 +54,15 @@ def wraparound_weights(
         level: [N] 0..1 how far the normal is from the limb's own axis (the top of a shoulder is
             not a flank).
         part: [N] limb.
+        along: [N] metres along it.
 
     Returns:
         [N] 0..1.
     """
+    ring = np.floor((along - along.min(initial=0.0)) / S.ring).astype(np.int64)
     cell = _cells(albedo)
     out = np.ones(len(albedo))
-    whole = (facing < S.flank) & (level > 0.6)
+    whole = (facing < S.flank) & (level > S.upright)
     for p in np.unique(part):
         own = part == p
         flank = own & whole
@@ -66,9 +71,15 @@ def wraparound_weights(
             if own.sum() < 3 * S.min_flank:
                 continue
             flank = own & (facing <= np.percentile(facing[own], 100.0 / 3.0))
-        here = _density(cell[own])
+        # A skirt whose sides both arms hide is no badge on the blouse above it.
+        count = np.bincount(ring[flank], minlength=int(ring.max()) + 1)
+        upright = own & (level > S.upright)
+        for k in np.unique(ring[upright & (count[ring] < S.few)]):
+            here = upright & (ring == k)
+            flank |= here & (facing <= np.percentile(facing[here], 100.0 / 3.0))
+        usual = _density(cell[own])
         there = _density(cell[flank])
-        share = there[tuple(cell[own].T)] / np.maximum(here[tuple(cell[own].T)], 1e-9)
+        share = there[tuple(cell[own].T)] / np.maximum(usual[tuple(cell[own].T)], 1e-9)
         out[own] = np.clip((share - S.rare) / (S.common - S.rare), 0.0, 1.0)
     return out
 

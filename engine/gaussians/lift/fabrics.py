@@ -329,11 +329,13 @@ def _around(
             mine = votes[TORSO]  # along the same axis: trousers go on down from the hips
         local = ndimage.gaussian_filter1d(mine, S.near, axis=1, mode="constant")
         wide = ndimage.gaussian_filter1d(mine, S.far, axis=1, mode="constant")
-        # Beyond what is seen of a limb it goes on as it ended.
+        # Beyond what is seen of a limb it goes on as it ended, and in a gap as right beside it.
         blank = local.sum(0) < S.habit * max(local.sum(0).max(), 1e-9)
         if not blank.all():
             end = ndimage.distance_transform_edt(blank, return_distances=False, return_indices=True)
-            local = np.where(blank, wide[:, end[0]], local)
+            shown = np.nonzero(~blank)[0]
+            gap = (np.arange(length) > shown[0]) & (np.arange(length) < shown[-1])
+            local = np.where(blank, np.where(gap, local[:, end[0]], wide[:, end[0]]), local)
         # A fabric that is rare on the limb, and in the label, needs more votes than its usual one.
         usual = (mine.sum(1) + 1e-9) / (mine.sum() + 1e-9 * kinds)
         usual = usual + S.habit * whole / whole.sum()

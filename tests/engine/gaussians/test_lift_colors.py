@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 from likeness.engine.core.types import FloatArray, IntArray
+from likeness.engine.gaussians.lift.colors_base import _shaded_skin
 from likeness.engine.gaussians.lift.colors_sources import (
     find_deep_hair,
     measure_backlight,
@@ -211,10 +214,47 @@ def test_a_badge_does_not_go_round_and_stripes_do() -> None:
     albedo[stripe] = [0.9, 0.9, 0.9]
     badge = (facing > 0.9) & (rng.random(6000) < 0.4)
     albedo[badge] = [0.8, 0.2, 0.1]
-    trust = wraparound_weights(albedo, facing, np.ones(6000), np.zeros(6000, int))
+    trust = wraparound_weights(albedo, facing, np.ones(6000), np.zeros(6000, int), np.zeros(6000))
     assert trust[badge].max() < 0.1
     assert trust[stripe & ~badge].min() > 0.9
     assert trust[~stripe & ~badge].min() > 0.9
+
+
+def test_a_skirt_whose_sides_arms_hide_is_no_badge() -> None:
+    """Of the blouse above it flanks are seen, of the skirt its front alone."""
+    rng = np.random.default_rng(0)
+    along = rng.uniform(0.0, 0.8, 6000)
+    skirt = along > 0.4
+    facing = np.where(skirt, rng.uniform(0.7, 1.0, 6000), rng.uniform(0.3, 1.0, 6000))
+    albedo = np.where(skirt[:, None], [0.8, 0.1, 0.1], [0.9, 0.9, 0.85])
+    badge = ~skirt & (facing > 0.9) & (rng.random(6000) < 0.4)
+    albedo[badge] = [0.1, 0.6, 0.2]
+    trust = wraparound_weights(albedo, facing, np.ones(6000), np.zeros(6000, int), along)
+    assert trust[skirt].min() > 0.9
+    assert trust[badge].max() < 0.1
+
+
+def test_a_gap_between_what_is_seen_goes_on_as_right_beside_it() -> None:
+    """A little of the skirt is seen at its top, more at its hem, much of the blouse above."""
+    rest, seen = cloth(6000)
+    down = rest[:, 1].max() - rest[:, 1]
+    skirt = down > 0.3
+    albedo = np.where(skirt[:, None], [0.8, 0.1, 0.1], [0.9, 0.9, 0.85])
+    trust = np.where((down > 0.36) & (down < 0.45), 0.001, np.where(skirt, 0.25, 1.0)) * seen
+    found = find_fabrics(albedo, seen, trust, rest, np.full(6000, TORSO), np.full(3, 0.5))
+    red = int(found.colors[:, 1].argmin())
+    assert (found.around[down > 0.34] == red).all()
+    assert (found.around[down < 0.3] != red).all()
+
+
+def test_few_colours_of_the_skins_hue_are_its_shade() -> None:
+    skin = np.array([0.8, 0.55, 0.42])
+    view = SimpleNamespace(regions=SimpleNamespace(skin_color=skin))
+    albedo = np.concatenate([np.full((90, 3), 0.05), np.tile(0.4 * skin, (10, 1))])
+    seen = np.ones(100)
+    np.testing.assert_array_equal(_shaded_skin(albedo, seen, view), np.arange(100) >= 90)  # type: ignore[arg-type]
+    seen[20:90] = 0.0  # a third in brown is a brown print
+    assert not _shaded_skin(albedo, seen, view).any()  # type: ignore[arg-type]
 
 
 def test_neither_a_rim_of_light_nor_what_shines_through_tells_the_hairs_colour() -> None:

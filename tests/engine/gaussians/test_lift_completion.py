@@ -178,6 +178,7 @@ def dressed_person(
         sheets=(SimpleNamespace(mask=mask, visible=mask, front=np.full(mask.shape, 2.5)),),
         borders=SimpleNamespace(behind=nothing),
         fine=picture,
+        patterned=frozenset(),
     )
     return {
         "points": points,

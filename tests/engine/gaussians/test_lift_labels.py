@@ -29,6 +29,7 @@ from likeness.engine.gaussians.lift.labels_cleanup import (
     keep_attached_hair,
     remove_crumbs,
 )
+from likeness.engine.gaussians.lift.labels_hidden import drop_islands
 from likeness.engine.gaussians.lift.labels_parser import PARSED
 from likeness.engine.gaussians.lift.labels_pixels import _part_garments, measure_border
 from likeness.engine.gaussians.lift.labels_surface import (
@@ -415,3 +416,28 @@ def test_a_neckline_is_no_back(sitter: Sitter, strapless: bool) -> None:
     back = upper & (rest[:, 2] < -0.06)
     bare = (shares.argmax(1) == SKIN)[back].mean()
     assert bare > 0.8 if strapless else bare < 0.1
+
+
+def test_an_unseen_patch_of_the_shirt_on_trousers_goes(sitter: Sitter) -> None:
+    rest, f = np.asarray(sitter.body.v_template), sitter.body.f
+    patch = np.linalg.norm(rest - rest[sitter.worn == LOWER].mean(0) - [0.1, 0, 0], axis=1) < 0.12
+    patch &= sitter.worn == LOWER
+    assert patch.sum() > 5
+    shares = 0.2 * np.eye(len(LABELS))[LOWER] + 0.7 * np.eye(len(LABELS))[sitter.worn]
+    shares[patch] = np.eye(len(LABELS))[UPPER]
+    np.testing.assert_array_equal(drop_islands(shares, ~patch, f).argmax(1), sitter.worn)
+    assert (drop_islands(shares, patch, f)[patch].argmax(1) == UPPER).all()
+
+
+def test_trousers_fall_on_unseen_shoes_whatever_the_network_says(sitter: Sitter) -> None:
+    """It says that the whole foot is a shoe; the photo ends at the waist."""
+    closer = move_closer(sitter, 1.0, 0.0)
+    regions, _ = label(closer)
+    rest, foot = np.asarray(sitter.body.v_template), vertex_parts(sitter.body) == "foot"
+    shod = 0.9 * np.eye(len(LABELS))[np.where(foot, SHOES, LOWER)] + 0.1 / len(LABELS)
+    shares = label_surface(regions, closer.camera, closer.body, closer.vertices, shod)
+    top = rest[foot, 1].max()
+    ankle = foot & (rest[:, 1] > top - 0.02)
+    sole = foot & (rest[:, 1] < rest[foot, 1].min() + 0.03)
+    assert (shares[ankle].argmax(1) == LOWER).mean() > 0.9
+    assert (shares[sole].argmax(1) == SHOES).mean() > 0.9
