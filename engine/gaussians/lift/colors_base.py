@@ -162,9 +162,10 @@ def base_colors(
             aside = trust[own] * np.clip(S.squarest - t.facing[own], 0.0, 1.0) ** 2
             # A pair of shoes is one thing.
             limb = np.zeros(len(own), int) if label == SHOES else t.group[own]
-            found = find_fabrics(albedo[own], counts, aside, t.rest[own], limb, default)
+            patterned = label in view.patterned
+            found = find_fabrics(albedo[own], counts, aside, t.rest[own], limb, default, patterned)
             fabric[own] = np.where(found.seen >= 0, found.seen, found.around)
-            printed[own] = found.printed[fabric[own]] | (label in view.patterned)
+            printed[own] = found.printed[fabric[own]] | patterned
             colors = list(found.colors)
             if label == SHOES:  # not the mean of straps and skin
                 weights = [seen[own] * (found.seen == k) for k in range(len(colors))]

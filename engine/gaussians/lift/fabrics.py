@@ -90,6 +90,7 @@ def find_fabrics(
     rest: FloatArray,
     group: IntArray,
     default: FloatArray,
+    patterned: bool = False,
 ) -> Fabrics:
     """Find the fabrics of one label's texels.
 
@@ -100,6 +101,8 @@ def find_fabrics(
         rest: [N, 3] metres on the body at rest.
         group: [N] limb.
         default: [3] colour of a label that the photo hardly shows.
+        patterned: whether greys that mix are a print; on others they are light and shade, as on
+            leather.
     """
     lab = fabric_lab(albedo)
     own = _clusters(lab, seen)
@@ -110,18 +113,18 @@ def find_fabrics(
     single = own
     own = _prints_joined(own, rest, group, seen)
     kinds = int(own.max()) + 1
-    colors = np.stack([_color_of(albedo, seen, own == k, single) for k in range(kinds)])
-    printed = np.array([len(np.unique(single[own == k])) > 1 for k in range(kinds)])
+    of = [np.unique(single[own == k]) for k in range(kinds)]
+    hued = has_hue(np.stack([np.median(lab[single == k], axis=0) for k in range(single.max() + 1)]))
+    printed = np.array([len(k) > 1 and (patterned or bool(hued[k].any())) for k in of])
+    colors = np.stack([_color_of(albedo, seen, own == k, printed[k]) for k in range(kinds)])
     light = rgb_to_lab(np.clip(colors, 0.0, 1.0))[:, 0]
     return Fabrics(colors, own, _around(own, light, trust, seen, rest, group), printed)
 
 
-def _color_of(
-    albedo: FloatArray, seen: FloatArray, mine: BoolArray, single: IntArray
-) -> FloatArray:
+def _color_of(albedo: FloatArray, seen: FloatArray, mine: BoolArray, printed: bool) -> FloatArray:
     """[3] a plain fabric's median, a print's mean: its pattern varies about that."""
     weight = seen[mine] + 1e-9
-    if len(np.unique(single[mine])) == 1:
+    if not printed:
         return weighted_median(albedo[mine], weight)
     mean = np.average(np.log(albedo[mine] + LIGHT.floor), axis=0, weights=weight)
     return np.asarray(np.exp(mean) - LIGHT.floor)
@@ -333,8 +336,8 @@ def _around(
         blank = local.sum(0) < S.habit * max(local.sum(0).max(), 1e-9)
         if not blank.all():
             end = ndimage.distance_transform_edt(blank, return_distances=False, return_indices=True)
-            shown = np.nonzero(~blank)[0]
-            gap = (np.arange(length) > shown[0]) & (np.arange(length) < shown[-1])
+            ends = np.nonzero(~blank)[0][[0, -1]]
+            gap = (np.arange(length) > ends[0]) & (np.arange(length) < ends[1])
             local = np.where(blank, np.where(gap, local[:, end[0]], wide[:, end[0]]), local)
         # A fabric that is rare on the limb, and in the label, needs more votes than its usual one.
         usual = (mine.sum(1) + 1e-9) / (mine.sum() + 1e-9 * kinds)

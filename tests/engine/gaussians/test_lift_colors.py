@@ -247,6 +247,18 @@ def test_a_gap_between_what_is_seen_goes_on_as_right_beside_it() -> None:
     assert (found.around[down < 0.3] != red).all()
 
 
+def test_highlights_on_black_leather_are_no_print() -> None:
+    rest, seen = cloth(8000)
+    shine = np.sin(rest[:, 0] / 0.006) > 0.3
+    albedo = np.where(shine[:, None], [0.45, 0.45, 0.46], [0.05, 0.05, 0.06])
+    group, default = np.full(8000, TORSO), np.full(3, 0.5)
+    for patterned in (False, True):
+        found = find_fabrics(albedo, seen, seen, rest, group, default, patterned)
+        assert found.printed.any() == patterned
+    red = np.where(shine[:, None], [0.7, 0.1, 0.1], [0.05, 0.05, 0.06])
+    assert find_fabrics(red, seen, seen, rest, group, default).printed.any()
+
+
 def test_few_colours_of_the_skins_hue_are_its_shade() -> None:
     skin = np.array([0.8, 0.55, 0.42])
     view = SimpleNamespace(regions=SimpleNamespace(skin_color=skin))

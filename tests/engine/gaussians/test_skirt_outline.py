@@ -39,7 +39,7 @@ def cut_off(scene: Scene, metres: float) -> tuple[Regions, Camera]:
     return regions, crop_camera(scene.camera, (0, 0, scene.camera.width, rows))
 
 
-@pytest.mark.parametrize("metres, found", [(0.12, False), (0.3, True)])
+@pytest.mark.parametrize(("metres", "found"), [(0.12, False), (0.3, True)])
 def test_lower_wear_that_the_frame_cuts_off(scene: Scene, metres: float, found: bool) -> None:
     _, joints = scene.body.vertices(scene.pose)
     regions, camera = cut_off(scene, metres)
