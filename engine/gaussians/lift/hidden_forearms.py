@@ -26,7 +26,7 @@ from .regions import ARMS, Regions, vertex_groups
 class HiddenForearmSettings:
     """When a forearm counts as hidden, and what is a rim of the object before it."""
 
-    shown: float = 0.8  # share of the drawn forearm inside the mask below which it is hidden
+    shown: float = 0.72  # share of the drawn forearm inside the mask below which it is hidden
     fits: float = 0.9  # least share of the drawn body inside the mask: with less the fit is off
     few: int = 20  # least pixels of a forearm, and of its sleeve
     beside: float = 0.07  # metres from it within which the outline may be the object's
