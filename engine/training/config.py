@@ -81,7 +81,8 @@ class TrainConfig:
         beta2: Of AdamW.
         clip: Maximum norm of all gradients together.
         ema: Decay per step of the averaged weights, which are evaluated and saved; 0 disables it.
-        amp: One of AMP; ``fp16`` only on a GPU.
+        amp: One of AMP; ``fp16`` only on a GPU, ``bf16`` also on CPUs that compute in it, and in
+            single precision on others.
         seed: Of the initial weights, the order of samples, masking and backdrops.
         workers: Processes per training process that read samples; 0 reads in the process itself.
         render_size: Pixels along the longer side of the pictures that the losses compare.

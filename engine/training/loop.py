@@ -366,6 +366,13 @@ def _silent(text: str) -> None:
     """The other processes' lines are the main one's too."""
 
 
+def _precision(trainer: Trainer) -> str:
+    wanted = trainer.config.amp
+    if wanted != "off" and trainer.accelerator.mixed_precision == "no":
+        return f"in single precision (this CPU has no {wanted}, and would be slower in it)"
+    return "" if wanted == "off" else wanted
+
+
 def _heading(trainer: Trainer, samples: SampleStream) -> str:
     config, network = trainer.config, trainer.network
     count = sum(p.numel() for p in network.parameters() if p.requires_grad)
@@ -375,7 +382,7 @@ def _heading(trainer: Trainer, samples: SampleStream) -> str:
         f"{trainer.accelerator.num_processes} processes"
         if trainer.accelerator.num_processes > 1
         else "",
-        "" if config.amp == "off" else config.amp,
+        _precision(trainer),
         f"rasteriser {trainer.objective.backend}",
         f"pictures compared by L1 and {measure}" if measure else "",
         f"{len(samples.shards)} shards",

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from ..core.types import LikenessError
 from ..files.atomic import atomic_write
 from ..files.run_folder import RunFolder
+from .devices import cpu_has_bf16
 from .ema import AveragedWeights
 from .graceful_stop import StopRequest, graceful_shutdown
 
@@ -47,7 +48,7 @@ class SmallRunConfig:
         cool_down: share of all steps, at the end, in which it falls to 0.
         decay: of AdamW.
         average: decay of the averaged weights.
-        bfloat16: whether convolutions run in bfloat16, faster on CPUs that have it.
+        bfloat16: whether convolutions run in bfloat16 on CPUs that have it.
     """
 
     seed: int = 0
@@ -141,7 +142,7 @@ class SmallTrainer(ABC):
             rng = np.random.default_rng([self.config.seed, 7, self.step])
             for group in self._optimiser.param_groups:
                 group["lr"] = self.config.rate * rate_at(self.step, steps, self.config)
-            with torch.autocast("cpu", torch.bfloat16, self.config.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, self.config.bfloat16 and cpu_has_bf16()):
                 loss = self.loss(rng)
             self._optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

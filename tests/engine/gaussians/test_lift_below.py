@@ -119,7 +119,10 @@ def test_colours_pass_the_frames_end_without_a_step(average) -> None:
         radius=np.full(count, 0.003),
     )
     regions = SimpleNamespace(
-        mask=np.ones((300, 300), bool), label=np.full((300, 300), UPPER), unit=10.0
+        mask=np.ones((300, 300), bool),
+        label=np.full((300, 300), UPPER),
+        unit=10.0,
+        skin_color=np.array([0.8, 0.6, 0.5]),
     )
     colors = np.broadcast_to(plain, (300, 300, 3))
     view = SimpleNamespace(camera=camera, regions=regions, colors=colors)

@@ -78,7 +78,7 @@ def test_the_edit_is_shown_where_it_was_drawn_and_nowhere_else(
     assert np.abs(np.median(inner, axis=(0, 1)) - np.array(BLUE) / 255).max() < 0.08
     outside = np.ones(before.shape[:2], bool)
     outside[top - 14 : bottom + 14, left - 14 : right + 14] = False
-    assert np.abs(after - before)[outside].max() < 1 / 255
+    assert np.abs(after - before)[outside].max() < 2 / 255
 
 
 def test_splats_beside_the_edit_stay_to_the_last_bit(avatar: Avatar, worn: Avatar) -> None:

@@ -17,6 +17,7 @@ from likeness.engine.gaussians import place_gaussians
 from likeness.engine.network.dual_uv_network import Network
 from likeness.engine.network.uv_grids import uv_grids
 from likeness.engine.render import render_camera
+from likeness.engine.training import devices
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.data import DataOptions, SampleStream
 from likeness.engine.training.evaluate import compare_views
@@ -118,8 +119,21 @@ def test_the_parts_of_the_way_back_are_the_whole(
     assert step.norm == pytest.approx(norm, rel=1e-4)
 
 
-def test_bf16_is_finite(config: TrainConfig, box_body: Body, batch: StepBatch) -> None:
+@pytest.mark.parametrize("native", [True, False])
+def test_bf16_is_left_to_cpus_that_have_it(
+    config: TrainConfig, box_body: Body, monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    """Where it is emulated, a step takes five times as long."""
+    monkeypatch.setattr(devices, "cpu_has_bf16", lambda: native)
+    trainer = Trainer(replace(config, amp="bf16"), box_body, "cpu")
+    assert trainer.accelerator.mixed_precision == ("bf16" if native else "no")
+
+
+def test_bf16_is_finite(
+    config: TrainConfig, box_body: Body, batch: StepBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = Trainer(config, box_body, "cpu")
+    monkeypatch.setattr(devices, "cpu_has_bf16", lambda: True)
     trainer = Trainer(replace(config, amp="bf16"), box_body, "cpu")
     for number in range(3):
         step, exact = trainer.step(batch), plain.step(batch)
