@@ -125,7 +125,9 @@ def test_colours_pass_the_frames_end_without_a_step(average) -> None:
         skin_color=np.array([0.8, 0.6, 0.5]),
     )
     colors = np.broadcast_to(plain, (300, 300, 3))
-    view = SimpleNamespace(camera=camera, regions=regions, colors=colors)
+    view = SimpleNamespace(
+        camera=camera, regions=regions, colors=colors, patterned=frozenset[int]()
+    )
     trust = np.where(known, 0.2, 0.0)
     base, *_ = base_colors(texels, trust, 1.0 * known, average, view)
     share = base[:, 2] / plain[2]
