@@ -286,7 +286,8 @@ class Evidence:
     def upright_terms(self) -> list[FitTerm]:
         """Trunk and head are upright; a standing person's neck and hips are above level feet.
 
-        The trunk's term is the paper's (supplement C.3).
+        The trunk's term is the paper's (supplement C.3). A foot that the photo does not show is
+        below its hip: the outline of wide trousers would draw such a leg towards the camera.
         """
         full, alone = self.framing == "full", self.framing == "head"
         trunk = S.upright_noise_full if full else S.upright_noise
@@ -297,6 +298,11 @@ class Evidence:
             out.append(self._over("neck", "spine3", feet, S.balance_noise, 0.2))
             out.append(self._over("pelvis", "pelvis", feet, S.hips_noise, 0.2))
             out += [self._up_axis(f"{side}_ankle", S.sole_noise) for side in ("left", "right")]
+        if not alone:
+            hanging = (self.pose_weight[[27, 28]] == 0) & (self._drops() > S.unseen_drop)
+            for side in np.array(["left", "right"])[hanging]:
+                hip, ankle = f"{side}_hip", f"{side}_ankle"
+                out.append(self._over(hip, hip, (ankle,), S.unseen_leg_noise, 0.5))
         return out
 
     def _over(
@@ -352,8 +358,13 @@ class Evidence:
 
     def _standing(self) -> bool:
         """Both ankles far below the hips: the person does not sit, kneel or lift a foot."""
-        drop = self.observation.pose_world[[23, 24], 1] - self.observation.pose_world[[27, 28], 1]
-        return bool((drop > S.standing_drop).all())
+        return bool((self._drops() > S.standing_drop).all())
+
+    def _drops(self) -> FloatArray:
+        """[2] metres from the left and the right hip down to the ankle, as landmarks have it."""
+        height = self.observation.pose_world[:, 1]
+        drops: FloatArray = height[[23, 24]] - height[[27, 28]]
+        return drops
 
     def keep_out_term(self, side: bool | None = None) -> list[FitTerm]:
         """Forearms and hands stay out of the trunk."""

@@ -45,6 +45,7 @@ class EvidenceSettings:
     sure_limb_noise: tuple[float, float, float] = (0.2, 0.2, 0.2)  # shoulders, hips and thighs
     head_noise: tuple[float, float, float] = (0.35, 0.35, 0.35)  # ears and nose, erring together
     standing_drop: float = 0.55  # metres from hips to ankles
+    unseen_drop: float = 0.4  # likewise, of a leg that the photo does not show
     floor_noise: float = 0.05  # metres between the heights of two standing feet
     floor_radius: float = 0.15  # metres, robust
     bone_noise: float = 0.35  # of a finger bone's direction
@@ -63,6 +64,7 @@ class EvidenceSettings:
     alone_head_noise: tuple[float, float] = (0.14, 0.2)  # of a head without its body
     balance_noise: tuple[float, float] = (0.05, 0.02)  # of the neck over standing feet
     hips_noise: tuple[float, float] = (0.1, 0.035)  # of the hips over standing feet
+    unseen_leg_noise: tuple[float, float] = (0.1, 0.06)  # of a hip over a foot that is not shown
     sole_noise: tuple[float, float] = (0.3, 0.25)  # of standing feet
 
 

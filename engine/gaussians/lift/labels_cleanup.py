@@ -13,7 +13,7 @@ from scipy import ndimage
 from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
-from .labels import HAIR, HAT, NONE
+from .labels import HAIR, HAT, LOWER, NONE, SKIN, UPPER, Places
 from .labels_parser import PARSED
 from .pixel_grids import smooth_within
 
@@ -35,6 +35,10 @@ class CleanupSettings:
     hat_top: float = 0.95  # share of the head's top that is hat
     hat_size: float = 1.5  # squared eyes' distances that a hat covers at least
     rim_below_brows: float = 1.2  # eyes' distances down to which a hat may reach
+    midriff: tuple[float, float] = (-0.08, 0.32)  # metres over the pelvis that may be bare
+    band: float = 0.01  # metres over which the trunk is looked at
+    bare_bands: int = 2  # next to each other, that are skin between two garments
+    clothed_bands: int = 4  # of the same, above and below them, that are clothes
     parsed_hair: float = 0.5  # the parser's probability of hair where a patch hangs loose
     parsed_hat: float = 0.9  # the parser's share of hat in hat and hair, where there is one
 
@@ -64,6 +68,38 @@ def remove_crumbs(label: IntArray, unit: float) -> IntArray:
         return label
     rows, cols, _ = find_nearest(kept)
     return np.where(crumbs, label[rows, cols], label)
+
+
+def part_at_midriff(label: IntArray, places: Places, trunk: BoolArray) -> IntArray:
+    """Make lower wear of upper wear below a bare midriff.
+
+    Args:
+        label: [H, W] index into ``labels.LABELS``.
+        places: where the pixels lie on the body.
+        trunk: [H, W] pixels of it.
+
+    Returns:
+        [H, W].
+    """
+    height = places.rest[..., 1]
+    seen = trunk & np.isin(label, [SKIN, UPPER, LOWER])
+    edges = np.arange(S.midriff[0], S.midriff[1] + S.band, S.band)
+    count, bare = (
+        np.histogram(height[rows], edges)[0] for rows in (seen, seen & (label == SKIN))
+    )
+    skin = bare > 0.5 * np.maximum(count, 1)
+    worn = (count > 0) & ~skin
+    starts = np.nonzero(np.diff(1 * skin, prepend=0) == 1)[0]
+    for start in starts:
+        end = start + int(np.argmin(np.append(skin[start:], False)))
+        if (
+            end - start >= S.bare_bands
+            and worn[:start].sum() >= S.clothed_bands
+            and worn[end:].sum() >= S.clothed_bands
+        ):
+            # At rest arms are spread, so that they are higher.
+            return np.where((label == UPPER) & (height < edges[start]), LOWER, label)
+    return label
 
 
 def keep_attached_hair(

@@ -35,7 +35,7 @@ from .labels import (
     ramp,
 )
 from .labels import S as LABELS
-from .labels_cleanup import keep_attached_hair, remove_crumbs
+from .labels_cleanup import keep_attached_hair, part_at_midriff, remove_crumbs
 from .labels_parser import PARSED
 from .pixel_grids import erode, smooth_within
 from .pixel_smoother import PixelSmoother
@@ -62,6 +62,8 @@ class PixelSettings:
     parser: float = 2.0  # weight of the parser's log probabilities
     doubt: float = 0.02  # probability that the parser leaves every label
     sure: float = 0.8  # the parser's probability of what it may deny to be skin
+    surely_bare: float = 0.87  # that of skin where the rules have clothes, 0.93 at most
+    bare: float = 0.004  # of the person's pixels that are as bare, for which it is believed
     collar: float = 0.25  # the same of a throat that a collar may cover
     missed: float = 0.5  # of a label's pixels that are as sure and called skin: the rules missed it
 
@@ -268,12 +270,13 @@ def label_pixels(
         denied, allowed = _find_contradictions(label, likely, mask, lab)
         if denied:
             doubted = allowed.any(1)
-            taught = {k: (label == k) & first[k] | denied.get(k, False) for k in SOLVED}
+            bare = denied.get(SKIN, np.zeros(len(label), bool))
+            taught = {k: (label == k) & first[k] & ~bare | denied.get(k, False) for k in SOLVED}
             surely_upper = taught[UPPER] & (likely[:, SOLVED.index(UPPER)] > 0.5)
             if (doubted & (label == UPPER)).any() and surely_upper.sum() >= S.min_seeds:
                 taught[UPPER] = surely_upper
             taught[SKIN] = (label == SKIN) & (likely[:, SOLVED.index(SKIN)] > 0.5)
-            taught[SKIN] |= head.skin[mask]
+            taught[SKIN] |= head.skin[mask] | bare
             said = np.where(doubted[:, None], S.parser * np.log(likely), 0.0)
             again, changed = solve(taught, said)
             take = (allowed & (again[:, None] == SOLVED)).any(1)
@@ -283,6 +286,8 @@ def label_pixels(
             label[over & (skin.face <= skin.usual)] = HAIR
     out[mask] = label
     out[:] = _part_garments(out, parsed, lab)
+    if "torso" in body.part_names:
+        out[:] = part_at_midriff(out, places, places.part == body.part_names.index("torso"))
     # What looks like hair but does not hang from the head takes its next likely label.
     seen_hair = None if parsed is None else parsed[..., PARSED.index("hair")]
     loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin, seen_hair)
@@ -311,9 +316,14 @@ def _find_contradictions(
     skin = label == SKIN
     denied = {k: skin & sure[k] for k in OVER_SKIN}
     denied = {k: own for k, own in denied.items() if own.sum() >= least[k]}
+    # They dress trunks, and let long hair cover them: midriffs and deep necklines are bare.
+    likely_bare = np.isin(label, [UPPER, HAIR]) & (likely[:, SOLVED.index(SKIN)] > 0.5)
+    bare = likely_bare & (likely[:, SOLVED.index(SKIN)] > S.surely_bare)
+    if bare.sum() >= max(S.min_seeds, S.bare * len(label)):
+        denied[SKIN] = bare
     allowed = np.zeros(likely.shape, bool)
     for k in denied:
-        allowed[skin, SOLVED.index(k)] = True
+        allowed[likely_bare if k == SKIN else skin, SOLVED.index(k)] = True
     # It takes the lower half of a dress for a skirt: what it parts must have two colours.
     lower = (label == UPPER) & sure[LOWER]
     if lower.sum() >= least[LOWER]:

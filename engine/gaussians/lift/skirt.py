@@ -38,6 +38,7 @@ class SkirtSettings:
     seam: float = 0.003  # metres from the dressed body to the top
     fully: float = 0.12  # of the skirt's length below its top, beyond which the body is tucked in
     under: float = 0.004  # metres that the body's own surface stays within below the skirt
+    end: int = 3  # pixels from the photo's lower edge within which a skirt is cut by it
     density: float = 1.5  # of its texels along a line, over the body's own
 
 
@@ -55,11 +56,13 @@ class Skirt:
         piece: what the body is extended by.
         label: of ``labels.LABELS``.
         depth: [V] of :func:`depth_below` for the body's own vertices.
+        cut: whether the photo ends before the skirt does.
     """
 
     piece: BodyPiece
     label: int
     depth: FloatArray
+    cut: bool = False
 
     @property
     def under(self) -> FloatArray:
@@ -191,7 +194,8 @@ def fit_skirt(
         posedirs=posedirs,
         pose_joints=DRIVERS,
     )
-    return Skirt(piece, outline.label, depth_below(rest.reshape(grid.shape), body))
+    depth = depth_below(rest.reshape(grid.shape), body)
+    return Skirt(piece, outline.label, depth, bool(outline.pixels[-S.end :].any()))
 
 
 def build_skirt_tube(outline: SkirtOutline, buffer: MeshBuffer, camera: Camera) -> FloatArray:

@@ -1,7 +1,8 @@
 """Skirts found in the picture: cloth that spans the gap between the legs, and its outline.
 
 Trousers and shorts leave the gap between the legs open, or end in two hems. What fills it down
-to one hem is a skirt, the lower part of a dress, or a long coat.
+to one hem is a skirt, the lower part of a dress, or a long coat. Where the legs stand together and
+there is no gap, the hem alone tells: that of two legs has a notch between them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ class SkirtOutlineSettings:
     min_cut: float = 0.2  # the same where the frame cuts lower wear off: trousers have no gap yet
     min_gap: float = 0.02  # metres between the fitted legs near the hem, so that a gap is filled
     filled: float = 0.9  # share of the gap that must be cloth
+    tight_length: float = 0.1  # as min_length, where legs leave no gap: short shorts have no notch
+    notch: float = 0.008  # metres that one hem is higher between such legs than below them, at most
     min_down: float = 0.75  # cosine between a hanging thigh and the vertical
     min_upright: float = 0.93  # cosine between the legs and the picture's columns
     stands_off: float = 0.02  # metres beside the body from which on cloth hangs free
@@ -104,7 +107,8 @@ def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtO
     metres = float(depth[np.isfinite(depth)].mean() / camera.K[0, 0])
     for wanted in ((UPPER,), (UPPER, LOWER)):
         cloth = regions.mask & np.isin(regions.label, wanted) & ~np.isin(regions.group, ARMS)
-        if _fills_gap(cloth, regions, crotch, metres):
+        gap = _look_between_legs(cloth, regions, crotch, metres)
+        if gap.filled or gap.length > S.tight_length and _has_one_hem(cloth, gap, metres):
             below = regions.label[crotch:][cloth[crotch:]]
             label = UPPER if (below == UPPER).mean() > 0.5 else LOWER
             if label == LOWER and cloth[-1].any() and (len(cloth) - crotch) * metres < S.min_cut:
@@ -127,12 +131,27 @@ def _legs_hang(joints: FloatArray, camera: Camera) -> bool:
     return bool((depth > 0).all() and way[1] > S.min_upright)
 
 
-def _fills_gap(cloth: BoolArray, regions: Regions, crotch: int, metres: float) -> bool:
-    """Whether cloth fills what lies between the legs above one common hem."""
+@dataclass(frozen=True)
+class _Gap:
+    """What cloth does between the legs.
+
+    Attributes:
+        filled: whether it fills a gap there, above one common hem.
+        length: metres down which it covers both legs, or 0 where they stand apart.
+        middles: columns of the middle of both legs at its end, from left to right.
+    """
+
+    filled: bool
+    length: float
+    middles: tuple[int, int]
+
+
+def _look_between_legs(cloth: BoolArray, regions: Regions, crotch: int, metres: float) -> _Gap:
+    """Look at the cloth between the fitted legs, from the crotch to its hem."""
     arms = regions.mask & np.isin(regions.group, ARMS)  # what they hide may be cloth
     legs = [regions.limb[leg].face >= 0 for leg in (RIGHT_LEG, LEFT_LEG)]
     gaps, filled = [], []
-    covered = [True, True]
+    covered, middles = [True, True], (0, 0)
     row = crotch
     while row < cloth.shape[0] and all(covered):
         spans = [np.nonzero(leg[row])[0] for leg in legs]
@@ -143,13 +162,29 @@ def _fills_gap(cloth: BoolArray, regions: Regions, crotch: int, metres: float) -
         between = slice(spans[0].max() + 1, spans[1].min())
         gaps.append(int((~arms[row, between]).sum()))
         filled.append(int(cloth[row, between].sum()))
+        middles = (int(np.median(spans[0])), int(np.median(spans[1])))
         row += 1
     gaps, filled = gaps[:-1], filled[:-1]  # the last row is below the hem, or of the frame
-    if len(gaps) * metres < S.min_length:
-        return False
+    length = len(gaps) * metres
+    if length < S.min_length:
+        return _Gap(False, 0.0, middles)
     low = slice(2 * len(gaps) // 3, None)
-    width = float(np.mean(gaps[low])) * metres
-    return width > S.min_gap and sum(filled[low]) > S.filled * sum(gaps[low])
+    if float(np.mean(gaps[low])) * metres > S.min_gap:
+        return _Gap(sum(filled[low]) > S.filled * sum(gaps[low]), 0.0, middles)
+    return _Gap(False, length, middles)
+
+
+def _has_one_hem(cloth: BoolArray, gap: _Gap, metres: float) -> bool:
+    """Whether the lower edge of cloth on two legs that touch has no notch between them."""
+    left, right = gap.middles
+    if right - left < 4 or cloth[-1].any():
+        return False
+    columns = np.arange(left, right + 1)
+    end = len(cloth) - cloth[::-1, left : right + 1].argmax(0)
+    third = max(len(columns) // 4, 1)
+    sides = np.median(columns[:third]), np.median(columns[-third:])
+    line = np.interp(columns, sides, [np.median(end[:third]), np.median(end[-third:])])
+    return bool((line - end)[third:-third].max(initial=0.0) * metres < S.notch)
 
 
 def _trace(

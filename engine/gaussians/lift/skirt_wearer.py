@@ -10,11 +10,12 @@ from scipy.spatial import cKDTree
 from ...body import Body
 from ...core.distances import find_nearest
 from ...core.settings import register_settings
-from ...core.types import Camera, FloatArray, IntArray, Pose
+from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from ...render.mesh import rasterize_mesh
 from .depth_sheets import DepthSheet
 from .dressed_mesh import DressedMesh
-from .labels import LABELS
+from .labels import LABELS, LOWER, SKIN
+from .labels_surface import vertex_parts
 from .pixel_grids import dilate
 from .regions import ARMS, Regions, vertex_groups
 from .skirt import S as SKIRT
@@ -82,7 +83,13 @@ def attach_skirt(
     count = len(body.v_template)
     points = np.asarray(vertices[count:], np.float64)
     dressed = tuck_under_skirt(dressed, vertices[:count], skirt.under)
-    dressed = tuck_under_skirt(dressed, vertices[:count], skirt.beyond, S.trousers)
+    bare = _bare_below(skirt, body, shares)
+    shares = np.where(bare[:, None], np.eye(len(LABELS))[SKIN], shares)
+    dressed = replace(
+        tuck_under_skirt(dressed, vertices[:count], skirt.beyond * ~bare, S.trousers),
+        worn=dressed.worn * ~bare,
+    )
+    dressed = tuck_under_skirt(dressed, vertices[:count], 1.0 * bare, 0.0)
     cloth = np.eye(len(LABELS))[skirt.label]
     return SkirtWearer(
         bare=body,
@@ -105,6 +112,19 @@ def attach_skirt(
             np.concatenate([dressed.shod, np.zeros(len(points), bool)]),
         ),
     )
+
+
+def _bare_below(skirt: Skirt, body: Body, shares: FloatArray) -> BoolArray:
+    """[V] legs and what trousers cover of feet that come out of a skirt where the photo has ended.
+
+    What the photo shows of lower wear goes on below it, which would be trousers in the skirt's
+    colour. A coat or a long shirt, which is upper wear, may have trousers below.
+    """
+    if not skirt.cut or skirt.label != LOWER:
+        return np.zeros(len(body.v_template), bool)
+    part = vertex_parts(body)
+    legs = (skirt.depth > S.hem_shown) & (part == "leg")
+    return np.asarray(legs | (part == "foot") & (shares.argmax(1) == LOWER))
 
 
 def _shares_below(skirt: Skirt, shares: FloatArray, cloth: FloatArray, body: Body) -> FloatArray:
