@@ -84,9 +84,7 @@ def part_at_midriff(label: IntArray, places: Places, trunk: BoolArray) -> IntArr
     height = places.rest[..., 1]
     seen = trunk & np.isin(label, [SKIN, UPPER, LOWER])
     edges = np.arange(S.midriff[0], S.midriff[1] + S.band, S.band)
-    count, bare = (
-        np.histogram(height[rows], edges)[0] for rows in (seen, seen & (label == SKIN))
-    )
+    count, bare = (np.histogram(height[rows], edges)[0] for rows in (seen, seen & (label == SKIN)))
     skin = bare > 0.5 * np.maximum(count, 1)
     worn = (count > 0) & ~skin
     starts = np.nonzero(np.diff(1 * skin, prepend=0) == 1)[0]

@@ -108,7 +108,7 @@ def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtO
     for wanted in ((UPPER,), (UPPER, LOWER)):
         cloth = regions.mask & np.isin(regions.label, wanted) & ~np.isin(regions.group, ARMS)
         gap = _look_between_legs(cloth, regions, crotch, metres)
-        if gap.filled or gap.length > S.tight_length and _has_one_hem(cloth, gap, metres):
+        if gap.filled or (gap.length > S.tight_length and _has_one_hem(cloth, gap, metres)):
             below = regions.label[crotch:][cloth[crotch:]]
             label = UPPER if (below == UPPER).mean() > 0.5 else LOWER
             if label == LOWER and cloth[-1].any() and (len(cloth) - crotch) * metres < S.min_cut:

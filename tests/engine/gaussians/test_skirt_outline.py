@@ -9,7 +9,7 @@ import pytest
 from likeness.engine.core.types import Camera
 from likeness.engine.gaussians.lift.photo_splats import crop_camera
 from likeness.engine.gaussians.lift.regions import TORSO, Regions
-from likeness.engine.gaussians.lift.skirt_outline import find_outline
+from likeness.engine.gaussians.lift.skirt_outline import _Gap, _has_one_hem, find_outline
 from likeness.engine.render.mesh import MeshBuffer
 
 from .test_lift_skirt import Scene, photograph
@@ -45,3 +45,16 @@ def test_lower_wear_that_the_frame_cuts_off(scene: Scene, metres: float, found: 
     regions, camera = cut_off(scene, metres)
     assert (find_outline(regions, camera, joints) is not None) == found
     assert find_outline(scene.regions, scene.camera, joints) is not None
+
+
+@pytest.mark.parametrize(("ends", "one"), [("skirt", True), ("shorts", False), ("frame", False)])
+def test_legs_that_touch_have_a_notch_between_their_hems(ends: str, one: bool) -> None:
+    """A slanted hem, two round ones beside each other, and none in the photo."""
+    x = np.arange(100)
+    hem = {
+        "skirt": 60 + 0.1 * (x - 50),
+        "shorts": 60 + 8 * np.sqrt(np.maximum(1 - ((np.abs(x - 50) - 20) / 20) ** 2, 0.0)),
+        "frame": np.full(100, 200.0),
+    }[ends]
+    cloth = (np.arange(100)[:, None] < hem) & (np.abs(x - 50) < 40)
+    assert _has_one_hem(cloth, _Gap(False, 0.3, (30, 70)), 0.004) == one

@@ -22,9 +22,11 @@ from likeness.engine.core.types import (
     Pose,
 )
 from likeness.engine.tracking import fit_body
+from likeness.engine.tracking.fit import gather_evidence
 from likeness.engine.tracking.fit_state import FitState
 from likeness.engine.tracking.fitter import Fitter
 from likeness.engine.tracking.initial_pose import fit_rigid_pose
+from likeness.engine.tracking.solver import total_cost
 
 HEAD = JOINT_INDEX["head"]
 POSE_JOINTS = [HEAD] * 11 + [
@@ -254,6 +256,28 @@ def test_unseen_arms_hang_and_legs_stand(toy: Body) -> None:
             span = joints[JOINT_INDEX[f"{side}_{lower}"]] - joints[JOINT_INDEX[f"{side}_{upper}"]]
             assert span[1] / np.linalg.norm(span) < -0.85
         assert track.joint_confidence[JOINT_INDEX[f"{side}_wrist"]] == 0.0
+
+
+@pytest.mark.parametrize(("seen", "lifted"), [(False, False), (False, True), (True, False)])
+def test_a_leg_below_the_frame_hangs_unless_it_is_lifted(
+    toy: Body, seen: bool, lifted: bool
+) -> None:
+    """What pulls a thigh towards the camera, such as wide trousers, costs more than its share."""
+    observation, _ = see(toy, placed(toy, 30.0), np.zeros(4), 30.0, np.random.default_rng(2), 0, 0)
+    observation.pose_visibility[25:] = 1.0 * seen
+    if lifted:
+        observation.pose_world[[27, 28], 1] = observation.pose_world[[23, 24], 1] - 0.2
+    evidence, _ = gather_evidence(observation, None, photo_camera(1493.0, 600, 800), toy)
+    standing = FitState(
+        np.array([0.0, 0.1, -4.0]), np.zeros((NUM_JOINTS, 3)), np.zeros(4), np.zeros(3)
+    )
+    swung = standing
+    for name in ("left_hip", "right_hip"):
+        swung = swung.with_joint(JOINT_INDEX[name], np.array([-0.5, 0.0, 0.0]))
+    terms = evidence.upright_terms()
+    drawn = total_cost(toy, swung, terms) - total_cost(toy, standing, terms)
+    assert evidence.framing == ("full" if seen else "half")
+    assert drawn == pytest.approx(0.0, abs=1e-6) if lifted else drawn > 1.0
 
 
 def test_without_a_face_the_body_is_fitted(toy: Body) -> None:

@@ -1,0 +1,64 @@
+"""Bare midriffs, necklines and legs between and below clothes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from likeness.engine.gaussians.lift.labels import LABELS, LOWER, SKIN, UPPER, Places
+from likeness.engine.gaussians.lift.labels_cleanup import part_at_midriff
+from likeness.engine.gaussians.lift.labels_pixels import SOLVED, _find_contradictions
+from likeness.engine.gaussians.lift.labels_surface import vertex_parts
+from likeness.engine.gaussians.lift.skirt_wearer import attach_skirt
+
+from .test_lift_skirt import photograph
+
+
+@pytest.mark.parametrize("bare", [0.0, 0.05])
+def test_lower_wear_begins_below_a_bare_midriff(bare: float) -> None:
+    """A top and a skirt of one colour are one dress, unless skin parts them."""
+    height = np.linspace(0.5, -0.9, 280)[:, None] * np.ones((1, 60))
+    rest = np.stack([np.zeros_like(height), height, np.zeros_like(height)], -1)
+    inside = np.ones(height.shape, bool)
+    places = Places(rest, np.zeros(height.shape, int), inside, 0 * height, 0 * height)
+    label = np.where((height < 0.1) & (height > 0.1 - bare), SKIN, UPPER)
+    parted = part_at_midriff(label, places, height > -0.1)
+    below = height < 0.1 - bare
+    assert (parted[below] == (LOWER if bare else UPPER)).all()
+    assert (parted[~below] == label[~below]).all()
+
+
+@pytest.mark.parametrize("share", [0.002, 0.02])
+def test_the_parser_bares_what_the_rules_dress(share: float) -> None:
+    """Much surely bare skin among clothes counts; a brown belt does not."""
+    count = 5000
+    label = np.full(count, UPPER)
+    likely = np.full((count, len(SOLVED)), 0.02)
+    likely[:, SOLVED.index(UPPER)] = 0.92
+    bare = np.arange(count) < share * count
+    likely[np.ix_(bare, [SOLVED.index(SKIN), SOLVED.index(UPPER)])] = [0.92, 0.02]
+    mask = np.ones((50, 100), bool)
+    denied, allowed = _find_contradictions(label, likely, mask, np.zeros((50, 100, 3)))
+    assert (SKIN in denied) == (share > 0.01)
+    assert (allowed[:, SOLVED.index(SKIN)] == (bare & (SKIN in denied))).all()
+
+
+@pytest.mark.parametrize(("label", "cut"), [(LOWER, True), (LOWER, False), (UPPER, True)])
+def test_legs_are_bare_below_a_skirt_that_the_frame_cuts(label: int, cut: bool) -> None:
+    """What the photo shows of lower wear goes on below it, but legs do not wear a skirt."""
+    scene = photograph()
+    found = scene.found()
+    assert found is not None
+    skirt = replace(found, label=label, cut=cut)
+    count = len(scene.vertices)
+    dressed = replace(scene.dressed, offset=np.full(count, 0.02), worn=np.ones(count))
+    trousers = np.eye(len(LABELS))[np.full(count, LOWER)]
+    wearer = attach_skirt(skirt, scene.body, scene.pose, scene.regions, trousers, dressed)
+    shin = (vertex_parts(scene.body) == "leg") & (skirt.depth > 1.2)
+    assert shin.any()
+    bare = label == LOWER and cut
+    assert (wearer.shares[:count][shin].argmax(1) == (SKIN if bare else LOWER)).all()
+    assert (wearer.dressed.worn[:count][shin] == (0.0 if bare else 1.0)).all()
+    offset = wearer.dressed.offset[:count][shin]
+    np.testing.assert_allclose(offset, 0.0 if bare else 0.02, atol=1e-9)
