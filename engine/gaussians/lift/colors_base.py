@@ -66,6 +66,9 @@ class BaseColorSettings:
     skin_like: float = 0.2  # share of clothes up to which what has skin's hue may be shaded skin
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
+    least_match: float = 0.6  # the least that hair's light is multiplied by, to match the photo's
+    inside: float = 0.97  # the matte's alpha from which on no background shines through hair
+    match_fade: float = 0.05  # the same of hair that is as light as the photo's around it
     gilded_fade: float = 0.03  # the same of hair with a light behind it: after six
     jaw: float = 0.04  # metres over which one fade passes into the other
 
@@ -147,11 +150,13 @@ def base_colors(
                 rest = np.clip(t.color[own] - base, -0.6, 0.25)
                 fade = S.fade * (S.beard_fade / S.fade) ** beard_area(body)[mesh.vertices]
                 base = base + mesh.diffuse(rest, 4.0 * t.known[own], 1.0, np.zeros(3), fade)
-            elif view.backlight > 0.0:  # light from behind gilds the hair beyond the outline, too
-                rest = view.backlight * (t.color[own] - base)
-                base = base + mesh.diffuse(
-                    rest, 1.0 * t.known[own], 1.0, np.zeros(3), S.gilded_fade
-                )
+            else:
+                base = _match_hair(base, t.known[own], mesh, view)
+                if view.backlight > 0.0:  # light from behind gilds hair beyond the outline, too
+                    rest = view.backlight * (t.color[own] - base)
+                    base = base + mesh.diffuse(
+                        rest, 1.0 * t.known[own], 1.0, np.zeros(3), S.gilded_fade
+                    )
         else:
             default = default_albedo(int(label), view)
             counts = seen[own] * ~_shaded_skin(albedo[own], seen[own], view)
@@ -316,6 +321,26 @@ def _usual_albedo(
         rows = rows[(light >= low) & (light <= high)]
         return np.asarray(np.average(albedo[rows], axis=0, weights=trust[rows]))
     return most_common_color(albedo[rows], trust[rows])
+
+
+def _match_hair(base: FloatArray, known: BoolArray, mesh: _Patch, view: PhotoView) -> FloatArray:
+    """[N, 3] base colours of hair, behind no lighter than the photo's hair is on the whole.
+
+    What is trusted, because it is seen squarely and not in shade, may be lighter than the rest.
+
+    Args:
+        base: [N, 3] of every texel of hair.
+        known: [N] texels that the photo shows.
+        mesh: of these texels.
+        view: the photo.
+    """
+    shown = view.colors[view.regions.hair & (view.alpha > S.inside)].mean(-1)
+    if min(len(shown), (~known).sum()) <= S.min_texels:
+        return base
+    ratio = np.median(shown) / max(float(np.median(base[~known].mean(1))), 1e-3)
+    near = mesh.diffuse(1.0 * known[:, None], 1.0 * known, 1.0, np.zeros(1), S.match_fade)
+    darker = np.clip(ratio, S.least_match, 1.0) ** (1.0 - np.clip(near, 0.0, 1.0))
+    return np.asarray(base * darker)
 
 
 def most_common_color(values: FloatArray, weight: FloatArray | None = None) -> FloatArray:

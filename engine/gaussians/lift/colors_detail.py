@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,14 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from .beards import grow_beard
 from .colors_base import Texels
 from .colors_unroll import unroll_limb
-from .folds import paint_folds, part_by_size, scale_sizes
+from .folds import deepen_creases, paint_folds, part_by_size, scale_sizes
 from .hair_patches import draw_hair
 from .hairline import find_hairline
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .limb_grid import LimbGrid, read_wrapped
 from .photo_light import S as LIGHT
 from .quilt import quilt_texture
-from .regions import GROUPS, HEAD, vertex_groups
+from .regions import GROUPS, HEAD, LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, vertex_groups
 from .stripes import continue_stripes
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class DetailSettings:
     ruled: float = 0.6  # least ``LimbGrid.ruledness`` of folds that are channels of a jacket
     ruled_area: float = 0.02  # least square metres that must show them
     min_area: float = 0.002  # least square metres of cloth that show its folds' contrast
+    same_limb: float = 5.0  # weight of the folds of both legs, or arms, on them
     usual_fold: float = 0.035  # standard deviation of light on the folds of most clothes
     strongest_fold: float = 0.11  # the most of it: stronger is a pattern, and would look shiny
     usual_area: float = 0.015  # square metres that must be seen to weigh as much as that
@@ -116,8 +118,9 @@ def texture_colors(
                     continue
                 cloths.setdefault((int(label), int(kind)), []).append((group, cloth))
     for (label, _), limbs in cloths.items():
-        folds = _Folds.of([cloth for _, cloth in limbs])
         for k, (group, cloth) in enumerate(limbs):
+            alike = [S.same_limb if _pair(g) == _pair(group) else 1.0 for g, _ in limbs]
+            folds = _Folds.of([cloth for _, cloth in limbs], alike)
             # The other leg is more like this one than the trunk is.
             others = [c for _, c in limbs[:k] + limbs[k + 1 :]]
             others.sort(key=lambda c: -int(c.source.sum()))
@@ -290,6 +293,7 @@ class _Cloth:
             painted = folds.deviation * paint_folds(group, body, self.grid, seed)
             if folds.of_size is not None:
                 painted = scale_sizes(painted, folds.of_size, folds.area, self.grid)
+            painted = deepen_creases(painted, float(painted.std()))
             joined = self._join_folds(painted, folds.deviation)
             filled = S.calm_weave * filled + joined[..., None]
         blurred = ndimage.gaussian_filter(
@@ -354,9 +358,14 @@ def _photographed(
     return np.asarray(np.log(color + LIGHT.floor) - plain)
 
 
+def _pair(group: int) -> int:
+    """The limb, as a number that both arms share, and both legs."""
+    return {RIGHT_ARM: LEFT_ARM, RIGHT_LEG: LEFT_LEG}.get(group, group)
+
+
 @dataclass(frozen=True)
 class _Folds:
-    """The folds of a fabric, over all limbs that wear it.
+    """The folds of a fabric, over all limbs that wear it, for one of them.
 
     Attributes:
         ruled: whether they are regular bands, repeated like a pattern instead of painted.
@@ -372,20 +381,27 @@ class _Folds:
     area: float
 
     @staticmethod
-    def of(cloths: list[_Cloth]) -> _Folds:
-        shown = [(c, c.folds) for c in cloths if c.folds is not None and c.area]
-        area = sum(c.area for c, _ in shown)
+    def of(cloths: list[_Cloth], weights: Sequence[float]) -> _Folds:
+        """Measure the folds of ``cloths``, each with a weight beside its area."""
+        shown = [
+            (w * c.area, c, c.folds)
+            for c, w in zip(cloths, weights, strict=True)
+            if c.folds is not None and c.area
+        ]
+        area = sum(c.area for _, c, _ in shown)
         if area < S.min_area:
             return _Folds(any(c.ruled for c in cloths), S.usual_fold, None, area)
-        variance = sum(c.area * f[c.source].var() for c, f in shown) / area
+        total = sum(own for own, *_ in shown)
+        variance = sum(own / total * f[c.source].var() for own, c, f in shown)
         of_size = np.zeros(1)
-        for c, f in shown:
-            of_size = of_size + c.area * part_by_size(f, c.source, c.grid)[:, c.source].var(1)
+        for own, c, f in shown:
+            parts = part_by_size(f, c.source, c.grid)[:, c.source]
+            of_size = of_size + own / total * parts.var(1)
         ruled = any(c.ruled for c in cloths)
         # A hand's width of a print's ground or of a shoulder says little about a whole shirt.
         likely = area * variance + S.usual_area * S.usual_fold**2
         likely = min(likely / (area + S.usual_area), S.strongest_fold**2)
-        of_size *= likely / max(variance, 1e-9) / area
+        of_size *= likely / max(variance, 1e-9)
         return _Folds(ruled, float(np.sqrt(likely)), np.sqrt(of_size), area)
 
 

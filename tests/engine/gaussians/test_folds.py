@@ -8,7 +8,12 @@ from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.gaussians.lift.folds import S as FOLDS
-from likeness.engine.gaussians.lift.folds import paint_folds, part_by_size, scale_sizes
+from likeness.engine.gaussians.lift.folds import (
+    deepen_creases,
+    paint_folds,
+    part_by_size,
+    scale_sizes,
+)
 from likeness.engine.gaussians.lift.limb_grid import LimbGrid
 from likeness.engine.gaussians.lift.regions import ARMS, HEAD, TORSO
 
@@ -80,3 +85,15 @@ def test_folds_of_each_size_get_the_contrast_that_the_photo_shows(body: Body) ->
     change = of_much / parts.std((1, 2)) / FOLDS.regain
     assert change[0] < 0.75 < 1.3 < change[2]  # blurs part sizes softly
     np.testing.assert_allclose(of_little, FOLDS.regain * light, rtol=1e-5, atol=1e-6)
+
+
+def test_creases_are_darker_than_crests_are_light() -> None:
+    """Folds on cloth that does not shine: skewed, of the same contrast, in the same order."""
+    light = 0.1 * np.random.default_rng(0).normal(size=40_000)
+    matt = deepen_creases(light, 0.1)
+    z = (matt - matt.mean()) / matt.std()
+    assert abs(matt.mean()) < 1e-3
+    np.testing.assert_allclose(matt.std(), 0.1, rtol=0.02)
+    np.testing.assert_allclose((z**3).mean(), -6.0 * FOLDS.creases, rtol=0.2)
+    order = np.argsort(light)
+    assert (np.diff(matt[order]) >= 0.0).all()

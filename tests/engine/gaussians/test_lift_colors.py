@@ -5,8 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+from likeness.engine.body import Body
 from likeness.engine.core.types import FloatArray, IntArray
-from likeness.engine.gaussians.lift.colors_base import _shaded_skin
+from likeness.engine.dual_uv.sampling import sample_surface
+from likeness.engine.gaussians.lift.colors_base import _match_hair, _Patch, _shaded_skin
 from likeness.engine.gaussians.lift.colors_sources import (
     find_deep_hair,
     measure_backlight,
@@ -15,6 +17,7 @@ from likeness.engine.gaussians.lift.colors_sources import (
 )
 from likeness.engine.gaussians.lift.fabrics import S as FABRICS
 from likeness.engine.gaussians.lift.fabrics import _without_slivers, find_fabrics
+from likeness.engine.gaussians.lift.mesh_diffusion import mesh_edges
 from likeness.engine.gaussians.lift.photo_light import fit_light
 from likeness.engine.gaussians.lift.regions import LEFT_ARM, RIGHT_ARM, TORSO
 
@@ -330,3 +333,28 @@ def test_a_shadow_in_the_crook_of_an_elbow_does_not_go_round() -> None:
     assert (around(2, FABRICS.sliver) == 2).sum() == FABRICS.sliver  # a stripe is lighter
     assert (around(1, 4, last=2) == 1).sum() == 4  # where another fabric begins, a seam may be dark
     assert (around(1, FABRICS.sliver - 1, last=2) != 1).all()
+
+
+def test_hair_behind_is_no_lighter_than_the_photos_on_the_whole(average: Body) -> None:
+    """A sheen fills a third of what is seen; the base that it gave is lighter than most hair."""
+    samples = sample_surface(average, 96)
+    parts = np.array(average.part_names)[average.face_part[samples.triangle]]
+    scalp = samples.take(parts == "scalp")
+    points = scalp.points(average.v_template, average.f)
+    texels = SimpleNamespace(corner=average.f[scalp.triangle], bary=scalp.bary)
+    count = len(points)
+    mesh = _Patch.of(texels, np.arange(count), mesh_edges(average.f), len(average.v_template))  # type: ignore[arg-type]
+    front = points[:, 2] > np.quantile(points[:, 2], 0.8)
+    back = points[:, 2] < np.quantile(points[:, 2], 0.1)
+    pixels = np.where(np.arange(40) % 3 == 0, 0.6, 0.3)[:, None, None] * np.ones((40, 40, 3))
+    view = SimpleNamespace(
+        colors=pixels, alpha=np.ones((40, 40)), regions=SimpleNamespace(hair=pixels[..., 0] > 0)
+    )
+    for light, wanted in ((0.4, 0.3), (0.2, 0.2), (0.9, 0.54)):  # as seen, darker, the bound
+        base = np.full((count, 3), light)
+        matched = _match_hair(base, front, mesh, view)  # type: ignore[arg-type]
+        np.testing.assert_allclose(np.median(matched[back]), wanted, rtol=0.12)
+        assert matched[front].mean() >= matched[back].mean()
+        assert (matched <= base).all()
+    nothing = SimpleNamespace(**vars(view) | {"alpha": np.zeros((40, 40))})
+    np.testing.assert_array_equal(_match_hair(base, front, mesh, nothing), base)  # type: ignore[arg-type]

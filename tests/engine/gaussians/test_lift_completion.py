@@ -337,7 +337,7 @@ def test_folds_have_a_usual_contrast_where_none_are_seen_and_a_greatest() -> Non
         cloth = _Cloth(
             grid, none, none, np.zeros((60, 100, 3)), deviation * light, source, source, True
         )
-        return _Folds.of([cloth]).deviation
+        return _Folds.of([cloth], [1.0]).deviation
 
     assert contrast(0.2, 0.0) == DETAIL.usual_fold
     assert contrast(0.07, 0.6) == pytest.approx(0.07, rel=0.15)
