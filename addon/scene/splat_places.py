@@ -1,9 +1,9 @@
 """Where an avatar's splats are seen, as fast as a brush needs to know at the beginning of a
 stroke: their middles and sizes, without their orientation.
 
-What depends on the person alone is kept from one stroke to the next, for one avatar. It is
-compared with what it was made from instead of being dropped by handlers, which undo, scripts and
-exchanged meshes would pass by.
+What was found is kept from one stroke to the next, for one avatar. It is compared with what it
+was made from instead of being dropped by handlers, which undo, scripts and exchanged meshes would
+pass by.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ from .avatar_objects import AvatarObjects
 from .axes import points_to_blender, points_to_engine
 from .origin import photo_matrix
 from .read_back import body_vertices, read_attribute
+
+_SOURCES = (
+    *(ATTRIBUTES.bary_b, ATTRIBUTES.bary_c, ATTRIBUTES.offset),
+    *(ATTRIBUTES.axis_u, ATTRIBUTES.axis_v),
+)
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,13 @@ class _Binding:
 
 class _Kept:
     binding: _Binding | None = None
+    sources: tuple[FloatArray, ...] = ()
+    places: SplatPlaces | None = None
 
 
 def forget() -> None:
     """Free what is kept between strokes."""
-    _Kept.binding = None
+    _Kept.binding, _Kept.sources, _Kept.places = None, (), None
 
 
 @dataclass(frozen=True)
@@ -82,28 +89,49 @@ class SplatPlaces:
         Raises:
             LikenessError: The avatar cannot be read.
         """
-        from ...engine.core.geometry import place_on_triangles
-
         mesh = objects.splats.data
         binding = _find_binding(objects)
         vertices = body_vertices(objects, context.evaluated_depsgraph_get(), world=False)
-        bary_b, bary_c = (read_attribute(mesh, n) for n in (ATTRIBUTES.bary_b, ATTRIBUTES.bary_c))
+        matrix = np.array(objects.armature.matrix_world @ photo_matrix(objects.armature))
+        sources = (*(read_attribute(mesh, name) for name in _SOURCES), vertices, matrix)
+        places = _Kept.places
+        if (
+            places is None
+            or places._binding is not binding
+            or not all(map(np.array_equal, _Kept.sources, sources))
+        ):
+            places = SplatPlaces._find(binding, *sources)
+            _Kept.sources, _Kept.places = sources, places
+        return places
+
+    @staticmethod
+    def _find(
+        binding: _Binding,
+        bary_b: FloatArray,
+        bary_c: FloatArray,
+        offset: FloatArray,
+        axis_u: FloatArray,
+        axis_v: FloatArray,
+        vertices: FloatArray,
+        matrix: FloatArray,
+    ) -> SplatPlaces:
+        """The values of ``_SOURCES``, the posed body, and [4, 4] its space to the world."""
+        from ...engine.core.geometry import place_on_triangles
+
         bary = np.stack([1.0 - bary_b - bary_c, bary_b, bary_c], -1)
         wide = np.zeros((len(bary), 3), np.float32)
-        for k, name in enumerate((ATTRIBUTES.axis_u, ATTRIBUTES.axis_v)):
-            axis = read_attribute(mesh, name)
+        for k, axis in enumerate((axis_u, axis_v)):
             wide[:, k] = np.sqrt(np.einsum("nc,nc->n", axis, axis))
         means, _, scales = place_on_triangles(
             binding.triangle,
             bary,
-            read_attribute(mesh, ATTRIBUTES.offset),
+            offset,
             np.broadcast_to(np.float32([1.0, 0.0, 0.0, 0.0]), (len(bary), 4)),
             wide,
             vertices=vertices,
             f=binding.body.f,
             rest_vertices=binding.body.v_template,
         )
-        matrix = np.array(objects.armature.matrix_world @ photo_matrix(objects.armature))
         turn = matrix[:3, :3]
         return SplatPlaces(
             points_to_blender(means) @ turn.T + matrix[:3, 3],
@@ -126,11 +154,7 @@ class SplatPlaces:
         local = points_to_engine(moves @ np.linalg.inv(self._turn).T)
         body = self._binding.body
         frames = triangle_frames(
-            self._vertices,
-            body.f,
-            body.v_template,
-            self._binding.triangle[rows],
-            self._bary[rows],
+            self._vertices, body.f, body.v_template, self._binding.triangle[rows], self._bary[rows]
         )
         return np.asarray(np.einsum("nab,na->nb", frames.R, local) / frames.sigma[:, None])
 

@@ -1,8 +1,7 @@
-"""The brush that retouches splats, and its tool in the toolbar; run inside bpy, see test_brush.py."""
+"""The brush that retouches splats, and its tool; run inside bpy, see test_brush.py."""
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,7 +78,9 @@ def list_tools(mode: str) -> list[str]:
     """Identifiers of the toolbar's tools, in its order; separators are empty."""
     tools = ToolSelectPanelHelper._tool_class_from_space_type("VIEW_3D")._tools[mode]
     return [
-        getattr(tool, "idname", "") if not isinstance(tool, tuple) or hasattr(tool, "idname") else "()"
+        getattr(tool, "idname", "")
+        if not isinstance(tool, tuple) or hasattr(tool, "idname")
+        else "()"
         for tool in tools
     ]
 
@@ -131,7 +132,9 @@ def settings() -> dict[str, Any]:
     brush_tool.draw_brush_settings(Recorder(shown[1]), brush, color=False)
     button: list[str] = []
     brush_tool.draw_tool_button(Recorder(button), bpy.context)
-    declared = BrushSettings.__annotations__.keys() | BrushSettings.__mro__[1].__annotations__.keys()
+    declared = (
+        BrushSettings.__annotations__.keys() | BrushSettings.__mro__[1].__annotations__.keys()
+    )
     own = set(bpy.ops.likeness.brush_splats.get_rna_type().properties.keys())
     paths = [
         entry[2]["properties"][0][1]
@@ -287,12 +290,16 @@ def places() -> dict[str, Any]:
     found = SplatPlaces.read(objects, bpy.context)
     out["sizes"] = float(np.abs(found.sizes / sizes - 1.0).max())
     kept = splat_places._Kept.binding
+    out["again"] = SplatPlaces.read(objects, bpy.context) is found
     objects.armature.location.x += 0.3
     objects.armature.pose.bones["left_shoulder"].rotation_quaternion = (0.8, 0.6, 0.0, 0.0)
     out["off"].append(off())
-    bpy.ops.likeness.brush_splats(**script_stroke(action="MOVE", stroke=[
-        stroke_point(SIDE / 2, SIDE / 2), stroke_point(SIDE / 2 + 9.0, SIDE / 2)
-    ]))
+    bpy.ops.likeness.brush_splats(
+        **script_stroke(
+            action="MOVE",
+            stroke=[stroke_point(SIDE / 2, SIDE / 2), stroke_point(SIDE / 2 + 9.0, SIDE / 2)],
+        )
+    )
     out["off"].append(off())
     out["kept"] = splat_places._Kept.binding is kept
     build_scene(people.random_avatar(7, count=300), "Other")
@@ -309,21 +316,6 @@ def places() -> dict[str, Any]:
     out["deleted"] = len(again().splats.data.polygons)
     out["off"].append(off())
     return out
-
-
-def start_seconds(count: int) -> list[float]:
-    """How long strokes take to begin, the first one and the fastest of the others."""
-    fresh(count)
-    choose_settings(action="ERASE", radius=30.0, strength=0.5, through=False, part="ALL")
-    context = in_view()
-    taken = []
-    for _ in range(5):
-        bpy.context.view_layer.update()
-        bpy.context.evaluated_depsgraph_get()  # as Blender does to draw, between strokes
-        begin = time.perf_counter()
-        BrushStroke(context, event("LEFTMOUSE"), False)
-        taken.append(time.perf_counter() - begin)
-    return [taken[0], min(taken[1:])]
 
 
 def brush() -> dict[str, Any]:

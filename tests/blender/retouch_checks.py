@@ -24,7 +24,7 @@ from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
 from likeness.addon.scene.steps import run_to_end
 from likeness.addon.viewport import fast_splats
 from likeness.engine.core.color import rgb_to_lab
-from likeness.engine.core.retouch import ERASED, MOVE, SHIFT, describe_retouch
+from likeness.engine.core.retouch import ERASED, SHIFT, describe_retouch
 from likeness.engine.core.types import PARTS, FloatArray
 from likeness.engine.formats.avatar import load_avatar, load_editable_avatar
 from likeness.engine.scene.files import make_scene_avatar, save_scene_avatar

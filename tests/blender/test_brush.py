@@ -71,6 +71,7 @@ def test_a_stroke_finds_the_splats_where_they_are_seen(blender_lts) -> None:
     made = blender_lts(BRUSH, "places")
     assert max(made["off"]) < 1e-5
     assert made["sizes"] < 1e-4
+    assert made["again"], "nothing is found twice"
     assert made["kept"], "what depends on the person alone is found once"
     assert made["deleted"] == 1900
 
