@@ -212,6 +212,39 @@ def cage() -> dict[str, Any]:
     return out
 
 
+def outlines() -> dict[str, Any]:
+    """Edit Mode shows no edges, and Blender's tools for faces work without them."""
+    fresh()
+    out: dict[str, Any] = {}
+
+    def count(faces: bool = True) -> list[int]:
+        edited = bmesh.from_edit_mesh(again().splats.data)
+        elements = edited.faces if faces else edited.edges
+        return [len(elements), *(sum(getattr(e, n) for e in elements) for n in ("hide", "select"))]
+
+    bpy.ops.likeness.edit_splats()
+    out["faces"], out["edges"] = count(), count(faces=False)[:2]
+    bpy.ops.mesh.select_all(action="SELECT")
+    out["all"] = count()[2]
+    bpy.ops.mesh.select_all(action="DESELECT")
+    bpy.ops.mesh.select_random(ratio=0.5, seed=1)
+    out["random"] = count()[2]
+    bpy.ops.mesh.select_all(action="INVERT")
+    out["inverted"] = count()[2]
+    bpy.ops.mesh.hide()
+    out["hidden"] = count()
+    bpy.ops.mesh.reveal()
+    out["revealed"] = count()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    choose(range(100))
+    out["again"] = [*count(faces=False)[:2], count()[2]]
+    bpy.ops.mesh.delete(type="FACE")
+    out["deleted"] = count()[0]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    out["left"] = len(again().splats.data.polygons)
+    return out
+
+
 def select_rows(rows: range) -> None:
     """Select splats of the mesh that is in Edit Mode."""
     bpy.ops.object.mode_set(mode="OBJECT")

@@ -68,6 +68,19 @@ def test_triangles_follow_what_is_restored(blender_lts) -> None:
     assert "is hidden" in made["hidden"]
 
 
+def test_edit_mode_is_not_black_with_edges(blender) -> None:
+    made = blender(RETOUCH, "outlines")
+    assert made["faces"] == [600, 0, 0]
+    assert made["edges"] == made["again"][:2] == [1800, 1800], "hidden"
+    assert made["all"] == 600
+    assert 200 < made["random"] < 400
+    assert made["inverted"] == 600 - made["random"]
+    assert made["hidden"] == [600, made["inverted"], 0]
+    assert made["revealed"] == [600, 0, made["inverted"]]
+    assert made["again"][2] == 100
+    assert made["deleted"] == made["left"] == 500
+
+
 def test_edits_are_graded_like_what_they_edit(blender_lts) -> None:
     made = blender_lts(RETOUCH, "grades")
     assert made["count"] == 20
