@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -178,8 +179,7 @@ def restore_gaussians(
     """
     from ..core.rotations import matrix_to_quaternion
 
-    a, b, c = (faces[name] for name in ATTRIBUTES[:3])
-    triangle = find_triangles((a, b, c), f)
+    triangle = find_triangles([faces[name] for name in ATTRIBUTES[:3]], f)
     u, v = (np.asarray(faces[name], np.float64) for name in (ATTRIBUTES.axis_u, ATTRIBUTES.axis_v))
     scale_u, scale_v = (np.maximum(np.linalg.norm(x, axis=1), 1e-12) for x in (u, v))
     R = np.empty((len(u), 3, 3))
@@ -202,11 +202,11 @@ def restore_gaussians(
     )
 
 
-def find_triangles(corners: tuple[IntArray, IntArray, IntArray], f: IntArray) -> IntArray:
+def find_triangles(corners: Sequence[FloatArray | IntArray], f: IntArray) -> IntArray:
     """Return the rows [N] of the body's triangles that splats lie on.
 
     Args:
-        corners: [N] each, vertices of the triangles.
+        corners: three times [N], vertices of the triangles.
         f: [F, 3] the body's triangles.
 
     Raises:
