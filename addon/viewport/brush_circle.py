@@ -10,10 +10,11 @@ _STEPS = 48
 
 
 def trace_circle(center: tuple[float, float], radius: float) -> FloatArray:
-    """Return the points [_STEPS + 1, 3] of a closed circle, in pixels."""
+    """Return the points [_STEPS + 1, 3] of a closed circle, in pixels: float32, the only numbers
+    that Blender's batches take as they are."""
     turn = np.linspace(0.0, 2.0 * np.pi, _STEPS + 1)
     circle = radius * np.stack([np.cos(turn), np.sin(turn)], 1) + center
-    return np.pad(circle, ((0, 0), (0, 1)))
+    return np.pad(circle, ((0, 0), (0, 1))).astype(np.float32)
 
 
 def draw_circle(center: tuple[float, float], radius: float) -> None:

@@ -17,12 +17,13 @@ from likeness.addon.scene.avatar_objects import build_scene
 from likeness.addon.scene.read_back import read_avatar, scene_camera
 from likeness.addon.scene.splat_cage import PlacedSplats
 from likeness.addon.scene.splat_places import SplatPlaces
-from likeness.addon.viewport.brush_circle import trace_circle
+from likeness.addon.viewport.brush_circle import draw_circle, trace_circle
 from likeness.addon.viewport.brush_stroke import BRUSH_MODES, BrushStroke
 from likeness.addon.viewport.splat_brush import BrushView, find_under_brush
 from likeness.engine.core.retouch import ERASED, MOVE, SHIFT, describe_retouch
 from likeness.engine.core.types import PARTS, FloatArray, LikenessError
 from likeness.panels import brush_tool
+from mathutils import Matrix
 from retouch_checks import again, attempt, fresh, read_avatar_in_order, same, stored, stroke_point
 from shared import Recorder
 
@@ -150,6 +151,34 @@ def settings() -> dict[str, Any]:
         "values": [brush.radius, brush.strength],
         "circle": np.ptp(trace_circle((5.0, 7.0), brush.radius), axis=0).tolist(),
     }
+
+
+def circle() -> dict[str, Any]:
+    """The circle as drawn by the GPU, in a picture of gray; nothing where there is none."""
+    import gpu
+
+    scene = bpy.context.scene
+    scene.render.engine = "BLENDER_WORKBENCH"
+    scene.render.resolution_x = scene.render.resolution_y = 8
+    try:
+        bpy.ops.render.render()  # starts the GPU's context, which bpy does not by itself
+        side = 120
+        target = gpu.types.GPUOffScreen(side, side)
+    except (RuntimeError, SystemError) as error:
+        return {"skip": str(error)}
+    with target.bind():
+        buffer = gpu.state.active_framebuffer_get()
+        buffer.clear(color=(0.5, 0.5, 0.5, 1.0))
+        gpu.matrix.load_matrix(Matrix.Identity(4))
+        ortho = Matrix.Diagonal((2.0 / side, 2.0 / side, -1.0, 1.0))
+        ortho.translation = (-1.0, -1.0, 0.0)
+        gpu.matrix.load_projection_matrix(ortho)
+        draw_circle((60.0, 60.0), 40.0)
+        pixels = buffer.read_color(0, 0, side, side, 4, 0, "UBYTE").to_list()
+    gray = np.array(pixels, int).reshape(side, side, 4)[..., 0]
+    y, x = np.nonzero(gray > 200)
+    away = np.hypot(x + 0.5 - 60.0, y + 0.5 - 60.0)
+    return {"radii": [float(away.min()), float(away.max())], "dark": int((gray < 100).sum())}
 
 
 def mouse() -> dict[str, Any]:

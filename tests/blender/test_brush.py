@@ -31,6 +31,14 @@ def test_panel_and_tool_have_the_same_settings(blender) -> None:
     assert made["circle"][:2] == pytest.approx([2 * made["values"][0]] * 2)
 
 
+def test_the_circle_is_drawn_light_with_a_dark_rim(blender) -> None:
+    made = blender(BRUSH, "circle")
+    if "skip" in made:
+        pytest.skip(f"No GPU, nor Mesa's: {made['skip']}")
+    assert made["radii"] == pytest.approx([40.0, 40.0], abs=2.0)
+    assert made["dark"] > 100
+
+
 def test_a_stroke_with_the_mouse_changes_the_splats_below_it(blender) -> None:
     made = blender(BRUSH, "mouse")
     *moves, timer, undo, end = made["answers"]
