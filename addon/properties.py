@@ -16,7 +16,7 @@ def _gallery_items(owner: Any, context: Any) -> list[tuple[str, str, str, int, i
 
 
 class SessionBrush(BrushSettings, bpy.types.PropertyGroup):  # type: ignore[misc]
-    """The panel's settings of the brush."""
+    """The settings of the brush that the panel and the tool share."""
 
 
 class LikenessSession(bpy.types.PropertyGroup):  # type: ignore[misc]

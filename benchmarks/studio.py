@@ -1,4 +1,4 @@
-"""Measure what a studio does with avatars: speech, performance, light and crowds.
+"""Measure what a studio does with avatars: speech, performance, light, crowds and retouching.
 
     python benchmarks/studio.py [--quick] [--only NAME ...] [--people N] [--assets ASSETS]
 
@@ -18,6 +18,9 @@ JSON. A part that lacks something (espeak-ng, the detectors, bpy) says so, and i
                 body, camera and matte (benchmarks/figures/albedo.py has the other figures)
     crowd_mb    MB of memory that a hundred people at 10,000 splats take at most, rendered in Cycles
                 and EEVEE (benchmarks/figures/crowd_memory.py); quick: in a small picture
+    brush_ms    milliseconds until a stroke of the retouch brush has touched an avatar of 250,000
+                splats for the first time (benchmarks/figures/brush_start.py); brush_first_ms: in
+                the first stroke on that avatar
 
 ``--quick`` takes small pictures and one person. Every part takes less than 50 seconds then.
 """
@@ -36,6 +39,7 @@ from typing import Any
 import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 import numpy as np
 from likeness.benchmarks.figures.albedo import AlbedoScore, score_albedo, summarize_albedo
+from likeness.benchmarks.figures.brush_start import measure_stroke_start
 from likeness.benchmarks.figures.crowd_memory import measure_crowd
 from likeness.benchmarks.figures.hidden_labels import LiftNetworks, lift_shot
 from likeness.benchmarks.figures.speech import (
@@ -163,11 +167,22 @@ def measure_crowd_memory(options: argparse.Namespace) -> Figures:
     return {"crowd_mb": max(peaks.values())}
 
 
+def measure_brush(options: argparse.Namespace) -> Figures:
+    """The retouch brush; quick and not, on the same avatar."""
+    if importlib.util.find_spec("bpy") is None:
+        print("brush: Blender's Python module bpy is not installed.")
+        return {"brush_ms": None, "brush_first_ms": None}
+    start = measure_stroke_start(250_000)
+    print(f"brush: a stroke begins in {start.next:.0f} ms, the first one in {start.first:.0f} ms")
+    return {"brush_ms": start.next, "brush_first_ms": start.first}
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], Figures]] = {
     "speech": measure_visemes,
     "face": measure_face_rate,
     "albedo": measure_albedo,
     "crowd": measure_crowd_memory,
+    "brush": measure_brush,
 }
 """Name -> what measures it, given the command line."""
 

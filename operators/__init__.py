@@ -36,6 +36,7 @@ from . import (
     pose,
     proxy,
     retouch,
+    retouch_brush,
     setup,
     speech,
 )
@@ -54,6 +55,7 @@ _MODULES = (
     pose,
     proxy,
     retouch,
+    retouch_brush,
     expression,
     motion,
     motion_export,

@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 
 from ..addon import scene_export
+from ..addon.part_items import PART_ITEMS
 from ..addon.scene.avatar_objects import (
     AvatarObjects,
     find_avatar,
@@ -25,33 +26,12 @@ from .avatar_operator import AvatarOperator, format_count
 from .job_operator import JobOperator
 from .sliced_operator import SlicedOperator
 
-_PARTS = (
-    ("skin", "Skin", "Skin of the body and the hands"),
-    ("face", "Face", "Face with ears, eyelids and lips"),
-    ("eyes", "Eyes", "Eyeballs"),
-    ("mouth", "Mouth", "Teeth, tongue and the inside of the mouth"),
-    ("hair", "Hair", "Hair of the head"),
-    ("beard", "Beard", "Beard and moustache"),
-    ("upper", "Upper Clothes", "Clothes of trunk and arms"),
-    ("lower", "Lower Clothes", "Trousers and stockings"),
-    ("skirt", "Skirt", "Skirt, dress or coat below the waist"),
-    ("shoes", "Shoes", "Shoes"),
-    ("hat", "Hat", "Hat"),
-    ("glasses", "Glasses", "Glasses"),
-    ("held", "Held Things", "What the hands hold"),
-    ("headphones", "Headphones", "Headphones"),
-    ("earrings", "Earrings", "Earrings"),
-    ("necklace", "Necklace", "Necklace"),
-    ("scarf", "Scarf", "Scarf"),
-)
-"""Enum items of all parts but the unknown one."""
-
 
 def _part_items(owner: Any, context: Any) -> list[tuple[str, str, str]]:
     """The parts that the active avatar has."""
     avatar = find_avatar(context.object) if context is not None else None
     parts = list_parts(avatar.splats) if avatar is not None else []
-    return [item for item in _PARTS if item[0] in parts]
+    return [item for item in PART_ITEMS if item[0] in parts]
 
 
 class SelectPart(SlicedOperator, AvatarOperator, bpy.types.Operator):  # type: ignore[misc]

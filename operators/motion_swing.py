@@ -9,6 +9,7 @@ import bpy
 from ..addon.motion import swing
 from ..addon.option_properties import option_property, read_options
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_chosen_avatar
+from ..addon.scene.steps import run_to_end
 from ..engine.workflows.options import SwingOptions
 from .avatar_operator import AvatarOperator, format_count
 from .sliced_operator import SlicedOperator
@@ -73,7 +74,7 @@ class RemoveSecondaryMotion(AvatarOperator, bpy.types.Operator):  # type: ignore
         return "" if swing.has_swing(avatar.armature) else "Hair and skirt do not swing"
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:
-        swing.clear_swing(avatar, context)
+        run_to_end(swing.clear_swing(avatar, context))
 
 
 CLASSES = (AddSecondaryMotion, RemoveSecondaryMotion)

@@ -1,4 +1,5 @@
-"""The tab "Likeness" in the sidebar of the 3D view. Panels only draw."""
+"""The tab "Likeness" in the sidebar of the 3D view, and our tool in its toolbar. Panels only
+draw."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import bpy
 from . import (
     attributes,
     avatars,
+    brush_tool,
     create,
     display,
     export,
@@ -31,8 +33,10 @@ CLASSES = tuple(
 def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
+    brush_tool.register()
 
 
 def unregister() -> None:
+    brush_tool.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -10,6 +10,7 @@ from ..addon.properties import get_session
 from ..addon.scene.avatar_objects import find_avatar
 from ..addon.scene.surface_proxy import find_proxy
 from .base import AvatarPanel
+from .brush_tool import draw_brush_settings, draw_tool_button
 
 
 class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
@@ -40,18 +41,8 @@ class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column.operator("likeness.apply_splat_moves", icon="ORIENTATION_GLOBAL")
         column = layout.column(align=True)
         column.label(text="Brush", icon="BRUSH_DATA")
-        row = column.row(align=True)
-        row.operator_context = "INVOKE_DEFAULT"
-        for action, text in (
-            ("ERASE", "Erase"),
-            ("RESTORE", "Restore"),
-            ("TINT", "Tint"),
-            ("MOVE", "Move"),
-        ):
-            row.operator("likeness.brush_splats", text=text).action = action
-        column = layout.column(align=True)
-        for name in ("radius", "strength", "through"):
-            column.prop(brush, name)
+        draw_tool_button(column, context)
+        draw_brush_settings(column, brush, color=False)
         _draw_proxy(layout, avatar)
         layout.operator("likeness.restore_avatar", icon="LOOP_BACK")
 

@@ -21,13 +21,13 @@ UI_SOURCES = (
     "panels",
     "addon/brush_settings.py",
     "addon/expression_items.py",
+    "addon/part_items.py",
     "addon/preferences.py",
     "addon/preferences_view.py",
     "addon/properties.py",
     "addon/running.py",
     "addon/scene/render_setup.py",
     "addon/setup_state.py",
-    "addon/viewport/brush_session.py",
     "engine/core/grading.py",
 )
 """Where labels and tooltips are written."""

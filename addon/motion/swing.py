@@ -16,7 +16,7 @@ from ..scene.avatar_objects import AvatarObjects
 from ..scene.axes import TO_BLENDER, rotations_to_blender, rotations_to_engine
 from ..scene.origin import template_origin
 from ..scene.steps import in_thread
-from ..scene.swing_body import add_swing, check_can_swing, read_swing_avatar, remove_swing
+from ..scene.swing_body import add_swing, check_can_swing, remove_swing, take_swing_avatar
 from .actions import LINEAR, create_channelbag, find_channelbag, write_curves
 from .bone_pose import check_joints
 from .motion_list import is_mixed, list_motions, remember_motion
@@ -84,19 +84,19 @@ def _bake(
     objects: AvatarObjects, options: SwingOptions, context: Any, frames: range, cyclic: bool
 ) -> Generator[None, None, int]:
     armature = objects.armature
-    avatar = read_swing_avatar(objects)
+    read = take_swing_avatar(objects)
     yield
 
     def prepare() -> Any:
         from ...engine.gaussians.swing_rig import make_swing_rig
         from ...engine.scene.files import pack_avatar
 
+        avatar = read()
         swung, rig, binding = make_swing_rig(avatar)
         return rig, binding, pack_avatar(swung) if len(binding.source) else b""
 
     rig, binding, kept = yield from in_thread(prepare)
-    clear_swing(objects, context)  # not before it is known that there will be new ones
-    yield
+    yield from clear_swing(objects, context)  # not before it is known that there will be new ones
     yield from add_swing(objects, rig, binding, kept, context)
     worlds, joints = yield from _record(armature, frames)
 
@@ -108,8 +108,8 @@ def _bake(
     return (yield from _write(armature, rig, np.array(frames, float), basis, cyclic))
 
 
-def clear_swing(objects: AvatarObjects, context: Any) -> None:
-    """Remove the bones that swing, with their keys in every motion of the avatar."""
+def clear_swing(objects: AvatarObjects, context: Any) -> Generator[None, None, None]:
+    """Remove the bones that swing, with their keys in every motion of the avatar, in slices."""
     armature = objects.armature
     if not has_swing(armature):
         return
@@ -126,6 +126,7 @@ def clear_swing(objects: AvatarObjects, context: Any) -> None:
             for curve in list(bag.fcurves):
                 if curve.data_path.startswith(f'pose.bones["{PREFIX}'):
                     bag.fcurves.remove(curve)
+            yield
     for track in [] if data is None else list(data.nla_tracks):
         if track.name == COLLECTION:
             actions = [strip.action for strip in track.strips]
@@ -133,7 +134,7 @@ def clear_swing(objects: AvatarObjects, context: Any) -> None:
             for action in actions:
                 if action is not None and action.users - action.use_fake_user == 0:
                     bpy.data.actions.remove(action)
-    remove_swing(objects, context)
+    yield from remove_swing(objects, context)
 
 
 def _frames(armature: Any, scene: Any) -> tuple[range, bool]:

@@ -25,6 +25,16 @@ def list_parts(obj: Any) -> list[str]:
     return [name for name, number in zip(PARTS, count, strict=True) if number and name != PARTS[0]]
 
 
+def require_part(obj: Any, name: str) -> None:
+    """Raise an error if an object's splats do not show a part.
+
+    Raises:
+        LikenessError: They do not.
+    """
+    if name not in list_parts(obj):
+        raise LikenessError(f"'{obj.name}' does not show the part '{name}'.", "Choose another.")
+
+
 def select_part(
     objects: AvatarObjects, name: str, context: Any, extend: bool = False
 ) -> Generator[None, None, int]:
@@ -46,8 +56,7 @@ def select_part(
     editing = obj.mode == "EDIT"
     enter_object_mode(context)
     mesh = obj.data
-    if name not in list_parts(obj):
-        raise LikenessError(f"'{obj.name}' does not show the part '{name}'.", "Choose another.")
+    require_part(obj, name)
     require_visible(objects)
     if not editing or CAGE not in mesh.attributes:  # else Blender's tools may have moved triangles
         yield from lay_cage(objects, context)

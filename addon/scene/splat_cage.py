@@ -95,13 +95,25 @@ def require_visible(objects: AvatarObjects) -> None:
 def edit_splats(objects: AvatarObjects, context: Any) -> None:
     """Enter Edit Mode on an avatar's splats, with faces to select.
 
+    The triangles' edges are hidden: Blender draws each edge in Edit Mode as a black line a pixel
+    wide, which is about as wide as a splat, so that a whole avatar would be black. Faces alone let
+    the splats show in their colors, and are drawn where they are selected. No tool for faces needs
+    the edges, and the faces' vertices stay, which tools move.
+
     Raises:
         LikenessError: They are hidden, or not in the view layer.
     """
     require_visible(objects)
+    _hide_edges(objects.splats.data)
     select_only(objects.splats, context)
     context.tool_settings.mesh_select_mode = (False, False, True)
     bpy.ops.object.mode_set(mode="EDIT")
+
+
+def _hide_edges(mesh: Any) -> None:
+    name = ".hide_edge"
+    attribute = mesh.attributes.get(name) or mesh.attributes.new(name, "BOOLEAN", "EDGE")
+    attribute.data.foreach_set("value", np.ones(len(mesh.edges), bool))
 
 
 def take_moves(objects: AvatarObjects, context: Any) -> Generator[None, None, int]:

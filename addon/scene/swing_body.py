@@ -6,7 +6,7 @@ go: they lie where the ones lie that they copy, and nothing shows them.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,11 @@ from .avatar_objects import AvatarObjects
 from .axes import points_to_blender
 from .body_object import WEIGHT_FLOOR, fill_group
 from .origin import template_origin
-from .read_back import read_attribute, read_splats
+from .read_back import read_attribute, take_splats
 from .sculpt_key import SCULPT_KEY
 from .selection import enter_object_mode
 from .splat_object import store_faces
+from .steps import in_thread
 
 if TYPE_CHECKING:
     from ...engine.gaussians.swing_binding import SwingBinding
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _MIN_LENGTH = 0.005  # metres of a bone
 _GROUPS_PER_SLICE = 12
+_VERTICES_PER_SLICE = 1000
 
 
 def check_can_swing(objects: AvatarObjects) -> None:
@@ -58,18 +60,28 @@ def check_can_swing(objects: AvatarObjects) -> None:
         raise LikenessError(f"'{name}' is in Edit Mode.", "Leave it first.")
 
 
-def read_swing_avatar(objects: AvatarObjects) -> Avatar:
-    """The avatar with its splats in the order of the mesh.
+def take_swing_avatar(objects: AvatarObjects) -> Callable[[], Avatar]:
+    """Copy what an avatar's rig is made from out of Blender.
+
+    Returns:
+        A function that makes the avatar with its splats in the order of the mesh, in any thread.
 
     Raises:
-        LikenessError: The objects are of an older version, or were edited incompatibly.
+        LikenessError: The objects are of an older version, or were edited incompatibly; some of
+            that is known only when the function is called.
     """
-    avatar, gaussians, _ = read_splats(objects)
-    if len(avatar.body.v_template) != len(objects.body.data.vertices):
-        raise LikenessError(
-            f"The body of '{objects.armature.name}' was edited.", "Import its avatar file again."
-        )
-    return replace(avatar, gaussians=gaussians)
+    take = take_splats(objects)
+    count, name = len(objects.body.data.vertices), objects.armature.name
+
+    def make() -> Avatar:
+        avatar, gaussians, _ = take()
+        if len(avatar.body.v_template) != count:
+            raise LikenessError(
+                f"The body of '{name}' was edited.", "Import its avatar file again."
+            )
+        return replace(avatar, gaussians=gaussians)
+
+    return make
 
 
 def add_swing(
@@ -79,7 +91,7 @@ def add_swing(
 
     Args:
         objects: of the avatar, without such bones.
-        rig: of the avatar that :func:`read_swing_avatar` returned.
+        rig: of the avatar that :func:`take_swing_avatar` takes.
         binding: of its loose hair.
         kept: the avatar with the rig's body, without splats, packed.
         context: of Blender.
@@ -102,8 +114,8 @@ def add_swing(
         bpy.ops.object.mode_set(mode="POSE")
 
 
-def remove_swing(objects: AvatarObjects, context: Any) -> None:
-    """Remove the bones and give their weights back to the joints."""
+def remove_swing(objects: AvatarObjects, context: Any) -> Generator[None, None, None]:
+    """Remove the bones and give their weights back to the joints, in slices."""
     from ...engine.scene.files import unpack_avatar
 
     armature, body = objects.armature, objects.body
@@ -113,15 +125,22 @@ def remove_swing(objects: AvatarObjects, context: Any) -> None:
     enter_object_mode(context)
     groups = [group for group in body.vertex_groups if group.name.startswith(PREFIX)]
     indices = {group.index for group in groups}
-    rows = np.array(
-        [v.index for v in body.data.vertices if any(g.group in indices for g in v.groups)], int
-    )
+    found: list[int] = []
+    vertices = body.data.vertices
+    for first in range(0, len(vertices), _VERTICES_PER_SLICE):
+        part = vertices[first : first + _VERTICES_PER_SLICE]
+        found += [v.index for v in part if any(g.group in indices for g in v.groups)]
+        yield
+    rows = np.array(found, int)
     for group in groups:
         body.vertex_groups.remove(group)
-    weights = unpack_avatar(bytes(body.data[keys.PERSON]), armature.name).body.weights
+    person, name = bytes(body.data[keys.PERSON]), armature.name
+    weights = (yield from in_thread(lambda: unpack_avatar(person, name))).body.weights
     for joint, name in enumerate(JOINT_NAMES):
         held = rows[weights[rows, joint] > WEIGHT_FLOOR]
         fill_group(body.vertex_groups[bone_name(armature, name)], held, weights[held, joint])
+        if joint % _GROUPS_PER_SLICE == 0:
+            yield
     with edit_armature(armature, context):
         bones = armature.data.edit_bones
         for bone in [bone for bone in bones if bone.name.startswith(PREFIX)]:

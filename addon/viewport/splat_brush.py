@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.core.types import BoolArray, FloatArray, IntArray
+from ...engine.core.types import PARTS, BoolArray, FloatArray, IntArray
+from ...engine.scene.mesh import KEPT
 from ..scene.avatar_objects import AvatarObjects
-from ..scene.axes import points_to_blender, points_to_engine
-from ..scene.origin import photo_matrix
-from ..scene.splat_cage import PlacedSplats
+from ..scene.part_selection import require_part
+from ..scene.read_back import read_attribute
 from ..scene.splat_edits import SplatEdits
+from ..scene.splat_places import SplatPlaces
 
 DEPTH = 0.03
 """Metres behind the front of what is seen that the brush reaches: a lock of hair, a fold."""
@@ -49,12 +50,13 @@ class BrushView:
         Args:
             points: [N, 3] metres, world.
         """
-        seen = points @ self.view[:3, :3].T + self.view[:3, 3]
-        clip = seen @ self.window[:, :3].T + self.window[:, 3]
-        behind = clip[:, 3] <= 1e-9
-        share = clip[:, :2] / np.where(behind, np.nan, clip[:, 3])[:, None]
-        pixels = (0.5 + 0.5 * share) * [self.width, self.height]
-        return pixels, -seen[:, 2]
+        matrix = self.window @ self.view
+        clip = points @ matrix[[0, 1, 3], :3].T + matrix[[0, 1, 3], 3]
+        w = np.where(clip[:, 2] > 1e-9, clip[:, 2], np.nan)
+        pixels = clip[:, :2] / w[:, None]
+        pixels *= [0.5 * self.width, 0.5 * self.height]
+        pixels += [0.5 * self.width, 0.5 * self.height]
+        return pixels, -(points @ self.view[2, :3] + self.view[2, 3])
 
     def metres(self, pixels: FloatArray, depth: float) -> FloatArray:
         """Return the move [3] in the world of a move [2] of pixels at a depth in metres."""
@@ -69,7 +71,8 @@ class BrushView:
 
 
 def find_under_brush(
-    points: FloatArray,
+    pixels: FloatArray,
+    depths: FloatArray,
     sizes: FloatArray,
     solid: BoolArray,
     view: BrushView,
@@ -80,7 +83,8 @@ def find_under_brush(
     """Find the points under a brush that nothing hides.
 
     Args:
-        points: [N, 3] metres, world.
+        pixels: [N, 2] of the points, as :meth:`BrushView.project` gives them.
+        depths: [N] metres.
         sizes: [N] their standard deviations, metres.
         solid: [N] which of them hide what is behind them.
         view: of the brush.
@@ -93,9 +97,9 @@ def find_under_brush(
         falloff: [M] 1 in the middle to 0 at the rim.
         front: median depth of the points, metres; 0 if there are none.
     """
-    pixels, depths = view.project(points)
     with np.errstate(invalid="ignore"):
-        away = np.linalg.norm(pixels - center, axis=1)
+        across = pixels - center
+        away = np.sqrt(np.einsum("nc,nc->n", across, across))
         rows = np.flatnonzero(away < radius)
     hides = rows[solid[rows]]
     if np.isfinite(depth) and len(hides):
@@ -120,24 +124,44 @@ def find_under_brush(
 class SplatBrush:
     """One stroke of the brush on an avatar.
 
-    Raises:
-        LikenessError: The avatar is linked, in Edit Mode, or cannot be read.
+    Attributes:
+        touched: how many splats the stroke has reached, some of them more than once.
     """
 
-    def __init__(self, objects: AvatarObjects, context: Any, view: BrushView) -> None:
-        self.edits = SplatEdits(objects)
+    def __init__(
+        self, objects: AvatarObjects, context: Any, view: BrushView, part: str | None = None
+    ) -> None:
+        """Begin a stroke.
+
+        Args:
+            objects: of the avatar.
+            context: of Blender.
+            view: in which the brush is seen.
+            part: of the person, the only one that is reached; None: all.
+
+        Raises:
+            LikenessError: The avatar is linked, in Edit Mode, cannot be read or does not show the
+                part.
+        """
+        self._edits = SplatEdits(objects)
+        self._before = self._edits.retouch.copy()
         self._view = view
-        self._placed = PlacedSplats.read(objects, context)
-        matrix = np.array(objects.armature.matrix_world @ photo_matrix(objects.armature))
-        self._turn = matrix[:3, :3]
-        self._points = points_to_blender(self._placed.means) @ self._turn.T + matrix[:3, 3]
-        self._sizes = np.linalg.norm(self._placed.axes, axis=1).max(1) * np.cbrt(
-            abs(np.linalg.det(self._turn))
-        )
-        self._solid = self.edits.opacities > _SOLID
+        self._places = SplatPlaces.read(objects, context)
+        self._pixels, self._depths = view.project(self._places.points)
+        self._solid = self._edits.opacities > _SOLID
+        self._reached: BoolArray | None = None
+        if part is not None:
+            require_part(objects.splats, part)
+            shown = read_attribute(objects.splats.data, KEPT.part)
+            self._reached = np.asarray(shown == PARTS.index(part))
         self._grabbed: tuple[IntArray, FloatArray, float] | None = None
         self._start = np.zeros(2)
         self.touched = 0
+
+    def take_back(self) -> None:
+        """Undo the whole stroke."""
+        self._edits.retouch[:] = self._before
+        self._edits.write()
 
     def dab(
         self,
@@ -167,22 +191,28 @@ class SplatBrush:
             return
         share = strength * falloff
         if action == "ERASE":
-            self.edits.erase(rows, share)
-            self._solid = self.edits.opacities > _SOLID
+            self._edits.erase(rows, share)
+            self._solid = self._edits.opacities > _SOLID
         elif action == "RESTORE":
-            self.edits.restore(rows, share)
+            self._edits.restore(rows, share)
         else:
-            self.edits.tint(rows, np.asarray(color), share)
+            self._edits.tint(rows, np.asarray(color), share)
         self.touched += len(rows)
-        self.edits.write(rows)
+        self._edits.write(rows)
 
     def _find(
         self, center: tuple[float, float], radius: float, depth: float
     ) -> tuple[IntArray, FloatArray, float]:
-        """What the brush reaches; what was erased hides nothing."""
-        return find_under_brush(
-            self._points, self._sizes, self._solid, self._view, center, radius, depth
+        """What the brush reaches; what was erased hides nothing, and other parts do."""
+        rows, falloff, front = find_under_brush(
+            *(self._pixels, self._depths, self._places.sizes, self._solid, self._view),
+            *(center, radius, depth),
         )
+        if self._reached is not None:
+            chosen = self._reached[rows]
+            rows, falloff = rows[chosen], falloff[chosen]
+            front = float(np.median(self._depths[rows])) if len(rows) else 0.0
+        return rows, falloff, front
 
     def _drag(
         self, center: tuple[float, float], radius: float, strength: float, depth: float
@@ -197,6 +227,5 @@ class SplatBrush:
             return
         world = strength * self._view.metres(np.array(center) - self._start, front)
         self._start = np.array(center)
-        moves = falloff[:, None] * (world @ np.linalg.inv(self._turn).T)
-        self.edits.move(rows, self._placed.frame_moves(rows, points_to_engine(moves)))
-        self.edits.write(rows)
+        self._edits.move(rows, self._places.frame_moves(rows, falloff[:, None] * world))
+        self._edits.write(rows)

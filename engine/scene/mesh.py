@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -178,15 +179,7 @@ def restore_gaussians(
     """
     from ..core.rotations import matrix_to_quaternion
 
-    a, b, c = (np.asarray(faces[name], np.int64) for name in ATTRIBUTES[:3])
-    base = int(f.max()) + 1
-    keys = (f[:, 0].astype(np.int64) * base + f[:, 1]) * base + f[:, 2]
-    by_key = np.argsort(keys)
-    wanted = (a * base + b) * base + c
-    at = np.minimum(np.searchsorted(keys[by_key], wanted), len(keys) - 1)
-    triangle = by_key[at]
-    if (keys[triangle] != wanted).any():
-        raise ValueError("splats lie on triangles that the body does not have")
+    triangle = find_triangles([faces[name] for name in ATTRIBUTES[:3]], f)
     u, v = (np.asarray(faces[name], np.float64) for name in (ATTRIBUTES.axis_u, ATTRIBUTES.axis_v))
     scale_u, scale_v = (np.maximum(np.linalg.norm(x, axis=1), 1e-12) for x in (u, v))
     R = np.empty((len(u), 3, 3))
@@ -207,6 +200,28 @@ def restore_gaussians(
         part=np.asarray(faces.get(KEPT.part, np.zeros(0)), np.uint8),  # not in older scenes
         retouch=join_edits(faces, len(u)),
     )
+
+
+def find_triangles(corners: Sequence[FloatArray | IntArray], f: IntArray) -> IntArray:
+    """Return the rows [N] of the body's triangles that splats lie on.
+
+    Args:
+        corners: three times [N], vertices of the triangles.
+        f: [F, 3] the body's triangles.
+
+    Raises:
+        ValueError: a splat's triangle is not one of the body's.
+    """
+    a, b, c = (np.asarray(values, np.int64) for values in corners)
+    base = int(f.max()) + 1
+    keys = (f[:, 0].astype(np.int64) * base + f[:, 1]) * base + f[:, 2]
+    by_key = np.argsort(keys)
+    wanted = (a * base + b) * base + c
+    at = np.minimum(np.searchsorted(keys[by_key], wanted), len(keys) - 1)
+    triangle = by_key[at]
+    if (keys[triangle] != wanted).any():
+        raise ValueError("splats lie on triangles that the body does not have")
+    return np.asarray(triangle)
 
 
 def _add_edits(

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from likeness.benchmarks import studio
+from likeness.benchmarks.figures.brush_start import StrokeStart
 
 
 def test_crowd_mb_is_the_larger_of_both_engines(
@@ -24,3 +25,15 @@ def test_crowd_mb_is_the_larger_of_both_engines(
     *_, last = capsys.readouterr().out.splitlines()
     assert json.loads(last)["crowd_mb"] == 2600.0
     assert [(count, splats) for count, splats, _ in asked] == [(100, 10_000)]
+
+
+def test_brush_ms_is_that_of_strokes_after_the_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(studio, "measure_stroke_start", lambda splats: StrokeStart(110.0, 40.0))
+    monkeypatch.setattr(studio.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr("sys.argv", ["studio.py", "--only", "brush"])
+    studio.main()
+    *_, last = capsys.readouterr().out.splitlines()
+    figures = json.loads(last)
+    assert (figures["brush_first_ms"], figures["brush_ms"]) == (110.0, 40.0)

@@ -14,7 +14,7 @@ from likeness.addon.scene import native_splats, shadow_proxy
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, find_avatars
 from likeness.addon.scene.grade_nodes import CONTROLS, grade_name
 from likeness.addon.scene.part_selection import select_splats
-from likeness.addon.scene.read_back import read_attribute, read_avatar, scene_camera
+from likeness.addon.scene.read_back import read_attribute, read_avatar
 from likeness.addon.scene.selection import select_only
 from likeness.addon.scene.shadow_proxy import REACH_ATTRIBUTE
 from likeness.addon.scene.splat_cage import CAGE
@@ -23,9 +23,8 @@ from likeness.addon.scene.splat_exchange import exchange_splats_steps
 from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
 from likeness.addon.scene.steps import run_to_end
 from likeness.addon.viewport import fast_splats
-from likeness.addon.viewport.splat_brush import BrushView, find_under_brush
 from likeness.engine.core.color import rgb_to_lab
-from likeness.engine.core.retouch import ERASED, MOVE, SHIFT, describe_retouch
+from likeness.engine.core.retouch import ERASED, SHIFT, describe_retouch
 from likeness.engine.core.types import PARTS, FloatArray
 from likeness.engine.formats.avatar import load_avatar, load_editable_avatar
 from likeness.engine.scene.files import make_scene_avatar, save_scene_avatar
@@ -148,109 +147,6 @@ def retouch(folder: str) -> dict[str, Any]:
     return out
 
 
-def stroke_point(x: float, y: float) -> dict[str, Any]:
-    """A point of a stroke, in pixels, at full pressure."""
-    fields = bpy.types.OperatorStrokeElement.bl_rna.properties
-    blank = {
-        field.identifier: list(field.default_array)
-        if getattr(field, "is_array", False)
-        else field.default
-        for field in fields
-        if field.identifier != "rna_type"
-    }
-    return {**blank, "mouse": (x, y), "pressure": 1.0}
-
-
-def brush() -> dict[str, Any]:
-    """The brush from the scene's camera: erases what is in front, restores, tints and drags."""
-    objects = fresh(3000)
-    out: dict[str, Any] = {}
-    first = stored(objects)
-    scene = bpy.context.scene
-    camera = scene_camera(scene, bpy.context.evaluated_depsgraph_get())
-    objects = again()
-    seen = people.splat_corners(objects).mean(1)
-    near = np.abs(seen[:, :2] - np.median(seen[:, :2], 0)).max(1) < 0.1
-    aim = seen[near][seen[near][:, 2].argmax()]  # of the trunk, nearest to the camera
-    eye = camera.viewmat @ np.append(aim, 1.0)
-    width, height = scene.render.resolution_x, scene.render.resolution_y
-    depsgraph = bpy.context.evaluated_depsgraph_get()
-    window = scene.camera.calc_matrix_camera(depsgraph, x=width, y=height)
-    view = scene.camera.evaluated_get(depsgraph).matrix_world.normalized().inverted()
-    world = people.splat_corners_in_world(objects).mean(1)
-    spot = np.array(window @ view) @ np.append(world[(seen == aim).all(1)][0], 1.0)
-    at = (0.5 + 0.5 * spot[:2] / spot[3]) * [width, height]
-    options: dict[str, Any] = {
-        "radius": 0.05 * width,
-        "strength": 1.0,
-        "view": np.array(view).ravel().tolist(),
-        "window": np.array(window).ravel().tolist(),
-        "size": (width, height),
-    }
-
-    def point(move: float = 0.0) -> dict[str, Any]:
-        return stroke_point(at[0], at[1] + move)
-
-    def changed() -> FloatArray:
-        return read_avatar_in_order(again())
-
-    bpy.ops.likeness.brush_splats(action="ERASE", stroke=[point()] * 6, **options)
-    erased = changed()[:, ERASED] > 0.9
-    out["erased"] = int(erased.sum())
-    out["front"] = float(
-        (seen[erased] @ camera.viewmat[2, :3]).max() - eye[2] + camera.viewmat[2, 3]
-    )
-    bpy.ops.likeness.brush_splats(action="ERASE", through=True, stroke=[point()] * 6, **options)
-    out["through"] = int((changed()[:, ERASED] > 0.9).sum())
-    options["radius"] *= 3
-    bpy.ops.likeness.brush_splats(action="RESTORE", through=True, stroke=[point()] * 12, **options)
-    out["restored"] = same(first, stored(again()))
-    bpy.ops.likeness.brush_splats(
-        action="TINT", color=(1.0, 0.0, 0.0), stroke=[point()] * 3, **options
-    )
-    tinted = changed()[:, SHIFT]
-    rows = np.flatnonzero(tinted.any(1))
-    out["tinted"] = [len(rows), *(tinted[rows].mean(0) > 0).tolist()]
-    bpy.ops.likeness.restore_avatar()
-    bpy.ops.likeness.brush_splats(
-        action="TINT", through=True, color=(1.0, 0.0, 0.0), stroke=[point()], **options
-    )
-    whole = changed().any(1)
-    bpy.ops.likeness.brush_splats(action="RESTORE", stroke=[point()] * 12, **options)
-    left = changed().any(1)
-    out["back"] = [int(left.sum()), int((whole & ~left).sum())]
-    bpy.ops.likeness.restore_avatar()
-    bpy.ops.likeness.brush_splats(
-        action="MOVE", stroke=[point(), point(5.0), point(20.0)], **options
-    )
-    moved = people.splat_corners(again()).mean(1) - seen
-    out["dragged"] = int(changed()[:, MOVE].any(1).sum())
-    center = int(np.linalg.norm(moved, axis=1).argmax())
-    after = np.array(window @ view) @ np.append(
-        people.splat_corners_in_world(again()).mean(1)[center], 1.0
-    )
-    before = np.array(window @ view) @ np.append(world[center], 1.0)
-    shift = 0.5 * (after[:2] / after[3] - before[:2] / before[3]) * [width, height]
-    out["pixels"] = [float(x) for x in shift]
-    return out
-
-
-def near_brush() -> dict[str, list[int]]:
-    """A wall seen from so near that one sees between the middles of its splats, and one behind."""
-    side = (np.arange(101) - 50) * 1e-3
-    wall = np.stack(np.meshgrid(side, side, [0.0], indexing="ij"), -1).reshape(-1, 3)
-    points = np.concatenate([wall, wall * 2.0 - [0.0, 0.0, 0.15]])
-    window = np.array([[2.0, 0, 0, 0], [0, 2.0, 0, 0], [0, 0, -1.002, -0.02], [0, 0, -1.0, 0]])
-    view = BrushView(np.eye(4) + np.outer([0, 0, -1, 0], [0, 0, 0, 0.05]), window, 1000, 1000)
-    out = {}
-    for radius in (3.0, 30.0, 200.0):  # one millimetre is 20 pixels
-        rows, _, _ = find_under_brush(
-            points, np.full(len(points), 1e-3), points[:, 2] > -1.0, view, (505.0, 505.0), radius
-        )
-        out[str(radius)] = [int((rows < len(wall)).sum()), int((rows >= len(wall)).sum())]
-    return out
-
-
 def unusual() -> dict[str, Any]:
     """A tint after paint that went over white; a tint of no strength; a part selected in Edit Mode;
     a mesh that lacks colors."""
@@ -313,6 +209,39 @@ def cage() -> dict[str, Any]:
     again().splats.hide_viewport = True
     bpy.context.view_layer.objects.active = again().armature
     out["hidden"] = attempt(bpy.ops.likeness.edit_splats)
+    return out
+
+
+def outlines() -> dict[str, Any]:
+    """Edit Mode shows no edges, and Blender's tools for faces work without them."""
+    fresh()
+    out: dict[str, Any] = {}
+
+    def count(faces: bool = True) -> list[int]:
+        edited = bmesh.from_edit_mesh(again().splats.data)
+        elements = edited.faces if faces else edited.edges
+        return [len(elements), *(sum(getattr(e, n) for e in elements) for n in ("hide", "select"))]
+
+    bpy.ops.likeness.edit_splats()
+    out["faces"], out["edges"] = count(), count(faces=False)[:2]
+    bpy.ops.mesh.select_all(action="SELECT")
+    out["all"] = count()[2]
+    bpy.ops.mesh.select_all(action="DESELECT")
+    bpy.ops.mesh.select_random(ratio=0.5, seed=1)
+    out["random"] = count()[2]
+    bpy.ops.mesh.select_all(action="INVERT")
+    out["inverted"] = count()[2]
+    bpy.ops.mesh.hide()
+    out["hidden"] = count()
+    bpy.ops.mesh.reveal()
+    out["revealed"] = count()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    choose(range(100))
+    out["again"] = [*count(faces=False)[:2], count()[2]]
+    bpy.ops.mesh.delete(type="FACE")
+    out["deleted"] = count()[0]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    out["left"] = len(again().splats.data.polygons)
     return out
 
 
@@ -400,6 +329,19 @@ def grades() -> dict[str, Any]:
         "hair": float(np.abs(shown[1] - shown[0])[~skin].max()),
         "count": int((skin & edited).sum()),
     }
+
+
+def stroke_point(x: float, y: float) -> dict[str, Any]:
+    """A point of a stroke, in pixels, at full pressure."""
+    fields = bpy.types.OperatorStrokeElement.bl_rna.properties
+    blank = {
+        field.identifier: list(field.default_array)
+        if getattr(field, "is_array", False)
+        else field.default
+        for field in fields
+        if field.identifier != "rna_type"
+    }
+    return {**blank, "mouse": (x, y), "pressure": 1.0}
 
 
 def shadow() -> dict[str, Any]:

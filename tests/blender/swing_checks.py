@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from typing import Any
 
@@ -18,13 +19,14 @@ from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, find
 from likeness.addon.scene.axes import points_to_engine, rotations_to_engine
 from likeness.addon.scene.origin import photo_origin
 from likeness.addon.scene.read_back import read_avatar
-from likeness.addon.scene.swing_body import read_swing_avatar
+from likeness.addon.scene.swing_body import take_swing_avatar
 from likeness.engine.core.types import JOINT_NAMES, Avatar, FloatArray, Pose
 from likeness.engine.formats.avatar import avatar_from_bytes, avatar_to_bytes
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.gaussians.swing_rig import SwingRig, make_swing_rig
 from likeness.engine.motion.swing import swing_vertices
 from likeness.engine.motion.swing_options import SwingOptions
+from likeness.engine.scene import files
 
 FRAMES, RATE = 24, 24
 
@@ -120,12 +122,32 @@ def curves(objects: AvatarObjects) -> list[str]:
     return sorted({curve.data_path for curve in bag.fcurves})
 
 
+def beside(folder: str) -> dict[str, list[bool]]:
+    """Whether the avatar is unpacked in Blender's own thread: at first, and with bones there."""
+    person()
+    unpack, alone = files.unpack_avatar, threading.main_thread()
+    out: dict[str, list[bool]] = {}
+    try:
+        for name in ("first", "again"):
+            blocked = out.setdefault(name, [])
+
+            def watched(*args: Any, blocked: list[bool] = blocked) -> Avatar:
+                blocked.append(threading.current_thread() is alone)
+                return unpack(*args)
+
+            files.unpack_avatar = watched
+            bpy.ops.likeness.add_secondary_motion()
+    finally:
+        files.unpack_avatar = unpack
+    return out
+
+
 def agrees(folder: str) -> dict[str, Any]:
     """Blender's baked swing is the engine's; splats at rest stay; all goes again."""
     _, objects = person()
     before, paths = surfaces(objects), curves(objects)
     splats = people.splat_corners(objects)
-    mine = read_swing_avatar(objects)
+    mine = take_swing_avatar(objects)()
     _, rig, _ = make_swing_rig(mine)
     shown = poses(objects, mine)
     options = SwingOptions(amount=1.0, stiffness=1.5, damping=0.3, gravity=1.0)

@@ -14,7 +14,7 @@ def swing(blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     answers: dict[str, Any] = blender(
         "swing_checks",
         "several",
-        checks=["agrees", "elsewhere", "loops", "undo", "refuses"],
+        checks=["agrees", "beside", "elsewhere", "loops", "undo", "refuses"],
         folder=folder,
     )
     return answers
@@ -49,6 +49,13 @@ def test_it_can_be_repeated_saved_and_removed(swing) -> None:
     assert out["saved"] < 1e-3
     assert out["paths"]
     assert (out["bones"], out["groups"]) == (0, 0)
+
+
+def test_the_avatar_is_read_beside_blenders_own_thread(swing) -> None:
+    out = found(swing, "beside")
+    assert out["first"]
+    assert len(out["again"]) > len(out["first"])
+    assert not any(out["first"] + out["again"])
 
 
 def test_with_other_motions_mixes_and_linked_files(swing) -> None:

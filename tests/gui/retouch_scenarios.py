@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 import numpy as np
-from pressing import call, frame_view, panel, press, problem
+from pressing import frame_view, in_slices, panel, press, problem
 from scenarios import Steps, avatars, fresh, ours
 
 
@@ -44,17 +44,7 @@ def retouch_buttons(ui: Any, avatar: str) -> Steps:
 
     yield from panel(ui, "LIKENESS_PT_retouch", "panel_retouch")
     yield from press(ui, "likeness.restore_avatar")
-    ours("addon.properties").get_session(bpy.context).brush.strength = 1.0
-    call(ui, "likeness.brush_splats", action="ERASE")
-    yield 0.3
-    yield from _drag(ui, (0, 0), (0, 80))
-    out["brushed"] = _describe()
-    yield from ui.shot("brushed")
-    ui.press("ESC")
-    yield 0.3
-    out["circle"] = ours("addon.viewport.brush_circle")._Circle.handler is not None
-    yield from ui.undo()
-    out["undone"] = _describe()
+    out |= yield from _brush(ui)
 
     yield from press(ui, "likeness.add_proxy", texture="1024")
     out["proxy"] = problem()
@@ -80,8 +70,60 @@ def retouch_buttons(ui: Any, avatar: str) -> Steps:
     return out
 
 
-def _drag(ui: Any, start: tuple[int, int], end: tuple[int, int]) -> Steps:
-    """Drag the left mouse button; pixels from the middle of the view."""
+def _brush(ui: Any) -> Steps:
+    """Use the tool of the toolbar: strokes, Ctrl, Esc, undo, and the key of the radius."""
+    out: dict[str, Any] = {}
+    brush = ours("addon.properties").get_session(bpy.context).brush
+    brush.action, brush.strength = "ERASE", 1.0
+    ui.areas("VIEW_3D")[0].spaces.active.show_region_toolbar = True
+    with ui.override():
+        bpy.ops.wm.tool_set_by_id(name="likeness.retouch_brush", space_type="VIEW_3D")
+    yield 0.3
+    out["tool"] = bpy.context.workspace.tools.from_space_view3d_mode("OBJECT").idname
+    yield from _drag(ui, (0, 0), (0, 80), painting=out)
+    out["brushed"] = _describe()
+    yield from ui.shot("brushed")
+    yield from _drag(ui, (0, 0), (0, 80), ctrl=True)
+    out["inverted"] = _describe()
+    yield from ui.undo()
+    out["again"] = _describe()
+    yield from _drag(ui, (60, 0), (60, 80), end_by="ESC")
+    out["escaped"] = _describe()
+    yield from ui.undo()
+    out["undone"] = _describe()
+    before = brush.radius
+    x, y = ui.over_view()
+    ui.point(x, y)
+    ui.window.event_simulate(type="F", value="PRESS", x=x, y=y)
+    yield 0.2
+    ui.point(x + 50, y)
+    yield 0.2
+    ui.press("LEFTMOUSE", at=(x + 50, y))
+    yield 0.3
+    out["radius"] = [before, brush.radius]
+    with ui.override():
+        bpy.ops.wm.tool_set_by_id(name="builtin.select_box", space_type="VIEW_3D")
+    return out
+
+
+def _drag(
+    ui: Any,
+    start: tuple[int, int],
+    end: tuple[int, int],
+    ctrl: bool = False,
+    end_by: str = "",
+    painting: dict[str, Any] | None = None,
+) -> Steps:
+    """Drag the left mouse button; pixels from the middle of the view.
+
+    Args:
+        ui: the user.
+        start: of the drag.
+        end: of the drag.
+        ctrl: hold Ctrl.
+        end_by: a key that ends the drag before the button is let go.
+        painting: gets whether our brush paints meanwhile.
+    """
     x, y = ui.over_view()
     points = np.linspace(start, end, 9).round().astype(int)
     ui.point(x + points[0][0].item(), y + points[0][1].item())
@@ -89,8 +131,13 @@ def _drag(ui: Any, start: tuple[int, int], end: tuple[int, int]) -> Steps:
     for k, (dx, dy) in enumerate(points.tolist()):
         kind = "LEFTMOUSE" if k == 0 else "MOUSEMOVE"
         value = "PRESS" if k == 0 else "NOTHING"
-        ui.window.event_simulate(type=kind, value=value, x=x + dx, y=y + dy)
+        ui.window.event_simulate(type=kind, value=value, x=x + dx, y=y + dy, ctrl=ctrl)
         yield 0.15
+    if painting is not None:
+        painting["painting"] = in_slices("likeness.brush_splats")
+    if end_by:
+        ui.press(end_by, at=(x + dx, y + dy))
+        yield 0.2
     ui.window.event_simulate(type="LEFTMOUSE", value="RELEASE", x=x + dx, y=y + dy)
     yield 0.5
 

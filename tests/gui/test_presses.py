@@ -164,7 +164,11 @@ def test_retouching(gui: Any, person: str) -> None:
     assert seen["edited"]["moved"] == seen["lasso"]
     assert 0.9 * seen["lasso"] < seen["edited"]["recolored"] <= seen["lasso"]  # black stays
     assert seen["brushed"]["erased"] > 50
-    assert not seen["circle"], "it goes with the brush"
+    assert seen["tool"] == "likeness.retouch_brush"
+    assert seen["painting"]
+    assert seen["inverted"].get("erased", 0) < seen["brushed"]["erased"]
+    assert seen["again"] == seen["escaped"] == seen["brushed"], "a stroke is one step; Esc is none"
+    assert seen["radius"][1] != seen["radius"][0]
     assert seen["undone"] == {}
     assert seen["proxy"] is None
     assert seen["applied"]["recolored"] > 20

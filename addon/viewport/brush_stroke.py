@@ -1,0 +1,118 @@
+"""Strokes of the splats' brush: with the mouse in a 3D view, or with the points that a script
+gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...engine.core.types import LikenessError
+from ..brush_settings import WHOLE
+from ..properties import get_session
+from ..scene.avatar_objects import get_avatar_by_name, get_chosen_avatar
+from ..scene.shadow_proxy import update_proxy
+from ..scene.splat_cage import require_visible
+from .splat_brush import DEPTH, BrushView, SplatBrush
+
+BRUSH_MODES = ("OBJECT", "POSE")
+"""Modes in which the brush can be used: in others the data is not what is displayed."""
+
+_INVERTED = {"ERASE": "RESTORE", "RESTORE": "ERASE", "TINT": "RESTORE", "MOVE": "RESTORE"}
+"""Action -> what it does with Ctrl."""
+
+
+def brush_along(context: Any, stroke: Any) -> None:
+    """Do one stroke that a script gives.
+
+    Args:
+        context: of Blender, in one of ``BRUSH_MODES``.
+        stroke: properties of the operator: ``brush_settings.BrushSettings``, ``invert``,
+            ``stroke`` with the points in pixels from the view's lower left corner and the pen's
+            pressure, ``view``, ``window`` and ``size``.
+
+    Raises:
+        LikenessError: There is no avatar to choose, or it is linked, in Edit Mode, or cannot be
+            read.
+    """
+    view, window = (np.reshape(values, (4, 4)) for values in (stroke.view, stroke.window))
+    objects = get_chosen_avatar(context)
+    brush = SplatBrush(objects, context, BrushView(view, window, *stroke.size), _part(stroke))
+    for point in stroke.stroke:
+        _dab(brush, stroke, stroke.invert, tuple(point.mouse), point.pressure)
+    update_proxy(objects)
+
+
+class BrushStroke:
+    """One stroke with the mouse, from pressing its button to letting it go; an operator's ``modal``
+    hands on the events.
+
+    Its settings are those of the session.
+    """
+
+    def __init__(self, context: Any, event: Any, invert: bool) -> None:
+        """Begin where the mouse is.
+
+        Args:
+            context: of Blender, in a 3D view and in one of ``BRUSH_MODES``.
+            event: that started the operator.
+            invert: do the opposite of the action.
+
+        Raises:
+            LikenessError: It is no 3D view, there is no avatar to choose, or its splats are hidden
+                or cannot be edited.
+        """
+        region, view = context.region, context.region_data
+        if region is None or view is None:
+            raise LikenessError("The brush needs a 3D view.", "Drag over the avatar in one.")
+        objects = get_chosen_avatar(context)
+        require_visible(objects)
+        self._settings, self._invert = get_session(context).brush, invert
+        self._avatar = objects.armature.name
+        self._corner = np.array([region.x, region.y])
+        matrices = np.array(view.view_matrix), np.array(view.window_matrix)
+        seen = BrushView(*matrices, region.width, region.height)
+        self._brush = SplatBrush(objects, context, seen, _part(self._settings))
+        self._touch(event)
+
+    def handle(self, event: Any) -> set[str]:
+        """Do what an event asks for; returns what the operator's ``modal`` returns: an undo step
+        follows if anything was touched.
+
+        Raises:
+            LikenessError: The avatar is gone.
+        """
+        if event.type == "LEFTMOUSE" and event.value == "RELEASE":
+            if not self._brush.touched:
+                return {"CANCELLED"}
+            update_proxy(get_avatar_by_name(self._avatar))
+            return {"FINISHED"}
+        if event.type in ("ESC", "RIGHTMOUSE") and event.value == "PRESS":
+            self.cancel()
+            return {"CANCELLED"}
+        if event.type == "MOUSEMOVE":
+            self._touch(event)
+        # Jobs go on; an undo within a stroke would take its mesh away.
+        return {"PASS_THROUGH"} if event.type.startswith("TIMER") else {"RUNNING_MODAL"}
+
+    def cancel(self) -> None:
+        """Take the stroke back."""
+        if self._brush.touched:
+            self._brush.take_back()
+
+    def _touch(self, event: Any) -> None:
+        x, y = np.array([event.mouse_x, event.mouse_y]) - self._corner
+        _dab(self._brush, self._settings, self._invert, (float(x), float(y)), event.pressure)
+
+
+def _part(settings: Any) -> str | None:
+    return None if settings.part == WHOLE else str(settings.part)
+
+
+def _dab(
+    brush: SplatBrush, settings: Any, invert: bool, at: tuple[float, float], pressure: float
+) -> None:
+    action = _INVERTED[settings.action] if invert else settings.action
+    strength = 1.0 if action == "MOVE" else settings.strength * pressure
+    depth = np.inf if settings.through else DEPTH
+    brush.dab(action, at, settings.radius, strength, np.array(settings.color), depth)
