@@ -39,6 +39,8 @@ class DetailSettings:
     max_skin_detail: float = 0.06  # most of skin's texture, of its logarithm
     calm: float = 0.05  # metres over which folds average to nothing
     calm_print: float = 0.10  # the same of prints
+    calm_limb: float = 0.35  # share of a limb's bare skin's texture behind
+    calm_skin: float = 0.012  # the same of skin, whose coarser structure is the limb's form
     fold: float = 0.006  # metres: coarser structure is folds, finer is weave
     deep: float = 0.75  # of texture's soft limit beyond which it is shadow, as between legs
     deep_fold: float = 2.0  # the same of cloth with folds
@@ -232,7 +234,8 @@ class _Cloth:
             else:
                 source &= ~grid.front(S.placket)
             texture = _photographed(t, mine, sure, grid, base, view)
-            texture -= grid.smooth(texture, source, S.calm_print if material.print else S.calm)
+            calm = S.calm_skin if label == SKIN else S.calm
+            texture -= grid.smooth(texture, source, S.calm_print if material.print else calm)
             if not material.print:
                 texture = np.repeat((texture @ weights)[..., None], 3, axis=2)
                 # Deep shadow, as between the legs, is not a fold to repeat.
@@ -274,7 +277,7 @@ class _Cloth:
     def textured(
         self,
         base: FloatArray,
-        seed: int,
+        label: int,
         others: list[_Cloth],
         folds: _Folds,
         group: int,
@@ -287,10 +290,10 @@ class _Cloth:
         striped = (
             None if folds.ruled else continue_stripes(self.windows(True), self.source, self.grid)
         )
-        filled = self._quilted(seed, others, folds.ruled) if striped is None else striped
+        filled = self._quilted(label, others, folds.ruled) if striped is None else striped
         plain = self.folds is not None and not folds.ruled and striped is None
         if plain:
-            painted = folds.deviation * paint_folds(group, body, self.grid, seed)
+            painted = folds.deviation * paint_folds(group, body, self.grid, label)
             if folds.of_size is not None:
                 painted = scale_sizes(painted, folds.of_size, folds.area, self.grid)
             painted = deepen_creases(painted, float(painted.std()))
@@ -300,6 +303,8 @@ class _Cloth:
             filled, (S.blur, S.blur, 0.0), mode=("nearest", "wrap", "nearest")
         )
         filled = filled + S.sharpen * (filled - blurred)
+        if label == SKIN:  # what is seen of a limb is narrow, and shows bands when it goes round
+            filled = S.calm_limb * filled
         place = np.stack([self.grid.u[self.wanted], self.grid.v[self.wanted]], -1)
         tint = base[self.todo] + LIGHT.floor
         return np.asarray(tint * (np.exp(read_wrapped(filled, place)) - 1.0))

@@ -344,6 +344,23 @@ def test_folds_have_a_usual_contrast_where_none_are_seen_and_a_greatest() -> Non
     assert contrast(0.3, 0.6) == DETAIL.strongest_fold
 
 
+def test_bare_limbs_have_little_of_the_texture_that_clothes_have(body: Body) -> None:
+    """What is seen of a limb is a narrow strip: all of it would go round as bands."""
+    u, v = np.divmod(np.arange(6000), 100)
+    grid = LimbGrid(u.astype(float), v.astype(float), (60, 100), 0.006, 0.0)
+    texture = 0.05 * np.random.default_rng(0).normal(size=(60, 100, 3))
+    source = np.arange(100) < 50 + np.zeros((60, 1))
+    wanted = v >= 50
+    rows = np.nonzero(wanted)[0]
+    cloth = _Cloth(grid, wanted, rows, texture, None, source, source, True)
+    none = _Folds(False, DETAIL.usual_fold, None, 0.0)
+    bare, worn = (
+        cloth.textured(np.full((6000, 3), 0.5), label, [], none, TORSO, body).std()
+        for label in (SKIN, UPPER)
+    )
+    assert 0.0 < bare < 0.5 * worn
+
+
 def test_straps_of_sandals_do_not_cover_the_heel(body: Body, samples: SurfaceSamples) -> None:
     """Repeated as a pattern they would, and averaged with skin they would tint it."""
     person, view = dressed_person(body, samples)
