@@ -10,7 +10,7 @@ import bpy
 from ..addon.asset_catalogs import AVATAR_LIBRARY, AssetInfo
 from ..addon.blender_command import background_command
 from ..addon.compat import keeps_collection_pictures
-from ..addon.folder_files import find_avatar_files
+from ..addon.folder_files import find_avatar_files, name_assets
 from ..addon.portrait import scratch_file
 from ..addon.pose_library import add_library
 from ..addon.preferences import avatar_folder, get_preferences
@@ -175,13 +175,14 @@ class WriteLibrary(_Library, JobOperator, bpy.types.Operator):  # type: ignore[m
         if not self.directory:  # an empty path would be the folder that Blender was started in
             raise LikenessError("No folder of avatars is chosen.", "Choose one.")
         source = Path(bpy.path.abspath(self.directory))
+        avatars = name_assets(find_avatar_files(source), source)
         return {
             "task": "library",
             "command": background_command(),
             "profile": str(self._profile),
             "avatars": str(source),
             "output": str(self.library_folder()),
-            "count": len(find_avatar_files(source)),
+            "count": len(avatars),
             "author": self.author,
             "license": self.license,
         }

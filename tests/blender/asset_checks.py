@@ -198,16 +198,19 @@ def written(folder: str) -> dict[str, Any]:
 
 
 def refused(folder: str) -> dict[str, Any]:
-    """A folder without avatars, and one in which none opens."""
+    """A folder without avatars, one in which none opens, and one with two of the same name."""
     likeness.register()
     _empty()
     root = Path(folder)
     (root / "none").mkdir()
     (root / "bad").mkdir()
     (root / "bad" / "one.safetensors").write_bytes(b"nothing")
+    (root / "twice" / "one").mkdir(parents=True)
+    for name in ("one.safetensors", "one/avatar.safetensors"):
+        (root / "twice" / name).write_bytes(b"nothing")
     out = {}
     os.chdir(root / "bad")
-    for name in ("none", "bad", ""):
+    for name in ("none", "bad", "twice", ""):
         try:
             chosen = str(root / name) if name else ""
             bpy.ops.likeness.write_library(directory=chosen, library=str(root / "out"))

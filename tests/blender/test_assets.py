@@ -69,4 +69,5 @@ def test_folders_that_make_no_library(blender_lts, tmp_path: Path) -> None:
     assert "no avatars in" in found["none"]
     assert "The library was not written" in found["bad"]
     assert "one.safetensors" in found["bad"]
+    assert "would both be 'one.blend'" in found["twice"]
     assert "No folder of avatars is chosen" in found[""]
