@@ -15,10 +15,11 @@ from ..addon.portrait import scratch_file
 from ..addon.pose_library import add_library
 from ..addon.preferences import avatar_folder, get_preferences
 from ..addon.scene.avatar_asset import (
+    blend_name,
     find_instanced_avatar,
     make_posable,
     mark_as_asset,
-    write_asset,
+    write_assets,
 )
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatars, get_chosen_avatar
 from ..addon.scene.view3d import show_splats
@@ -101,6 +102,11 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
     every: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="All Avatars", description="Write every avatar of the scene, not just the active one"
     )
+    replace: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Replace Files",
+        description="Replace files of the same name, which stay otherwise: the new ones get a "
+        "number",
+    )
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -113,7 +119,7 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
     def draw(self, context: Any) -> None:
         layout = self.layout
         layout.use_property_split = True
-        for name in ("library", "author", "license", "every"):
+        for name in ("library", "author", "license", "every", "replace"):
             layout.prop(self, name)
         if not keeps_collection_pictures():
             layout.label(text=_NO_PICTURES, icon="INFO")
@@ -125,8 +131,7 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
             chosen = find_avatars(context.scene) if self.every else [get_chosen_avatar(context)]
             for avatar in chosen:
                 mark_as_asset(avatar, self.info())
-            for avatar in chosen:
-                write_asset(avatar, folder)
+            files = write_assets(chosen, folder, self.replace)
             add_library(context, folder, AVATAR_LIBRARY)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
@@ -134,6 +139,10 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
         if not bpy.app.background:  # they are marked in this file, too
             bpy.ops.ed.undo_push(message=self.bl_label)
         self.report({"INFO"}, f"Saved {format_count(len(chosen), 'avatar', 'avatars')}")
+        for avatar, file in zip(chosen, files, strict=True):
+            if file.stem != blend_name(avatar):
+                taken = f"{blend_name(avatar)}.blend"
+                self.report({"INFO"}, f"'{taken}' exists: saved as '{file.name}'")
         if not keeps_collection_pictures():
             self.report({"WARNING"}, _NO_PICTURES)
         return {"FINISHED"}

@@ -6,7 +6,9 @@ which nothing can be posed; :func:`make_posable` puts the avatar itself in the e
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +82,21 @@ def read_provenance(armature: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def write_asset(objects: AvatarObjects, folder: Path) -> Path:
-    """Write a marked avatar, as it is now, to a file of its own in a library's folder.
+def write_assets(
+    avatars: Sequence[AvatarObjects], folder: Path, replace: bool = False
+) -> list[Path]:
+    """Write marked avatars, as they are now, each to a file of its own in a library's folder.
+
+    A file that is named after its avatar and exists already stays, and the new one gets a number,
+    as Blender numbers the files of its brushes.
 
     Args:
-        objects: of the avatar, marked by :func:`mark_as_asset`.
+        avatars: marked by :func:`mark_as_asset`.
         folder: of the library; made if it is missing.
+        replace: whether files that existed before are replaced instead; the open file never is.
 
     Returns:
-        The .blend, named after the avatar.
+        The .blend of each avatar.
 
     Raises:
         LikenessError: The folder cannot be written to.
@@ -99,11 +107,34 @@ def write_asset(objects: AvatarObjects, folder: Path) -> Path:
         raise LikenessError(
             f"'{folder}' cannot be made ({error.strerror}).", "Choose another folder."
         ) from error
-    path = folder / f"{bpy.path.clean_name(objects.armature.name)}.blend"
-    with atomic_write(path) as scratch:
-        bpy.data.libraries.write(str(scratch), {objects.collection}, fake_user=True, compress=True)
+    kept = [Path(bpy.data.filepath)] if bpy.data.filepath else []
+    written: list[Path] = []
+    for objects in avatars:
+        path = folder / f"{blend_name(objects)}.blend"
+        if not replace or any(_is_same_file(path, other) for other in (*kept, *written)):
+            path = _free_path(path)
+        with atomic_write(path) as scratch:
+            bpy.data.libraries.write(
+                str(scratch), {objects.collection}, fake_user=True, compress=True
+            )
+        written.append(path)
     add_catalogs(folder, [AVATARS])
-    return path
+    return written
+
+
+def blend_name(objects: AvatarObjects) -> str:
+    """Return the name of an avatar's file in a library, without its suffix."""
+    return str(bpy.path.clean_name(objects.armature.name))
+
+
+def _is_same_file(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)
+
+
+def _free_path(path: Path) -> Path:
+    """The path, or the first with a number that no file has."""
+    names = (path.with_stem(f"{path.stem}_{k}") for k in itertools.count(1))
+    return next(one for one in itertools.chain([path], names) if not one.exists())
 
 
 def find_instanced_avatar(obj: Any | None) -> AvatarObjects | None:

@@ -13,7 +13,7 @@ import likeness
 import numpy as np
 import people
 from likeness.addon.asset_catalogs import CATALOGS_FILE, AssetInfo
-from likeness.addon.scene.avatar_asset import mark_as_asset, write_asset
+from likeness.addon.scene.avatar_asset import mark_as_asset, write_assets
 from likeness.addon.scene.avatar_objects import build_scene, find_avatar, find_avatars
 from likeness.addon.scene.blend_writer import blend_from_avatar
 from likeness.engine.formats.avatar import save_avatar
@@ -70,7 +70,7 @@ def saved(folder: str) -> dict[str, Any]:
     out["catalogs"] = (root / CATALOGS_FILE).read_text(encoding="utf-8").splitlines()
     libraries = bpy.context.preferences.filepaths.asset_libraries
     out["listed"] = [entry.path for entry in libraries if entry.name == "Likeness Avatars"]
-    bpy.ops.likeness.save_assets(library=str(root), author="Me")
+    bpy.ops.likeness.save_assets(library=str(root), author="Me", replace=True)
     out["listed again"] = sum(entry.name == "Likeness Avatars" for entry in libraries)
     calls: list[str] = []
     dialog = SimpleNamespace(layout=Recorder(calls))
@@ -89,6 +89,45 @@ def saved(folder: str) -> dict[str, Any]:
     return out
 
 
+def kept(folder: str) -> dict[str, Any]:
+    """Avatars saved where files of their names are: the library's own, the open file, each other's.
+
+    ``files`` are the names in the library after each step, ``said`` what the operator reports.
+    """
+    likeness.register()
+    _empty()
+    root = Path(folder) / "library"
+    for seed, name in ((3, "Ann"), (4, "Ann/a"), (5, "Ann_a")):
+        build_scene(people.random_avatar(seed, 50), name)
+    out: dict[str, Any] = {"files": [], "said": []}
+
+    def save(every: bool, replace: bool) -> dict[str, bytes]:
+        ann = next(a for a in find_avatars(bpy.context.scene) if a.armature.name == "Ann")
+        bpy.context.view_layer.objects.active = ann.armature
+        dialog = SimpleNamespace(
+            every=every,
+            replace=replace,
+            bl_label="",
+            suggest_library=lambda context: None,
+            library_folder=lambda: root,
+            info=AssetInfo,
+            report=lambda kinds, text: out["said"].append(text),
+        )
+        likeness.operators.asset_library.SaveAssets.execute(dialog, bpy.context)
+        found = {path.name: path.read_bytes() for path in root.glob("*.blend")}
+        out["files"].append(sorted(found))
+        return found
+
+    save(every=True, replace=False)
+    (root / "Ann.blend").write_bytes(b"mine")
+    out["kept"] = save(every=False, replace=False)["Ann.blend"] == b"mine"
+    out["replaced"] = save(every=False, replace=True)["Ann.blend"] != b"mine"
+    bpy.ops.wm.save_as_mainfile(filepath=str(root / "Ann.blend"))
+    whole = (root / "Ann.blend").read_bytes()
+    out["open kept"] = save(every=True, replace=True)["Ann.blend"] == whole
+    return out
+
+
 def _attempt(**chosen: Any) -> str:
     try:
         bpy.ops.likeness.save_assets(**chosen)
@@ -104,7 +143,7 @@ def instanced(folder: str, link: bool) -> dict[str, Any]:
     avatar = people.random_avatar(5, 300)
     objects = build_scene(avatar, "Person")
     mark_as_asset(objects, AssetInfo())
-    file = write_asset(objects, Path(folder))
+    (file,) = write_assets([objects], Path(folder))
     own = objects.armature.matrix_world.copy()
     _empty()
     call = bpy.ops.wm.link if link else bpy.ops.wm.append
