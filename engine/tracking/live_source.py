@@ -52,13 +52,15 @@ def open_live_source(source: str) -> Iterator[LivePicture]:
 
 def _of_video(reader: VideoReader) -> Iterator[LivePicture]:
     begin: float | None = None
-    for frame in reader:
+
+    def in_time(number: int, seconds: float) -> bool:
+        # A slow computer still gets every tenth.
+        late = 0.0 if begin is None else time.monotonic() - begin - seconds
+        return late <= _LATE / reader.frame_rate or number % 10 == 0
+
+    for frame in reader.frames(wanted=in_time):
         if begin is not None:
-            now, due = time.monotonic(), begin + frame.time
-            if now - due > _LATE / reader.frame_rate and frame.number % 10:
-                continue  # a slow computer still gets every tenth
-            if due > now:
-                time.sleep(due - now)
+            time.sleep(max(0.0, begin + frame.time - time.monotonic()))
         yield LivePicture(frame.time, frame.rgb)
         # The face is found and networks are loaded with the first picture, which takes long.
         begin = time.monotonic() - frame.time if begin is None else begin

@@ -15,6 +15,7 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
+from likeness.engine.imaging.video import VideoReader
 from likeness.engine.imaging.video_writer import VideoWriter
 from likeness.engine.tracking import live_source
 from likeness.engine.tracking.detectors import Detectors
@@ -146,12 +147,17 @@ def test_videos_come_at_their_own_speed(tmp_path: Path, monkeypatch: pytest.Monk
     quick = [picture.seconds for picture in open_live_source(str(tmp_path / "a.mp4"))]
     np.testing.assert_allclose(quick, np.arange(30) / 20, atol=1e-6)
     assert clock[0] == pytest.approx(29 / 20)
-    slow = []
+    slow, made = [], []
+    make = VideoReader._picture
+    monkeypatch.setattr(
+        VideoReader, "_picture", lambda self, raw: made.append(raw.time) or make(self, raw)
+    )
     for picture in open_live_source(str(tmp_path / "a.mp4")):
         slow.append(picture.seconds)
         clock[0] += 0.12
     assert 10 <= len(slow) <= 16
     assert np.diff(slow).max() < 0.2
+    assert made == pytest.approx(slow)  # what is left out is never converted
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
