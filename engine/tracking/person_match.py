@@ -11,11 +11,7 @@ from ..core.types import FloatArray
 from .detectors import DetectedPerson
 
 TRUNK = np.array([0, 7, 8, 11, 12, 23, 24])  # nose, ears, shoulders, hips
-
-
 _MIRROR = np.array(POSE_MIRROR)
-
-
 _SIDED = np.array([11, 12, 13, 14, 23, 24, 25, 26])
 
 
