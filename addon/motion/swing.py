@@ -53,11 +53,12 @@ def bake_swing(
 
     Raises:
         LikenessError: The avatar has neither long hair nor a skirt, the range has a single frame,
-            or the avatar cannot be changed.
+            or the avatar or its motion cannot be changed.
     """
     armature, scene = objects.armature, context.scene
     check_can_swing(objects)
     check_joints(armature)
+    _check_action(armature)
     frames, cyclic = _frames(armature, scene)
     if len(frames) < 2:
         raise LikenessError(
@@ -67,6 +68,17 @@ def bake_swing(
         count = yield from _bake(objects, options, context, frames, cyclic)
     scene.frame_set(scene.frame_current)
     return count
+
+
+def _check_action(armature: Any) -> None:
+    """Check that keys can be added to the current motion, before anything is changed."""
+    data = armature.animation_data
+    action = data.action if data is not None else None
+    if action is not None and action.library is not None:
+        raise LikenessError(
+            f"The action '{action.name}' is linked from another file.",
+            "Make it local (Object > Relations > Make Local).",
+        )
 
 
 @contextmanager
@@ -237,11 +249,6 @@ def _channelbag(armature: Any, frames: FloatArray) -> Any:
     """Where the keys go: beside those of the current motion, or into a strip over a mix."""
     data = armature.animation_data_create()
     if data.action is not None:
-        if data.action.library is not None:
-            raise LikenessError(
-                f"The action '{data.action.name}' is linked from another file.",
-                "Make it local (Object > Relations > Make Local).",
-            )
         bag = find_channelbag(data.action, data.action_slot) if data.action_slot else None
         if bag is not None:
             return bag

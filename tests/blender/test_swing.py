@@ -14,7 +14,7 @@ def swing(blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     answers: dict[str, Any] = blender(
         "swing_checks",
         "several",
-        checks=["agrees", "elsewhere", "loops", "undo", "refuses"],
+        checks=["agrees", "elsewhere", "loops", "undo", "refuses", "linked_action"],
         folder=folder,
     )
     return answers
@@ -85,3 +85,10 @@ def test_what_does_not_swing_is_refused_and_unchanged(swing) -> None:
     assert not out["can_remove"]
     assert "was edited" in out["edited"]
     assert out["kept"], "the bones and keys of before"
+
+
+def test_a_linked_motion_keeps_the_secondary_motion_of_before(swing) -> None:
+    out = found(swing, "linked_action")
+    assert "is linked from another file" in out["message"]
+    assert out["kept"]
+    assert out["keyed"] > 10
