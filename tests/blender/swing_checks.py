@@ -226,7 +226,9 @@ def linked_action(folder: str) -> dict[str, Any]:
     _, objects = person()
     bpy.ops.likeness.add_secondary_motion()
     armature = objects.armature
+    motion_list.remember_motion(armature, armature.animation_data.action)
     bpy.data.libraries.write(f"{folder}/motion.blend", {armature.animation_data.action})
+    armature.animation_data.action.name = "Local"
     with bpy.data.libraries.load(f"{folder}/motion.blend", link=True) as (there, here):
         here.actions = list(there.actions)
     before = len(swing_bones(armature)), len(objects.body.data.vertices)
