@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -74,7 +75,7 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
 def cpu_has_bf16() -> bool:
     """Whether this CPU computes in bf16 by itself; others emulate it, at a fifth of the speed."""
     ask = getattr(torch.cpu, "get_capabilities", dict)  # torch 2.4 does not say
-    found = ask()
+    found: Mapping[str, Any] = ask()
     return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
 
 
