@@ -1,7 +1,6 @@
 """Avatars in the asset browser: marked, written to a library, and made posable again."""
 # No postponed annotations here: Blender reads properties from them.
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from ..addon.asset_catalogs import AVATAR_LIBRARY, AssetInfo
 from ..addon.blender_command import background_command
 from ..addon.compat import keeps_collection_pictures
 from ..addon.folder_files import find_avatar_files, name_assets
-from ..addon.portrait import scratch_file
 from ..addon.pose_library import add_library
 from ..addon.preferences import avatar_folder, get_preferences
 from ..addon.scene.avatar_asset import (
@@ -179,7 +177,6 @@ class WriteLibrary(_Library, JobOperator, bpy.types.Operator):  # type: ignore[m
             layout.prop(self, name)
 
     def request(self, context: Any) -> dict[str, Any]:
-        self._profile = scratch_file("profile")
         self.suggest_library(context)
         if not self.directory:  # an empty path would be the folder that Blender was started in
             raise LikenessError("No folder of avatars is chosen.", "Choose one.")
@@ -188,16 +185,13 @@ class WriteLibrary(_Library, JobOperator, bpy.types.Operator):  # type: ignore[m
         return {
             "task": "library",
             "command": background_command(),
-            "profile": str(self._profile),
+            "profile": str(self.scratch() / "profile"),
             "avatars": str(source),
             "output": str(self.library_folder()),
             "count": len(avatars),
             "author": self.author,
             "license": self.license,
         }
-
-    def over(self, context: Any) -> None:
-        shutil.rmtree(self._profile.parent, ignore_errors=True)
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
         add_library(context, self.library_folder(), AVATAR_LIBRARY)

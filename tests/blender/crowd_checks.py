@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,9 +162,11 @@ def standing(folder: str) -> dict[str, Any]:
 
 
 def errors(folder: str) -> dict[str, Any]:
-    """What is refused, and that nothing is left behind."""
+    """What is refused, and that nothing is left behind, on the disk neither."""
     likeness.register()
     root = Path(folder)
+    tempfile.tempdir = str(root / "scratch")
+    (root / "scratch").mkdir()
     batch, _ = _folders(root)
     (root / "empty").mkdir()
     (root / "bad").mkdir()
@@ -182,7 +185,14 @@ def errors(folder: str) -> dict[str, Any]:
     half = math.pi  # the most that the dialog allows
     out["one"] = _attempt(directory=str(batch), count=4, splats=300, turn=half)
     out["count"] = len(list_members(bpy.context.scene))
+    out["scratch"] = sorted(path.name for path in _scratch_folders(root))
     return out
+
+
+def _scratch_folders(root: Path) -> list[Path]:
+    """Those of jobs, wherever this Blender makes them."""
+    folders = [Path(bpy.app.tempdir)] if bpy.app.tempdir else []
+    return [path for one in (*folders, root / "scratch") for path in one.glob("likeness-*")]
 
 
 def _attempt(**options: Any) -> str:

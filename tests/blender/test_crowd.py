@@ -39,6 +39,7 @@ def test_what_is_refused(blender_lts, tmp_path: Path) -> None:
     assert not found["no_crowd"]
     assert found["unchanged"]
     assert (found["one"], found["count"]) == ("done", 4)
+    assert found["scratch"] == []
 
 
 def test_a_crowd_that_is_stopped_leaves_nothing(blender_lts, tmp_path: Path) -> None:
