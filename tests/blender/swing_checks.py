@@ -319,4 +319,5 @@ def refuses(folder: str) -> dict[str, Any]:
         "message": message,
         "same": alone,
         "can_remove": can_remove,
+        "linked": linked_action(folder),  # the last, in a scene of its own
     }

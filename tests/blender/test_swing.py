@@ -14,7 +14,7 @@ def swing(blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     answers: dict[str, Any] = blender(
         "swing_checks",
         "several",
-        checks=["agrees", "elsewhere", "loops", "undo", "refuses", "linked_action"],
+        checks=["agrees", "elsewhere", "loops", "undo", "refuses"],
         folder=folder,
     )
     return answers
@@ -88,7 +88,7 @@ def test_what_does_not_swing_is_refused_and_unchanged(swing) -> None:
 
 
 def test_a_linked_motion_keeps_the_secondary_motion_of_before(swing) -> None:
-    out = found(swing, "linked_action")
+    out = found(swing, "refuses")["linked"]
     assert "is linked from another file" in out["message"]
     assert out["kept"]
     assert out["keyed"] > 10
