@@ -17,7 +17,7 @@ from ..addon.scene.avatar_asset import (
     find_instanced_avatar,
     make_posable,
     mark_as_asset,
-    write_assets,
+    save_assets,
 )
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatars, get_chosen_avatar
 from ..addon.scene.view3d import show_splats
@@ -127,9 +127,7 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
         try:
             folder = self.library_folder()
             chosen = find_avatars(context.scene) if self.every else [get_chosen_avatar(context)]
-            for avatar in chosen:
-                mark_as_asset(avatar, self.info())
-            files = write_assets(chosen, folder, self.replace)
+            files = save_assets(chosen, folder, self.info(), self.replace)
             add_library(context, folder, AVATAR_LIBRARY)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))

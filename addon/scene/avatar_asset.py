@@ -44,11 +44,8 @@ def mark_as_asset(
     Raises:
         LikenessError: The avatar is linked from another file.
     """
+    _check_local(objects)
     collection, info = objects.collection, info or AssetInfo()
-    if collection.library is not None or collection.override_library is not None:
-        raise LikenessError(
-            f"'{objects.armature.name}' is linked from another file.", "Mark it in that file."
-        )
     provenance = read_provenance(objects.armature)
     framing = str(objects.armature.get(keys.FRAMING, ""))
     if _holds_one_avatar(collection):
@@ -82,6 +79,48 @@ def read_provenance(armature: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def save_assets(
+    avatars: Sequence[AvatarObjects], folder: Path, info: AssetInfo, replace: bool = False
+) -> list[Path]:
+    """Mark avatars as assets and write them to a library, or leave all as they are.
+
+    Args:
+        avatars: any of the scene's.
+        folder: of the library; made if it is missing.
+        info: as for :func:`mark_as_asset`, of each.
+        replace: as for :func:`write_assets`.
+
+    Returns:
+        The .blend of each avatar.
+
+    Raises:
+        LikenessError: An avatar is linked from another file, or the folder cannot be written to.
+    """
+    for objects in avatars:
+        _check_local(objects)
+    _make_library(folder)
+    for objects in avatars:
+        mark_as_asset(objects, info)
+    return write_assets(avatars, folder, replace)
+
+
+def _check_local(objects: AvatarObjects) -> None:
+    collection = objects.collection
+    if collection.library is not None or collection.override_library is not None:
+        raise LikenessError(
+            f"'{objects.armature.name}' is linked from another file.", "Mark it in that file."
+        )
+
+
+def _make_library(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LikenessError(
+            f"'{folder}' cannot be made ({error.strerror}).", "Choose another folder."
+        ) from error
+
+
 def write_assets(
     avatars: Sequence[AvatarObjects], folder: Path, replace: bool = False
 ) -> list[Path]:
@@ -101,12 +140,7 @@ def write_assets(
     Raises:
         LikenessError: The folder cannot be written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LikenessError(
-            f"'{folder}' cannot be made ({error.strerror}).", "Choose another folder."
-        ) from error
+    _make_library(folder)
     kept = [Path(bpy.data.filepath)] if bpy.data.filepath else []
     written: list[Path] = []
     for objects in avatars:

@@ -128,6 +128,25 @@ def kept(folder: str) -> dict[str, Any]:
     return out
 
 
+def linked(folder: str) -> dict[str, Any]:
+    """All avatars of a scene are to be saved, and one is linked: none is marked or written."""
+    likeness.register()
+    _empty()
+    bob = build_scene(people.random_avatar(4, 50), "Bob")
+    (file,) = write_assets([bob], Path(folder))
+    _empty()
+    ann = build_scene(people.random_avatar(3, 50), "Ann")
+    with bpy.data.libraries.load(str(file), link=True) as (there, here):
+        here.collections = list(there.collections)
+    bpy.context.scene.collection.children.link(here.collections[0])
+    root = Path(folder) / "library"
+    out: dict[str, Any] = {"count": len(find_avatars(bpy.context.scene))}
+    out["message"] = _attempt(library=str(root), every=True)
+    out["marked"] = ann.collection.asset_data is not None
+    out["folder"] = root.exists()
+    return out
+
+
 def _attempt(**chosen: Any) -> str:
     try:
         bpy.ops.likeness.save_assets(**chosen)

@@ -51,6 +51,14 @@ def test_files_of_the_same_name_stay_unless_they_are_to_be_replaced(
     assert said[1] == "'Ann.blend' exists: saved as 'Ann_1.blend'"
 
 
+def test_a_linked_avatar_is_refused_before_others_are_marked(blender_lts, tmp_path: Path) -> None:
+    found = blender_lts(ASSETS, "linked", folder=str(tmp_path))
+    assert found["count"] == 2
+    assert "'Bob' is linked from another file" in found["message"]
+    assert not found["marked"]
+    assert not found["folder"]
+
+
 @pytest.mark.parametrize("link", [True, False])
 def test_instances_are_made_posable(blender, tmp_path: Path, link: bool) -> None:
     found = blender(ASSETS, "instanced", folder=str(tmp_path), link=link)
