@@ -40,18 +40,22 @@ def list_motions(armature: Any) -> list[Any]:
     for action in bpy.data.actions:
         if keys.MOTION in action and armature.name in [s.name_display for s in action.slots]:
             found.append(action)
-    return sorted({a.name: a for a in found if a is not None}.values(), key=lambda a: str(a.name))
+    # By full names: one that is linked may have the name of one in this file.
+    named = {str(a.name_full): a for a in found if a is not None}
+    return [named[name] for name in sorted(named)]
 
 
 def get_motion(armature: Any, name: str) -> Any:
-    """The avatar's action of that name.
+    """The avatar's action of that name, which for a linked one may include its file.
 
     Raises:
         LikenessError: It has none.
     """
-    for action in list_motions(armature):
-        if action.name == name:
-            return action
+    motions = list_motions(armature)
+    for key in ("name_full", "name"):
+        for action in motions:
+            if getattr(action, key) == name:
+                return action
     raise LikenessError(f"'{armature.name}' has no motion '{name}'.", "Choose one from the list.")
 
 

@@ -17,7 +17,7 @@ from ..scene.axes import TO_BLENDER, rotations_to_blender, rotations_to_engine
 from ..scene.origin import template_origin
 from ..scene.steps import in_thread
 from ..scene.swing_body import add_swing, check_can_swing, read_swing_avatar, remove_swing
-from .actions import LINEAR, create_channelbag, find_channelbag, write_curves
+from .actions import LINEAR, check_local, create_channelbag, find_channelbag, write_curves
 from .bone_pose import check_joints
 from .motion_list import is_mixed, list_motions, remember_motion
 from .record import get_frame_rate, isolate_armature
@@ -58,7 +58,9 @@ def bake_swing(
     armature, scene = objects.armature, context.scene
     check_can_swing(objects)
     check_joints(armature)
-    _check_action(armature)
+    data = armature.animation_data
+    if data is not None and data.action is not None:  # before anything is changed
+        check_local(data.action)
     frames, cyclic = _frames(armature, scene)
     if len(frames) < 2:
         raise LikenessError(
@@ -68,17 +70,6 @@ def bake_swing(
         count = yield from _bake(objects, options, context, frames, cyclic)
     scene.frame_set(scene.frame_current)
     return count
-
-
-def _check_action(armature: Any) -> None:
-    """Check that keys can be added to the current motion, before anything is changed."""
-    data = armature.animation_data
-    action = data.action if data is not None else None
-    if action is not None and action.library is not None:
-        raise LikenessError(
-            f"The action '{action.name}' is linked from another file.",
-            "Make it local (Object > Relations > Make Local).",
-        )
 
 
 @contextmanager
