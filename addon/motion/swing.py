@@ -17,9 +17,9 @@ from ..scene.axes import TO_BLENDER, rotations_to_blender, rotations_to_engine
 from ..scene.origin import template_origin
 from ..scene.steps import in_thread
 from ..scene.swing_body import add_swing, check_can_swing, read_swing_avatar, remove_swing
-from .actions import LINEAR, check_local, create_channelbag, find_channelbag, write_curves
+from .actions import LINEAR, create_channelbag, find_channelbag, write_curves
 from .bone_pose import check_joints
-from .motion_list import is_mixed, list_motions, remember_motion
+from .motion_list import check_motion, is_mixed, list_motions, remember_motion
 from .record import get_frame_rate, isolate_armature
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ def bake_swing(
     armature, scene = objects.armature, context.scene
     check_can_swing(objects)
     check_joints(armature)
-    data = armature.animation_data
-    if data is not None and data.action is not None:  # before anything is changed
-        check_local(data.action)
+    check_motion(armature)
     frames, cyclic = _frames(armature, scene)
     if len(frames) < 2:
         raise LikenessError(
