@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from .engine.pipeline.options import BuildOptions as BuildOptions
     from .engine.workflows.api import build as build
     from .engine.workflows.api import camera as camera
-    from .engine.workflows.api import clip as clip
     from .engine.workflows.api import edit as edit
     from .engine.workflows.api import export as export
     from .engine.workflows.api import load as load
-    from .engine.workflows.api import motion as motion
     from .engine.workflows.api import pose as pose
     from .engine.workflows.api import render as render
     from .engine.workflows.api import save as save
     from .engine.workflows.api import simplify as simplify
-    from .engine.workflows.api import speak as speak
     from .engine.workflows.api import splats as splats
-    from .engine.workflows.api import track as track
     from .engine.workflows.clip_files import Clip as Clip
+    from .engine.workflows.motion_api import clip as clip
+    from .engine.workflows.motion_api import motion as motion
+    from .engine.workflows.motion_api import speak as speak
+    from .engine.workflows.motion_api import track as track
     from .engine.workflows.options import ClipOptions as ClipOptions
     from .engine.workflows.options import ExportOptions as ExportOptions
     from .engine.workflows.options import SpeakOptions as SpeakOptions
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _PUBLIC = {
-    "engine.workflows.api": "build camera clip edit export load motion pose render save simplify "
-    "speak splats track",
+    "engine.workflows.api": "build camera edit export load pose render save simplify splats",
+    "engine.workflows.motion_api": "clip motion speak track",
     "engine.workflows.clip_files": "Clip",
     "engine.workflows.options": "ClipOptions ExportOptions SpeakOptions TrackOptions VrmOptions",
     "engine.workflows.speak_files": "SpeakFiles",

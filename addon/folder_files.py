@@ -88,3 +88,25 @@ def avatar_title(avatar: Path, folder: Path) -> str:
     """Return the name of an avatar in the gallery and in libraries."""
     named = avatar.parent if avatar.name == AVATAR_FILE else avatar.with_suffix("")
     return named.relative_to(folder).as_posix() if named != folder else avatar.stem
+
+
+def name_assets(avatars: Sequence[Path], folder: Path) -> dict[Path, str]:
+    """Return the titles of avatars, which name their files in a library.
+
+    Args:
+        avatars: the avatar files.
+        folder: that they were found in.
+
+    Raises:
+        LikenessError: Two would be the same file, on some system at least.
+    """
+    titles = {avatar: avatar_title(avatar, folder) for avatar in avatars}
+    taken: dict[str, Path] = {}
+    for avatar, title in titles.items():
+        other = taken.setdefault(title.casefold(), avatar)
+        if other != avatar:
+            raise LikenessError(
+                f"'{other}' and '{avatar}' would both be '{title}.blend' in a library.",
+                "Rename or move one of them.",
+            )
+    return titles

@@ -122,10 +122,14 @@ def _remove_scratch(file: Path) -> None:
     file.parent.rmdir()
 
 
+def scratch_folder() -> Path:
+    """A new temporary folder, which Blender removes when it quits."""
+    return Path(tempfile.mkdtemp(prefix="likeness-", dir=bpy.app.tempdir or None))
+
+
 def scratch_file(name: str) -> Path:
     """Path of a new temporary file, which Blender removes when it quits."""
-    folder = tempfile.mkdtemp(prefix="likeness-", dir=bpy.app.tempdir or None)
-    return Path(folder) / name
+    return scratch_folder() / name
 
 
 def output_folder(context: Any, portrait: Path) -> Path:

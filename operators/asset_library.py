@@ -1,7 +1,6 @@
 """Avatars in the asset browser: marked, written to a library, and made posable again."""
 # No postponed annotations here: Blender reads properties from them.
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,15 @@ import bpy
 from ..addon.asset_catalogs import AVATAR_LIBRARY, AssetInfo
 from ..addon.blender_command import background_command
 from ..addon.compat import keeps_collection_pictures
-from ..addon.folder_files import find_avatar_files
-from ..addon.portrait import scratch_file
+from ..addon.folder_files import find_avatar_files, name_assets
 from ..addon.pose_library import add_library
 from ..addon.preferences import avatar_folder, get_preferences
 from ..addon.scene.avatar_asset import (
+    blend_name,
     find_instanced_avatar,
     make_posable,
     mark_as_asset,
-    write_asset,
+    save_assets,
 )
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatars, get_chosen_avatar
 from ..addon.scene.view3d import show_splats
@@ -101,6 +100,11 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
     every: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="All Avatars", description="Write every avatar of the scene, not just the active one"
     )
+    replace: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Replace Files",
+        description="Replace files of the same name, which stay otherwise: the new ones get a "
+        "number",
+    )
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -113,7 +117,7 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
     def draw(self, context: Any) -> None:
         layout = self.layout
         layout.use_property_split = True
-        for name in ("library", "author", "license", "every"):
+        for name in ("library", "author", "license", "every", "replace"):
             layout.prop(self, name)
         if not keeps_collection_pictures():
             layout.label(text=_NO_PICTURES, icon="INFO")
@@ -123,10 +127,7 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
         try:
             folder = self.library_folder()
             chosen = find_avatars(context.scene) if self.every else [get_chosen_avatar(context)]
-            for avatar in chosen:
-                mark_as_asset(avatar, self.info())
-            for avatar in chosen:
-                write_asset(avatar, folder)
+            files = save_assets(chosen, folder, self.info(), self.replace)
             add_library(context, folder, AVATAR_LIBRARY)
         except LikenessError as error:
             self.report({"ERROR"}, str(error))
@@ -134,6 +135,10 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
         if not bpy.app.background:  # they are marked in this file, too
             bpy.ops.ed.undo_push(message=self.bl_label)
         self.report({"INFO"}, f"Saved {format_count(len(chosen), 'avatar', 'avatars')}")
+        for avatar, file in zip(chosen, files, strict=True):
+            if file.stem != blend_name(avatar):
+                taken = f"{blend_name(avatar)}.blend"
+                self.report({"INFO"}, f"'{taken}' exists: saved as '{file.name}'")
         if not keeps_collection_pictures():
             self.report({"WARNING"}, _NO_PICTURES)
         return {"FINISHED"}
@@ -170,24 +175,21 @@ class WriteLibrary(_Library, JobOperator, bpy.types.Operator):  # type: ignore[m
             layout.prop(self, name)
 
     def request(self, context: Any) -> dict[str, Any]:
-        self._profile = scratch_file("profile")
         self.suggest_library(context)
         if not self.directory:  # an empty path would be the folder that Blender was started in
             raise LikenessError("No folder of avatars is chosen.", "Choose one.")
         source = Path(bpy.path.abspath(self.directory))
+        avatars = name_assets(find_avatar_files(source), source)
         return {
             "task": "library",
             "command": background_command(),
-            "profile": str(self._profile),
+            "profile": str(self.scratch() / "profile"),
             "avatars": str(source),
             "output": str(self.library_folder()),
-            "count": len(find_avatar_files(source)),
+            "count": len(avatars),
             "author": self.author,
             "license": self.license,
         }
-
-    def over(self, context: Any) -> None:
-        shutil.rmtree(self._profile.parent, ignore_errors=True)
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
         add_library(context, self.library_folder(), AVATAR_LIBRARY)

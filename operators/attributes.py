@@ -1,8 +1,6 @@
 """Parts and attributes of avatars."""
 # No postponed annotations here: Blender reads properties from them.
 
-import shutil
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -165,27 +163,22 @@ class WearOperator(JobOperator):
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         avatar = get_active_avatar(context)
         self._avatar = avatar.armature.name
-        self._scratch = Path(tempfile.mkdtemp(prefix="wear-", dir=bpy.app.tempdir or None))
+        scratch = self.scratch()
         now = [context.scene.frame_current]
-        yield from record_frames(context, [avatar], now, self._scratch, camera=False, graded=False)
-        poses = self._scratch / "poses.npz"
+        yield from record_frames(context, [avatar], now, scratch, camera=False, graded=False)
+        poses = scratch / "poses.npz"
         scene_export.write_photo_pose(avatar, poses)
         return {
             "task": "wear",
-            "folder": str(self._scratch),
+            "folder": str(scratch),
             "poses": str(poses),
-            "output": str(self._scratch / "scene.npz"),
+            "output": str(scratch / "scene.npz"),
             **self.edit(),
         }
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[None, None, None]:
         objects = get_avatar_by_name(self._avatar)
         yield from exchange_splats_steps(objects, Path(result["scene"]))
-
-    def _leave(self, context: Any) -> None:
-        super()._leave(context)
-        if hasattr(self, "_scratch"):
-            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]

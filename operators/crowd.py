@@ -2,7 +2,6 @@
 # No postponed annotations here: Blender reads properties from them.
 
 import math
-import shutil
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from ..addon import gallery
 from ..addon.folder_files import find_avatar_files, find_files
 from ..addon.motion.record import get_frame_rate
 from ..addon.option_properties import option_property, read_options
-from ..addon.portrait import scratch_file
 from ..addon.scene import crowd
 from ..engine.core.types import LikenessError
 from ..engine.workflows.options import CrowdOptions
@@ -110,12 +108,11 @@ class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         motions = []
         if self.motions:
             motions = find_files(self._folder(self.motions), _MOTIONS, "motions")
-        self._scratch = scratch_file("crowd")
         return {
             "task": "crowd",
             "avatars": [str(path) for path in crowd.draw_avatars(avatars, options)],
             "motions": [str(path) for path in motions],
-            "output": str(self._scratch),
+            "output": str(self.scratch() / "crowd"),
             "splats": options.splats,
             "frame_rate": get_frame_rate(context.scene),
         }
@@ -133,10 +130,7 @@ class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[None, None, None]:
         options = self._options()
-        try:
-            yield from crowd.add_crowd_steps(context, result["people"], options)
-        finally:
-            shutil.rmtree(self._scratch.parent, ignore_errors=True)
+        yield from crowd.add_crowd_steps(context, result["people"], options)
         for warning in result["warnings"]:
             self.report({"WARNING"}, warning)
         self.report({"INFO"}, f"Added {format_count(options.count, 'person', 'people')}")

@@ -1,10 +1,7 @@
 """Display and rendering: scene settings, number of splats, photo camera, shadows, rendering."""
 # No postponed annotations here: Blender reads properties from them.
 
-import shutil
-import tempfile
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import bpy
@@ -331,11 +328,11 @@ class DrawPictures(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         frames = list_render_frames(scene, self.animation)
         paths = picture_paths(scene, frames, self.kind)
         ground = get_background_color(scene)
-        self._scratch = Path(tempfile.mkdtemp(prefix="draw-", dir=bpy.app.tempdir))
-        yield from record_frames(context, avatars, frames, self._scratch)
+        scratch = self.scratch()
+        yield from record_frames(context, avatars, frames, scratch)
         return {
             "task": "draw",
-            "folder": str(self._scratch),
+            "folder": str(scratch),
             "pictures": [] if self.kind == "MP4" else [str(path) for path in paths],
             "video": str(paths[0]) if self.kind == "MP4" else None,
             "background": ground,
@@ -351,11 +348,6 @@ class DrawPictures(JobOperator, bpy.types.Operator):  # type: ignore[misc]
             f"Saved {format_count(len(files), 'file', 'files')} of {width} x {height} pixels, the "
             f"last is '{files[-1]}'",
         )
-
-    def _leave(self, context: Any) -> None:
-        super()._leave(context)
-        if hasattr(self, "_scratch"):
-            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 def start() -> None:

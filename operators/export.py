@@ -1,8 +1,6 @@
 """File > Export: avatars, splats, glTF and USD, and a rigged mesh as FBX."""
 # No postponed annotations here: Blender reads properties from them.
 
-import shutil
-import tempfile
 from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
@@ -105,20 +103,10 @@ class ExportOperator(JobOperator):
             )
         return path
 
-    def scratch(self) -> Path:
-        """A temporary folder for the worker's input; removed at the end."""
-        self._scratch = Path(tempfile.mkdtemp(prefix="export-", dir=bpy.app.tempdir or None))
-        return self._scratch
-
     def done(self, context: Any, result: dict[str, Any]) -> None:
         files = result["files"]
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         self.report({"INFO"}, f"Saved '{files[0]}'{more}")  # type: ignore[attr-defined]
-
-    def _leave(self, context: Any) -> None:
-        super()._leave(context)
-        if hasattr(self, "_scratch"):
-            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 class AlbedoExportOperator(ExportOperator):
@@ -135,7 +123,7 @@ class AlbedoExportOperator(ExportOperator):
         """A file with the photo's pose, from which the worker finds its light, for albedo."""
         if not self.albedo:
             return None
-        path = self._scratch / "photo.npz"
+        path = self.scratch() / "photo.npz"
         scene_export.write_photo_pose(avatar, path)
         return str(path)
 

@@ -15,15 +15,18 @@ do with the result::
 """
 # No postponed annotations here: Blender reads properties from them.
 
+import shutil
 import textwrap
 import time
 from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import Any
 
 import bpy
 
 from ..addon import running
 from ..addon.motion import live_face
+from ..addon.portrait import scratch_folder
 from ..addon.scene import render_setup
 from ..addon.workers.jobs import JobState
 from ..engine.core.types import LikenessError
@@ -93,6 +96,12 @@ class JobOperator:
     def ask(self, context: Any, event: Any) -> set[str]:
         """Open a file browser or a dialog when the user calls the operator, or run at once."""
         return self.begin(context)
+
+    def scratch(self) -> Path:
+        """The job's folder for files of its own, which is removed when the job is over."""
+        if not hasattr(self, "_scratch"):
+            self._scratch = scratch_folder()
+        return self._scratch
 
     def title(self) -> str:
         """Name of the running job, like "Building anna"."""
@@ -310,6 +319,8 @@ class JobOperator:
         running.end_job(self._running)
         self._drop_timer(context)
         self.over(context)
+        if hasattr(self, "_scratch"):
+            shutil.rmtree(self._scratch, ignore_errors=True)
         running.redraw_views(context)
 
     def _add_timer(self, context: Any, seconds: float) -> None:

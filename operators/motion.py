@@ -15,7 +15,6 @@ from ..engine.workflows.options import TrackOptions
 from .motion_job import ActionProperties, MotionJob
 from .photo_options import PhotoOptions
 
-_SLICE_SECONDS = 0.03
 _TRACKING = {
     "person": "person",
     "fov": "fov",

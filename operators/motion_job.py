@@ -113,8 +113,6 @@ class ActionProperties:
 class MotionJob(JobOperator):
     """A job whose result is an action on the avatar that was chosen at its start."""
 
-    source_name = ""
-
     @classmethod
     def poll(cls, context: Any) -> bool:
         return poll_avatars(cls, context) and bool(super().poll(context))

@@ -1,8 +1,6 @@
 """A mesh of the avatar's surface to paint and sculpt, and back to the splats."""
 # No postponed annotations here: Blender reads properties from them.
 
-import shutil
-import tempfile
 from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
@@ -51,23 +49,18 @@ class AddProxy(JobOperator, bpy.types.Operator):  # type: ignore[misc]
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         avatar = get_active_avatar(context)
         self._avatar = avatar.armature.name
-        self._scratch = Path(tempfile.mkdtemp(prefix="proxy-", dir=bpy.app.tempdir or None))
+        scratch = self.scratch()
         now = [context.scene.frame_current]
-        yield from record_frames(context, [avatar], now, self._scratch, camera=False, graded=False)
+        yield from record_frames(context, [avatar], now, scratch, camera=False, graded=False)
         return {
             "task": "export",
-            "folder": str(self._scratch),
-            "out": str(self._scratch / "mesh.npz"),
+            "folder": str(scratch),
+            "out": str(scratch / "mesh.npz"),
             "options": asdict(ExportOptions(texture=int(self.texture))),
         }
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
         add_proxy(get_avatar_by_name(self._avatar), Path(result["files"][0]), context)
-
-    def _leave(self, context: Any) -> None:
-        super()._leave(context)
-        if hasattr(self, "_scratch"):
-            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 class _WithProxy(AvatarOperator):

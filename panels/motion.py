@@ -53,15 +53,15 @@ def _draw_list(layout: Any, armature: Any) -> None:
         first, last = action.frame_range
         used = row.operator(
             "likeness.use_motion",
-            text=f"{action.name} ({first:.0f}-{last:.0f})",
+            text=f"{action.name_full} ({first:.0f}-{last:.0f})",
             icon="ACTION",
             depress=action == current,
             translate=False,
         )
-        used.name = action.name
+        used.name = action.name_full
         if action != current and (mixed or current is not None):
-            row.operator("likeness.mix_motion", text="", icon="ADD").name = action.name
-        row.operator("likeness.delete_motion", text="", icon="TRASH").name = action.name
+            row.operator("likeness.mix_motion", text="", icon="ADD").name = action.name_full
+        row.operator("likeness.delete_motion", text="", icon="TRASH").name = action.name_full
     if data is not None and data.nla_tracks:
         text = "Mix (NLA)"
         column.operator("likeness.use_motion", text=text, icon="NLA", depress=mixed).name = ""

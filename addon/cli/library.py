@@ -26,7 +26,7 @@ def library(avatars: Path, out: Path, author: str, license: str, force: bool) ->
     """
     from ..asset_catalogs import AVATARS, AssetInfo, add_catalogs
     from ..blend_file import can_write_blend, write_blend
-    from ..folder_files import avatar_title, find_avatar_files
+    from ..folder_files import find_avatar_files, name_assets
 
     if not can_write_blend():
         raise LikenessError(
@@ -36,11 +36,11 @@ def library(avatars: Path, out: Path, author: str, license: str, force: bool) ->
         )
     single = avatars.is_file()
     files = [avatars] if single else find_avatar_files(avatars)
+    titles = name_assets(files, avatars.parent if single else avatars)
     out.mkdir(parents=True, exist_ok=True)
     add_catalogs(out, [AVATARS])
     failed = 0
-    for file in files:
-        title = avatar_title(file, file.parent if single else avatars)
+    for file, title in titles.items():
         target = out / f"{title}.blend"
         if not force and _is_newer(target, file):
             click.echo(f"{target} is up to date")

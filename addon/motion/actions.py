@@ -254,11 +254,24 @@ def motion_name(path: Path) -> str:
     return path.stem or "Motion"
 
 
-def find_current_channelbag(armature: Any) -> Any:
-    """The channelbag of the armature's current action.
+def check_local(action: Any) -> None:
+    """Check that an action's keys can be changed; reloading the file would undo it otherwise.
 
     Raises:
-        LikenessError: The armature has no action, or an empty one.
+        LikenessError: The action is linked from another file.
+    """
+    if action.library is not None:
+        raise LikenessError(
+            f"The action '{action.name}' is linked from another file.",
+            "Make it local (Object > Relations > Make Local).",
+        )
+
+
+def find_current_channelbag(armature: Any) -> Any:
+    """The channelbag of the armature's current action, to change its keys.
+
+    Raises:
+        LikenessError: The armature has no action, an empty one, or one of another file.
     """
     data = armature.animation_data
     bag = None
@@ -266,6 +279,7 @@ def find_current_channelbag(armature: Any) -> Any:
         bag = find_channelbag(data.action, data.action_slot)
     if bag is None or not len(bag.fcurves):
         raise LikenessError(f"'{armature.name}' has no animation.", "Import a motion first.")
+    check_local(data.action)
     return bag
 
 

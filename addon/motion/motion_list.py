@@ -11,7 +11,14 @@ from ...engine.core.types import LikenessError
 from .. import keys
 from ..rig.control_names import COG, FACE, ROOT
 from ..rig.swing_bones import rest_swing_bones
-from .actions import CONSTANT, LINEAR, find_channelbag, find_current_channelbag, set_keys
+from .actions import (
+    CONSTANT,
+    LINEAR,
+    check_local,
+    find_channelbag,
+    find_current_channelbag,
+    set_keys,
+)
 
 _FACE_WORDS = (FACE, "jaw", "eye")
 _LOWER_WORDS = (ROOT, COG, "pelvis", "hip", "knee", "ankle", "foot")
@@ -40,18 +47,33 @@ def list_motions(armature: Any) -> list[Any]:
     for action in bpy.data.actions:
         if keys.MOTION in action and armature.name in [s.name_display for s in action.slots]:
             found.append(action)
-    return sorted({a.name: a for a in found if a is not None}.values(), key=lambda a: str(a.name))
+    # By full names: one that is linked may have the name of one in this file.
+    named = {str(a.name_full): a for a in found if a is not None}
+    return [named[name] for name in sorted(named)]
+
+
+def check_motion(armature: Any) -> None:
+    """Check that keys can be added to the avatar's current motion, if it has one.
+
+    Raises:
+        LikenessError: The motion is linked from another file.
+    """
+    data = armature.animation_data
+    if data is not None and data.action is not None:
+        check_local(data.action)
 
 
 def get_motion(armature: Any, name: str) -> Any:
-    """The avatar's action of that name.
+    """The avatar's action of that name, which for a linked one may include its file.
 
     Raises:
         LikenessError: It has none.
     """
-    for action in list_motions(armature):
-        if action.name == name:
-            return action
+    motions = list_motions(armature)
+    for key in ("name_full", "name"):
+        for action in motions:
+            if getattr(action, key) == name:
+                return action
     raise LikenessError(f"'{armature.name}' has no motion '{name}'.", "Choose one from the list.")
 
 

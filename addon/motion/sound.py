@@ -30,7 +30,14 @@ def add_sound(scene: Any, path: Path, frame: int) -> None:
     for strip in editor.strips:
         if strip.type == "SOUND" and strip.sound and _find_place(strip.sound.filepath) == wanted:
             strip.frame_start = frame
-            return
+            break
+    else:
+        _add_strip(editor, path, frame)
+    if scene.sync_mode == "NONE":
+        scene.sync_mode = "AUDIO_SYNC"
+
+
+def _add_strip(editor: Any, path: Path, frame: int) -> None:
     used = {strip.channel for strip in editor.strips}
     channel = next((k for k in range(1, _CHANNELS + 1) if k not in used), None)
     if channel is None:
@@ -39,8 +46,6 @@ def add_sound(scene: Any, path: Path, frame: int) -> None:
             "Free a channel in the video sequencer, or turn Add Sound off.",
         )
     editor.strips.new_sound(path.stem, str(path), channel, frame)
-    if scene.sync_mode == "NONE":
-        scene.sync_mode = "AUDIO_SYNC"
 
 
 def _find_place(path: str) -> str:

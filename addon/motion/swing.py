@@ -19,7 +19,7 @@ from ..scene.steps import in_thread
 from ..scene.swing_body import add_swing, check_can_swing, remove_swing, take_swing_avatar
 from .actions import LINEAR, create_channelbag, find_channelbag, write_curves
 from .bone_pose import check_joints
-from .motion_list import is_mixed, list_motions, remember_motion
+from .motion_list import check_motion, is_mixed, list_motions, remember_motion
 from .record import get_frame_rate, isolate_armature
 
 if TYPE_CHECKING:
@@ -53,11 +53,12 @@ def bake_swing(
 
     Raises:
         LikenessError: The avatar has neither long hair nor a skirt, the range has a single frame,
-            or the avatar cannot be changed.
+            or the avatar or its motion cannot be changed.
     """
     armature, scene = objects.armature, context.scene
     check_can_swing(objects)
     check_joints(armature)
+    check_motion(armature)
     frames, cyclic = _frames(armature, scene)
     if len(frames) < 2:
         raise LikenessError(
@@ -238,11 +239,6 @@ def _channelbag(armature: Any, frames: FloatArray) -> Any:
     """Where the keys go: beside those of the current motion, or into a strip over a mix."""
     data = armature.animation_data_create()
     if data.action is not None:
-        if data.action.library is not None:
-            raise LikenessError(
-                f"The action '{data.action.name}' is linked from another file.",
-                "Make it local (Object > Relations > Make Local).",
-            )
         bag = find_channelbag(data.action, data.action_slot) if data.action_slot else None
         if bag is not None:
             return bag

@@ -6,7 +6,9 @@ which nothing can be posed; :func:`make_posable` puts the avatar itself in the e
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +44,8 @@ def mark_as_asset(
     Raises:
         LikenessError: The avatar is linked from another file.
     """
+    _check_local(objects)
     collection, info = objects.collection, info or AssetInfo()
-    if collection.library is not None or collection.override_library is not None:
-        raise LikenessError(
-            f"'{objects.armature.name}' is linked from another file.", "Mark it in that file."
-        )
     provenance = read_provenance(objects.armature)
     framing = str(objects.armature.get(keys.FRAMING, ""))
     if _holds_one_avatar(collection):
@@ -80,30 +79,96 @@ def read_provenance(armature: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def write_asset(objects: AvatarObjects, folder: Path) -> Path:
-    """Write a marked avatar, as it is now, to a file of its own in a library's folder.
+def save_assets(
+    avatars: Sequence[AvatarObjects], folder: Path, info: AssetInfo, replace: bool = False
+) -> list[Path]:
+    """Mark avatars as assets and write them to a library, or leave all as they are.
 
     Args:
-        objects: of the avatar, marked by :func:`mark_as_asset`.
+        avatars: any of the scene's.
         folder: of the library; made if it is missing.
+        info: as for :func:`mark_as_asset`, of each.
+        replace: as for :func:`write_assets`.
 
     Returns:
-        The .blend, named after the avatar.
+        The .blend of each avatar.
 
     Raises:
-        LikenessError: The folder cannot be written to.
+        LikenessError: An avatar is linked from another file, or the folder cannot be written to.
     """
+    for objects in avatars:
+        _check_local(objects)
+    _make_library(folder)
+    for objects in avatars:
+        mark_as_asset(objects, info)
+    return write_assets(avatars, folder, replace)
+
+
+def _check_local(objects: AvatarObjects) -> None:
+    collection = objects.collection
+    if collection.library is not None or collection.override_library is not None:
+        raise LikenessError(
+            f"'{objects.armature.name}' is linked from another file.", "Mark it in that file."
+        )
+
+
+def _make_library(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LikenessError(
             f"'{folder}' cannot be made ({error.strerror}).", "Choose another folder."
         ) from error
-    path = folder / f"{bpy.path.clean_name(objects.armature.name)}.blend"
-    with atomic_write(path) as scratch:
-        bpy.data.libraries.write(str(scratch), {objects.collection}, fake_user=True, compress=True)
+
+
+def write_assets(
+    avatars: Sequence[AvatarObjects], folder: Path, replace: bool = False
+) -> list[Path]:
+    """Write marked avatars, as they are now, each to a file of its own in a library's folder.
+
+    A file that is named after its avatar and exists already stays, and the new one gets a number,
+    as Blender numbers the files of its brushes.
+
+    Args:
+        avatars: marked by :func:`mark_as_asset`.
+        folder: of the library; made if it is missing.
+        replace: whether files that existed before are replaced instead; the open file never is.
+
+    Returns:
+        The .blend of each avatar.
+
+    Raises:
+        LikenessError: The folder cannot be written to.
+    """
+    _make_library(folder)
+    kept = [Path(bpy.data.filepath)] if bpy.data.filepath else []
+    written: list[Path] = []
+    for objects in avatars:
+        path = folder / f"{blend_name(objects)}.blend"
+        if not replace or any(_is_same_file(path, other) for other in (*kept, *written)):
+            path = _free_path(path)
+        with atomic_write(path) as scratch:
+            bpy.data.libraries.write(
+                str(scratch), {objects.collection}, fake_user=True, compress=True
+            )
+        written.append(path)
     add_catalogs(folder, [AVATARS])
-    return path
+    return written
+
+
+def blend_name(objects: AvatarObjects) -> str:
+    """Return the name of an avatar's file in a library, without its suffix."""
+    return str(bpy.path.clean_name(objects.armature.name))
+
+
+def _is_same_file(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)
+
+
+def _free_path(path: Path) -> Path:
+    """The path, or the first with a number that no file has."""
+    names = (path.with_stem(f"{path.stem}_{k}") for k in itertools.count(1))
+    return next(one for one in itertools.chain([path], names) if not one.exists())
 
 
 def find_instanced_avatar(obj: Any | None) -> AvatarObjects | None:

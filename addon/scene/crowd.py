@@ -224,12 +224,11 @@ def _near_distance(scene: Any) -> float:
     camera = scene.camera
     if camera is None or camera.data.type != "PERSP":
         return float("inf")
-    render = scene.render
-    side = max(render.resolution_x, render.resolution_y) * render.resolution_percentage / 100.0
-    focal = camera.data.lens / camera.data.sensor_width * side
+    render, data = scene.render, camera.data
+    sensor, side = {
+        "AUTO": (data.sensor_width, max(render.resolution_x, render.resolution_y)),
+        "HORIZONTAL": (data.sensor_width, render.resolution_x),
+        "VERTICAL": (data.sensor_height, render.resolution_y),
+    }[data.sensor_fit]
+    focal = data.lens / sensor * side * render.resolution_percentage / 100.0
     return float(_HEIGHT * focal / TALL)
-
-
-def find_crowd_problem(scene: Any) -> str:
-    """Why a scene has no crowd whose levels can be set; empty if it has one."""
-    return "" if list_members(scene) else "The scene has no crowd"

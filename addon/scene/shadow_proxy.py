@@ -57,8 +57,8 @@ def add_proxy(objects: AvatarObjects, catcher: bool = False) -> Any:
             f"'{objects.armature.name}' is linked from another file.",
             "Add the shadow proxy in that file.",
         )
-    remove_proxy(objects)
     _store_reach(objects)
+    _remove_object(objects)
     mesh = bpy.data.meshes.new(f"Shadow {objects.armature.name}")
     if not catcher:  # a catcher has Blender's default surface
         mesh.materials.append(_material())
@@ -95,14 +95,18 @@ def update_proxy(objects: AvatarObjects) -> None:
 
 def remove_proxy(objects: AvatarObjects) -> None:
     """Remove the proxy, if there is one."""
+    _remove_object(objects)
+    attribute = objects.body.data.attributes.get(REACH_ATTRIBUTE)
+    if attribute is not None:
+        objects.body.data.attributes.remove(attribute)
+
+
+def _remove_object(objects: AvatarObjects) -> None:
     obj = find_proxy(objects)
     if obj is not None:
         mesh = obj.data
         bpy.data.objects.remove(obj)
         bpy.data.meshes.remove(mesh)
-    attribute = objects.body.data.attributes.get(REACH_ATTRIBUTE)
-    if attribute is not None:
-        objects.body.data.attributes.remove(attribute)
 
 
 def _store_reach(objects: AvatarObjects) -> None:

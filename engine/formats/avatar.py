@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
-from ..body import Body, Landmarks
-from ..body.body_file import MAX_COLUMNS, MAX_VERTICES, body_from_arrays, body_to_arrays
+from ..body import Body
+from ..body.body_file import body_from_arrays, body_to_arrays
 from ..core.attributes import Attribute, apply_attributes
 from ..core.retouching import apply_retouch
 from ..core.types import (
@@ -45,72 +45,16 @@ from ..core.types import (
 )
 from ..files.atomic import atomic_write
 from ..files.untrusted import parse_json, require_file, wrap_parser_errors
-from .avatar_retouch import INDICES, SCHEMA, pack_edits, unpack_edits
+from .avatar_retouch import pack_edits, unpack_edits
+from .avatar_schema import BODY, GAUSSIANS, KNOWN, LANDMARK_KEYS, OPTIONAL, check_sizes
 from .avatar_versions import VERSION, format_version, migrate, parse_version
 
 FORMAT = "likeness-avatar"
 _INSIDE, _ROUNDS = 0.499, 6
 """Share of the way to the next number in half precision that still rounds back; divisions."""
-FRAMINGS = ("head", "half", "full")
-
 _Array = np.ndarray[Any, Any]
-_Schema = dict[str, tuple[str, tuple[int | str, ...]]]
-
-_GAUSSIANS: _Schema = {
-    "triangle": ("int32", ("N",)),
-    "bary": ("float16", ("N", 3)),
-    "offset": ("float32", ("N", 3)),
-    "quats": ("float16", ("N", 4)),
-    "scales": ("float16", ("N", 3)),
-    "opacities": ("float16", ("N",)),
-    "colors": ("float16", ("N", 3)),
-    "layer": ("uint8", ("N",)),
-}
-_BODY: _Schema = {
-    "v_template": ("float32", ("V", 3)),
-    "f": ("int32", ("F", 3)),
-    "weights": ("float32", ("V", NUM_JOINTS)),
-    "exprdirs": ("float16", ("moving", 3, "E")),
-    "exprdirs_vertex": ("int32", ("moving",)),
-    "J_template": ("float64", (NUM_JOINTS, 3)),
-    "kintree_table": ("int64", (2, NUM_JOINTS)),
-    "vt": ("float32", ("T", 2)),
-    "ft": ("int32", ("F", 3)),
-    "atlas_vt": ("float32", ("A", 2)),
-    "atlas_ft": ("int32", ("F", 3)),
-    "face_part": ("uint8", ("F",)),
-}
-_EXTRA: _Schema = {
-    "lod_start": ("float32", ("N",)),
-    "part": ("uint8", ("N",)),
-    "features": ("float16", ("N", "C")),
-}
-_SPAN: tuple[str, tuple[int | str, ...]] = ("float16", ("N", 2))
-_OPTIONAL: _Schema = {
-    "posedirs": ("float16", ("V", 3, (NUM_JOINTS - 1) * 9)),
-    "correctives": ("float16", ("corrected", 3, "K")),
-    "correctives_vertex": ("int32", ("corrected",)),
-    "correctives_joint": ("int32", ("driving",)),
-}
-_LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
-_KNOWN = {f"gaussians.{name}" for name in (*_GAUSSIANS, *_EXTRA)}
-_KNOWN |= {f"body.{name}" for name in (*_BODY, *_OPTIONAL, *_LANDMARK_KEYS)} | SCHEMA.keys()
-
-MAX_ATTRIBUTES = 32
-MAX_FEATURES = 256
-MAX_COORDINATE = 1e4  # metres; larger values are not of a person
 _ATTRIBUTE_KEYS = ("name", "part", "item", "color", "value")
 _AGAIN = "Copy it again, or build the avatar again."
-_INDICES = {  # the dimension that each array of indices points into
-    "gaussians.triangle": "F",
-    "body.f": "V",
-    "body.exprdirs_vertex": "V",
-    "body.correctives_vertex": "V",
-    "body.ft": "T",
-    "body.atlas_ft": "A",
-    "body.landmark_face_triangle": "F",
-    **INDICES,
-}
 
 
 def save_avatar(avatar: Avatar, path: Path) -> None:
@@ -141,7 +85,7 @@ def avatar_to_bytes(avatar: Avatar) -> bytes:
     if body.num_betas:
         body = body.personalised(np.zeros(body.num_betas))
     tensors = {f"body.{name}": array for name, array in _body_tensors(body).items()}
-    for name, (dtype, _) in _GAUSSIANS.items():
+    for name, (dtype, _) in GAUSSIANS.items():
         tensors[f"gaussians.{name}"] = getattr(avatar.gaussians, name).astype(dtype)
     if avatar.lod_start is not None:
         if len(avatar.lod_start) != len(avatar.gaussians):
@@ -254,9 +198,9 @@ def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> 
             tensors, header = migrate(tensors, parse_json(metadata.get("avatar", "")), major)
             # A newer minor version may have more tensors.
             listed = header.get("attributes", [])
-            known = _KNOWN | {f"attributes.{k}.span" for k in range(len(listed))}
+            known = KNOWN | {f"attributes.{k}.span" for k in range(len(listed))}
             tensors = {name: array for name, array in tensors.items() if name in known}
-            sizes = _checked_sizes(tensors, header)
+            sizes = check_sizes(tensors, header)
             body = _body(tensors, sizes, header, path)
             retouch, sculpt = unpack_edits(tensors, sizes)
             return Avatar(
@@ -309,69 +253,13 @@ def _body_tensors(body: Body) -> dict[str, _Array]:
         moving = np.flatnonzero(np.abs(posedirs).sum(axis=(1, 2)) > 0)
         arrays["correctives"], arrays["correctives_vertex"] = posedirs[moving], moving
         arrays["correctives_joint"] = arrays["posedirs_joint"]
-    out = {name: arrays[name].astype(dtype) for name, (dtype, _) in _BODY.items()}
-    out |= {n: arrays[n].astype(dtype) for n, (dtype, _) in _OPTIONAL.items() if n in arrays}
-    for name in _LANDMARK_KEYS:
+    out = {name: arrays[name].astype(dtype) for name, (dtype, _) in BODY.items()}
+    out |= {n: arrays[n].astype(dtype) for n, (dtype, _) in OPTIONAL.items() if n in arrays}
+    for name in LANDMARK_KEYS:
         if name in arrays:
             whole = np.issubdtype(arrays[name].dtype, np.integer)
             out[name] = arrays[name].astype(np.int32 if whole else np.float32)
     return out
-
-
-def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[str, int]:
-    """Return the sizes of all dimensions by name; raise ValueError if the file is inconsistent."""
-    if len(header.get("attributes", [])) > MAX_ATTRIBUTES:
-        raise ValueError(f"it has more than {MAX_ATTRIBUTES} attributes")
-    sizes: dict[str, int] = {"E": len(header["expression_names"])}
-    schema = {f"gaussians.{k}": v for k, v in _GAUSSIANS.items()}
-    schema |= {f"gaussians.{k}": v for k, v in _EXTRA.items() if f"gaussians.{k}" in tensors}
-    schema |= {f"attributes.{k}.span": _SPAN for k in range(len(header.get("attributes", [])))}
-    schema |= {f"body.{k}": v for k, v in _BODY.items()}
-    schema |= {name: SCHEMA[name] for name in SCHEMA.keys() & tensors.keys()}
-    schema |= {f"body.{k}": v for k, v in _OPTIONAL.items() if f"body.{k}" in tensors}
-    for name, (dtype, shape) in schema.items():
-        array = tensors[name]
-        if array.dtype != dtype:
-            raise ValueError(f"{name} is {array.dtype} instead of {dtype}")
-        expected = tuple(
-            size if isinstance(size, int) else sizes.setdefault(size, length)
-            for size, length in zip(shape, array.shape, strict=False)
-        )
-        if array.shape != expected or len(shape) != array.ndim:
-            raise ValueError(f"{name} has the shape {list(array.shape)}, not {list(shape)}")
-    corrected = {n for n in _OPTIONAL if n.startswith("correctives") and f"body.{n}" in tensors}
-    driving = sizes.get("driving", 0)
-    if corrected and (len(corrected) < 3 or driving >= NUM_JOINTS or sizes["K"] != 9 * driving):
-        raise ValueError("its pose correctives are incomplete")
-    if corrected and "body.posedirs" in tensors:
-        raise ValueError("it has pose correctives twice")
-    # The expression basis is unpacked to all vertices, not only those that move.
-    if sizes.get("C", 0) > MAX_FEATURES:
-        raise ValueError(f"it has {sizes['C']} latent features")
-    if sizes["E"] > MAX_COLUMNS or sizes["V"] > MAX_VERTICES or not sizes["V"] or not sizes["F"]:
-        raise ValueError(
-            f"it has {sizes['V']} vertices, {sizes['F']} triangles and {sizes['E']} expressions"
-        )
-    for name, array in tensors.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{name} has values that are not finite")
-        large = array.dtype.kind == "f" and name != "gaussians.lod_start"
-        if large and array.size and np.abs(array).max() > MAX_COORDINATE:
-            raise ValueError(f"{name} has values beyond {MAX_COORDINATE:,.0f}")
-    ranges = {name: sizes[of] for name, of in _INDICES.items() if name in tensors}
-    ranges["gaussians.layer"] = len(LAYERS)
-    if "gaussians.part" in tensors:
-        ranges["gaussians.part"] = len(header["parts"])
-    ranges["body.face_part"] = len(header["part_names"])
-    ranges |= {n: NUM_JOINTS for n in tensors if n.startswith("body.landmark") and "_joint" in n}
-    for name, count in ranges.items():
-        if tensors[name].size and not 0 <= tensors[name].min() <= tensors[name].max() < count:
-            raise ValueError(f"{name} points at rows that do not exist")
-    if header["layers"] != list(LAYERS):
-        raise ValueError(f"the layers are {header['layers']}, not {list(LAYERS)}")
-    if header["framing"] not in FRAMINGS:
-        raise ValueError(f"the framing is {header['framing']!r}")
-    return sizes
 
 
 def _body(
@@ -430,7 +318,7 @@ def _gaussians(tensors: dict[str, _Array], header: dict[str, Any]) -> BoundGauss
         name: tensors[f"gaussians.{name}"].astype(
             np.float32 if dtype.startswith("float") else dtype
         )
-        for name, (dtype, _) in _GAUSSIANS.items()
+        for name, (dtype, _) in GAUSSIANS.items()
     }
     total, length = _sums(arrays["bary"]), _lengths(arrays["quats"])
     if len(total) and (np.abs(total - 1).max() > 0.01 or np.abs(length - 1).max() > 0.01):

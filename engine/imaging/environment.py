@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,16 @@ ENVIRONMENT_SUFFIXES = (".exr", ".hdr")
 _MAX_PIXELS = 16384 * 8192
 _MAX_HDR_BYTES = 5 * _MAX_PIXELS
 """Four bytes a pixel, and room for runs that save nothing."""
+
+_SMALL = 64 << 20
+"""Decoded bytes that an OpenEXR file of any size may announce."""
+
+_MAX_EXPANSION = 8192
+"""Decoded bytes, four of each value, per byte of a larger one. At 8192 x 4096 pixels one colour has
+1,900 with ZIP, and a studio of three lamps on black 800, or 4,600 with DWAB."""
+
+_MAX_RUN = 127
+"""Equal pixels that two bytes of a Radiance file hold."""
 
 _LATLONG = "Give a lat-long picture of the surroundings, twice as wide as high."
 
@@ -90,7 +100,8 @@ def _read_exr(path: Path) -> FloatArray:
             "Install the package OpenEXR, or give the environment as an .hdr file.",
         ) from error
     try:
-        _check_exr_header(OpenEXR.File(str(path), header_only=True).header())
+        headers = [part.header for part in OpenEXR.File(str(path), header_only=True).parts]
+        _check_exr_headers(headers, path.stat().st_size)
         with OpenEXR.File(str(path)) as file:
             channels = file.channels()
             if "RGB" in channels or "RGBA" in channels:
@@ -100,24 +111,36 @@ def _read_exr(path: Path) -> FloatArray:
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise LikenessError(
             f"'{path}' cannot be read as an environment ({error}).",
-            "Give a lat-long picture with the channels R, G and B.",
+            "Give a lat-long picture with the channels R, G and B, saved with ZIP compression.",
         ) from error
     return np.asarray(pixels, np.float32)
 
 
-def _check_exr_header(header: Mapping[str, Any]) -> None:
-    """Check an OpenEXR file's size and channels before its pixels take memory.
+def _check_exr_headers(headers: Sequence[Mapping[str, Any]], size: int) -> None:
+    """Check an OpenEXR file's sizes and channels before its pixels take memory.
+
+    Args:
+        headers: of its parts, which are decoded together.
+        size: of the file, in bytes.
 
     Raises:
-        ValueError: it is too large, or has other channels.
+        ValueError: they are too large, too large for such a small file, or the first part has
+            other channels.
     """
-    low, high = (np.asarray(corner, np.int64) for corner in header["dataWindow"])
-    width, height = (int(v) for v in high - low + 1)
-    names = {str(channel.name) for channel in header["channels"]}
+    values = 0
+    for header in headers:
+        low, high = (np.asarray(corner, np.int64) for corner in header["dataWindow"])
+        width, height = (int(v) for v in high - low + 1)
+        count = len(header["channels"])
+        values += width * height * count
+        told = f"{width} x {height} pixels, with {count} channels"
+        if min(width, height) < 1 or values > 4 * _MAX_PIXELS:
+            raise ValueError(f"it announces {told}")
+        if 4 * values > max(_SMALL, _MAX_EXPANSION * size):
+            raise ValueError(f"it announces {told}, in {size:,} bytes")
+    names = {str(channel.name) for channel in headers[0]["channels"]} if headers else set()
     if not set("RGB") <= names:
         raise ValueError("it lacks one of the channels R, G and B")
-    if min(width, height) < 1 or width * height * len(names) > 4 * _MAX_PIXELS:
-        raise ValueError(f"it is {width} x {height} pixels large, with {len(names)} channels")
 
 
 def _read_hdr(path: Path) -> FloatArray:
@@ -130,7 +153,7 @@ def _read_hdr(path: Path) -> FloatArray:
             raise ValueError("it is not an RGBE picture, upper row first")
         height, width = int(size[1]), int(size[2])
         if not 0 < height * width <= _MAX_PIXELS:
-            raise ValueError(f"it is {width} x {height} pixels large")
+            raise ValueError(f"it announces {width} x {height} pixels")
         rgbe = _unpack_rows(data, len(header) + 2 + size.end(), height, width)
     except (OSError, ValueError, IndexError) as error:
         raise LikenessError(
@@ -148,6 +171,9 @@ def _unpack_rows(data: bytes, at: int, height: int, width: int) -> NDArray[np.ui
         if len(plain) < 4 * height * width:
             raise ValueError("it ends too early, or has the runs of very old files")
         return plain[: 4 * height * width].reshape(height, width, 4)
+    runs = -(-width // _MAX_RUN)
+    if len(data) - at < height * (4 + 4 * 2 * runs):  # all of them as long as can be
+        raise ValueError(f"it announces {width} x {height} pixels and ends too early for them")
     out = np.empty((height, 4, width), np.uint8)
     for row in out:
         if data[at : at + 4] != bytes((2, 2, width >> 8, width & 255)):

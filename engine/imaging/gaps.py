@@ -19,7 +19,7 @@ from ..core.distances import measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Matte, Portrait
 from .matte_check import BodyMap
-from .matting import foreground_colors, is_cutout
+from .matting import SOLID_ALPHA, foreground_colors, is_cutout
 from .resize import fit_size, resize
 
 
@@ -202,7 +202,7 @@ def _hair_cover(
     if not (strong & hair).any():
         return np.ones(hair.shape)
     away = np.linalg.norm(lab - behind, axis=-1)
-    sure = hair & (alpha > 0.95) & (away > S.unlike)
+    sure = hair & (alpha > SOLID_ALPHA) & (away > S.unlike)
     sigma = S.strands * unit
     weight = ndimage.gaussian_filter(sure * away**2, sigma)
     own = (

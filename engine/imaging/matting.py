@@ -23,6 +23,9 @@ WORK_SIDE = 768
 REFINE_SIDE = 448
 """The same for the refinement of the mask by colour."""
 
+SOLID_ALPHA = 0.95
+"""Alpha from which a pixel shows the person alone, without the background."""
+
 _ROUNDS = 3
 _EVIDENCE_FOR, _EVIDENCE_AGAINST = 1.0, 2.2
 """Limits of colour's evidence for and against the person, as log ratios: the background's colours

@@ -9,7 +9,7 @@ a frame are skipped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,8 +119,20 @@ class VideoReader:
     def __iter__(self) -> Iterator[VideoFrame]:
         return self.frames()
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[VideoFrame]:
-        """Yield frames with ``start <= number < stop`` in order; earlier ones are decoded, too."""
+    def frames(
+        self,
+        start: int = 0,
+        stop: int | None = None,
+        wanted: Callable[[int, float], bool] | None = None,
+    ) -> Iterator[VideoFrame]:
+        """Yield frames in order.
+
+        Args:
+            start: first number; earlier frames are decoded, too, but not made a picture.
+            stop: number before which it ends; None for all.
+            wanted: called with a frame's number and time once it is decoded; where it says no, no
+                picture is made. None for all.
+        """
         self.warnings = []
         broken: list[float] = []
         sizes: set[tuple[int, int]] = set()
@@ -137,7 +149,7 @@ class VideoReader:
                     if index <= last:
                         continue
                     last = index
-                    if index >= start:
+                    if index >= start and (wanted is None or wanted(index, time)):
                         yield VideoFrame(index, time, self._picture(raw))
                 all_of_it = True
         finally:

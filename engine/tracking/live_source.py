@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,9 @@ LIVE_SIDE = 640
 
 _LATE = 0.5
 """Frames by which a picture may be late before it is left out."""
+
+_HANGS = 2.0
+"""Seconds after which a camera that gives no picture hangs."""
 
 
 class LivePicture(NamedTuple):
@@ -52,13 +56,15 @@ def open_live_source(source: str) -> Iterator[LivePicture]:
 
 def _of_video(reader: VideoReader) -> Iterator[LivePicture]:
     begin: float | None = None
-    for frame in reader:
+
+    def in_time(number: int, seconds: float) -> bool:
+        # A slow computer still gets every tenth.
+        late = 0.0 if begin is None else time.monotonic() - begin - seconds
+        return late <= _LATE / reader.frame_rate or number % 10 == 0
+
+    for frame in reader.frames(wanted=in_time):
         if begin is not None:
-            now, due = time.monotonic(), begin + frame.time
-            if now - due > _LATE / reader.frame_rate and frame.number % 10:
-                continue  # a slow computer still gets every tenth
-            if due > now:
-                time.sleep(due - now)
+            time.sleep(max(0.0, begin + frame.time - time.monotonic()))
         yield LivePicture(frame.time, frame.rgb)
         # The face is found and networks are loaded with the first picture, which takes long.
         begin = time.monotonic() - frame.time if begin is None else begin
@@ -92,11 +98,10 @@ def _of_camera(container: Any, name: str) -> Iterator[LivePicture]:
     """
     av = import_av()
     begin = time.monotonic()
-    with container:
-        pictures = container.decode(video=0)
+    with _CameraQueue(container) as queue:
         while True:
             try:
-                frame = next(pictures, None)
+                frame = queue.take_newest()
             except (av.FFmpegError, OSError, ValueError) as error:
                 raise LikenessError(
                     f"The camera '{name}' gives no more pictures ({error}).",
@@ -109,3 +114,65 @@ def _of_camera(container: Any, name: str) -> Iterator[LivePicture]:
                 format="rgb24", width=round(frame.width * scale), height=round(frame.height * scale)
             )
             yield LivePicture(time.monotonic() - begin, rgb.astype(np.float32) / np.float32(255))
+
+
+class _CameraQueue:
+    """Empties a camera's queue in a thread: a full one would give pictures of up to a second ago.
+
+    Pictures that need no other to be decoded, as nearly all cameras give them, are decoded only
+    when they are taken.
+    """
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+        self._stream = container.streams.video[0]
+        self._apart = bool(self._stream.codec_context.codec.intra_only)
+        self._changed = threading.Condition()
+        self._newest: Any = None
+        self._ended, self._left = False, False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> _CameraQueue:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left = True
+        self._thread.join(_HANGS)
+        if not self._thread.is_alive():  # else it still reads from it
+            self._container.close()
+
+    def take_newest(self) -> Any:
+        """Wait for a picture newer than the last one taken; None after the end.
+
+        Raises:
+            Exception: whatever ended the reading.
+        """
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._newest is not None or self._ended)
+                newest, self._newest = self._newest, None
+            if newest is None:
+                if self._error is not None:
+                    raise self._error
+                return None
+            frames = newest.decode() if self._apart else [newest]
+            if frames:
+                return frames[-1]
+
+    def _read(self) -> None:
+        try:
+            for packet in self._container.demux(self._stream):
+                if self._left:
+                    return
+                for newest in [packet] if self._apart else packet.decode():
+                    with self._changed:
+                        self._newest = newest
+                        self._changed.notify()
+        except Exception as error:  # raised where pictures are taken
+            self._error = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify()

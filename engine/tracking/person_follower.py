@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.names import POSE_MIRROR
 from ..core.settings import register_settings
 from ..core.types import FloatArray, Hand, LikenessError, Observation, Portrait
 from ..imaging.video import VideoFrame
@@ -30,6 +29,7 @@ from .observation import (
     observe,
 )
 from .observation import S as OBSERVE
+from .person_match import is_at_wrist, keep_sides, locate_person, measure_appearance, measure_gap
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,6 @@ class FollowSettings:
 
 
 S = register_settings("tracking.follow", FollowSettings())
-
-
-TRUNK = np.array([0, 7, 8, 11, 12, 23, 24])  # nose, ears, shoulders, hips
-_MIRROR = np.array(POSE_MIRROR)
-_SIDED = np.array([11, 12, 13, 14, 23, 24, 25, 26])
 
 
 @dataclass(frozen=True)
@@ -113,19 +108,19 @@ class Follower:
         person = self._followed(rgb)
         # The network switched to someone nearby, or to something else.
         leap = S.jump if trail.people > 1 else self._leap
-        gone = person is not None and before is not None and _apart(person, before) > leap
+        gone = person is not None and before is not None and measure_gap(person, before) > leap
         if person is None or gone or change > CUTS.candidate:
             if before is not None or self._worth_a_search(look):
                 person = self._search(rgb, look)
             if person is None:
                 self._lose()
                 return Sighting(None, False, self._unchosen)
-        apart = np.inf if before is None else _apart(person, before)
+        apart = np.inf if before is None else measure_gap(person, before)
         cut = change > CUTS.certain or (change > CUTS.candidate and apart > S.jump)
         cut = cut or self._leap < apart < np.inf
         trail.look = look
         if before is not None and not cut:
-            person = _same_sides(person, before)
+            person = keep_sides(person, before)
         if cut:
             trail.face, trail.hands = None, {}
             trail.since_face = trail.since_hands = 10**6
@@ -134,7 +129,7 @@ class Follower:
             person, face = self._by_face(rgb, person)
         hands = self._hands(rgb, person, None if cut else before)
         trail.person = person
-        trail.place = _place(person)
+        trail.place = locate_person(person)
         trail.face = None if face is None else face.landmarks
         trail.hands = {hand.left: hand.landmarks for hand in hands}
         small = face is not None and eye_distance(face.landmarks) < OBSERVE.min_eye_distance
@@ -157,7 +152,7 @@ class Follower:
 
     @property
     def _leap(self) -> float:
-        """Upper limit of a trunk's way between two frames, in the unit of :func:`_apart`."""
+        """Upper limit of a trunk's way between two frames, in the unit of :func:`measure_gap`."""
         return max(S.jump, S.leave_speed / self._rate / S.quarter)
 
     def _in_doubt(self, person: DetectedPerson, before: DetectedPerson) -> bool:
@@ -239,16 +234,16 @@ class Follower:
                 chosen = candidates[self._wanted]
             else:
                 chosen = max(candidates, key=lambda c: float(c.person.mask.sum()))
-            trail.appearance = appearance(rgb, chosen.person.landmarks)
+            trail.appearance = measure_appearance(rgb, chosen.person.landmarks)
             return chosen
         likeness = trail.appearance
 
         def strange(candidate: Candidate) -> float:
             person = candidate.person
-            colours = float(np.abs(appearance(rgb, person.landmarks) - likeness).mean())
+            colours = float(np.abs(measure_appearance(rgb, person.landmarks) - likeness).mean())
             if trail.place is None:
                 return colours
-            gap = np.abs(_place(person) - trail.place) / trail.place[2]
+            gap = np.abs(locate_person(person) - trail.place) / trail.place[2]
             return colours + S.place_weight * float(min(gap.sum(), 1.0))
 
         return min(candidates, key=strange)
@@ -269,7 +264,7 @@ class Follower:
                 raise
             return None
         if first:
-            trail.appearance = appearance(frame.rgb, observation.pose)
+            trail.appearance = measure_appearance(frame.rgb, observation.pose)
         if first or observation.num_people == 1:
             return observation
         candidates = find_candidates(frame.rgb, self._detectors)
@@ -318,7 +313,7 @@ class Follower:
             if seen is None:
                 continue
             fitting = [h for h in assign_hands([seen], person) if h.left == left]
-            if fitting or _at_wrist(seen.landmarks, person, left):
+            if fitting or is_at_wrist(seen.landmarks, person, left):
                 hands[left] = Hand(left, seen.landmarks, seen.world, seen.score)
         if len(hands) == 2 and is_same_hand(hands[True], hands[False]):
             worse = min(hands, key=lambda left: hands[left].score)
@@ -418,29 +413,6 @@ def _saved_look(saved: dict[str, NDArray[Any]], name: str) -> FrameSignature | N
     return FrameSignature(saved[f"{name}_structure"], saved[f"{name}_colours"])
 
 
-def appearance(rgb: FloatArray, landmarks: FloatArray) -> FloatArray:
-    """Mean colours of chest and face, to recognise a person by.
-
-    Args:
-        rgb: [H, W, 3] in 0..1.
-        landmarks: [33, 2] body landmarks, pixels.
-
-    Returns:
-        [6] sRGB of the chest, then of the face.
-    """
-    height, width = rgb.shape[:2]
-    shoulders = landmarks[[11, 12]].mean(0)
-    wide = max(float(np.hypot(*(landmarks[11] - landmarks[12]))), 4.0)
-    chest = shoulders + 0.4 * wide * np.array([0.0, 1.0])
-    means = []
-    for (x, y), reach in ((chest, 0.25 * wide), (landmarks[:11].mean(0), 0.15 * wide)):
-        x0, x1 = np.clip([x - reach, x + reach], 0, width - 1).astype(int)
-        y0, y1 = np.clip([y - reach, y + reach], 0, height - 1).astype(int)
-        means.append(rgb[y0 : y1 + 1, x0 : x1 + 1].reshape(-1, 3).mean(0))
-    out: FloatArray = np.concatenate(means).astype(np.float64)
-    return out
-
-
 def _roi_array(roi: Roi) -> FloatArray:
     return np.array([*roi.center, roi.size, roi.angle])
 
@@ -448,44 +420,3 @@ def _roi_array(roi: Roi) -> FloatArray:
 def _array_roi(values: FloatArray) -> Roi:
     x, y, size, angle = (float(v) for v in values)
     return Roi((x, y), size, angle)
-
-
-def _place(person: DetectedPerson) -> FloatArray:
-    """[3] middle of the shoulders and the size of the person's square."""
-    x, y = person.landmarks[[11, 12]].mean(0)
-    return np.array([x, y, person.roi.size])
-
-
-def _apart(a: DetectedPerson, b: DetectedPerson) -> float:
-    """How far the trunk's points lie apart, in quarters of the person's square (a trunk)."""
-    gap = float(np.median(np.hypot(*(a.landmarks[TRUNK] - b.landmarks[TRUNK]).T)))
-    size = min(a.roi.size, b.roi.size) / 4
-    scale = max(a.roi.size, b.roi.size) / max(min(a.roi.size, b.roi.size), 1e-6)
-    return gap / size + (scale - 1)
-
-
-def _same_sides(person: DetectedPerson, before: DetectedPerson) -> DetectedPerson:
-    """``person`` with left and right exchanged when that is what the last frame showed.
-
-    The network mistakes people for their mirror images when they turn away; limbs do not change
-    sides within a frame.
-    """
-    now, last = person.landmarks[_SIDED], before.landmarks[_SIDED]
-    turned = person.landmarks[_MIRROR][_SIDED]
-    width = float(np.hypot(*(last[0] - last[1])))
-    as_is = float(np.median(np.hypot(*(now - last).T)))
-    exchanged = float(np.median(np.hypot(*(turned - last).T)))
-    if exchanged < 0.5 * as_is and as_is > 0.5 * width > 0.1 * person.roi.size / 4:
-        return replace(
-            person,
-            landmarks=person.landmarks[_MIRROR],
-            visibility=person.visibility[_MIRROR],
-            world=person.world[_MIRROR],
-        )
-    return person
-
-
-def _at_wrist(points: FloatArray, person: DetectedPerson, left: bool) -> bool:
-    """Whether a hand followed so far is still near the wrist of its side."""
-    size = float(np.ptp(points, axis=0).max())
-    return bool(np.hypot(*(person.landmarks[15 if left else 16] - points[0])) < 1.2 * size)

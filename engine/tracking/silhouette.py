@@ -10,14 +10,23 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, uniform_filter
+from scipy.ndimage import distance_transform_edt
 
 from ..body.model import Body
 from ..core.interpolation import smoothstep
-from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from ..render.mesh import rasterize_mesh
 from .body_points import BodyPoints
+from .contour import (
+    Contour,
+    S,
+    draw_to_edge,
+    drop_near_hands,
+    find_bare,
+    find_near_arms,
+    flat_normals,
+    keep_inside,
+)
 from .evidence import Evidence
 from .fit_state import FitState, PosedJoints
 from .landmark_trust import yaw_disagreement
@@ -26,51 +35,7 @@ from .shoulder_line import find_shoulder_line
 from .skin_map import PixelMap
 from .solver import FitTerm
 
-
-@dataclass(frozen=True)
-class OutlineSettings:
-    """How outlines pull; lengths are shoulder widths unless noted."""
-
-    map_size: int = 384  # pixels of the distance map's longer side
-    samples: int = 400  # points of the body's outline, and a third of that of the head's
-    outside_noise: float = 0.04  # one standard deviation of points outside the mask
-    outside_radius: float = 0.4  # their robust radius
-    inside_noise: float = 0.12  # of points inside the mask
-    inside_radius: float = 0.12  # of points inside the mask
-    allowance: float = 0.03  # that clothes may stand off
-    bare_noise: float = 0.07  # where the photo shows skin and nothing stands off
-    bare_radius: float = 0.15  # likewise
-    bare_around: float = 0.08  # looked at around a point
-    bare_share: float = 0.5  # how much of it is skin
-    together: float = 0.15  # outline that errs together
-    shoulder_noise: float = 0.03  # of shoulders that the mask shows and the body has lower
-    shoulder_radius: float = 0.5  # likewise
-    shoulder_up: float = 0.5  # cosine between their normals and the picture's upward
-    skin_noise: float = 0.12  # inter-ocular distances, of the end of a head's skin
-    skin_radius: float = 0.25  # inter-ocular distances
-    skin_together: float = 0.6  # inter-ocular distances
-    hand_near: float = 0.6  # inter-ocular distances around a hand whose skin is not the head's
-    along: float = 0.6  # cosine between the outline's and the edge's normals
-    profile_size: int = 256  # pixels of the longer side of the map around a turned head
-    profile_noise: float = 0.035  # inter-ocular distances, of a turned face's profile
-    profile_pixels: float = 1.0  # pixels of the mask, of the same
-    profile_radius: float = 0.25  # inter-ocular distances
-    profile_together: float = 0.3  # inter-ocular distances of profile that err together
-    profile_turn: tuple[float, float] = (0.5, 0.8)  # sines of the turn between which it counts
-    profile_doubt: tuple[float, float] = (15.0, 25.0)  # degrees by which ears, eyes and mouth may
-    # disagree about the turn of a head without a face
-    arm_near: float = 1.5  # inter-ocular distances around an arm, which has an edge of its own
-    profile_forward: float = 0.3  # cosine between a profile's normal and the face's front
-
-
-S = register_settings("tracking.outline", OutlineSettings())
-
 HAND_JOINTS = {True: range(25, 40), False: range(40, 55)}  # left, right
-LIMB_JOINTS = tuple(
-    JOINT_INDEX[f"{side}_{part}"]
-    for side in ("left", "right")
-    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-)
 SHOULDER_JOINTS = tuple(
     JOINT_INDEX[name]
     for name in ("spine3", "left_collar", "right_collar", "left_shoulder", "right_shoulder")
@@ -79,39 +44,6 @@ PROFILE_PARTS = ("face", "lips")
 OUTERMOST = 2.5  # pixels from a mesh's edge within which a point belongs to its silhouette
 BROW_HEIGHT = 0.02  # metres above the eyes
 HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in ("head", "jaw", "left_eye_smplhf", "right_eye_smplhf"))
-
-
-@dataclass(frozen=True)
-class Contour:
-    """N points of the current outline.
-
-    Attributes:
-        places: [N, 3] metres.
-        normals: [N, 3] unit vectors.
-        lengths: [N] pixels of outline that each stands for.
-        points: the points on the body.
-        holder: [N] the joint that holds each.
-    """
-
-    places: FloatArray
-    normals: FloatArray
-    lengths: FloatArray
-    points: BodyPoints
-    holder: IntArray
-
-    def take(self, rows: IntArray) -> Contour:
-        """A selection of the points.
-
-        Args:
-            rows: [n] indices of points.
-        """
-        return Contour(
-            self.places[rows],
-            self.normals[rows],
-            self.lengths[rows],
-            self.points.take(rows),
-            self.holder[rows],
-        )
 
 
 @dataclass(frozen=True)
@@ -163,13 +95,13 @@ class SilhouetteEdges:
         terms: list[FitTerm] = []
         body = self._contour(vertices, evidence, ~of_head & ~of_hand, S.samples)
         if body is not None:
-            terms += _stay_inside(body, person, evidence)
-            bare = _on_skin(body, evidence)
+            terms += keep_inside(body, person, evidence)
+            bare = find_bare(body, evidence)
             for part, noise, radius, stand_off in (
                 (body.take(np.flatnonzero(~bare)), S.inside_noise, S.inside_radius, S.allowance),
                 (body.take(np.flatnonzero(bare)), S.bare_noise, S.bare_radius, 0.0),
             ):
-                terms += _reach_edge(
+                terms += draw_to_edge(
                     part,
                     person,
                     evidence,
@@ -181,15 +113,15 @@ class SilhouetteEdges:
                 )
         head = self._contour(vertices, evidence, of_head, S.samples // 3)
         if head is not None and evidence.iod is not None:
-            terms += _stay_inside(head, person, evidence)
+            terms += keep_inside(head, person, evidence)
         terms += self.shoulder_term(vertices, evidence)
         terms += self.profile_term(vertices, state, evidence)
         skinned = self._contour(
             vertices, evidence, of_head | (self.holder == JOINT_INDEX["neck"]), S.samples // 3
         )
         if skinned is not None and evidence.skin is not None:
-            skinned = _away_from_hands(skinned, evidence)
-            terms += _reach_edge(
+            skinned = drop_near_hands(skinned, evidence)
+            terms += draw_to_edge(
                 skinned,
                 evidence.skin,
                 evidence,
@@ -227,7 +159,7 @@ class SilhouetteEdges:
         target = line[column] + S.allowance * evidence.body_scale
         inside = (pixels[:, 0] >= 0) & (pixels[:, 0] < len(line))
         low = inside & (pixels[:, 1] > np.maximum(target, evidence.camera.height))
-        low &= -_flat_normals(contour)[:, 1] > S.shoulder_up
+        low &= -flat_normals(contour)[:, 1] > S.shoulder_up
         rows = np.flatnonzero(low)
         if not len(rows):
             return []
@@ -264,8 +196,8 @@ class SilhouetteEdges:
         contour = self._contour(vertices, evidence, self._of_profile, S.samples // 3)
         if contour is None:
             return []
-        forward = _flat_normals(contour) @ front
-        free = (forward > S.profile_forward) & ~_near_arms(contour, state, evidence)
+        forward = flat_normals(contour) @ front
+        free = (forward > S.profile_forward) & ~find_near_arms(contour, state, evidence)
         contour = contour.take(np.flatnonzero(free))
         if not len(contour.places):
             return []
@@ -349,89 +281,6 @@ class SilhouetteEdges:
         return Contour(ends[picked].mean(1), both, share, points, self.holder[rows])
 
 
-def _stay_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list[FitTerm]:
-    """The outline projects into the mask."""
-    distance: FloatArray = distance_transform_edt(person.values < 0.5)
-    weight = contour.lengths / (S.together * evidence.body_scale) / S.outside_noise**2
-    scale = evidence.body_scale * float(person.zoom[0])
-    return [
-        MaskTerm(
-            contour.points,
-            person.with_values(distance),
-            weight,
-            evidence.camera,
-            scale,
-            S.outside_radius,
-        )
-    ]
-
-
-def _reach_edge(
-    contour: Contour,
-    mask: PixelMap,
-    evidence: Evidence,
-    unit: float,
-    noise: float,
-    radius: float,
-    allowance: float,
-    together: float,
-) -> list[FitTerm]:
-    """The outline is drawn to an edge of the mask that is near and faces the same way.
-
-    Noise, radius, allowance and together are in units of ``unit`` pixels.
-    """
-    scale = unit * float(mask.zoom[0])
-    if not len(contour.places):
-        return []
-    # The map's border is not an edge of the person: continue the mask beyond it.
-    margin = np.pad(mask.values > 0.5, 1, mode="edge")
-    distance: FloatArray = distance_transform_edt(margin)[1:-1, 1:-1]
-    near = np.flatnonzero(
-        _runs_along(contour, mask.with_values(distance), evidence, 2.0 * radius * scale)
-    )
-    if not len(near):
-        return []
-    stand_off = mask.with_values(np.maximum(distance - allowance * scale, 0.0))
-    weight = contour.lengths[near] / (together * unit) / noise**2
-    return [MaskTerm(contour.points.take(near), stand_off, weight, evidence.camera, scale, radius)]
-
-
-def _on_skin(contour: Contour, evidence: Evidence) -> BoolArray:
-    """[N]: an arm or a leg that is bare in the photo (on trunks it is a cloth of that colour)."""
-    out = np.zeros(len(contour.places), dtype=bool)
-    bare = evidence.bare
-    if bare is None:
-        return out
-    size = max(3, round(2 * S.bare_around * evidence.body_scale * float(bare.zoom[0])))
-    share = uniform_filter(bare.values, size)
-    pixels, _, _ = project_rows(contour.places, evidence.camera)
-    column, row = np.rint(bare.place(pixels)).astype(np.int64).T
-    height, width = share.shape
-    seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    # A point on the very edge has at most half of its surroundings on the person.
-    out[seen] = share[row[seen], column[seen]] > 0.5 * S.bare_share
-    return out & np.isin(contour.holder, LIMB_JOINTS)
-
-
-def _near_arms(contour: Contour, state: FitState, evidence: Evidence) -> BoolArray:
-    """[N]: an arm passes so near in the picture that the mask's edge may be its own."""
-    joints = PosedJoints(evidence.body, state).p
-    pixels = project_rows(contour.places, evidence.camera)[0]
-    near = np.zeros(len(pixels), dtype=bool)
-    for side in ("left", "right"):
-        chain = [JOINT_INDEX[f"{side}_{part}"] for part in ("elbow", "wrist", "middle3")]
-        start = JOINT_INDEX[f"{side}_shoulder"]
-        upper, *lower = project_rows(joints[[start, *chain]], evidence.camera)[0]
-        upper = 0.5 * (upper + lower[0])  # shoulders are near every chin
-        for end in lower:
-            bone = end - upper
-            along = np.clip((pixels - upper) @ bone / max(float(bone @ bone), 1e-9), 0, 1)
-            gaps = np.linalg.norm(pixels - upper - along[:, None] * bone, axis=1)
-            near |= gaps < S.arm_near * evidence.face_scale
-            upper = end
-    return near
-
-
 def face_direction(state: FitState, evidence: Evidence) -> tuple[FloatArray, float]:
     """Where a face looks in the picture, and how far its profile can be trusted.
 
@@ -449,43 +298,3 @@ def face_direction(state: FitState, evidence: Evidence) -> tuple[FloatArray, flo
         apart = np.array(np.degrees(yaw_disagreement(evidence.observation)))
         trust *= 1.0 - float(smoothstep(apart, *S.profile_doubt))
     return front / length, trust
-
-
-def _flat_normals(contour: Contour) -> FloatArray:
-    """[N, 2] unit normals of the contour in the picture (y down)."""
-    flat = contour.normals[:, :2] * [1.0, -1.0]
-    out: FloatArray = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-    return out
-
-
-def _runs_along(
-    contour: Contour, distance: PixelMap, evidence: Evidence, reach: float
-) -> BoolArray:
-    """[N]: the mask's edge is within ``reach`` map pixels and faces the way the surface does."""
-    pixels, _, _ = project_rows(contour.places, evidence.camera)
-    column, row = np.rint(distance.place(pixels)).astype(np.int64).T
-    values = distance.values
-    height, width = values.shape
-    seen = (column > 0) & (column < width - 1) & (row > 0) & (row < height - 1)
-    column, row = np.clip(column, 1, width - 2), np.clip(row, 1, height - 2)
-    slope = np.stack(
-        [
-            values[row, column + 1] - values[row, column - 1],
-            values[row + 1, column] - values[row - 1, column],
-        ],
-        -1,
-    )
-    outwards = -slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-6)
-    facing = (_flat_normals(contour) * outwards).sum(1)
-    out: BoolArray = seen & (values[row, column] < reach) & (facing > S.along)
-    return out
-
-
-def _away_from_hands(contour: Contour, evidence: Evidence) -> Contour:
-    """The contour without the points near a seen hand, whose skin is not the head's."""
-    pixels, _, _ = project_rows(contour.places, evidence.camera)
-    kept = np.ones(len(pixels), dtype=bool)
-    for hand in evidence.hands:
-        gaps = np.linalg.norm(pixels[:, None] - hand.landmarks, axis=2).min(1)
-        kept &= gaps > S.hand_near * evidence.face_scale
-    return contour.take(np.flatnonzero(kept))

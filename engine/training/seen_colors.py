@@ -18,12 +18,12 @@ from ..core.cameras import camera_position, project
 from ..core.sampling import bilinear
 from ..core.types import BoundGaussians, FloatArray
 from ..gaussians import place_gaussians
+from ..imaging.matting import SOLID_ALPHA
 from ..render import render_camera
 from .samples import TargetView
 
 SIZE, MARGIN = 160, 0.05  # pixels of the views; share around the person
 NEAR = 0.02  # metres behind the surface that a Gaussian of it may lie
-SOLID = 0.95  # alpha, drawn and true, from which a pixel shows the person alone
 GRAZING = 0.2  # cosine below which a view does not count
 
 
@@ -60,14 +60,14 @@ def _visible(bound: BoundGaussians, body: Body, view: TargetView) -> tuple[Float
     gaussians = place_gaussians(bound, view.vertices, body)
     # Most shall be solid: without a lift they begin almost transparent.
     usual = max(float(np.median(gaussians.opacities)), 1e-6)
-    opacities = np.minimum(gaussians.opacities * np.float32(SOLID / usual), 0.99)
+    opacities = np.minimum(gaussians.opacities * np.float32(SOLID_ALPHA / usual), 0.99)
     drawn = render_camera(replace(gaussians, opacities=opacities), view.camera)
     means = np.asarray(gaussians.means, np.float64)
     xy, depth = project(means, view.camera)
     height, width = drawn.alpha.shape
     inside = (depth > 0.0) & (xy >= 0.0).all(1) & (xy < [width, height]).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(int).T
-    solid = (drawn.alpha > SOLID) & (view.rgba[..., 3] > SOLID)
+    solid = (drawn.alpha > SOLID_ALPHA) & (view.rgba[..., 3] > SOLID_ALPHA)
     solid = ndimage.binary_erosion(solid)  # the border mixes with the background
     at_surface = inside & solid[row, col] & (depth < drawn.depth[row, col] + NEAR)
     corners = view.vertices.astype(np.float64)[body.f[bound.triangle]]

@@ -2,7 +2,7 @@
 
 Each only calls the engine: the command line and Blender use the same code. Everything heavy is
 imported inside the functions. The list of public names is in the package's ``__init__.py``, and
-docs/automation.md has recipes.
+docs/automation.md has recipes. :mod:`.motion_api` has those of motions.
 
 Units are metres, radians and sRGB as in docs/CONVENTIONS.md, unless a name says degrees. Errors
 that a user can fix are raised as :class:`~.types.LikenessError` with a message and a remedy, before
@@ -11,9 +11,7 @@ anything is written.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +21,7 @@ from ..core.types import Avatar, Camera, FloatArray, Gaussians, Motion, Pose, Pr
 if TYPE_CHECKING:
     from ..pipeline.build import BuildResult
     from ..pipeline.options import BuildOptions
-    from .clip_files import Clip
-    from .options import ClipOptions, ExportOptions, SpeakOptions, TrackOptions
-    from .speak_files import SpeakFiles
-    from .track_files import TrackFiles
+    from .options import ExportOptions
 
 File = str | PathLike[str]
 Views = Mapping[str, File] | Sequence[File]
@@ -341,64 +336,6 @@ def render(
     return picture
 
 
-def clip(avatar: Avatar, out: File, options: ClipOptions, progress: Progress | None = None) -> Clip:
-    """Draw a clip: of a motion file, a turntable, or both at once.
-
-    Args:
-        avatar: the avatar.
-        out: .mp4, .mov, .webm, .gif or .mkv (extra ``video``), or numbered PNG files: a folder,
-            or a name such as ``frame_%04d.png``.
-        options: what the clip shows, and how.
-        progress: called with the name of the stage, 0..1 within it, and a message.
-
-    Returns:
-        What was written, and ``notes`` about choices that were made.
-
-    Raises:
-        LikenessError: the motion, an option or the output path cannot be used.
-    """
-    from .clip_files import render_clip
-
-    return render_clip(avatar, Path(out), options, progress)
-
-
-def motion(
-    avatar: Avatar,
-    file: File,
-    *,
-    fps: float | None = None,
-    frames: tuple[int, int] | None = None,
-    expression: str | Mapping[str, float] | None = None,
-) -> Motion:
-    """A motion file as an avatar does it, upright at the origin.
-
-    Warns (:class:`UserWarning`) about choices that were made.
-
-    Args:
-        avatar: the avatar.
-        file: SMPL-X's or AMASS's npz keys, what ``likeness track`` wrote, BVH, or a face
-            capture of Live Link Face (.csv) or another ARKit app (.json).
-        fps: frames a second instead of the file's.
-        frames: first (counted from 0) and last, which is not included.
-        expression: as for :func:`pose`; replaces the motion's own.
-
-    Returns:
-        ``full_pose`` [T, 55, 3] radians, ``transl`` [T, 3] metres, ``expression`` [T, E] and more;
-        its ``pose(k)`` is one frame's.
-
-    Raises:
-        LikenessError: the file cannot be read, is not a motion, or lacks the frames.
-    """
-    from .export_files import load_export_motion
-    from .pose_choice import parse_expression
-
-    weights = None if expression is None else parse_expression(expression)
-    moving, notes = load_export_motion(avatar, Path(file), fps, frames, weights)
-    for note in notes:
-        warnings.warn(note, stacklevel=2)
-    return replace(moving, warnings=(*moving.warnings, *notes))
-
-
 def export(
     avatar: Avatar,
     out: File,
@@ -427,71 +364,3 @@ def export(
 
     posed = avatar.pose if pose is None else pose
     return export_avatar(avatar, Path(out), posed, options, progress)
-
-
-def track(
-    media: File,
-    out: File,
-    options: TrackOptions | None = None,
-    *,
-    overlay: File | None = None,
-    body: File | None = None,
-    progress: Progress | None = None,
-) -> TrackFiles:
-    """Track the body, face and hands of a person in a photo or video, and write a motion file.
-
-    Args:
-        media: a photo or a video, told apart by content; videos need the extra ``video``.
-        out: the motion file, ``.npz`` (docs/MOTION.md).
-        options: None for the defaults.
-        overlay: where to draw the fitted body: a picture for a photo, a video for a video.
-        body: as for :func:`build`.
-        progress: as for :func:`build`.
-
-    Returns:
-        The files, the ``motion`` itself, and a ``report`` with ``warnings`` and figures.
-
-    Raises:
-        LikenessError: the input cannot be read or shows nobody, or ``out`` cannot be written.
-    """
-    from .track_files import track_to_files
-
-    return track_to_files(
-        Path(media),
-        Path(out),
-        options,
-        overlay=None if overlay is None else Path(overlay),
-        body_path=None if body is None else Path(body),
-        progress=progress,
-    )
-
-
-def speak(
-    audio: File,
-    out: File,
-    options: SpeakOptions | None = None,
-    *,
-    body: File | None = None,
-    progress: Progress | None = None,
-) -> SpeakFiles:
-    """Animate a face from a recording, and write a motion file.
-
-    Args:
-        audio: a recording or a video with sound (what is not WAV is read by PyAV), or a file of
-            Rhubarb (.tsv, .xml, .json), Papagayo (.pgo) or Moho (.dat).
-        out: the motion file, ``.npz`` (docs/MOTION.md).
-        options: None for the defaults; ``SpeakOptions(text="...")`` makes the mouth surer.
-        body: as for :func:`build`.
-        progress: as for :func:`build`.
-
-    Returns:
-        The file, the ``performance`` itself (weights [T, 52] and the head's turns), the ``speech``
-        with its timed sounds, and a ``report`` with ``notes`` and figures.
-
-    Raises:
-        LikenessError: the input or the text cannot be used, or ``out`` cannot be written.
-    """
-    from .speak_files import speak_to_file
-
-    own_body = None if body is None else Path(body)
-    return speak_to_file(Path(audio), Path(out), options, body_path=own_body, progress=progress)

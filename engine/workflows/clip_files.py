@@ -99,10 +99,14 @@ def render_clip(
         progress: called with the stage, 0..1 and a message.
 
     Raises:
-        LikenessError: the motion or the output path cannot be used; it says what to do.
+        LikenessError: an option, the motion or the output path cannot be used; it says what to do.
     """
     notes: list[str] = []
     check_light(options.light is not None, options.refiner, options.polish)
+    if options.swing and options.motion is None:
+        raise LikenessError(
+            "Hair and skirts cannot swing without a motion.", "Give one, or leave the swing out."
+        )
     rig = None
     if options.swing:
         avatar, rig, _ = make_swing_rig(avatar)

@@ -13,7 +13,7 @@ import likeness
 import numpy as np
 import people
 from likeness.addon.asset_catalogs import CATALOGS_FILE, AssetInfo
-from likeness.addon.scene.avatar_asset import mark_as_asset, write_asset
+from likeness.addon.scene.avatar_asset import mark_as_asset, write_assets
 from likeness.addon.scene.avatar_objects import build_scene, find_avatar, find_avatars
 from likeness.addon.scene.blend_writer import blend_from_avatar
 from likeness.engine.formats.avatar import save_avatar
@@ -70,7 +70,7 @@ def saved(folder: str) -> dict[str, Any]:
     out["catalogs"] = (root / CATALOGS_FILE).read_text(encoding="utf-8").splitlines()
     libraries = bpy.context.preferences.filepaths.asset_libraries
     out["listed"] = [entry.path for entry in libraries if entry.name == "Likeness Avatars"]
-    bpy.ops.likeness.save_assets(library=str(root), author="Me")
+    bpy.ops.likeness.save_assets(library=str(root), author="Me", replace=True)
     out["listed again"] = sum(entry.name == "Likeness Avatars" for entry in libraries)
     calls: list[str] = []
     dialog = SimpleNamespace(layout=Recorder(calls))
@@ -89,6 +89,64 @@ def saved(folder: str) -> dict[str, Any]:
     return out
 
 
+def kept(folder: str) -> dict[str, Any]:
+    """Avatars saved where files of their names are: the library's own, the open file, each other's.
+
+    ``files`` are the names in the library after each step, ``said`` what the operator reports.
+    """
+    likeness.register()
+    _empty()
+    root = Path(folder) / "library"
+    for seed, name in ((3, "Ann"), (4, "Ann/a"), (5, "Ann_a")):
+        build_scene(people.random_avatar(seed, 50), name)
+    out: dict[str, Any] = {"files": [], "said": []}
+
+    def save(every: bool, replace: bool) -> dict[str, bytes]:
+        ann = next(a for a in find_avatars(bpy.context.scene) if a.armature.name == "Ann")
+        bpy.context.view_layer.objects.active = ann.armature
+        dialog = SimpleNamespace(
+            every=every,
+            replace=replace,
+            bl_label="",
+            suggest_library=lambda context: None,
+            library_folder=lambda: root,
+            info=AssetInfo,
+            report=lambda kinds, text: out["said"].append(text),
+        )
+        likeness.operators.asset_library.SaveAssets.execute(dialog, bpy.context)
+        found = {path.name: path.read_bytes() for path in root.glob("*.blend")}
+        out["files"].append(sorted(found))
+        return found
+
+    save(every=True, replace=False)
+    (root / "Ann.blend").write_bytes(b"mine")
+    out["kept"] = save(every=False, replace=False)["Ann.blend"] == b"mine"
+    out["replaced"] = save(every=False, replace=True)["Ann.blend"] != b"mine"
+    bpy.ops.wm.save_as_mainfile(filepath=str(root / "Ann.blend"))
+    whole = (root / "Ann.blend").read_bytes()
+    out["open kept"] = save(every=True, replace=True)["Ann.blend"] == whole
+    return out
+
+
+def linked(folder: str) -> dict[str, Any]:
+    """All avatars of a scene are to be saved, and one is linked: none is marked or written."""
+    likeness.register()
+    _empty()
+    bob = build_scene(people.random_avatar(4, 50), "Bob")
+    (file,) = write_assets([bob], Path(folder))
+    _empty()
+    ann = build_scene(people.random_avatar(3, 50), "Ann")
+    with bpy.data.libraries.load(str(file), link=True) as (there, here):
+        here.collections = list(there.collections)
+    bpy.context.scene.collection.children.link(here.collections[0])
+    root = Path(folder) / "library"
+    out: dict[str, Any] = {"count": len(find_avatars(bpy.context.scene))}
+    out["message"] = _attempt(library=str(root), every=True)
+    out["marked"] = ann.collection.asset_data is not None
+    out["folder"] = root.exists()
+    return out
+
+
 def _attempt(**chosen: Any) -> str:
     try:
         bpy.ops.likeness.save_assets(**chosen)
@@ -104,7 +162,7 @@ def instanced(folder: str, link: bool) -> dict[str, Any]:
     avatar = people.random_avatar(5, 300)
     objects = build_scene(avatar, "Person")
     mark_as_asset(objects, AssetInfo())
-    file = write_asset(objects, Path(folder))
+    (file,) = write_assets([objects], Path(folder))
     own = objects.armature.matrix_world.copy()
     _empty()
     call = bpy.ops.wm.link if link else bpy.ops.wm.append
@@ -198,16 +256,19 @@ def written(folder: str) -> dict[str, Any]:
 
 
 def refused(folder: str) -> dict[str, Any]:
-    """A folder without avatars, and one in which none opens."""
+    """A folder without avatars, one in which none opens, and one with two of the same name."""
     likeness.register()
     _empty()
     root = Path(folder)
     (root / "none").mkdir()
     (root / "bad").mkdir()
     (root / "bad" / "one.safetensors").write_bytes(b"nothing")
+    (root / "twice" / "one").mkdir(parents=True)
+    for name in ("one.safetensors", "one/avatar.safetensors"):
+        (root / "twice" / name).write_bytes(b"nothing")
     out = {}
     os.chdir(root / "bad")
-    for name in ("none", "bad", ""):
+    for name in ("none", "bad", "twice", ""):
         try:
             chosen = str(root / name) if name else ""
             bpy.ops.likeness.write_library(directory=chosen, library=str(root / "out"))

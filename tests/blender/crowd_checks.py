@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,9 @@ import bpy
 import likeness
 import numpy as np
 import people
+from bpy_extras.object_utils import world_to_camera_view
 from likeness.addon import gallery, keys
+from likeness.addon.scene import crowd as crowd_module
 from likeness.addon.scene.axes import points_to_engine
 from likeness.addon.scene.crowd import add_crowd_steps, list_members, set_levels
 from likeness.addon.scene.node_group import splat_group_steps
@@ -28,6 +31,7 @@ from likeness.engine.scene.mesh import stored_order
 from likeness.engine.workflows.export_files import poses_to_motion
 from likeness.engine.workflows.options import CrowdOptions
 from likeness.engine.workflows.worker import crowd as worker_crowd
+from mathutils import Vector
 from shared import Recorder, block_names
 
 FRAMES = 40
@@ -161,9 +165,11 @@ def standing(folder: str) -> dict[str, Any]:
 
 
 def errors(folder: str) -> dict[str, Any]:
-    """What is refused, and that nothing is left behind."""
+    """What is refused, and that nothing is left behind, on the disk neither."""
     likeness.register()
     root = Path(folder)
+    tempfile.tempdir = str(root / "scratch")
+    (root / "scratch").mkdir()
     batch, _ = _folders(root)
     (root / "empty").mkdir()
     (root / "bad").mkdir()
@@ -182,7 +188,14 @@ def errors(folder: str) -> dict[str, Any]:
     half = math.pi  # the most that the dialog allows
     out["one"] = _attempt(directory=str(batch), count=4, splats=300, turn=half)
     out["count"] = len(list_members(bpy.context.scene))
+    out["scratch"] = sorted(path.name for path in _scratch_folders(root))
     return out
+
+
+def _scratch_folders(root: Path) -> list[Path]:
+    """Those of jobs, wherever this Blender makes them."""
+    folders = [Path(bpy.app.tempdir)] if bpy.app.tempdir else []
+    return [path for one in (*folders, root / "scratch") for path in one.glob("likeness-*")]
 
 
 def _attempt(**options: Any) -> str:
@@ -229,6 +242,29 @@ def shown(folder: str) -> dict[str, Any]:
     (deep / "far.safetensors").write_bytes(b"")
     out["later"] = [item[1] for item in gallery.gallery_items(batch)]
     gallery.clear_gallery()
+    return out
+
+
+def tall(folder: str) -> list[float]:
+    """How many pixels high a person is in each of several cameras, as near as shows all splats."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    scene.camera = bpy.data.objects.new("Cam", bpy.data.cameras.new("Cam"))
+    scene.collection.objects.link(scene.camera)
+    scene.camera.rotation_euler = (math.pi / 2, 0.0, 0.0)  # along y
+    out = []
+    for fit in ("AUTO", "HORIZONTAL", "VERTICAL"):
+        for size in ((1920, 1080), (1080, 1920)):
+            scene.camera.data.sensor_fit = fit
+            scene.render.resolution_x, scene.render.resolution_y = size
+            scene.render.resolution_percentage = 50
+            bpy.context.view_layer.update()
+            away = crowd_module._near_distance(scene)
+            ends = [
+                world_to_camera_view(scene, scene.camera, Vector((0.0, away, z))).y
+                for z in (-0.85, 0.85)
+            ]
+            out.append((ends[1] - ends[0]) * size[1] * 0.5)
     return out
 
 

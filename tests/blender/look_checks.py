@@ -16,7 +16,7 @@ from likeness.addon.scene.avatar_objects import build_scene
 from likeness.addon.scene.camera import has_photo_shape, toggle_camera_view
 from likeness.addon.scene.origin import photo_matrix
 from likeness.addon.scene.read_back import scene_camera, splat_count
-from likeness.engine.core.types import Avatar, FloatArray, Gaussians
+from likeness.engine.core.types import Avatar, FloatArray, Gaussians, LikenessError
 from likeness.engine.gaussians import pose_avatar
 from likeness.engine.render import render_camera
 from mathutils import Matrix
@@ -254,6 +254,11 @@ def shadows() -> dict[str, Any]:
     proxy = shadow_proxy.add_proxy(bust)
     proxy.hide_set(False)
     out["bust"] = _span(bust.body), _span(proxy)
+    bust.splats.data.clear_geometry()
+    try:
+        shadow_proxy.add_proxy(bust)
+    except LikenessError:
+        out["kept"] = shadow_proxy.find_proxy(bust) == proxy
     return out
 
 

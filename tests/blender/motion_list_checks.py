@@ -9,10 +9,12 @@ import numpy as np
 import people
 from likeness.addon import keys
 from likeness.addon.motion import motion_list
-from likeness.addon.motion.actions import LINEAR, create_channelbag, write_curves
+from likeness.addon.motion.actions import LINEAR, create_channelbag, smooth_action, write_curves
 from likeness.addon.rig.bone_names import RigBones, add_ends, bone_path
 from likeness.addon.scene.avatar_objects import build_scene
 from likeness.addon.scene.avatar_ops import duplicate_avatar
+from likeness.addon.scene.steps import run_to_end
+from likeness.engine.core.types import LikenessError
 
 
 def turned(degrees: Any) -> np.ndarray:
@@ -129,6 +131,37 @@ def mixed(ends: bool) -> dict[str, Any]:
     motion_list.mix_motion(armature, talk, scene, True, 5, 1.0, "ALL")
     out["tracks"] = [[track.name, track.mute] for track in tracks]
     return out
+
+
+def linked(folder: str) -> dict[str, Any]:
+    """A motion of another file with the name of one in this file: both are there, apart."""
+    _, armature, walk, _ = scene_with_motions()
+    bpy.data.libraries.write(f"{folder}/walk.blend", {walk})
+    with bpy.data.libraries.load(f"{folder}/walk.blend", link=True) as (there, here):
+        here.actions = list(there.actions)
+    (other,) = here.actions
+    scene = bpy.context.scene
+    motion_list.use_motion(armature, walk, scene)
+    motion_list.use_motion(armature, other, scene)
+    names = [a.name_full for a in motion_list.list_motions(armature)]
+    found = [motion_list.get_motion(armature, a.name_full) == a for a in (walk, other)]
+    keys_before = [len(c.keyframe_points) for c in _curves(other)]
+    errors = []
+    for change in (
+        lambda: motion_list.trim_motion(armature, 5, 10, scene),
+        lambda: run_to_end(smooth_action(armature, 2.0, False, {})),
+    ):
+        try:
+            change()
+            errors.append("")
+        except LikenessError as error:
+            errors.append(str(error))
+    same = [len(c.keyframe_points) for c in _curves(other)] == keys_before
+    return {"names": names, "found": found, "errors": errors, "same": same}
+
+
+def _curves(action: Any) -> Any:
+    return motion_list.find_channelbag(action, action.slots[0]).fcurves
 
 
 def trimmed_and_deleted() -> dict[str, Any]:

@@ -55,7 +55,9 @@ def speaks(folder: str, audio: str, lip_sync: str) -> dict[str, Any]:
     bpy.ops.file.make_paths_relative()
     scene = bpy.context.scene
     out["relative"] = [s.sound.filepath for s in scene.sequence_editor.strips]
+    scene.sync_mode = "NONE"
     sound.add_sound(scene, Path(audio), 30)
+    out["sync_again"] = scene.sync_mode
     out["strips_saved"] = [s.frame_start for s in scene.sequence_editor.strips]
     last = {"length": 10} if bpy.app.version >= (5, 0, 0) else {"frame_end": 10}
     for channel in range(1, 129):

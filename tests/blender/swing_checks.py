@@ -243,6 +243,31 @@ def elsewhere(folder: str) -> dict[str, Any]:
     return {"moved": moved, "still": still, "strips": strips, "linked": off, "message": message}
 
 
+def linked_action(folder: str) -> dict[str, Any]:
+    """A motion of another file gets no keys, and the secondary motion of before stays."""
+    _, objects = person()
+    bpy.ops.likeness.add_secondary_motion()
+    armature = objects.armature
+    motion_list.remember_motion(armature, armature.animation_data.action)
+    bpy.data.libraries.write(f"{folder}/motion.blend", {armature.animation_data.action})
+    armature.animation_data.action.name = "Local"
+    with bpy.data.libraries.load(f"{folder}/motion.blend", link=True) as (there, here):
+        here.actions = list(there.actions)
+    before = len(swing_bones(armature)), len(objects.body.data.vertices)
+    armature.animation_data.action = here.actions[0]
+    try:
+        bpy.ops.likeness.add_secondary_motion()
+        message = ""
+    except RuntimeError as error:
+        message = str(error)
+    armature = objects.armature
+    kept = (len(swing_bones(armature)), len(objects.body.data.vertices)) == before
+    local = next(a for a in bpy.data.actions if a.library is None)
+    bag = find_channelbag(local, local.slots[0])
+    keyed = sum('"swing ' in curve.data_path for curve in bag.fcurves)
+    return {"message": message, "kept": kept, "keyed": keyed}
+
+
 def loops(folder: str) -> dict[str, Any]:
     """A cyclic motion, on a rig whose bones are named ``hip.L``."""
     _, objects = person(loop=True)
@@ -316,4 +341,5 @@ def refuses(folder: str) -> dict[str, Any]:
         "message": message,
         "same": alone,
         "can_remove": can_remove,
+        "linked": linked_action(folder),  # the last, in a scene of its own
     }

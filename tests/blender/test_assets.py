@@ -36,6 +36,29 @@ def test_the_scenes_avatars_in_a_library(blender, tmp_path: Path) -> None:
     assert found["whole"]["drawn"] > 0.01
 
 
+def test_files_of_the_same_name_stay_unless_they_are_to_be_replaced(
+    blender, tmp_path: Path
+) -> None:
+    found = blender(ASSETS, "kept", folder=str(tmp_path))
+    first = ["Ann.blend", "Ann_a.blend", "Ann_a_1.blend"]
+    second = sorted([*first, "Ann_1.blend"])
+    third = sorted([*second, "Ann_2.blend", "Ann_a_2.blend"])
+    assert found["files"] == [first, second, second, third]
+    assert found["kept"]
+    assert found["replaced"]
+    assert found["open kept"]
+    said = [text for text in found["said"] if "exists" in text]
+    assert said[1] == "'Ann.blend' exists: saved as 'Ann_1.blend'"
+
+
+def test_a_linked_avatar_is_refused_before_others_are_marked(blender_lts, tmp_path: Path) -> None:
+    found = blender_lts(ASSETS, "linked", folder=str(tmp_path))
+    assert found["count"] == 2
+    assert "'Bob' is linked from another file" in found["message"]
+    assert not found["marked"]
+    assert not found["folder"]
+
+
 @pytest.mark.parametrize("link", [True, False])
 def test_instances_are_made_posable(blender, tmp_path: Path, link: bool) -> None:
     found = blender(ASSETS, "instanced", folder=str(tmp_path), link=link)
@@ -69,4 +92,5 @@ def test_folders_that_make_no_library(blender_lts, tmp_path: Path) -> None:
     assert "no avatars in" in found["none"]
     assert "The library was not written" in found["bad"]
     assert "one.safetensors" in found["bad"]
+    assert "would both be 'one.blend'" in found["twice"]
     assert "No folder of avatars is chosen" in found[""]

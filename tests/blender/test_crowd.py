@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 CROWD = "crowd_checks"
 
 
@@ -39,6 +41,14 @@ def test_what_is_refused(blender_lts, tmp_path: Path) -> None:
     assert not found["no_crowd"]
     assert found["unchanged"]
     assert (found["one"], found["count"]) == ("done", 4)
+    assert found["scratch"] == []
+
+
+def test_people_of_the_same_size_in_any_camera_show_all_their_splats(
+    blender_lts, tmp_path: Path
+) -> None:
+    found = blender_lts(CROWD, "tall", folder=str(tmp_path))
+    assert found == pytest.approx([220.0] * 6, rel=1e-3)
 
 
 def test_a_crowd_that_is_stopped_leaves_nothing(blender_lts, tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def test_shadow_proxy(blender_lts) -> None:
     assert all(0 <= far - bare < 0.1 for bare, far in zip(made["bare"], made["reach"]))
     assert made["one"] == 1
     assert made["removed"]
+    assert made["kept"], "one that cannot be made anew stays"
     whole, bust = made["bust"]
     up = int(np.argmax(whole))
     assert 0.2 * whole[up] < bust[up] < 0.75 * whole[up]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 CHECKS = "motion_list_checks"
@@ -35,6 +37,14 @@ def test_mixing(blender, ends: bool) -> None:
     assert found["upper"] == pytest.approx([80, 20, 0.7], abs=1e-3)
     assert found["half"] == pytest.approx([20, 20, 0.4], abs=1e-3)
     assert found["tracks"] == [["by the user", True], ["walk", False], ["After talk", False]]
+
+
+def test_linked_motions_stay_as_they_are(blender, tmp_path: Path) -> None:
+    found = blender(CHECKS, "linked", folder=str(tmp_path))
+    assert found["names"] == ["talk", "walk", "walk [walk.blend]"]
+    assert found["found"] == [True, True]
+    assert all("is linked from another file" in error for error in found["errors"])
+    assert found["same"]
 
 
 def test_trimming_and_deleting(blender) -> None:

@@ -37,7 +37,7 @@ def test_an_avatar_speaks_and_stays_in_its_pose(blender, tmp_path: Path) -> None
     assert out["relative"] == ["//voice.wav"]
     assert out["strips_saved"] == [30.0]
     assert "128 channels" in out["full"]
-    assert out["sync"] == "AUDIO_SYNC"
+    assert out["sync"] == out["sync_again"] == "AUDIO_SYNC"
     assert out["motions"] == ["cues", "voice", "voice.001"]
     assert "missing.wav" in out["error"]
 

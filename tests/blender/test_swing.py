@@ -92,3 +92,10 @@ def test_what_does_not_swing_is_refused_and_unchanged(swing) -> None:
     assert not out["can_remove"]
     assert "was edited" in out["edited"]
     assert out["kept"], "the bones and keys of before"
+
+
+def test_a_linked_motion_keeps_the_secondary_motion_of_before(swing) -> None:
+    out = found(swing, "refuses")["linked"]
+    assert "is linked from another file" in out["message"]
+    assert out["kept"]
+    assert out["keyed"] > 10

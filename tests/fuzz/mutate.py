@@ -406,37 +406,6 @@ def zlibbed(inner: Mutation) -> Mutation:
     return mutate
 
 
-def png(data: bytes, rng: Random) -> bytes:
-    """A PNG whose chunks are changed, with right checksums."""
-    if rng.random() < 0.3:
-        return mutated(data, rng)
-    chunks, at = [], 8
-    while at + 12 <= len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        chunks.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + size]))
-        at += 12 + size
-    k = rng.randrange(len(chunks))
-    name, content = chunks[k]
-    kind = rng.randrange(5)
-    if kind == 0:
-        del chunks[k]
-    elif kind == 1:
-        chunks[k:k] = [chunks[k]] * rng.choice((1, 50))
-    elif name == b"IHDR" and len(content) == 13:
-        sides = [rng.choice((0, 1, 64, 20_000, 2**31 - 1)) for _ in range(2)]
-        depth = bytes(rng.choice((0, 1, 2, 3, 4, 6, 8, 16, 255)) for _ in range(2))
-        chunks[k] = (name, struct.pack(">II", *sides) + depth + content[10:])
-    elif name == b"IDAT":
-        chunks[k] = (name, zlibbed(mutated)(content, rng) if kind == 2 else mutated(content, rng))
-    else:
-        chunks[k] = (name, mutated(content, rng))
-    out = data[:8]
-    for name, content in chunks:
-        out += struct.pack(">I", len(content)) + name + content
-        out += struct.pack(">I", zlib.crc32(name + content))
-    return out
-
-
 def glb(data: bytes, rng: Random) -> bytes:
     """A binary glTF whose JSON or buffer is changed, with right lengths."""
     if rng.random() < 0.25:

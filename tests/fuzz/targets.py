@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import estimator_seeds, mutate, readers, seeds, training_seeds
+from . import estimator_seeds, mutate, mutate_pictures, readers, seeds, training_seeds
 
 GIB = 1 << 30
 
@@ -42,13 +42,13 @@ class Target:
 
 
 PICTURES = {
-    ".png": mutate.png,
+    ".png": mutate_pictures.png,
     **dict.fromkeys(
         (".jpg", ".webp", ".tif", ".bmp", ".jp2", ".ppm", ".tga", ".gif"), mutate.mutated
     ),
 }
 ARRAYS = {".npz": mutate.npz, ".npy": mutate.npy}
-_MEMBERS = {"npz": mutate.npz, "json": mutate.json_text, "png": mutate.png}
+_MEMBERS = {"npz": mutate.npz, "json": mutate.json_text, "png": mutate_pictures.png}
 
 
 def _member(name: str) -> mutate.Mutation:
@@ -137,7 +137,7 @@ TARGETS: tuple[Target, ...] = (
         "character",
         seeds.characters,
         readers.character,
-        {**ARRAYS, ".png": mutate.png},
+        {**ARRAYS, ".png": mutate_pictures.png},
         (ENGINE + "synth.characters.character",),
         whole=True,
     ),
@@ -155,7 +155,7 @@ TARGETS: tuple[Target, ...] = (
         "subject",
         seeds.subjects,
         readers.subject,
-        {**ARRAYS, ".json": mutate.json_text, ".png": mutate.png},
+        {**ARRAYS, ".json": mutate.json_text, ".png": mutate_pictures.png},
         (ENGINE + "synth.characters.conversion",),
         whole=True,
     ),
@@ -187,7 +187,7 @@ TARGETS: tuple[Target, ...] = (
         "garment",
         training_seeds.garments,
         readers.garment,
-        {**dict.fromkeys((".obj", ".mhclo", ".mhmat"), mutate.text), ".png": mutate.png},
+        {**dict.fromkeys((".obj", ".mhclo", ".mhmat"), mutate.text), ".png": mutate_pictures.png},
         (ENGINE + "wardrobe.asset_files",),
         whole=True,
     ),
@@ -307,8 +307,9 @@ TARGETS: tuple[Target, ...] = (
         "environment",
         seeds.environments,
         readers.environment,
-        dict.fromkeys((".exr", ".hdr"), mutate.mutated),
+        {".exr": mutate_pictures.exr, ".hdr": mutate_pictures.hdr},
         (ENGINE + "imaging.environment", "OpenEXR"),
         needs=("OpenEXR",),
+        memory=GIB,
     ),
 )

@@ -117,7 +117,7 @@ def test_undo_while_a_job_runs(gui: Any, photo: str) -> None:
 
 
 def test_fast_splats_are_shown_with_bones_on_top(gui: Any, avatar: str) -> None:
-    seen = gui("fast_splats", avatar=avatar)
+    seen = gui("view_scenarios.fast_splats", avatar=avatar)
     assert seen["fast"]
     assert seen["shading"] == "SOLID", "there is no need for another shading"
     assert seen["covered"] > 0.03, "the splats"
@@ -128,7 +128,7 @@ def test_fast_splats_are_shown_with_bones_on_top(gui: Any, avatar: str) -> None:
 
 
 def test_photo_shows_behind_the_splats(gui: Any, avatar: str, photo: str) -> None:
-    assert gui("photo_behind", avatar=avatar, photo=photo)["changed"] > 0.05
+    assert gui("view_scenarios.photo_behind", avatar=avatar, photo=photo)["changed"] > 0.05
 
 
 def test_video_animates_the_avatar_with_the_zips_own_packages(

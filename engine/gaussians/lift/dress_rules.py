@@ -103,8 +103,13 @@ def dress_by_rules(
 
 
 def _votes(limb: _Limb, label: IntArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """[B, L] what was seen in every ring of a limb, and [B] where the rings begin."""
+    """[B, L] what was seen in every ring of a limb, and [B] where the rings begin.
+
+    A limb that the body lacks has one ring, in which nothing was seen.
+    """
     own = limb.own
+    if not own.any():
+        return np.zeros((1, len(LABELS))), np.zeros(1)
     first, last = limb.along[own].min(), limb.along[own].max()
     starts = np.arange(first, last + S.bin, S.bin)
     votes = np.zeros((len(starts), len(LABELS)))

@@ -322,16 +322,33 @@ def test_a_high_collar_leaves_the_nape_bare(sitter: Sitter) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("lost", ["neck", "scalp", "foot"])
+@pytest.mark.parametrize(
+    "lost", ["neck", "scalp", "foot", "arm", "leg", "torso", "hand", "ear", "leg foot"]
+)
 def test_bodies_without_a_part_are_dressed(sitter: Sitter, lost: str) -> None:
     regions, _ = label(sitter)
     # Something dark beside the head, as hair that hangs there.
     wide = dilate(regions.mask & (regions.group == HEAD), 6) & ~regions.places.on_body
     regions = replace(regions, label=np.where(wide, HAIR, regions.label))
-    names = tuple("other" if name == lost else name for name in sitter.body.part_names)
+    names = tuple("other" if name in lost.split() else name for name in sitter.body.part_names)
     body = replace(sitter.body, part_names=names)
     shares = label_surface(regions, sitter.camera, body, sitter.vertices)
     np.testing.assert_allclose(shares.sum(1), 1.0, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_body_with_one_leg_wears_the_same_trousers_on_it(sitter: Sitter) -> None:
+    regions, _ = label(sitter)
+    body = sitter.body
+    both = label_surface(regions, sitter.camera, body, sitter.vertices).argmax(1)
+    leg = body.face_part == body.part_names.index("leg")
+    left = leg & (body.v_template[body.f].mean(1)[:, 0] > 0)
+    parts = np.where(left, len(body.part_names), body.face_part).astype(body.face_part.dtype)
+    lame = replace(body, face_part=parts, part_names=(*body.part_names, "other"))
+    one = label_surface(regions, sitter.camera, lame, sitter.vertices).argmax(1)
+    right = (vertex_parts(lame) == "leg") & (body.v_template[:, 0] < -0.02)
+    assert right.sum() > 100
+    assert (one == both)[right].mean() > 0.99
 
 
 def test_skin_coloured_clothes_are_clothes(sitter: Sitter) -> None:

@@ -23,12 +23,10 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, lift_photo
-from likeness.engine.gaussians.lift.depth_sheets import LimbBorders
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
 from likeness.engine.gaussians.lift.nape import add_nape
-from likeness.engine.gaussians.lift.photo_view import PhotoView
-from likeness.engine.gaussians.lift.regions import ARMS, Regions, find_regions
+from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.skirt import (
     PART,
     Skirt,
@@ -36,10 +34,8 @@ from likeness.engine.gaussians.lift.skirt import (
     skirt_faces,
     tuck_under_skirt,
 )
-from likeness.engine.gaussians.lift.skirt_colors import S as SKIRT_COLORS
-from likeness.engine.gaussians.lift.skirt_colors import hem_distance, skirt_colors
+from likeness.engine.gaussians.lift.skirt_colors import hem_distance
 from likeness.engine.gaussians.lift.skirt_skinning import COLUMNS, RINGS, seated_shares
-from likeness.engine.gaussians.lift.skirt_wearer import attach_skirt
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage
@@ -48,8 +44,6 @@ from .observations import observe_nothing
 
 WAIST, HEM = 0.05, -0.62  # metres over the pelvis
 TOP = 0.18  # half as wide as it is at the waist: the box of the trunk fits in
-
-NO_BORDERS = LimbBorders(np.zeros((270, 260), bool), np.zeros((270, 260, 2), int))
 
 
 @dataclass(frozen=True)
@@ -294,191 +288,12 @@ def test_places_on_it_know_how_far_the_hem_is(scene: Scene, skirt: Skirt) -> Non
     np.testing.assert_allclose(last[faces[:, 1] // COLUMNS == RINGS - 1], 0.0, atol=1e-9)
 
 
-def test_a_photo_that_shows_nothing_of_it_takes_its_usual_colour(
-    scene: Scene, skirt: Skirt
-) -> None:
-    """As of another photo, of the head: cloth that was seen elsewhere, not the background."""
-    height, width = scene.regions.mask.shape
-    hidden = replace(scene.regions, label=np.where(scene.regions.label == LOWER, UPPER, SKIN))
-    colors = np.full((height, width, 3), [0.2, 0.3, 0.6])
-    colors[~scene.regions.mask] = [1.0, 0.0, 1.0]
-    view = PhotoView(
-        scene.camera,
-        colors,
-        hidden.mask * 1.0,
-        hidden,
-        (Visible(scene),),  # type: ignore[arg-type]
-        NO_BORDERS,
-        colors,
-    )
-    faces = skirt_faces()
-    points = posed(scene, skirt).reshape(-1, 3)
-    bary = np.full((len(faces), 3), 1 / 3)
-    color = skirt_colors(np.arange(len(faces)), bary, faces, points, LOWER, view)
-    assert np.ptp(color, axis=0).max() == 0.0
-    assert color[0].argmax() == 2, "darker, of the upper wear's hue"
-    assert color.max() < 0.6
-
-
-def test_the_middle_of_the_front_has_a_colour(
-    scene: Scene, skirt: Skirt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is on neither side; memory that was not written to must not show there."""
-    monkeypatch.setattr(np, "empty_like", lambda like: np.full_like(like, np.nan))
-    picture = np.full((*scene.regions.mask.shape, 3), 0.4)
-    view = PhotoView(
-        scene.camera,
-        picture,
-        scene.regions.mask * 1.0,
-        scene.regions,
-        (Visible(scene),),  # type: ignore[arg-type]
-        NO_BORDERS,
-        picture,
-    )
-    faces, points = skirt_faces(), posed(scene, skirt).reshape(-1, 3)
-    triangle, corner = np.nonzero(faces % COLUMNS == 0)
-    color = skirt_colors(triangle, np.eye(3)[corner], faces, points, LOWER, view)
-    np.testing.assert_allclose(color, 0.4, atol=1e-6)
-
-
 def test_how_far_clothes_stand_off_below_a_skirt_can_be_set(scene: Scene) -> None:
     count = len(scene.vertices)
     worn = replace(scene.dressed, offset=np.full(count, 0.05))
     with overridden_settings({"lift.skirt.under": 0.01}):
         tucked = tuck_under_skirt(worn, scene.vertices, np.ones(count))
     np.testing.assert_allclose(tucked.offset, 0.01)
-
-
-def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
-    """A ramp over the photo's columns: the sides go on, and meet in the cloth's own tone behind."""
-    wearer = attach_skirt(
-        skirt,
-        scene.body,
-        scene.pose,
-        scene.regions,
-        np.eye(9)[np.full(len(scene.vertices), SKIN)],
-        scene.dressed,
-    )
-    x = np.broadcast_to(np.linspace(0, 1, 260)[None, :, None], (270, 260, 3)).copy()
-    x[..., 1] = np.linspace(0, 1, 270)[:, None]
-    view = PhotoView(
-        scene.camera,
-        x,
-        scene.regions.mask * 1.0,
-        scene.regions,
-        (Visible(scene),),  # type: ignore[arg-type]
-        NO_BORDERS,
-        x,
-    )
-    faces = skirt_faces()
-    triangle = np.arange(len(faces))
-    bary = np.full((len(faces), 3), 1 / 3)
-    color = skirt_colors(triangle, bary, faces, wearer.points, LOWER, view)
-    column = triangle % (2 * COLUMNS) // 2
-    low = triangle // (2 * COLUMNS) == RINGS * 3 // 4
-    turn = column[low] * 2 * np.pi / COLUMNS
-    seen = color[low, 0]
-    front = np.minimum(turn, 2 * np.pi - turn) < SKIRT_COLORS.cut - 0.1
-    # In front: where the place is drawn.
-    points = wearer.points[faces[triangle[low]]].mean(1)
-    pixel = -points[:, 0] / points[:, 2] * 430 + 130
-    np.testing.assert_allclose(seen[front], (pixel[front] - 0.5) / 259, atol=0.012)
-    own = scene.regions.mask & (scene.regions.label == LOWER)
-    assert np.abs(seen[np.abs(turn - np.pi) < 0.1] / np.median(x[own, 0]) - 1.0).max() < 0.15
-    # No jump anywhere, all the way around; the steepest steps are those of the turning back.
-    assert np.abs(np.diff(np.append(seen, seen[0]))).max() < 0.12
-
-
-def test_a_pattern_keeps_its_size_behind(scene: Scene, skirt: Skirt) -> None:
-    """Stripes of two hues: as many on an arc behind as on one as long in front."""
-    wearer = attach_skirt(
-        skirt,
-        scene.body,
-        scene.pose,
-        scene.regions,
-        np.eye(9)[np.full(len(scene.vertices), SKIN)],
-        scene.dressed,
-    )
-    red = np.arange(260) % 14 < 8
-    stripes = np.where(red[:, None], [0.8, 0.1, 0.1], [0.1, 0.2, 0.8])
-    picture = np.broadcast_to(stripes, (270, 260, 3)).copy()
-    view = PhotoView(
-        scene.camera,
-        picture,
-        scene.regions.mask * 1.0,
-        scene.regions,
-        (Visible(scene),),  # type: ignore[arg-type]
-        NO_BORDERS,
-        picture,
-    )
-    assert LOWER in view.patterned
-    faces = skirt_faces()
-    ring = np.arange(2 * COLUMNS * 20, 2 * COLUMNS * 21, 2)  # one triangle of each column
-    fine = np.linspace(0.05, 0.95, 20)
-    bary = np.stack([1.0 - fine, np.zeros(20), fine], -1)
-    color = skirt_colors(
-        np.repeat(ring, 20), np.tile(bary, (len(ring), 1)), faces, wearer.points, LOWER, view
-    )
-    changes = np.abs(np.diff((color[:, 0] > color[:, 2]).astype(int))).reshape(-1)
-    column = np.arange(len(changes)) / (20 * COLUMNS) * 2 * np.pi
-    behind = changes[np.abs(column - np.pi) < 1.0].sum()
-    ahead = changes[np.minimum(column, 2 * np.pi - column) < 1.0].sum()
-    assert ahead > 4
-    assert behind >= 0.7 * ahead
-    # It keeps both colours: neither is the cloth's tone.
-    shown = color.reshape(len(ring), -1, 3)[np.abs(np.arange(COLUMNS) - COLUMNS // 2) < 5]
-    shown = shown.reshape(-1, 3)
-    blue = shown[shown[:, 2] > 2.0 * shown[:, 0]]
-    assert len(blue) > 0.2 * len(shown)
-    np.testing.assert_allclose(np.median(blue, axis=0), [0.1, 0.2, 0.8], rtol=0.25)
-
-
-def test_buttons_stay_in_front_and_a_cuff_on_its_arm(scene: Scene, skirt: Skirt) -> None:
-    wearer = attach_skirt(
-        skirt,
-        scene.body,
-        scene.pose,
-        scene.regions,
-        np.eye(9)[np.full(len(scene.vertices), SKIN)],
-        scene.dressed,
-    )
-    own = scene.regions.mask & (scene.regions.label == LOWER)
-    rows, columns = np.nonzero(own)
-    grey, white, black = 0.4, 0.95, 0.02
-    picture = np.full((*own.shape, 3), grey)
-    picture[:, 128:133] = black  # a row of buttons
-    group = np.array(scene.regions.group)
-    arm = np.zeros_like(own)
-    middle = int(np.median(rows))
-    arm[middle : middle + 8, columns.min() : 110] = True
-    group[arm & own] = ARMS[0]
-    picture[arm] = 0.2
-    picture[middle : middle + 8, 110:114] = white  # a cuff that is not the arm's by its group
-    view = PhotoView(
-        scene.camera,
-        picture,
-        own * 1.0,
-        replace(scene.regions, group=group),
-        (Visible(scene),),  # type: ignore[arg-type]
-        NO_BORDERS,
-        picture,
-    )
-    faces = skirt_faces()
-    triangle = np.arange(len(faces))
-    bary = np.full((len(faces), 3), 1 / 3)
-    color = skirt_colors(triangle, bary, faces, wearer.points, LOWER, view)[:, 0]
-    turn = (triangle % (2 * COLUMNS) // 2) * 2 * np.pi / COLUMNS
-    behind = np.abs(turn - np.pi) < 1.2
-    np.testing.assert_allclose(color[behind], grey, atol=0.03)
-    assert color[~behind].min() < 0.1, "the buttons are in front"
-    assert color.max() < 0.5, "no cuff anywhere"
-
-
-class Visible:
-    """A sheet of which everything is seen."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.visible = scene.regions.mask
 
 
 def test_a_lifted_skirt_is_closed_all_around() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,41 @@ def test_exr_headers_are_checked_before_pixels_are_decoded(
     monkeypatch.setattr(exr.File, "channels", lambda self: pytest.fail("pixels were decoded"))
     with pytest.raises(LikenessError, match=r"huge\.exr"):
         read_environment(tmp_path / "huge.exr")
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_an_exr_file_too_small_for_what_it_announces_is_refused_undecoded(
+    parts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """16384 x 8192 pixels of one colour in 50 kB are well-formed, and would take 1.6 GB."""
+    exr = pytest.importorskip("OpenEXR")
+    kinds = {"compression": exr.DWAB_COMPRESSION, "type": exr.scanlineimage}
+    kinds["displayWindow"] = (np.array([0, 0], np.int32), np.array([2047, 1023], np.int32))
+    nothing = np.zeros((1024, 2048, 3), np.float16)
+    small = [exr.Part(dict(kinds), {"RGB": nothing[:8, :16]}, "small")] * (parts - 1)
+    named = [*small, exr.Part(dict(kinds), {"RGB": nothing}, "large")]
+    path = tmp_path / "bomb.exr"
+    with exr.File(named) as file:
+        file.write(str(path))
+    assert path.stat().st_size < 4000
+    assert read_environment(path).shape[0] == (1024 if parts == 1 else 8)  # small enough
+    monkeypatch.setattr(environment, "_SMALL", 1 << 20)
+    monkeypatch.setattr(exr.File, "channels", lambda self: pytest.fail("pixels were decoded"))
+    with pytest.raises(LikenessError, match=r"bomb\.exr.*2048 x 1024") as raised:
+        read_environment(path)
+    assert "ZIP" in raised.value.remedy
+
+
+def test_a_radiance_file_too_short_for_its_runs_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.hdr"
+    path.write_bytes(HEADER + b"-Y 8192 +X 16384\n" + bytes((2, 2, 64, 0)) + bytes(5000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(LikenessError, match=r"bomb\.hdr.*16384 x 8192"):
+            read_environment(path)
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import pytest
 from likeness.engine.body.body_file import save_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
-from likeness.engine.core.progress import estimate_seconds
 from likeness.engine.core.settings import list_settings
 from likeness.engine.core.types import (
     MAX_GAUSSIANS,
@@ -26,12 +24,9 @@ from likeness.engine.core.types import (
     Pose,
     Track,
 )
-from likeness.engine.files.weights import BUNDLED_WEIGHTS
 from likeness.engine.gaussians.lift import LiftResult
 from likeness.engine.gaussians.refine import REFINE_LEVELS
-from likeness.engine.network.presets import NETWORKS
 from likeness.engine.pipeline import build as pipeline
-from likeness.engine.pipeline import build_networks
 from likeness.engine.pipeline import track as tracked
 from likeness.engine.pipeline.build import build_avatar
 from likeness.engine.pipeline.options import BuildOptions
@@ -39,7 +34,8 @@ from likeness.engine.pipeline.report import input_view_metrics
 from likeness.engine.pipeline.track import ExtraView
 from likeness.engine.render import best_backend
 from likeness.engine.tracking.multiview import FACE_LOST_NOTE
-from PIL import Image
+
+from .conftest import one_gaussian
 
 NPY = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1,)}".ljust(
     117
@@ -47,76 +43,6 @@ NPY = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'sh
 NPY += b"\n" + bytes(8)  # one bare array
 STAGES = ("load", "detect", "fit", "matte", "lift", "network", "order", "refine", "check")
 OFF = BuildOptions(refine="off", network="none")
-
-
-@pytest.fixture
-def photo_file(tmp_path: Path) -> Path:
-    path = tmp_path / "me.png"
-    Image.fromarray(np.full((128, 96, 3), 128, np.uint8)).save(path)
-    return path
-
-
-@pytest.fixture
-def body_file(tmp_path: Path) -> Path:
-    path = tmp_path / "body.npz"
-    save_body(make_synthetic_body(), path)
-    return path
-
-
-@pytest.fixture
-def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
-    """Stages that pass on what is here; ``track`` is what the fit finds."""
-    body = make_synthetic_body()
-    result: dict[str, Any] = {
-        "track": Track(
-            np.zeros(body.num_betas),
-            Pose.rest(body.num_expression),
-            photo_camera(120.0, 96, 128),
-            "half",
-            np.ones(55),
-            2.0,
-            3.0,
-            ("from the fit",),
-        ),
-        "lifted": [],
-    }
-    observation = Observation(
-        pose=np.zeros((33, 2)),
-        pose_visibility=np.ones(33),
-        pose_world=np.zeros((33, 3)),
-        person_mask=np.ones((128, 96), np.float32),
-        warnings=("from the detectors",),
-    )
-
-    def lift(
-        matte: Matte, seen: Any, track: Track, person: Any, options: Any, *more: Any, **named: Any
-    ) -> LiftResult:
-        result["lifted"].append((track, person, options))
-        return LiftResult(one_gaussian(), person)
-
-    monkeypatch.setattr(tracked, "Detectors", lambda folder: None)
-    monkeypatch.setattr(tracked, "asset_path", lambda name: tmp_path / name)
-    monkeypatch.setattr(tracked, "observe", lambda photo, detectors, person: observation)
-    monkeypatch.setattr(
-        tracked, "make_matte", lambda photo, seen: Matte(np.ones((128, 96)), photo.rgb)
-    )
-    monkeypatch.setattr(tracked, "fit_body", lambda *seen, **options: result["track"])
-    monkeypatch.setattr(pipeline, "lift_photo", lift)
-    return result
-
-
-def one_gaussian() -> BoundGaussians:
-    one = np.ones(1, np.float32)
-    return BoundGaussians(
-        np.zeros(1, np.int32),
-        np.full((1, 3), 1 / 3, np.float32),
-        np.zeros((1, 3), np.float32),
-        np.array([[1, 0, 0, 0]], np.float32),
-        np.full((1, 3), 0.01, np.float32),
-        one,
-        np.full((1, 3), 0.5, np.float32),
-        np.zeros(1, np.uint8),
-    )
 
 
 def test_the_default_budget_and_the_persons_body(
@@ -359,98 +285,6 @@ def test_an_unknown_level_of_refining_is_refused() -> None:
     assert "off, fast, full" in str(caught.value)
 
 
-@pytest.mark.parametrize("nothing", ["", None, "default"])
-def test_the_network_that_comes_along_is_the_default(nothing: Any) -> None:
-    assert BuildOptions(network=nothing).network == BuildOptions().network == "default"
-    assert BuildOptions(network="none").network == "none"
-
-
-@pytest.fixture
-def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A network that halves the Gaussians' opacities, and what it was given."""
-    given: dict[str, Any] = {}
-
-    def chosen(choice: str, body: Any) -> Any:
-        given.update(choice=choice, body=body())
-        return SimpleNamespace(warnings=("from the network",), config=NETWORKS["tiny"])
-
-    def improve(lifted: LiftResult, network: Any, shots: Any, most: int, tell: Any) -> Any:
-        given.update(shots=shots, most=most)
-        tell("", 0.5, "half")
-        figures = {"name": "tiny", "folder": "/somewhere/net", "sha256": {"decoder.onnx": "ab"}}
-        halved = replace(lifted.gaussians, opacities=0.5 * lifted.gaussians.opacities)
-        return replace(lifted, gaussians=halved), figures
-
-    monkeypatch.setattr(build_networks, "resolve_network", chosen)
-    monkeypatch.setattr(pipeline, "apply_network", improve)
-    return given
-
-
-def test_the_lift_goes_through_the_network(
-    stages: dict[str, Any], network: dict[str, Any], photo_file: Path, body_file: Path
-) -> None:
-    options = BuildOptions(refine="off", network="/somewhere/net")
-    result = build_avatar(photo_file, options, None, body_file)
-    assert network["choice"] == "/somewhere/net"
-    assert network["body"].num_betas > 0
-    ((matte, track),) = network["shots"]
-    assert matte.alpha.shape == (128, 96)
-    assert track is stages["track"]
-    assert network["most"] == MAX_GAUSSIANS
-    assert stages["lifted"][0][2].max_gaussians == NETWORKS["tiny"].max_gaussians
-    assert result.avatar.gaussians.opacities == pytest.approx(0.5)
-    assert result.report["network"]["folder"] == "/somewhere/net"
-    assert "network" in result.report["seconds"]
-    assert "from the network" in result.report["warnings"]
-    told = result.avatar.provenance
-    assert told["network"] == {**result.report["network"], "folder": "net"}
-    assert "somewhere" not in json.dumps(told), "avatars are passed on"
-
-
-def test_another_body_does_without_the_default_network(
-    stages: dict[str, Any], photo_file: Path, body_file: Path
-) -> None:
-    """And says so; who asked for a network by its folder gets an error instead."""
-    result = build_avatar(photo_file, BuildOptions(refine="off"), None, body_file)
-    assert result.report["network"] is None
-    (said,) = [w for w in result.report["warnings"] if "made for a body of" in w]
-    assert "network" in said
-    folder = str(BUNDLED_WEIGHTS / "default")
-    with pytest.raises(LikenessError, match="made for a body of"):
-        build_avatar(photo_file, BuildOptions(refine="off", network=folder), None, body_file)
-
-
-def test_a_network_that_cannot_be_used_is_told_before_the_work(
-    stages: dict[str, Any], photo_file: Path, body_file: Path, tmp_path: Path
-) -> None:
-    told: list[str] = []
-    options = BuildOptions(network=str(tmp_path / "nowhere"))
-    with pytest.raises(LikenessError, match="nowhere"):
-        build_avatar(photo_file, options, lambda stage, *_: told.append(stage), body_file)
-    assert told == []
-
-
-def test_polishing_is_recorded(stages: dict[str, Any], photo_file: Path, body_file: Path) -> None:
-    plain = build_avatar(photo_file, OFF, body_path=body_file)
-    polished = build_avatar(photo_file, replace(OFF, polish="bake"), body_path=body_file)
-    assert (plain.report["polish"], polished.report["polish"]) == ("off", "bake")
-    assert polished.avatar.provenance["options"]["polish"] == "bake"
-    assert polished.report["seconds"]["polish"] > 0.0
-    assert "polish" not in plain.report["seconds"]
-
-
-def test_a_missing_polishing_network_is_noticed_before_the_work(
-    photo_file: Path, body_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("likeness.engine.files.weights.weights_dirs", lambda more=(): [tmp_path])
-    told: list[str] = []
-    with pytest.raises(LikenessError, match="polish"):
-        build_avatar(
-            photo_file, replace(OFF, polish="bake"), lambda stage, *_: told.append(stage), body_file
-        )
-    assert told == []
-
-
 def test_a_missing_body_is_told_before_the_work(
     photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -459,16 +293,6 @@ def test_a_missing_body_is_told_before_the_work(
     with pytest.raises(LikenessError, match=r"body\.npz"):
         build_avatar(photo_file, BuildOptions(), lambda stage, *_: told.append(stage))
     assert told == []
-
-
-def test_the_panel_knows_every_stage(
-    stages: dict[str, Any], network: dict[str, Any], photo_file: Path, body_file: Path
-) -> None:
-    """Progress in Blender goes by a table of the stages, which must be theirs, in their order."""
-    told: list[str] = []
-    options = BuildOptions(polish="bake")
-    build_avatar(photo_file, options, lambda stage, *_: told.append(stage), body_file)
-    assert list(estimate_seconds(network=True, polish=True)) == ["start", *dict.fromkeys(told)]
 
 
 def test_figures_of_a_view_that_shows_nothing() -> None:

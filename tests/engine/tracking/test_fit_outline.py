@@ -12,10 +12,11 @@ from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, Observation
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.tracking.body_points import BodyPoints
+from likeness.engine.tracking.contour import LIMB_JOINTS, Contour, find_bare
 from likeness.engine.tracking.evidence import Evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.shoulder_line import find_shoulder_line
-from likeness.engine.tracking.silhouette import LIMB_JOINTS, Contour, SilhouetteEdges, _on_skin
+from likeness.engine.tracking.silhouette import SilhouetteEdges
 from likeness.engine.tracking.skin_map import FACE_OVAL, PixelMap, bare_map, skin_map
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimize
 
@@ -204,10 +205,10 @@ def test_only_limbs_are_bare(ball: Body) -> None:
     places[4, 0] = -0.3  # the other half of the picture
     points = BodyPoints.on_joints(ball, holder, np.zeros((5, 3)))
     contour = Contour(places, np.zeros((5, 3)), np.ones(5), points, holder)
-    np.testing.assert_array_equal(_on_skin(contour, evidence), [True, True, False, False, False])
+    np.testing.assert_array_equal(find_bare(contour, evidence), [True, True, False, False, False])
     assert {JOINT_INDEX["left_wrist"], JOINT_INDEX["right_ankle"]} <= set(LIMB_JOINTS)
     evidence.bare = None
-    assert not _on_skin(contour, evidence).any()
+    assert not find_bare(contour, evidence).any()
 
 
 def test_pixel_map_places_pixel_centres() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
+from likeness.engine.imaging.video import VideoReader
 from likeness.engine.imaging.video_writer import VideoWriter
 from likeness.engine.tracking import live_source
 from likeness.engine.tracking.detectors import Detectors
@@ -146,12 +148,17 @@ def test_videos_come_at_their_own_speed(tmp_path: Path, monkeypatch: pytest.Monk
     quick = [picture.seconds for picture in open_live_source(str(tmp_path / "a.mp4"))]
     np.testing.assert_allclose(quick, np.arange(30) / 20, atol=1e-6)
     assert clock[0] == pytest.approx(29 / 20)
-    slow = []
+    slow, made = [], []
+    make = VideoReader._picture
+    monkeypatch.setattr(
+        VideoReader, "_picture", lambda self, raw: made.append(raw.time) or make(self, raw)
+    )
     for picture in open_live_source(str(tmp_path / "a.mp4")):
         slow.append(picture.seconds)
         clock[0] += 0.12
     assert 10 <= len(slow) <= 16
     assert np.diff(slow).max() < 0.2
+    assert made == pytest.approx(slow)  # what is left out is never converted
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
@@ -163,30 +170,81 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
     assert "record a video" in caught.value.remedy
 
 
+class Camera:
+    """A container that gives a video's packets, one in so many seconds, until its cable is pulled.
+
+    Attributes:
+        given: the packets so far.
+        closed: whether it was closed.
+    """
+
+    def __init__(self, video: Path, seconds: float, count: int) -> None:
+        self._container = pytest.importorskip("av").open(str(video))
+        self._seconds, self._count = seconds, count
+        self.streams = self._container.streams
+        self.given = 0
+        self.closed = False
+
+    def demux(self, stream: object) -> Iterator[object]:
+        import av
+
+        for packet in itertools.islice(self._container.demux(stream), self._count):
+            time.sleep(self._seconds)
+            self.given += 1
+            yield packet
+        raise av.ExternalError(0, "No such device")
+
+    def close(self) -> None:
+        self._container.close()
+        self.closed = True
+
+
+def _motion_jpeg(path: Path, count: int) -> Path:
+    """Pictures that get brighter, each decoded without the others, as cameras give them."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuvj420p"
+        for k in range(count):
+            grey = np.full((64, 64, 3), 255 * k // count, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mp4"])
+def test_a_camera_gives_its_newest_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """In MPEG-4, each picture needs those before it."""
+    path = tmp_path / f"camera.{suffix}"
+    if suffix == "avi":
+        _motion_jpeg(path, 40)
+    else:
+        with VideoWriter(path, 64, 64, 20.0) as writer:
+            for k in range(40):
+                writer.write(np.full((64, 64, 3), k / 40, np.float32))
+    camera = Camera(path, 0.01, 40)
+    monkeypatch.setattr(live_source, "_open_camera", lambda name: camera)
+    pictures = open_live_source("camera:0")
+    next(pictures)
+    time.sleep(0.2)  # a tracker that takes as long as many pictures
+    before = camera.given
+    assert before >= 8
+    seen = float(next(pictures).rgb.mean()) * 40
+    lag = 0 if suffix == "avi" else 5  # pictures that the decoder holds back to sort them
+    assert before - 3 - lag <= seen <= camera.given
+    pictures.close()
+    assert camera.closed
+
+
 def test_a_camera_that_stops_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when its cable is pulled, after three pictures."""
-    av = pytest.importorskip("av")
-    with VideoWriter(tmp_path / "a.mp4", 64, 64, 20.0) as writer:
-        for _ in range(6):
-            writer.write(np.zeros((64, 64, 3), np.float32))
-
-    class Unplugged:
-        def __init__(self) -> None:
-            self.container = av.open(str(tmp_path / "a.mp4"))
-
-        def __enter__(self) -> None:
-            pass
-
-        def __exit__(self, *_: object) -> None:
-            self.container.close()
-
-        def decode(self, video: int) -> Iterator[object]:
-            yield from itertools.islice(self.container.decode(video=video), 3)
-            raise av.ExternalError(0, "No such device")
-
-    monkeypatch.setattr(live_source, "_open_camera", lambda name: Unplugged())
+    camera = Camera(_motion_jpeg(tmp_path / "camera.avi", 6), 0.2, 3)
+    monkeypatch.setattr(live_source, "_open_camera", lambda name: camera)
     pictures = open_live_source("camera:0")
     assert [next(pictures).rgb.shape for _ in range(3)] == [(64, 64, 3)] * 3
     with pytest.raises(LikenessError, match=r"camera '0' gives no more.*No such device") as caught:
         next(pictures)
     assert "cable" in caught.value.remedy
+    assert camera.closed

@@ -16,7 +16,8 @@ from likeness.engine.imaging.video import VideoFrame
 from likeness.engine.tracking.cuts import FrameSignature
 from likeness.engine.tracking.cuts import S as CUTS
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.tracking.person_follower import Follower, _same_sides
+from likeness.engine.tracking.person_follower import Follower
+from likeness.engine.tracking.person_match import keep_sides
 
 SIDE = 320
 
@@ -112,10 +113,10 @@ def test_exchanged_sides_are_put_right(detectors: Detectors, photo: FloatArray) 
         world=person.world[swap],
         visibility=person.visibility[swap],
     )
-    mended = _same_sides(flipped, person)
+    mended = keep_sides(flipped, person)
     np.testing.assert_array_equal(mended.landmarks, person.landmarks)
     np.testing.assert_array_equal(mended.world, person.world)
-    assert _same_sides(person, person) is person
+    assert keep_sides(person, person) is person
 
 
 def test_changes_of_pictures(photo: FloatArray) -> None:
