@@ -93,7 +93,8 @@ class SplatPlaces:
         binding = _find_binding(objects)
         vertices = body_vertices(objects, context.evaluated_depsgraph_get(), world=False)
         matrix = np.array(objects.armature.matrix_world @ photo_matrix(objects.armature))
-        sources = (*(read_attribute(mesh, name) for name in _SOURCES), vertices, matrix)
+        read = [np.asarray(read_attribute(mesh, name), np.float32) for name in _SOURCES]
+        sources: tuple[FloatArray, ...] = (*read, vertices, matrix)
         places = _Kept.places
         if (
             places is None
@@ -126,7 +127,7 @@ class SplatPlaces:
             binding.triangle,
             bary,
             offset,
-            np.broadcast_to(np.float32([1.0, 0.0, 0.0, 0.0]), (len(bary), 4)),
+            np.broadcast_to(np.array([1.0, 0.0, 0.0, 0.0], np.float32), (len(bary), 4)),
             wide,
             vertices=vertices,
             f=binding.body.f,
@@ -170,7 +171,7 @@ def _find_binding(objects: AvatarObjects) -> _Binding:
             f"'{name}' was made by an older version of Likeness.", "Import its avatar file again."
         )
     person = bytes(person)
-    a, b, c = (np.asarray(read_attribute(mesh, key)) for key in ATTRIBUTES[:3])
+    a, b, c = (np.asarray(read_attribute(mesh, key), np.int32) for key in ATTRIBUTES[:3])
     kept = _Kept.binding
     if kept is None or not kept.is_of(person, (a, b, c)):
         body = unpack_avatar(person, name).body
