@@ -165,8 +165,9 @@ def base_colors(
                 counts = np.zeros_like(counts)
             # What is seen nearest to the outline goes round; the middle of the front may not.
             aside = trust[own] * np.clip(S.squarest - t.facing[own], 0.0, 1.0) ** 2
-            # A pair of shoes is one thing.
-            limb = np.zeros(len(own), int) if label == SHOES else t.group[own]
+            # Pairs of shoes and of trousers' legs are one thing.
+            limb = np.where(t.group[own] == RIGHT_LEG, LEFT_LEG, t.group[own])
+            limb = np.zeros(len(own), int) if label == SHOES else limb
             patterned = label in view.patterned
             found = find_fabrics(albedo[own], counts, aside, t.rest[own], limb, default, patterned)
             fabric[own] = np.where(found.seen >= 0, found.seen, found.around)

@@ -77,6 +77,23 @@ def clothe_below(
     return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-12))
 
 
+def part_legs_below(shares: FloatArray, below: BoolArray, part: NamesArray) -> FloatArray:
+    """Let what covers legs below the frame be lower wear: a shirt's hem does not go on there.
+
+    It would on the leg that it hangs over, and leave trousers of two colours.
+
+    Args:
+        shares: [V, len(LABELS)] of each label.
+        below: [V] vertices below the frame.
+        part: [V] name of each vertex's part.
+    """
+    out = shares.copy()
+    legs = below & (part == "leg")
+    out[legs, LOWER] += out[legs, UPPER]
+    out[legs, UPPER] = 0.0
+    return out
+
+
 def smooth_sleeves(mixed: FloatArray, body: Body, part: NamesArray) -> FloatArray:
     """Smooth the labels of unseen arms along the surface, which closes holes in sleeves.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from likeness.engine.gaussians.lift.labels import LABELS, LOWER, SKIN, UPPER, Places
 from likeness.engine.gaussians.lift.labels_cleanup import part_at_midriff
+from likeness.engine.gaussians.lift.labels_hidden import part_legs_below
 from likeness.engine.gaussians.lift.labels_pixels import SOLVED, _find_contradictions
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
 from likeness.engine.gaussians.lift.skirt_wearer import attach_skirt
@@ -42,6 +43,16 @@ def test_the_parser_bares_what_the_rules_dress(share: float) -> None:
     denied, allowed = _find_contradictions(label, likely, mask, np.zeros((50, 100, 3)))
     assert (SKIN in denied) == (share > 0.01)
     assert (allowed[:, SOLVED.index(SKIN)] == (bare & (SKIN in denied))).all()
+
+
+def test_both_legs_below_the_frame_wear_the_same() -> None:
+    """A shirt that hangs over one thigh does not go on below the frame."""
+    part = np.array(["leg", "leg", "leg", "torso"])
+    shares = np.zeros((4, len(LABELS)))
+    shares[:, UPPER], shares[:, LOWER] = [0.9, 0.9, 0.2, 0.9], [0.1, 0.1, 0.8, 0.1]
+    parted = part_legs_below(shares, np.array([False, True, True, True]), part)
+    assert list(parted.argmax(1)) == [UPPER, LOWER, LOWER, UPPER]
+    np.testing.assert_allclose(parted.sum(1), 1.0)
 
 
 @pytest.mark.parametrize(("label", "cut"), [(LOWER, True), (LOWER, False), (UPPER, True)])
