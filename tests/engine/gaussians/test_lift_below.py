@@ -157,7 +157,7 @@ def test_hair_before_a_light_darkens_gradually_behind(average, backlight: float)
         points=rest,
         normals=normals,
         label=np.full(count, HAIR),
-        known=1.0 * known,
+        known=known,
         color=np.where(gilded[:, None], gold, own * known[:, None]),
         corner=f[samples.triangle],
         bary=samples.bary,
