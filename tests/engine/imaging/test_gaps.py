@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.core.types import FloatArray, Matte, Portrait
+from likeness.engine.core.types import BoolArray, FloatArray, Matte, Portrait
 from likeness.engine.imaging.gaps import HEAD, open_gaps
 from likeness.engine.imaging.matte_check import BodyMap
 from scipy.ndimage import distance_transform_edt
@@ -23,13 +23,13 @@ BODY = np.hypot(ROWS - 100, COLS - 100) < 25
 GAP = (np.abs(ROWS - 100) < 10) & (np.abs(COLS - 145) < 8)
 
 
-def _open(photo: FloatArray, part: int = 0) -> Matte:
+def _open(photo: FloatArray, part: int = 0, fitted: BoolArray = BODY) -> Matte:
     """The matte after the gaps were looked for; before, all of PERSON was solid."""
     rng = np.random.default_rng(0)
     rgb = np.clip(photo + rng.normal(0.0, 0.005, photo.shape), 0, 1).astype(np.float32)
     portrait = Portrait(rgb, None, Path("photo.png"))
-    signed = distance_transform_edt(BODY) - distance_transform_edt(~BODY)
-    body = BodyMap(np.where(BODY, part, -1).astype(np.int8), np.zeros_like(BODY), signed, 2.0)
+    signed = distance_transform_edt(fitted) - distance_transform_edt(~fitted)
+    body = BodyMap(np.where(fitted, part, -1).astype(np.int8), np.zeros_like(fitted), signed, 2.0)
     matte = Matte(PERSON.astype(np.float32), rgb)
     return open_gaps(portrait, matte, body)
 
@@ -63,6 +63,17 @@ def test_what_looks_like_the_background_may_be_the_person() -> None:
     on_body = np.where((PERSON & ~BODY)[..., None], BLACK, GREY)
     for photo in (shirt, shadow, highlight, on_body):
         np.testing.assert_array_equal(_open(photo).alpha, PERSON)
+
+
+def test_the_side_of_a_pale_dress_stays() -> None:
+    """It fades into a pale wall at one place, and only the body's outline parts it from the rest."""
+    from_edge = distance_transform_edt(PERSON) - distance_transform_edt(~PERSON)
+    sharp, soft = (np.clip(0.5 + from_edge / width, 0.0, 1.0) for width in (1.0, 60.0))
+    side = PERSON & (COLS > 150) & (ROWS > 105)
+    share = np.where(side | (COLS > 150) & (ROWS > 120), soft, sharp)
+    arm = PERSON & (COLS > 140) & (ROWS < 105)
+    photo = np.where(arm[..., None], BLACK, GREY + 0.06 * share[..., None])
+    np.testing.assert_array_equal(_open(photo, 0, PERSON & ~side).alpha, PERSON)
 
 
 def test_hair_lets_a_strong_colour_through() -> None:
