@@ -66,7 +66,7 @@ def test_what_looks_like_the_background_may_be_the_person() -> None:
 
 
 def test_the_side_of_a_pale_dress_stays() -> None:
-    """It fades into a pale wall at one place, and only the body's outline parts it from the rest."""
+    """It fades into the wall at one place, and only the body's outline parts it from the rest."""
     from_edge = distance_transform_edt(PERSON) - distance_transform_edt(~PERSON)
     sharp, soft = (np.clip(0.5 + from_edge / width, 0.0, 1.0) for width in (1.0, 60.0))
     side = PERSON & (COLS > 150) & (ROWS > 105)
