@@ -38,7 +38,7 @@ class FoldSettings:
     sizes: tuple[float, ...] = (0.010, 0.020)  # metres of blurs that part fine from coarse folds
     creases: float = 0.12  # by which creases are darker than crests light: cloth that shines has 0
     few: float = 0.01  # square metres that tell half of how coarse folds are
-    regain: float = 1.45  # on their contrast, of which splats lose more behind than in front
+    regain: float = 1.65  # on their contrast, of which splats lose more behind than in front
     most_gain: float = 2.5  # by which folds of one size are made stronger or weaker
 
 
