@@ -101,6 +101,7 @@ def brush_strokes(ui: Any, avatar: str) -> Steps:
     yield from _drag(ui, (0, 60), (0, 120))
     out["moved"] = _describe()
     yield from ui.shot("brush_moved")
+    brush.strength = 0.5
     for setting, shift in (("radius", False), ("strength", True)):
         before = getattr(brush, setting)
         ui.point(x, y)
@@ -117,7 +118,7 @@ def brush_strokes(ui: Any, avatar: str) -> Steps:
     pose_mode(ui)
     with ui.override():
         bpy.ops.wm.tool_set_by_id(name="likeness.retouch_brush", space_type="VIEW_3D")
-    brush.action = "RESTORE"
+    brush.action, brush.strength = "RESTORE", 1.0
     yield 0.3
     yield from _drag(ui, (-60, -150), (80, -150))
     out["restored"] = _describe()
