@@ -94,7 +94,7 @@ def brush_strokes(ui: Any, avatar: str) -> Steps:
     yield from ui.undo()
     out["undone"] = _describe()
     brush.action, brush.color = "TINT", (0.1, 0.3, 0.8)
-    yield from _drag(ui, (-40, -150), (60, -150))
+    yield from _drag(ui, (-100, -150), (120, -150), steps=2)  # quick
     out["tinted"] = _describe()
     yield from ui.shot("brush_tinted")
     brush.action = "MOVE"
@@ -120,7 +120,7 @@ def brush_strokes(ui: Any, avatar: str) -> Steps:
         bpy.ops.wm.tool_set_by_id(name="likeness.retouch_brush", space_type="VIEW_3D")
     brush.action, brush.strength = "RESTORE", 1.0
     yield 0.3
-    yield from _drag(ui, (-60, -150), (80, -150))
+    yield from _drag(ui, (-120, -150), (140, -150))
     out["restored"] = _describe()
     yield from ui.shot("brush_pose_mode")
     with ui.override():
@@ -147,6 +147,7 @@ def _drag(
     ctrl: bool = False,
     end_by: str = "",
     painting: dict[str, Any] | None = None,
+    steps: int = 9,
 ) -> Steps:
     """Drag the left mouse button; pixels from the middle of the view.
 
@@ -157,9 +158,10 @@ def _drag(
         ctrl: hold Ctrl.
         end_by: a key that ends the drag before the button is let go.
         painting: gets whether our brush paints meanwhile.
+        steps: how many points Blender sees.
     """
     x, y = ui.over_view()
-    points = np.linspace(start, end, 9).round().astype(int)
+    points = np.linspace(start, end, steps).round().astype(int)
     ui.point(x + points[0][0].item(), y + points[0][1].item())
     yield 0.2
     for k, (dx, dy) in enumerate(points.tolist()):
