@@ -38,6 +38,7 @@ class BrushSettings(TintColor):
         name="Radius",
         description="Radius of the brush in pixels",
         subtype="PIXEL",
+        precision=0,
         min=2.0,
         max=1000.0,
         default=40.0,

@@ -21,7 +21,7 @@ from .read_back import read_attribute
 from .splat_object import store_faces
 
 _GONE = 0.995
-"""Share of the opacity above which a splat counts as erased; below 1 minus it, as untouched."""
+"""Share above which an erasure, and a restoration, is complete."""
 
 
 class SplatEdits:

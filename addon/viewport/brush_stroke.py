@@ -3,11 +3,12 @@ gives."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ...engine.core.types import LikenessError
+from ...engine.core.types import FloatArray, LikenessError
 from ..brush_settings import WHOLE
 from ..properties import get_session
 from ..scene.avatar_objects import get_avatar_by_name, get_chosen_avatar
@@ -20,6 +21,9 @@ BRUSH_MODES = ("OBJECT", "POSE")
 
 _INVERTED = {"ERASE": "RESTORE", "RESTORE": "ERASE", "TINT": "RESTORE", "MOVE": "RESTORE"}
 """Action -> what it does with Ctrl."""
+
+_SPACING = 0.5
+"""Radii between two dabs at most: a fast mouse reports few points, and would leave gaps."""
 
 
 def brush_along(context: Any, stroke: Any) -> None:
@@ -73,6 +77,7 @@ class BrushStroke:
         matrices = np.array(view.view_matrix), np.array(view.window_matrix)
         seen = BrushView(*matrices, region.width, region.height)
         self._brush = SplatBrush(objects, context, seen, _part(self._settings))
+        self._at: FloatArray | None = None
         self._touch(event)
 
     def handle(self, event: Any) -> set[str]:
@@ -101,8 +106,16 @@ class BrushStroke:
             self._brush.take_back()
 
     def _touch(self, event: Any) -> None:
-        x, y = np.array([event.mouse_x, event.mouse_y]) - self._corner
-        _dab(self._brush, self._settings, self._invert, (float(x), float(y)), event.pressure)
+        at = np.array([event.mouse_x, event.mouse_y], float) - self._corner
+        before = at if self._at is None else self._at
+        gap = float(np.linalg.norm(at - before)) / (_SPACING * self._settings.radius)
+        count = max(1, math.ceil(gap))
+        for k in range(1, count + 1):
+            x, y = before + k / count * (at - before)
+            point = float(x), float(y)
+            last = k == count
+            _dab(self._brush, self._settings, self._invert, point, event.pressure, last)
+        self._at = at
 
 
 def _part(settings: Any) -> str | None:
@@ -110,9 +123,14 @@ def _part(settings: Any) -> str | None:
 
 
 def _dab(
-    brush: SplatBrush, settings: Any, invert: bool, at: tuple[float, float], pressure: float
+    brush: SplatBrush,
+    settings: Any,
+    invert: bool,
+    at: tuple[float, float],
+    pressure: float,
+    write: bool = True,
 ) -> None:
     action = _INVERTED[settings.action] if invert else settings.action
     strength = 1.0 if action == "MOVE" else settings.strength * pressure
     depth = np.inf if settings.through else DEPTH
-    brush.dab(action, at, settings.radius, strength, np.array(settings.color), depth)
+    brush.dab(action, at, settings.radius, strength, np.array(settings.color), depth, write)

@@ -156,6 +156,7 @@ class SplatBrush:
             self._reached = np.asarray(shown == PARTS.index(part))
         self._grabbed: tuple[IntArray, FloatArray, float] | None = None
         self._start = np.zeros(2)
+        self._unwritten: list[IntArray] = []
         self.touched = 0
 
     def take_back(self) -> None:
@@ -171,6 +172,7 @@ class SplatBrush:
         strength: float = 1.0,
         color: FloatArray | None = None,
         depth: float = DEPTH,
+        write: bool = True,
     ) -> None:
         """Press the brush at one point of the stroke.
 
@@ -182,23 +184,26 @@ class SplatBrush:
             strength: 0 to 1.
             color: [3] sRGB of a tint.
             depth: metres behind the front that the brush reaches.
+            write: store it in the mesh; False: the next dab that writes does, for speed.
         """
         if action == "MOVE":
             self._drag(center, radius, strength, depth)
             return
         rows, falloff, _ = self._find(center, radius, depth)
-        if not len(rows):
-            return
-        share = strength * falloff
-        if action == "ERASE":
-            self._edits.erase(rows, share)
-            self._solid = self._edits.opacities > _SOLID
-        elif action == "RESTORE":
-            self._edits.restore(rows, share)
-        else:
-            self._edits.tint(rows, np.asarray(color), share)
-        self.touched += len(rows)
-        self._edits.write(rows)
+        if len(rows):
+            share = strength * falloff
+            if action == "ERASE":
+                self._edits.erase(rows, share)
+                self._solid = self._edits.opacities > _SOLID
+            elif action == "RESTORE":
+                self._edits.restore(rows, share)
+            else:
+                self._edits.tint(rows, np.asarray(color), share)
+            self.touched += len(rows)
+            self._unwritten.append(rows)
+        if write and self._unwritten:
+            self._edits.write(np.unique(np.concatenate(self._unwritten)))
+            self._unwritten = []
 
     def _find(
         self, center: tuple[float, float], radius: float, depth: float

@@ -224,6 +224,21 @@ def mouse() -> dict[str, Any]:
     return out
 
 
+def quick() -> list[float]:
+    """A stroke of two points ten radii apart: shares that are erased of what is near the line
+    between them, and of what is not."""
+    fresh(3000)
+    choose_settings(action="ERASE", radius=20.0, strength=1.0, through=True, part="ALL")
+    at, middle = project(), SIDE / 2
+    stroke = BrushStroke(in_view(), event("LEFTMOUSE", "PRESS", middle, middle - 100.0), False)
+    stroke.handle(event("MOUSEMOVE", "NOTHING", middle, middle + 100.0))
+    stroke.handle(event("LEFTMOUSE", "RELEASE"))
+    erased = read_avatar_in_order(again())[:, ERASED] > 0.0
+    along = np.clip(at[:, 1], middle - 100.0, middle + 100.0)
+    away = np.hypot(at[:, 0] - middle, at[:, 1] - along)
+    return [float(erased[away < 18.0].mean()), float(erased[away > 20.0].mean())]
+
+
 def read_avatar_part(objects: Any) -> FloatArray:
     """[N] what the splats show, in the order of the mesh."""
     values = np.empty(len(objects.splats.data.polygons), np.int8)

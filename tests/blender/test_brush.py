@@ -55,6 +55,10 @@ def test_a_stroke_with_the_mouse_changes_the_splats_below_it(blender) -> None:
     assert made["nothing"] == "CANCELLED", "no undo step for a stroke beside the avatar"
 
 
+def test_a_quick_stroke_has_no_gaps(blender) -> None:
+    assert blender(BRUSH, "quick") == [1.0, 0.0]
+
+
 @pytest.mark.parametrize("mode", ["OBJECT", "POSE"])
 def test_a_stroke_is_one_undo_step(blender, mode: str) -> None:
     made = blender(BRUSH, "undo", mode=mode)

@@ -7,16 +7,13 @@ from typing import Any
 
 import bpy
 import numpy as np
-from pressing import frame_view, in_slices, panel, press, problem
+from pressing import frame_view, in_slices, look, panel, pose_mode, press, problem
 from scenarios import Steps, avatars, fresh, ours
 
 
 def retouch_buttons(ui: Any, avatar: str) -> Steps:
-    """Press the buttons of the panel Retouch, and drag with its brush and with Blender's own."""
-    yield from fresh(ui)
-    ours("addon.preferences").get_preferences(bpy.context).show_splats = True
-    yield from press(ui, "likeness.import_avatar", filepath=avatar)
-    yield lambda: len(avatars()) > 0
+    """Press the buttons of the panel Retouch, and drag with Blender's brushes."""
+    yield from _open(ui, avatar)
     frame_view(ui, avatars()[0].armature)
     yield 1.0
     out: dict[str, Any] = {}
@@ -44,8 +41,6 @@ def retouch_buttons(ui: Any, avatar: str) -> Steps:
 
     yield from panel(ui, "LIKENESS_PT_retouch", "panel_retouch")
     yield from press(ui, "likeness.restore_avatar")
-    out |= yield from _brush(ui)
-
     yield from press(ui, "likeness.add_proxy", texture="1024")
     out["proxy"] = problem()
     yield from ui.shot("proxy")
@@ -70,40 +65,79 @@ def retouch_buttons(ui: Any, avatar: str) -> Steps:
     return out
 
 
-def _brush(ui: Any) -> Steps:
-    """Use the tool of the toolbar: strokes, Ctrl, Esc, undo, and the key of the radius."""
-    out: dict[str, Any] = {}
+def brush_strokes(ui: Any, avatar: str) -> Steps:
+    """Use the tool of the toolbar: strokes, Ctrl, Esc, undo, the keys of radius and strength."""
+    yield from _open(ui, avatar)
+    look(ui, avatars()[0].armature, "head", 1.2)
     brush = ours("addon.properties").get_session(bpy.context).brush
-    brush.action, brush.strength = "ERASE", 1.0
+    brush.action, brush.strength, brush.radius, brush.through = "ERASE", 1.0, 40.0, False
     ui.areas("VIEW_3D")[0].spaces.active.show_region_toolbar = True
     with ui.override():
         bpy.ops.wm.tool_set_by_id(name="likeness.retouch_brush", space_type="VIEW_3D")
-    yield 0.3
+    yield 0.5
+    out: dict[str, Any] = {}
     out["tool"] = bpy.context.workspace.tools.from_space_view3d_mode("OBJECT").idname
+    x, y = ui.over_view()
+    ui.point(x, y)
+    yield 0.2
+    yield from ui.shot("brush_circle")
     yield from _drag(ui, (0, 0), (0, 80), painting=out)
-    out["brushed"] = _describe()
-    yield from ui.shot("brushed")
+    out["erased"] = _describe()
+    yield from ui.shot("brush_erased")
     yield from _drag(ui, (0, 0), (0, 80), ctrl=True)
     out["inverted"] = _describe()
+    yield from ui.shot("brush_inverted")
     yield from ui.undo()
     out["again"] = _describe()
     yield from _drag(ui, (60, 0), (60, 80), end_by="ESC")
     out["escaped"] = _describe()
     yield from ui.undo()
     out["undone"] = _describe()
-    before = brush.radius
-    x, y = ui.over_view()
-    ui.point(x, y)
-    ui.window.event_simulate(type="F", value="PRESS", x=x, y=y)
-    yield 0.2
-    ui.point(x + 50, y)
-    yield 0.2
-    ui.press("LEFTMOUSE", at=(x + 50, y))
+    brush.action, brush.color = "TINT", (0.1, 0.3, 0.8)
+    yield from _drag(ui, (-100, -150), (120, -150), steps=2)  # quick
+    out["tinted"] = _describe()
+    yield from ui.shot("brush_tinted")
+    brush.action = "MOVE"
+    yield from _drag(ui, (0, 60), (0, 120))
+    out["moved"] = _describe()
+    yield from ui.shot("brush_moved")
+    brush.strength = 0.5
+    for setting, shift in (("radius", False), ("strength", True)):
+        before = getattr(brush, setting)
+        ui.point(x, y)
+        ui.window.event_simulate(type="F", value="PRESS", x=x, y=y, shift=shift)
+        yield 0.2
+        ui.point(x + 30, y)
+        yield 0.2
+        ui.point(x + 50, y)
+        yield 0.2
+        yield from ui.shot(f"brush_{setting}")
+        ui.press("LEFTMOUSE", at=(x + 50, y))
+        yield 0.3
+        out[setting] = [before, getattr(brush, setting)]
+    pose_mode(ui)
+    with ui.override():
+        bpy.ops.wm.tool_set_by_id(name="likeness.retouch_brush", space_type="VIEW_3D")
+    brush.action, brush.strength = "RESTORE", 1.0
     yield 0.3
-    out["radius"] = [before, brush.radius]
+    yield from _drag(ui, (-120, -150), (140, -150))
+    out["restored"] = _describe()
+    yield from ui.shot("brush_pose_mode")
+    with ui.override():
+        bpy.ops.wm.tool_set_by_id(name="builtin.select_box", space_type="VIEW_3D")
+    pose_mode(ui, False)
     with ui.override():
         bpy.ops.wm.tool_set_by_id(name="builtin.select_box", space_type="VIEW_3D")
     return out
+
+
+def _open(ui: Any, avatar: str) -> Steps:
+    """Open an avatar, shown by Blender's nodes, in a new scene."""
+    yield from fresh(ui)
+    ours("addon.preferences").get_preferences(bpy.context).show_splats = True
+    yield from press(ui, "likeness.import_avatar", filepath=avatar)
+    yield lambda: len(avatars()) > 0
+    yield 0.5
 
 
 def _drag(
@@ -113,6 +147,7 @@ def _drag(
     ctrl: bool = False,
     end_by: str = "",
     painting: dict[str, Any] | None = None,
+    steps: int = 9,
 ) -> Steps:
     """Drag the left mouse button; pixels from the middle of the view.
 
@@ -123,9 +158,10 @@ def _drag(
         ctrl: hold Ctrl.
         end_by: a key that ends the drag before the button is let go.
         painting: gets whether our brush paints meanwhile.
+        steps: how many points Blender sees.
     """
     x, y = ui.over_view()
-    points = np.linspace(start, end, 9).round().astype(int)
+    points = np.linspace(start, end, steps).round().astype(int)
     ui.point(x + points[0][0].item(), y + points[0][1].item())
     yield 0.2
     for k, (dx, dy) in enumerate(points.tolist()):

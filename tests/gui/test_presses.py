@@ -163,17 +163,27 @@ def test_retouching(gui: Any, person: str) -> None:
     assert seen["lasso"] > 100
     assert seen["edited"]["moved"] == seen["lasso"]
     assert 0.9 * seen["lasso"] < seen["edited"]["recolored"] <= seen["lasso"]  # black stays
-    assert seen["brushed"]["erased"] > 50
-    assert seen["tool"] == "likeness.retouch_brush"
-    assert seen["painting"]
-    assert seen["inverted"].get("erased", 0) < seen["brushed"]["erased"]
-    assert seen["again"] == seen["escaped"] == seen["brushed"], "a stroke is one step; Esc is none"
-    assert seen["radius"][1] != seen["radius"][0]
-    assert seen["undone"] == {}
     assert seen["proxy"] is None
     assert seen["applied"]["recolored"] > 20
     assert seen["applied"]["sculpted_mm"] > 0.1
     assert seen["restored"] == {}
+
+
+@pytest.mark.slow
+def test_strokes_of_the_tool(gui: Any, person: str) -> None:
+    seen = gui("retouch_scenarios.brush_strokes", avatar=person)
+    assert seen["tool"] == "likeness.retouch_brush"
+    assert seen["painting"]
+    assert seen["erased"]["erased"] > 50
+    assert seen["inverted"].get("erased", 0) < seen["erased"]["erased"]  # softer at the rim
+    assert seen["again"] == seen["escaped"] == seen["erased"], "a stroke is one step; Esc is none"
+    assert seen["undone"] == {}
+    assert seen["tinted"]["recolored"] > 50
+    assert seen["moved"]["moved"] > 50
+    assert seen["moved"]["recolored"] == seen["tinted"]["recolored"]
+    for setting in ("radius", "strength"):
+        assert seen[setting][1] != seen[setting][0], setting
+    assert seen["restored"].get("recolored", 0) < 0.5 * seen["tinted"]["recolored"]
 
 
 @pytest.mark.slow
