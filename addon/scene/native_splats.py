@@ -37,12 +37,13 @@ from .node_group import (
     HAS_ATTRIBUTES,
     _Camera,
     _interface,
-    _move,
+    move_steps,
     shared_group,
     splat_group,
 )
 from .read_back import read_attribute
 from .splat_object import MODIFIER_NAME, use_group
+from .steps import run_to_end
 
 RADIANCE_ATTRIBUTE = "radiance:base"
 
@@ -182,7 +183,9 @@ def native_group(kind: PointCloudKind | None) -> Any:
 def _build(tree: Any, kind: PointCloudKind | None) -> None:
     add = NodeBuilder(tree)
     group = add.node("NodeGroupInput").outputs
-    faces, (mean, thickness, axis_u, axis_v) = _move(add, group, with_thickness=True)
+    faces, (mean, thickness, axis_u, axis_v) = run_to_end(
+        move_steps(add, group, with_thickness=True)
+    )
     add.column()
     faces = add.switch(group[HAS_ATTRIBUTES], faces, _seen(add, faces), "GEOMETRY")
     add.column()

@@ -167,7 +167,7 @@ def _build(tree: Any) -> Iterator[None]:
     _interface(tree)
     add = NodeBuilder(tree)
     group = add.node("NodeGroupInput").outputs
-    captured, on_face = _move(add, group, with_light=True)
+    captured, on_face = yield from move_steps(add, group, with_light=True)
     yield
     add.column()
     # Corner k of the mesh belongs to face k // 3. Asking for that face directly is half the cost
@@ -211,7 +211,9 @@ def _build(tree: Any) -> Iterator[None]:
         choose_material(add, lit, _sorted(add, result, on_face[0], camera), BLENDED_SLOT),
         "GEOMETRY",
     )
+    yield
     output = lay_normals(add, lit, output, rendering, camera.place)
+    yield
     add.column()
     nothing = add.node("GeometryNodeMeshLine", {"Count": 0}).outputs["Mesh"]
     unseen = add.boolean("AND", viewport, group[FAST_INPUT])
@@ -220,10 +222,10 @@ def _build(tree: Any) -> Iterator[None]:
     add.node("NodeGroupOutput", {"Geometry": output})
 
 
-def _move(
+def move_steps(
     add: NodeBuilder, group: Any, with_thickness: bool = False, with_light: bool = False
-) -> tuple[Any, list[Any]]:
-    """The faces of the drawn splats, and their means and axes as fields on them.
+) -> Generator[None, None, tuple[Any, list[Any]]]:
+    """The faces of the drawn splats, and their means and axes as fields on them, in slices.
 
     The axes u and v are softened, moved and enlarged. ``with_thickness`` adds the length of the
     third axis, as a vector of three equal components; ``with_light`` divides colours between the
@@ -233,11 +235,14 @@ def _move(
         "GeometryNodeObjectInfo", {"Object": group["Body"]}, transform_space="RELATIVE"
     ).outputs["Geometry"]
     splats = grade_splats(add, group, group["Geometry"])
+    yield
     for name in (*KEPT, *(() if with_light else LIT)):  # not needed for drawing
         if not (with_thickness and name == KEPT.thickness):
             splats = add.remove(splats, name)
     geometry, growth = _thin_out(add, group, splats)
-    geometry = _with_attributes(add, group, geometry)
+    yield
+    geometry = yield from _attribute_steps(add, group, geometry)
+    yield
     add.column()
     vertex_ids = [add.attribute(name, "INT") for name in ATTRIBUTES[:3]]
     position = add.node("GeometryNodeInputPosition").outputs[0]
@@ -258,6 +263,7 @@ def _move(
         u,
         add.vector("MULTIPLY_ADD", normals[1], v, add.vector("MULTIPLY", normals[2], w)),
     )
+    yield
     add.column()
     frame = add.node(
         "FunctionNodeAxesToRotation",
@@ -279,6 +285,7 @@ def _move(
     # Softness matters less for larger splats: sqrt(1 + blur / r^2) with the enlarged r.
     softness = add.math("DIVIDE", group["Softness"], add.math("MULTIPLY", growth, growth))
     axis_u, axis_v = _softened(add, axis_u, axis_v, softness)
+    yield
     add.column()
     offset = add.scale(add.rotate(offset, frame), sigma)
     fields = {"mean": add.vector("ADD", origin, offset)}
@@ -288,8 +295,10 @@ def _move(
     sigma = add.math("MULTIPLY", sigma, growth)
     fields["axis_u"] = add.scale(add.rotate(axis_u, frame), sigma)
     fields["axis_v"] = add.scale(add.rotate(axis_v, frame), sigma)
+    yield
     if with_light:
         geometry = split_light(add, group, is_lit(add, group), geometry, frame)
+        yield
     return add.capture(geometry, **fields)
 
 
@@ -315,8 +324,8 @@ def _thin_out(add: NodeBuilder, group: Any, splats: Any) -> tuple[Any, Any]:
     return add.switch(thin, splats, kept, "GEOMETRY"), growth
 
 
-def _with_attributes(add: NodeBuilder, group: Any, splats: Any) -> Any:
-    """The splats with the opacities that the sliders give them.
+def _attribute_steps(add: NodeBuilder, group: Any, splats: Any) -> Generator[None, None, Any]:
+    """The splats with the opacities that the sliders give them, in slices.
 
     As ``apply_attributes`` of engine/core/attributes.py, but what is at 0 stays, unseen: taking it
     out would copy all attributes of all splats.
@@ -334,6 +343,7 @@ def _with_attributes(add: NodeBuilder, group: Any, splats: Any) -> Any:
         ).outputs["Result"]
         share = add.switch(stored["Exists"], 1.0, share, "FLOAT")
         factor = share if factor is None else add.math("MULTIPLY", factor, share)
+        yield
     add.column()
     color = add.node(
         "FunctionNodeSeparateColor", {0: add.attribute(COLOR_ATTRIBUTE, "FLOAT_COLOR")}

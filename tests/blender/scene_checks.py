@@ -20,6 +20,7 @@ from likeness.addon.scene.avatar_objects import (
 )
 from likeness.addon.scene.blend_writer import blend_from_avatar
 from likeness.addon.scene.body_object import create_body, set_expression
+from likeness.addon.scene.node_group import splat_group_steps
 from likeness.addon.scene.origin import template_origin
 from likeness.addon.scene.read_back import body_vertices
 from likeness.addon.scene.render_setup import render_png, set_up_render
@@ -291,6 +292,15 @@ def objects_and_names() -> dict[str, Any]:
         "materials": sorted(m.name for m in bpy.data.materials),
         "stranger": find_avatar(bpy.data.objects.new("Cube", None)) is None,
     }
+
+
+def nodes_in_slices() -> list[int]:
+    """How many nodes each slice adds to the splats' node group."""
+    empty()
+    made, counts = splat_group_steps(), [0]
+    while next(made, made) is not made:
+        counts.append(len(bpy.data.node_groups[0].nodes))
+    return np.diff([*counts, len(bpy.data.node_groups[0].nodes)]).tolist()
 
 
 def unreadable_photo(folder: str) -> dict[str, Any]:

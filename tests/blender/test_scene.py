@@ -105,3 +105,10 @@ def test_an_old_avatar_thins_out_at_random_and_fills_in(blender) -> None:
     figures = blender(SCENE, "detail", part=0.25, ordered=False)
     assert figures["kept"] == 1250
     assert 0.9 < figures["cover"] < 1.3  # splats twice as large reach over the outline
+
+
+def test_the_node_group_is_made_in_small_slices(blender) -> None:
+    """Blender draws between them: most of it at once took a quarter of a second."""
+    added = blender(SCENE, "nodes_in_slices")
+    assert sum(added) > 300
+    assert max(added) < 100
