@@ -41,7 +41,7 @@ class GapSettings:
     step: float = 2.5  # CIE Lab per pixel, least of an edge
     beside: float = 0.12  # around a piece of background where the rest of it counts
     drift: float = 12.0  # CIE Lab that a background changes that far, without an edge
-    rest: int = 5  # pixels around such a piece in which an edge parts it from the person
+    rest: float = 0.04  # around such a piece, in which an edge parts it from the person
     calm_rest: float = 0.5  # share of those that are no edge, at most
     edge: float = 0.012  # half width of such a piece, and of what remains beside it, at least
     added: float = 0.05  # of the person's area: largest piece of background
@@ -154,12 +154,12 @@ def _open_added(lab: FloatArray, alpha: FloatArray, beside: BoolArray, unit: flo
         if depth.max() < S.edge * unit:  # loose hair is thinner
             continue
         own &= depth > 1.0
-        near = (piece == number) & shown
-        near &= measure_depth(~own) < S.beside * unit
+        away_from = measure_depth(~own)
+        near = (piece == number) & shown & (away_from < S.beside * unit)
         if not (own.any() and near.any()):
             continue
         # Only the body's outline parts the side of a pale dress from the rest of it: no edge.
-        rest = ndimage.binary_dilation(own, iterations=S.rest) & solid & (piece != number)
+        rest = (away_from < S.rest * unit) & solid & (piece != number)
         if rest.any() and calm[rest].mean() > S.calm_rest:
             continue
         away = np.linalg.norm(lab - np.median(lab[near], axis=0), axis=-1)

@@ -287,7 +287,7 @@ class Evidence:
         """Trunk and head are upright; a standing person's neck and hips are above level feet.
 
         The trunk's term is the paper's (supplement C.3). A foot that the photo does not show is
-        below its hip: the outline of wide trousers would draw such a leg towards the camera.
+        below its hip: the outline of wide trousers would otherwise pull it towards the camera.
         """
         full, alone = self.framing == "full", self.framing == "head"
         trunk = S.upright_noise_full if full else S.upright_noise
@@ -300,6 +300,7 @@ class Evidence:
             out += [self._up_axis(f"{side}_ankle", S.sole_noise) for side in ("left", "right")]
         if not alone:
             hanging = (self.pose_weight[[27, 28]] == 0) & (self._drops() > S.unseen_drop)
+            hanging &= self._drops(to=(25, 26)) > S.unseen_thigh  # or the person sits
             for side in np.array(["left", "right"])[hanging]:
                 hip, ankle = f"{side}_hip", f"{side}_ankle"
                 out.append(self._over(hip, hip, (ankle,), S.unseen_leg_noise, 0.5))
@@ -360,10 +361,10 @@ class Evidence:
         """Both ankles far below the hips: the person does not sit, kneel or lift a foot."""
         return bool((self._drops() > S.standing_drop).all())
 
-    def _drops(self) -> FloatArray:
+    def _drops(self, to: tuple[int, int] = (27, 28)) -> FloatArray:
         """[2] metres from the left and the right hip down to the ankle, as landmarks have it."""
         height = self.observation.pose_world[:, 1]
-        drops: FloatArray = height[[23, 24]] - height[[27, 28]]
+        drops: FloatArray = height[[23, 24]] - height[list(to)]
         return drops
 
     def keep_out_term(self, side: bool | None = None) -> list[FitTerm]:

@@ -46,6 +46,7 @@ class EvidenceSettings:
     head_noise: tuple[float, float, float] = (0.35, 0.35, 0.35)  # ears and nose, erring together
     standing_drop: float = 0.55  # metres from hips to ankles
     unseen_drop: float = 0.4  # likewise, of a leg that the photo does not show
+    unseen_thigh: float = 0.15  # metres from the hip down to the knee of such a leg
     floor_noise: float = 0.05  # metres between the heights of two standing feet
     floor_radius: float = 0.15  # metres, robust
     bone_noise: float = 0.35  # of a finger bone's direction

@@ -73,8 +73,11 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU computes in bf16 by itself; others emulate it, at a fifth of the speed."""
-    ask = getattr(torch.cpu, "get_capabilities", dict)  # torch 2.4 does not say
+    """Whether this CPU computes in bf16 by itself; others emulate it, at a fifth of the speed.
+
+    Older versions of torch do not say; it is then taken for granted.
+    """
+    ask = getattr(torch.cpu, "get_capabilities", lambda: {"bf16": True})
     found: Mapping[str, Any] = ask()
     return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
 

@@ -369,7 +369,7 @@ def _silent(text: str) -> None:
 def _precision(trainer: Trainer) -> str:
     wanted = trainer.config.amp
     if wanted != "off" and trainer.accelerator.mixed_precision == "no":
-        return f"in single precision (this CPU has no {wanted}, and would be slower in it)"
+        return f"in single precision (this CPU does not support {wanted} natively)"
     return "" if wanted == "off" else wanted
 
 

@@ -66,10 +66,10 @@ class BaseColorSettings:
     skin_like: float = 0.2  # share of clothes up to which what has skin's hue may be shaded skin
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
-    least_match: float = 0.6  # the least that hair's light is multiplied by, to match the photo's
-    inside: float = 0.97  # the matte's alpha from which on no background shines through hair
     match_fade: float = 0.15  # the same of hair that is as light as the photo's around it
     gilded_fade: float = 0.03  # the same of hair with a light behind it: after six
+    least_match: float = 0.6  # the least that hair's light is multiplied by, to match the photo's
+    inside: float = 0.97  # the matte's alpha from which on no background shines through hair
     jaw: float = 0.04  # metres over which one fade passes into the other
 
 
@@ -325,7 +325,7 @@ def _usual_albedo(
 
 
 def _match_hair(base: FloatArray, known: BoolArray, mesh: _Patch, view: PhotoView) -> FloatArray:
-    """[N, 3] base colours of hair, behind no lighter than the photo's hair is on the whole.
+    """[N, 3] base colours of hair, darkened behind towards the photo's median.
 
     What is trusted, because it is seen squarely and not in shade, may be lighter than the rest.
 
@@ -335,7 +335,7 @@ def _match_hair(base: FloatArray, known: BoolArray, mesh: _Patch, view: PhotoVie
         mesh: of these texels.
         view: the photo.
     """
-    shown = view.colors[view.regions.hair & (view.alpha > S.inside)].mean(-1)
+    shown = view.colors[(view.regions.label == HAIR) & (view.alpha > S.inside)].mean(-1)
     if min(len(shown), (~known).sum()) <= S.min_texels:
         return base
     ratio = np.median(shown) / max(float(np.median(base[~known].mean(1))), 1e-3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,15 +40,15 @@ class DetailSettings:
     max_skin_detail: float = 0.06  # most of skin's texture, of its logarithm
     calm: float = 0.05  # metres over which folds average to nothing
     calm_print: float = 0.10  # the same of prints
-    calm_limb: float = 0.35  # share of a limb's bare skin's texture behind
     calm_skin: float = 0.012  # the same of skin, whose coarser structure is the limb's form
+    bare_texture: float = 0.35  # share of the texture of bare skin that goes round
     fold: float = 0.006  # metres: coarser structure is folds, finer is weave
     deep: float = 0.75  # of texture's soft limit beyond which it is shadow, as between legs
     deep_fold: float = 2.0  # the same of cloth with folds
     ruled: float = 0.6  # least ``LimbGrid.ruledness`` of folds that are channels of a jacket
     ruled_area: float = 0.02  # least square metres that must show them
     min_area: float = 0.002  # least square metres of cloth that show its folds' contrast
-    same_limb: float = 5.0  # weight of the folds of both legs, or arms, on them
+    same_limb: float = 5.0  # weight of a limb's own folds, and its pair's, beside those of others
     usual_fold: float = 0.035  # standard deviation of light on the folds of most clothes
     strongest_fold: float = 0.11  # the most of it: stronger is a pattern, and would look shiny
     usual_area: float = 0.015  # square metres that must be seen to weigh as much as that
@@ -263,6 +264,13 @@ class _Cloth:
             return False
         return self.grid.ruledness(self.folds, self.source, S.fold) > S.ruled
 
+    @cached_property
+    def fold_sizes(self) -> FloatArray:
+        """[K] variance of the light on its seen folds, from fine to coarse ones."""
+        assert self.folds is not None
+        parts = part_by_size(self.folds, self.source, self.grid)
+        return np.asarray(parts[:, self.source].var(1))
+
     @property
     def area(self) -> float:
         """Square metres that may be repeated."""
@@ -303,8 +311,8 @@ class _Cloth:
             filled, (S.blur, S.blur, 0.0), mode=("nearest", "wrap", "nearest")
         )
         filled = filled + S.sharpen * (filled - blurred)
-        if label == SKIN:  # what is seen of a limb is narrow, and shows bands when it goes round
-            filled = S.calm_limb * filled
+        if label == SKIN:  # what is seen of it is narrow, and shows bands when it goes round
+            filled = S.bare_texture * filled
         place = np.stack([self.grid.u[self.wanted], self.grid.v[self.wanted]], -1)
         tint = base[self.todo] + LIGHT.floor
         return np.asarray(tint * (np.exp(read_wrapped(filled, place)) - 1.0))
@@ -398,10 +406,7 @@ class _Folds:
             return _Folds(any(c.ruled for c in cloths), S.usual_fold, None, area)
         total = sum(own for own, *_ in shown)
         variance = sum(own / total * f[c.source].var() for own, c, f in shown)
-        of_size = np.zeros(1)
-        for own, c, f in shown:
-            parts = part_by_size(f, c.source, c.grid)[:, c.source]
-            of_size = of_size + own / total * parts.var(1)
+        of_size = np.sum([own / total * c.fold_sizes for own, c, _ in shown], axis=0)
         ruled = any(c.ruled for c in cloths)
         # A hand's width of a print's ground or of a shoulder says little about a whole shirt.
         likely = area * variance + S.usual_area * S.usual_fold**2

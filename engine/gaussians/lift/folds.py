@@ -36,7 +36,7 @@ class FoldSettings:
     branches: float = 0.8  # probability that a small stroke leaves a large one
     contrast: float = 0.12  # usual standard deviation of the light on such a relief
     sizes: tuple[float, ...] = (0.010, 0.020)  # metres of blurs that part fine from coarse folds
-    creases: float = 0.12  # by which creases are darker than crests light: cloth that shines has 0
+    creases: float = 0.12  # quadratic share by which creases are darker than crests are light
     few: float = 0.01  # square metres that tell half of how coarse folds are
     regain: float = 1.65  # on their contrast, of which splats lose more behind than in front
     most_gain: float = 2.5  # by which folds of one size are made stronger or weaker
@@ -227,12 +227,15 @@ def deepen_creases(light: FloatArray, deviation: float) -> FloatArray:
     """Make creases darker and crests less light, as on cloth that does not shine.
 
     Args:
-        light: [...] on folds, logarithm.
-        deviation: its standard deviation, which stays.
+        light: [...] on folds, logarithm; about 0 in the mean.
+        deviation: its standard deviation.
 
     Returns:
-        [...] with a mean of 0, and skewed by minus six times ``creases``.
+        [...] in the same order. Of normally distributed light mean and deviation stay, and the
+        skew is about minus six times ``creases``.
     """
+    if S.creases <= 0.0:
+        return light
     crest = 0.5 / S.creases
     z = np.minimum(light / max(deviation, 1e-9), crest)
     skewed = z - S.creases * (z**2 - 1.0)

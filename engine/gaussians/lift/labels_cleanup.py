@@ -37,6 +37,7 @@ class CleanupSettings:
     rim_below_brows: float = 1.2  # eyes' distances down to which a hat may reach
     midriff: tuple[float, float] = (-0.08, 0.32)  # metres over the pelvis that may be bare
     band: float = 0.01  # metres over which the trunk is looked at
+    bare_width: float = 0.7  # share of the trunk's width there: an open jacket leaves less
     bare_bands: int = 2  # next to each other, that are skin between two garments
     clothed_bands: int = 4  # of the same, above and below them, that are clothes
     parsed_hair: float = 0.5  # the parser's probability of hair where a patch hangs loose
@@ -85,8 +86,14 @@ def part_at_midriff(label: IntArray, places: Places, trunk: BoolArray) -> IntArr
     seen = trunk & np.isin(label, [SKIN, UPPER, LOWER])
     edges = np.arange(S.midriff[0], S.midriff[1] + S.band, S.band)
     count, bare = (np.histogram(height[rows], edges)[0] for rows in (seen, seen & (label == SKIN)))
-    skin = bare > 0.5 * np.maximum(count, 1)
-    worn = (count > 0) & ~skin
+    filled = np.nonzero(count)[0]
+    if len(filled) == 0:
+        return label
+    # Of small people, bands are narrower than a pixel, and some are empty.
+    share = np.interp(np.arange(len(count)), filled, bare[filled] / count[filled])
+    skin = share > S.bare_width
+    worn = ~skin
+    worn[: filled[0]] = worn[filled[-1] + 1 :] = False
     starts = np.nonzero(np.diff(1 * skin, prepend=0) == 1)[0]
     for start in starts:
         end = start + int(np.argmin(np.append(skin[start:], False)))

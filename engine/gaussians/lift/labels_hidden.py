@@ -32,6 +32,7 @@ class HiddenLabelSettings:
     soft: float = 0.3  # of its width over which doubt grows
     throat: float = 0.5  # inter-ocular distances beside the face's middle that a throat is wide
     closed: float = 0.8  # share of upper wear there from which on the collar is closed
+    both_legs: float = 0.25  # share of lower wear on legs below the frame for which both wear it
     ring: float = 0.01  # metres of height that share one label
     sleeve: float = 4.0  # edges over which labels of unseen arms are smoothed
     waist_rings: float = 1.5  # rings over which the labels of one height are averaged
@@ -78,9 +79,10 @@ def clothe_below(
 
 
 def part_legs_below(shares: FloatArray, below: BoolArray, part: NamesArray) -> FloatArray:
-    """Let what covers legs below the frame be lower wear: a shirt's hem does not go on there.
+    """Let both legs below the frame wear the same.
 
-    It would on the leg that it hangs over, and leave trousers of two colours.
+    A shirt that hangs over one thigh would go on there, beside a leg in trousers. Where hardly
+    anything says lower wear, a dress or a coat goes on over both.
 
     Args:
         shares: [V, len(LABELS)] of each label.
@@ -89,6 +91,8 @@ def part_legs_below(shares: FloatArray, below: BoolArray, part: NamesArray) -> F
     """
     out = shares.copy()
     legs = below & (part == "leg")
+    if not legs.any() or (shares[legs].argmax(1) == LOWER).mean() < S.both_legs:
+        return shares
     out[legs, LOWER] += out[legs, UPPER]
     out[legs, UPPER] = 0.0
     return out

@@ -62,10 +62,10 @@ class PixelSettings:
     parser: float = 2.0  # weight of the parser's log probabilities
     doubt: float = 0.02  # probability that the parser leaves every label
     sure: float = 0.8  # the parser's probability of what it may deny to be skin
-    surely_bare: float = 0.87  # that of skin where the rules have clothes, 0.93 at most
-    bare: float = 0.004  # of the person's pixels that are as bare, for which it is believed
     collar: float = 0.25  # the same of a throat that a collar may cover
     missed: float = 0.5  # of a label's pixels that are as sure and called skin: the rules missed it
+    surely_bare: float = 0.87  # its probability of skin, 0.93 at most, against clothes and hair
+    bare_area: float = 0.004  # share of the person that must be as surely bare
 
 
 S = register_settings("lift.labels_pixels", PixelSettings())
@@ -319,7 +319,7 @@ def _find_contradictions(
     # They dress trunks, and let long hair cover them: midriffs and deep necklines are bare.
     likely_bare = np.isin(label, [UPPER, HAIR]) & (likely[:, SOLVED.index(SKIN)] > 0.5)
     bare = likely_bare & (likely[:, SOLVED.index(SKIN)] > S.surely_bare)
-    if bare.sum() >= max(S.min_seeds, S.bare * len(label)):
+    if bare.sum() >= max(S.min_seeds, S.bare_area * len(label)):
         denied[SKIN] = bare
     allowed = np.zeros(likely.shape, bool)
     for k in denied:

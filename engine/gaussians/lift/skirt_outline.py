@@ -28,6 +28,8 @@ class SkirtOutlineSettings:
     min_gap: float = 0.02  # metres between the fitted legs near the hem, so that a gap is filled
     filled: float = 0.9  # share of the gap that must be cloth
     tight_length: float = 0.1  # as min_length, where legs leave no gap: short shorts have no notch
+    legs_apart: float = 0.05  # metres between the middles of such legs: not one behind the other
+    to_ankles: float = 0.7  # of the legs that such cloth covers at most: trousers cover them all
     notch: float = 0.008  # metres that one hem is higher between such legs than below them, at most
     min_down: float = 0.75  # cosine between a hanging thigh and the vertical
     min_upright: float = 0.93  # cosine between the legs and the picture's columns
@@ -108,13 +110,23 @@ def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtO
     for wanted in ((UPPER,), (UPPER, LOWER)):
         cloth = regions.mask & np.isin(regions.label, wanted) & ~np.isin(regions.group, ARMS)
         gap = _look_between_legs(cloth, regions, crotch, metres)
-        if gap.filled or (gap.length > S.tight_length and _has_one_hem(cloth, gap, metres)):
+        short = S.tight_length < gap.length < S.to_ankles * _leg_length(joints)
+        if gap.filled or (short and _has_one_hem(cloth, gap, metres)):
             below = regions.label[crotch:][cloth[crotch:]]
             label = UPPER if (below == UPPER).mean() > 0.5 else LOWER
             if label == LOWER and cloth[-1].any() and (len(cloth) - crotch) * metres < S.min_cut:
                 return None
             return _trace(cloth, label, crotch, metres, regions, camera, joints)
     return None
+
+
+def _leg_length(joints: FloatArray) -> float:
+    """Metres from the hips to the ankles, of the shorter leg as it is bent."""
+    hips, ankles = (
+        joints[[JOINT_INDEX[f"{side}_{name}"] for side in ("left", "right")]]
+        for name in ("hip", "ankle")
+    )
+    return float(np.linalg.norm(hips - ankles, axis=1).min())
 
 
 def _legs_hang(joints: FloatArray, camera: Camera) -> bool:
@@ -177,14 +189,16 @@ def _look_between_legs(cloth: BoolArray, regions: Regions, crotch: int, metres: 
 def _has_one_hem(cloth: BoolArray, gap: _Gap, metres: float) -> bool:
     """Whether the lower edge of cloth on two legs that touch has no notch between them."""
     left, right = gap.middles
-    if right - left < 4 or cloth[-1].any():
+    if (right - left) * metres < S.legs_apart or cloth[-1, left : right + 1].any():
         return False
     columns = np.arange(left, right + 1)
+    if not cloth[:, columns].any(0).all():
+        return False
     end = len(cloth) - cloth[::-1, left : right + 1].argmax(0)
-    third = max(len(columns) // 4, 1)
-    sides = np.median(columns[:third]), np.median(columns[-third:])
-    line = np.interp(columns, sides, [np.median(end[:third]), np.median(end[-third:])])
-    return bool((line - end)[third:-third].max(initial=0.0) * metres < S.notch)
+    quarter = max(len(columns) // 4, 1)
+    sides = np.median(columns[:quarter]), np.median(columns[-quarter:])
+    line = np.interp(columns, sides, [np.median(end[:quarter]), np.median(end[-quarter:])])
+    return bool((line - end)[quarter:-quarter].max(initial=0.0) * metres < S.notch)
 
 
 def _trace(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
+from likeness.engine.core.settings import overridden_settings
 from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.gaussians.lift.folds import S as FOLDS
 from likeness.engine.gaussians.lift.folds import (
@@ -97,3 +98,5 @@ def test_creases_are_darker_than_crests_are_light() -> None:
     np.testing.assert_allclose((z**3).mean(), -6.0 * FOLDS.creases, rtol=0.2)
     order = np.argsort(light)
     assert (np.diff(matt[order]) >= 0.0).all()
+    with overridden_settings({"lift.folds.creases": 0.0}):
+        np.testing.assert_array_equal(deepen_creases(light, 0.1), light)

@@ -172,7 +172,7 @@ def test_hair_before_a_light_darkens_gradually_behind(average, backlight: float)
         backlight=backlight,
         colors=np.tile(own, (20, 20, 1)),
         alpha=np.ones((20, 20)),
-        regions=SimpleNamespace(hair=np.ones((20, 20), bool)),
+        regions=SimpleNamespace(label=np.full((20, 20), HAIR)),
     )
     deep = 1.0 * (known & ~gilded)  # only this hair is asked for its own colour
     base, *_ = base_colors(texels, deep, deep, average, view)

@@ -129,6 +129,19 @@ def test_bf16_is_left_to_cpus_that_have_it(
     assert trainer.accelerator.mixed_precision == ("bf16" if native else "no")
 
 
+@pytest.mark.parametrize(
+    ("found", "has"), [({"avx512_bf16": True}, True), ({"avx2": True}, False), (None, True)]
+)
+def test_what_torch_says_of_bf16(
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, bool] | None, has: bool
+) -> None:
+    """Versions that do not say leave it as it was."""
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    if found is not None:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    assert devices.cpu_has_bf16() == has
+
+
 def test_bf16_is_finite(
     config: TrainConfig, box_body: Body, batch: StepBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
