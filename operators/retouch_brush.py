@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from ..addon.brush_settings import BrushSettings
-from ..addon.scene.splat_places import forget
+from ..addon.scene.splat_places import clear_cache
 from ..addon.viewport.brush_stroke import BRUSH_MODES, BrushStroke, brush_along
 from ..engine.core.types import LikenessError
 
@@ -59,10 +59,10 @@ class BrushSplats(BrushSettings, bpy.types.Operator):  # type: ignore[misc]
     def execute(self, context: Any) -> set[str]:
         """Do the stroke of the properties, as scripts give it."""
         try:
-            brush_along(context, self)
+            touched = brush_along(context, self)
         except LikenessError as error:
             return self._fail(error)
-        return {"FINISHED"}
+        return {"FINISHED"} if touched else {"CANCELLED"}
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         try:
@@ -74,13 +74,19 @@ class BrushSplats(BrushSettings, bpy.types.Operator):  # type: ignore[misc]
 
     def modal(self, context: Any, event: Any) -> set[str]:
         try:
-            return self._stroke.handle(event)
+            done = self._stroke.handle(event)
         except LikenessError as error:
             return self._fail(error)
+        if self._stroke.warning:
+            self.report({"WARNING"}, self._stroke.warning)
+        return done
 
     def cancel(self, context: Any) -> None:
         """Blender ends the operator, such as when its window closes."""
-        self._stroke.cancel()
+        try:
+            self._stroke.cancel()
+        except LikenessError as error:
+            self._fail(error)
 
     def _fail(self, error: LikenessError) -> set[str]:
         self.report({"ERROR"}, str(error))
@@ -89,7 +95,7 @@ class BrushSplats(BrushSettings, bpy.types.Operator):  # type: ignore[misc]
 
 def stop() -> None:
     """Free what the brush keeps between strokes."""
-    forget()
+    clear_cache()
 
 
 CLASSES = (BrushSplats,)

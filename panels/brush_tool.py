@@ -112,7 +112,10 @@ def unregister() -> None:
 
 
 def _leave() -> None:
-    """Activate Blender's own tool where ours is active, which also takes its circle away."""
+    """Activate Blender's own tool where ours is active, which also takes its circle away.
+
+    Only in the mode of each window: from Python, Blender sets up no tool of another mode.
+    """
     from bl_ui.space_toolsystem_common import activate_by_id
 
     for window in bpy.context.window_manager.windows:

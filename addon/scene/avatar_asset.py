@@ -82,7 +82,9 @@ def read_provenance(armature: Any) -> dict[str, Any]:
 def save_assets(
     avatars: Sequence[AvatarObjects], folder: Path, info: AssetInfo, replace: bool = False
 ) -> list[Path]:
-    """Mark avatars as assets and write them to a library, or leave all as they are.
+    """Mark avatars as assets and write them to a library.
+
+    None is marked if one is linked or the folder cannot be made.
 
     Args:
         avatars: any of the scene's.

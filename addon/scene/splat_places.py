@@ -51,15 +51,17 @@ class _Binding:
         )
 
 
-class _Kept:
+class _Cache:
+    """What was found last, and what it was made from."""
+
     binding: _Binding | None = None
     sources: tuple[FloatArray, ...] = ()
     places: SplatPlaces | None = None
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Free what is kept between strokes."""
-    _Kept.binding, _Kept.sources, _Kept.places = None, (), None
+    _Cache.binding, _Cache.sources, _Cache.places = None, (), None
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,14 @@ class SplatPlaces:
         matrix = np.array(objects.armature.matrix_world @ photo_matrix(objects.armature))
         read = [np.asarray(read_attribute(mesh, name), np.float32) for name in _SOURCES]
         sources: tuple[FloatArray, ...] = (*read, vertices, matrix)
-        places = _Kept.places
+        places = _Cache.places
         if (
             places is None
             or places._binding is not binding
-            or not all(map(np.array_equal, _Kept.sources, sources))
+            or not all(map(np.array_equal, _Cache.sources, sources))
         ):
             places = SplatPlaces._find(binding, *sources)
-            _Kept.sources, _Kept.places = sources, places
+            _Cache.sources, _Cache.places = sources, places
         return places
 
     @staticmethod
@@ -172,7 +174,7 @@ def _find_binding(objects: AvatarObjects) -> _Binding:
         )
     person = bytes(person)
     a, b, c = (np.asarray(read_attribute(mesh, key), np.int32) for key in ATTRIBUTES[:3])
-    kept = _Kept.binding
+    kept = _Cache.binding
     if kept is None or not kept.is_of(person, (a, b, c)):
         body = unpack_avatar(person, name).body
         try:
@@ -182,5 +184,5 @@ def _find_binding(objects: AvatarObjects) -> _Binding:
                 f"The splats of '{name}' cannot be read back: {error}.",
                 "Import its avatar file again.",
             ) from error
-        kept = _Kept.binding = _Binding(person, (a, b, c), body, triangle)
+        kept = _Cache.binding = _Binding(person, (a, b, c), body, triangle)
     return kept

@@ -26,8 +26,8 @@ _SPACING = 0.5
 """Radii between two dabs at most: a fast mouse reports few points, and would leave gaps."""
 
 
-def brush_along(context: Any, stroke: Any) -> None:
-    """Do one stroke that a script gives.
+def brush_along(context: Any, stroke: Any) -> bool:
+    """Do one stroke that a script gives; returns whether it touched anything.
 
     Args:
         context: of Blender, in one of ``BRUSH_MODES``.
@@ -36,15 +36,23 @@ def brush_along(context: Any, stroke: Any) -> None:
             pressure, ``view``, ``window`` and ``size``.
 
     Raises:
-        LikenessError: There is no avatar to choose, or it is linked, in Edit Mode, or cannot be
-            read.
+        LikenessError: The stroke is empty, there is no avatar to choose, or it is hidden, linked,
+            in Edit Mode, or cannot be read.
     """
     view, window = (np.reshape(values, (4, 4)) for values in (stroke.view, stroke.window))
+    if not len(stroke.stroke) or not (view.any() and window.any() and all(stroke.size)):
+        raise LikenessError(
+            "The brush has no stroke to do.",
+            "Drag with the tool Retouch Splats, or give points, both matrices and the size.",
+        )
     objects = get_chosen_avatar(context)
+    require_visible(objects)
     brush = SplatBrush(objects, context, BrushView(view, window, *stroke.size), _part(stroke))
     for point in stroke.stroke:
         _dab(brush, stroke, stroke.invert, tuple(point.mouse), point.pressure)
-    update_proxy(objects)
+    if brush.touched:
+        update_proxy(objects)
+    return bool(brush.touched)
 
 
 class BrushStroke:
@@ -52,7 +60,12 @@ class BrushStroke:
     hands on the events.
 
     Its settings are those of the session.
+
+    Attributes:
+        warning: what the user should know after the stroke; empty if nothing.
     """
+
+    warning = ""
 
     def __init__(self, context: Any, event: Any, invert: bool) -> None:
         """Begin where the mouse is.
@@ -68,11 +81,12 @@ class BrushStroke:
         """
         region, view = context.region, context.region_data
         if region is None or view is None:
-            raise LikenessError("The brush needs a 3D view.", "Drag over the avatar in one.")
+            raise LikenessError("The brush needs a 3D view.", "Use it over one.")
         objects = get_chosen_avatar(context)
         require_visible(objects)
         self._settings, self._invert = get_session(context).brush, invert
         self._avatar = objects.armature.name
+        self._mesh = objects.splats.data.as_pointer()
         self._corner = np.array([region.x, region.y])
         matrices = np.array(view.view_matrix), np.array(view.window_matrix)
         seen = BrushView(*matrices, region.width, region.height)
@@ -85,12 +99,15 @@ class BrushStroke:
         follows if anything was touched.
 
         Raises:
-            LikenessError: The avatar is gone.
+            LikenessError: The avatar is gone, or a job has exchanged its splats.
         """
         if event.type == "LEFTMOUSE" and event.value == "RELEASE":
             if not self._brush.touched:
                 return {"CANCELLED"}
-            update_proxy(get_avatar_by_name(self._avatar))
+            try:
+                update_proxy(get_avatar_by_name(self._avatar))
+            except LikenessError as error:  # the splats are changed, and can be undone
+                self.warning = str(error)
             return {"FINISHED"}
         if event.type in ("ESC", "RIGHTMOUSE") and event.value == "PRESS":
             self.cancel()
@@ -103,9 +120,18 @@ class BrushStroke:
     def cancel(self) -> None:
         """Take the stroke back."""
         if self._brush.touched:
+            self._require_same()
             self._brush.take_back()
 
+    def _require_same(self) -> None:
+        """Raises LikenessError where a job has exchanged the splats since the stroke began."""
+        if get_avatar_by_name(self._avatar).splats.data.as_pointer() != self._mesh:
+            raise LikenessError(
+                f"The splats of '{self._avatar}' were exchanged during the stroke.", "Do it again."
+            )
+
     def _touch(self, event: Any) -> None:
+        self._require_same()
         at = np.array([event.mouse_x, event.mouse_y], float) - self._corner
         before = at if self._at is None else self._at
         gap = float(np.linalg.norm(at - before)) / (_SPACING * self._settings.radius)

@@ -305,6 +305,15 @@ def problems() -> dict[str, str]:
     objects.splats.hide_set(True)
     out["hidden"] = begin()
     objects.splats.hide_set(False)
+    out["empty"] = attempt(bpy.ops.likeness.brush_splats, **options | {"stroke": []})
+    stroke = BrushStroke(context, event("LEFTMOUSE"), False)
+    kept, objects.splats.data = objects.splats.data, objects.splats.data.copy()
+    for name, act in (("moved", lambda: stroke.handle(event("MOUSEMOVE"))), ("esc", stroke.cancel)):
+        try:
+            act()
+        except LikenessError as error:
+            out[name] = str(error)
+    objects.splats.data = kept
     context.region_data = None
     out["view"] = begin()
     bpy.ops.likeness.edit_splats()
@@ -333,7 +342,7 @@ def places() -> dict[str, Any]:
     sizes = np.linalg.norm(placed.axes, axis=1).max(1)
     found = SplatPlaces.read(objects, bpy.context)
     out["sizes"] = float(np.abs(found.sizes / sizes - 1.0).max())
-    kept = splat_places._Kept.binding
+    kept = splat_places._Cache.binding
     out["again"] = SplatPlaces.read(objects, bpy.context) is found
     objects.armature.location.x += 0.3
     objects.armature.pose.bones["left_shoulder"].rotation_quaternion = (0.8, 0.6, 0.0, 0.0)
@@ -345,7 +354,7 @@ def places() -> dict[str, Any]:
         )
     )
     out["off"].append(off())
-    out["kept"] = splat_places._Kept.binding is kept
+    out["kept"] = splat_places._Cache.binding is kept
     build_scene(people.random_avatar(7, count=300), "Other")
     bpy.ops.object.select_all(action="DESELECT")
     mesh = again().splats.data
