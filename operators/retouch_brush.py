@@ -16,7 +16,7 @@ class BrushSplats(BrushSettings, bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.brush_splats"
     bl_label = "Brush"
-    # A stroke is no entry of F3 or of the redo panel: the tool starts it with the mouse.
+    # Strokes do not appear in F3 or the redo panel: the tool starts them with the mouse.
     bl_options = {"UNDO", "INTERNAL", "BLOCKING"}  # noqa: RUF012
 
     invert: bpy.props.BoolProperty(  # type: ignore[valid-type]

@@ -36,8 +36,8 @@ def brush_along(context: Any, stroke: Any) -> bool:
             pressure, ``view``, ``window`` and ``size``.
 
     Raises:
-        LikenessError: The stroke is empty, there is no avatar to choose, or it is hidden, linked,
-            in Edit Mode, or cannot be read.
+        LikenessError: The stroke is empty, the scene has no avatar to choose, or the avatar is
+            hidden, linked, in Edit Mode, or cannot be read.
     """
     view, window = (np.reshape(values, (4, 4)) for values in (stroke.view, stroke.window))
     if not len(stroke.stroke) or not (view.any() and window.any() and all(stroke.size)):
@@ -76,7 +76,7 @@ class BrushStroke:
             invert: do the opposite of the action.
 
         Raises:
-            LikenessError: It is no 3D view, there is no avatar to choose, or its splats are hidden
+            LikenessError: This is not a 3D view, no avatar can be chosen, or its splats are hidden
                 or cannot be edited.
         """
         region, view = context.region, context.region_data

@@ -42,7 +42,7 @@ class GapSettings:
     beside: float = 0.12  # around a piece of background where the rest of it counts
     drift: float = 12.0  # CIE Lab that a background changes that far, without an edge
     rest: float = 0.04  # around such a piece, in which an edge parts it from the person
-    calm_rest: float = 0.5  # share of those that are no edge, at most
+    calm_rest: float = 0.5  # largest share of those pixels without an edge
     edge: float = 0.012  # half width of such a piece, and of what remains beside it, at least
     added: float = 0.05  # of the person's area: largest piece of background
     strong: float = 25.0  # CIE Lab: chroma of a background whose colour shows in hair

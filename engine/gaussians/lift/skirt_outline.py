@@ -1,8 +1,8 @@
 """Skirts found in the picture: cloth that spans the gap between the legs, and its outline.
 
 Trousers and shorts leave the gap between the legs open, or end in two hems. What fills it down
-to one hem is a skirt, the lower part of a dress, or a long coat. Where the legs stand together and
-there is no gap, the hem alone tells: that of two legs has a notch between them.
+to one hem is a skirt, the lower part of a dress, or a long coat. Where the legs touch and leave no
+gap, only the hem shows the difference: two trouser legs have a notch between them.
 """
 
 from __future__ import annotations
