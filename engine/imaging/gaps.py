@@ -154,12 +154,12 @@ def _open_added(lab: FloatArray, alpha: FloatArray, beside: BoolArray, unit: flo
         if depth.max() < S.edge * unit:  # loose hair is thinner
             continue
         own &= depth > 1.0
-        away_from = measure_depth(~own)
-        near = (piece == number) & shown & (away_from < S.beside * unit)
+        distance = measure_depth(~own)
+        near = (piece == number) & shown & (distance < S.beside * unit)
         if not (own.any() and near.any()):
             continue
         # Only the body's outline parts the side of a pale dress from the rest of it: no edge.
-        rest = (away_from < S.rest * unit) & solid & (piece != number)
+        rest = (distance < S.rest * unit) & solid & (piece != number)
         if rest.any() and calm[rest].mean() > S.calm_rest:
             continue
         away = np.linalg.norm(lab - np.median(lab[near], axis=0), axis=-1)

@@ -71,7 +71,7 @@ def remove_crumbs(label: IntArray, unit: float) -> IntArray:
     return np.where(crumbs, label[rows, cols], label)
 
 
-def part_at_midriff(label: IntArray, places: Places, trunk: BoolArray) -> IntArray:
+def split_at_midriff(label: IntArray, places: Places, trunk: BoolArray) -> IntArray:
     """Make lower wear of upper wear below a bare midriff.
 
     Args:

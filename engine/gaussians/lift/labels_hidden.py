@@ -78,7 +78,7 @@ def clothe_below(
     return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-12))
 
 
-def part_legs_below(shares: FloatArray, below: BoolArray, part: NamesArray) -> FloatArray:
+def match_legs_below(shares: FloatArray, below: BoolArray, part: NamesArray) -> FloatArray:
     """Let both legs below the frame wear the same.
 
     A shirt that hangs over one thigh would go on there, beside a leg in trousers. Where hardly

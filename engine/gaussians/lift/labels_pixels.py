@@ -35,7 +35,7 @@ from .labels import (
     ramp,
 )
 from .labels import S as LABELS
-from .labels_cleanup import keep_attached_hair, part_at_midriff, remove_crumbs
+from .labels_cleanup import keep_attached_hair, remove_crumbs, split_at_midriff
 from .labels_parser import PARSED
 from .pixel_grids import erode, smooth_within
 from .pixel_smoother import PixelSmoother
@@ -287,7 +287,7 @@ def label_pixels(
     out[mask] = label
     out[:] = _part_garments(out, parsed, lab)
     if "torso" in body.part_names:
-        out[:] = part_at_midriff(out, places, places.part == body.part_names.index("torso"))
+        out[:] = split_at_midriff(out, places, places.part == body.part_names.index("torso"))
     # What looks like hair but does not hang from the head takes its next likely label.
     seen_hair = None if parsed is None else parsed[..., PARSED.index("hair")]
     loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin, seen_hair)

@@ -32,7 +32,7 @@ from .labels_hidden import (
     level_ends,
     level_shoes,
     level_waist,
-    part_legs_below,
+    match_legs_below,
     smooth_sleeves,
 )
 from .mesh_diffusion import diffuse_values, mesh_laplacian
@@ -116,7 +116,7 @@ def label_surface(
     shares = level_waist(shares, below, weight > 0, rest, part)
     shares = level_ends(shares, label, weight, rest, part)
     shares = drop_islands(shares, weight > 0, body.f)
-    shares = part_legs_below(shares, below, part)
+    shares = match_legs_below(shares, below, part)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)

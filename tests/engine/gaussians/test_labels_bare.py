@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.gaussians.lift.labels import LABELS, LOWER, SKIN, UPPER, Places
-from likeness.engine.gaussians.lift.labels_cleanup import part_at_midriff
-from likeness.engine.gaussians.lift.labels_hidden import part_legs_below
+from likeness.engine.gaussians.lift.labels_cleanup import split_at_midriff
+from likeness.engine.gaussians.lift.labels_hidden import match_legs_below
 from likeness.engine.gaussians.lift.labels_pixels import SOLVED, _find_contradictions
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
 from likeness.engine.gaussians.lift.skirt_wearer import attach_skirt
@@ -29,7 +29,7 @@ def test_lower_wear_begins_below_a_bare_midriff(rows: int, bare: float, width: f
     inside = np.ones(height.shape, bool)
     places = Places(rest, np.zeros(height.shape, int), inside, 0 * height, 0 * height)
     label = np.where((height < 0.1) & (height > 0.1 - bare) & across, SKIN, UPPER)
-    parted = part_at_midriff(label, places, height > -0.1)
+    parted = split_at_midriff(label, places, height > -0.1)
     below = height < 0.1 - bare
     assert (parted[below] == (LOWER if bare and width == 1.0 else UPPER)).all()
     assert (parted[~below] == label[~below]).all()
@@ -56,11 +56,11 @@ def test_both_legs_below_the_frame_wear_the_same() -> None:
     shares = np.zeros((4, len(LABELS)))
     shares[:, UPPER], shares[:, LOWER] = [0.9, 0.9, 0.2, 0.9], [0.1, 0.1, 0.8, 0.1]
     below = np.array([False, True, True, True])
-    parted = part_legs_below(shares, below, part)
+    parted = match_legs_below(shares, below, part)
     assert list(parted.argmax(1)) == [UPPER, LOWER, LOWER, UPPER]
     np.testing.assert_allclose(parted.sum(1), 1.0)
     dress = np.tile(shares[0], (4, 1))
-    np.testing.assert_array_equal(part_legs_below(dress, below, part), dress)
+    np.testing.assert_array_equal(match_legs_below(dress, below, part), dress)
 
 
 @pytest.mark.parametrize(("label", "cut"), [(LOWER, True), (LOWER, False), (UPPER, True)])

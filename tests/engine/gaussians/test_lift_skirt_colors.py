@@ -16,11 +16,17 @@ from likeness.engine.gaussians.lift.skirt import Skirt, skirt_faces
 from likeness.engine.gaussians.lift.skirt_colors import S as SKIRT_COLORS
 from likeness.engine.gaussians.lift.skirt_colors import skirt_colors
 from likeness.engine.gaussians.lift.skirt_skinning import COLUMNS, RINGS
-from likeness.engine.gaussians.lift.skirt_wearer import attach_skirt
+from likeness.engine.gaussians.lift.skirt_wearer import SkirtWearer, attach_skirt
 
 from .test_lift_skirt import Scene, posed, scene, skirt  # noqa: F401
 
 NO_BORDERS = LimbBorders(np.zeros((270, 260), bool), np.zeros((270, 260, 2), int))
+
+
+def dress(scene: Scene, skirt: Skirt) -> SkirtWearer:
+    """The scene's person, whose legs are bare, in the skirt."""
+    bare = np.eye(9)[np.full(len(scene.vertices), SKIN)]
+    return attach_skirt(skirt, scene.body, scene.pose, scene.regions, bare, scene.dressed)
 
 
 def test_a_photo_that_shows_nothing_of_it_takes_its_usual_colour(
@@ -72,14 +78,7 @@ def test_the_middle_of_the_front_has_a_colour(
 
 def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
     """A ramp over the photo's columns: the sides go on, and meet in the cloth's own tone behind."""
-    wearer = attach_skirt(
-        skirt,
-        scene.body,
-        scene.pose,
-        scene.regions,
-        np.eye(9)[np.full(len(scene.vertices), SKIN)],
-        scene.dressed,
-    )
+    wearer = dress(scene, skirt)
     x = np.broadcast_to(np.linspace(0, 1, 260)[None, :, None], (270, 260, 3)).copy()
     x[..., 1] = np.linspace(0, 1, 270)[:, None]
     view = PhotoView(
@@ -112,14 +111,7 @@ def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
 
 def test_a_pattern_keeps_its_size_behind(scene: Scene, skirt: Skirt) -> None:
     """Stripes of two hues: as many on an arc behind as on one as long in front."""
-    wearer = attach_skirt(
-        skirt,
-        scene.body,
-        scene.pose,
-        scene.regions,
-        np.eye(9)[np.full(len(scene.vertices), SKIN)],
-        scene.dressed,
-    )
+    wearer = dress(scene, skirt)
     red = np.arange(260) % 14 < 8
     stripes = np.where(red[:, None], [0.8, 0.1, 0.1], [0.1, 0.2, 0.8])
     picture = np.broadcast_to(stripes, (270, 260, 3)).copy()
@@ -155,14 +147,7 @@ def test_a_pattern_keeps_its_size_behind(scene: Scene, skirt: Skirt) -> None:
 
 
 def test_buttons_stay_in_front_and_a_cuff_on_its_arm(scene: Scene, skirt: Skirt) -> None:
-    wearer = attach_skirt(
-        skirt,
-        scene.body,
-        scene.pose,
-        scene.regions,
-        np.eye(9)[np.full(len(scene.vertices), SKIN)],
-        scene.dressed,
-    )
+    wearer = dress(scene, skirt)
     own = scene.regions.mask & (scene.regions.label == LOWER)
     rows, columns = np.nonzero(own)
     grey, white, black = 0.4, 0.95, 0.02

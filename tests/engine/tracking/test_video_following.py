@@ -113,9 +113,9 @@ def test_exchanged_sides_are_put_right(detectors: Detectors, photo: FloatArray) 
         world=person.world[swap],
         visibility=person.visibility[swap],
     )
-    mended = keep_sides(flipped, person)
-    np.testing.assert_array_equal(mended.landmarks, person.landmarks)
-    np.testing.assert_array_equal(mended.world, person.world)
+    restored = keep_sides(flipped, person)
+    np.testing.assert_array_equal(restored.landmarks, person.landmarks)
+    np.testing.assert_array_equal(restored.world, person.world)
     assert keep_sides(person, person) is person
 
 
