@@ -50,10 +50,12 @@ PARALLEL = (
     f"--numprocesses={min((os.cpu_count() or 1) + 1, 4)}",
     "--dist=loadfile",
     "--no-loadscope-reorder",
+    "--max-worker-restart=0",
 )
 """One more than there are cores: tests often wait, for processes of their own. A file of tests
 shares its fixtures, and tests/conftest.py says which files come first; ``-n 0`` after these options
-runs one test at a time."""
+runs one test at a time. A process of tests that dies ends the run, which then names the test:
+pytest-xdist would replace it, and wait for ever at the end."""
 
 
 def build_demo(portrait: Path | None, out: Path | None) -> None:

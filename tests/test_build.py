@@ -60,6 +60,39 @@ def test_unknown_arguments_are_refused_except_for_pytest(capsys) -> None:
     assert "--fast" in capsys.readouterr().err
 
 
+VICTIM = """
+import os, pytest
+
+@pytest.mark.parametrize("turn", range(4))
+def test_victim(turn):
+    if turn == 2:
+        os._exit(9)
+"""
+BYSTANDER = """
+import time, pytest
+
+@pytest.mark.parametrize("turn", range(4))
+def test_bystander(turn):
+    time.sleep(0.1)
+"""
+
+
+def test_a_run_ends_and_names_the_test_whose_process_died(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").touch()
+    (tmp_path / "test_b.py").write_text(VICTIM)
+    for name in "acdef":
+        (tmp_path / f"test_{name}.py").write_text(BYSTANDER)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *build.PARALLEL, "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    assert "crashed while running 'test_b.py::test_victim[2]'" in done.stdout
+
+
 def test_packages_are_those_of_the_tree() -> None:
     found = {"likeness"} | {
         ".".join(("likeness", *init.parent.relative_to(ROOT).parts))

@@ -32,7 +32,9 @@ from likeness.engine.workflows.executor import Executor, Unit, WorkerEvent, as_c
 from ...engine.workflows.batch.bench import photos
 
 HERE = Path(__file__).parent
-COMMAND = [sys.executable, str(HERE / "pool_stand_in.py")]
+MARK = f"asked-by-{os.getpid()}"
+"""Tells the workers of these tests from those of other tests that run at the same time."""
+COMMAND = [sys.executable, str(HERE / "pool_stand_in.py"), MARK]
 PORTRAITS = [sys.executable, str(HERE.parents[1] / "batch_stand_in.py")]
 AUTO = ClusterConfig("auto")
 TWO = PoolConfig(workers=2, threads=1)
@@ -47,10 +49,14 @@ def cluster() -> Iterator[None]:
     """Ray on this machine, which the crews of the tests then use as it is."""
     os.environ.pop("RAY_ADDRESS", None)
     session = ray_session.RaySession(AUTO, PoolConfig(workers=2, threads=1))
+    folder = session._folder
+    assert folder is not None
+    assert folder.is_dir()
+    assert programs(str(folder))
     yield
     session.close()
-    assert not programs("likeness-ray-")
-    assert not list(Path("/tmp").glob("likeness-ray-*"))
+    assert not programs(str(folder))
+    assert not folder.exists()
 
 
 def said_of(
@@ -108,7 +114,7 @@ def test_units_fail_and_are_tried_as_on_the_pool(cluster: None) -> None:
     assert found["crash"].content["reason"].startswith("The worker ended with exit code 7")
     assert found["good"].content["threads"] == "1"
     assert next(one for one in said if one.kind == "progress").content == {"fraction": 0.5}
-    assert not left_over(COMMAND[1])
+    assert not left_over(MARK)
 
 
 @needs_ray
@@ -118,7 +124,7 @@ def test_limits_hold_on_every_machine(cluster: None) -> None:
     found = ends(said_of(units, PoolConfig(1, 1, limits=limits), tries=1))
     assert found["fat"].content["reason"] == "It took more than 300 MB of memory."
     assert found["good"].kind == "done"
-    assert not left_over(COMMAND[1])
+    assert not left_over(MARK)
 
 
 @needs_ray
@@ -136,7 +142,7 @@ def test_an_actor_that_is_killed_gives_its_unit_to_another(cluster: None, tmp_pa
         for one in as_completed(crew, [{"key": "a", "seconds": 60}], renew=renew):
             found.append(one)
             if one.kind == "progress" and not renewed:
-                worker = programs(COMMAND[1])[0]
+                worker = programs(MARK)[0]
                 actor = worker.parent()
                 assert actor is not None
                 os.kill(actor.pid, signal.SIGKILL)
@@ -170,7 +176,7 @@ def test_end_stops_what_is_at_work(cluster: None) -> None:
     while crew.take(1.0) is None:
         pass
     crew.end()
-    assert not left_over(COMMAND[1])
+    assert not left_over(MARK)
 
 
 def ran(out: Path, folder: Path, executor: Executor, until: int | None = None) -> None:
