@@ -23,12 +23,12 @@ class OutlineSettings:
 
     map_size: int = 384  # pixels of the distance map's longer side
     samples: int = 400  # points of the body's outline, and a third of that of the head's
-    outside_noise: float = 0.04  # one standard deviation of points outside the mask
+    outside_noise: float = 0.02  # one standard deviation of points outside the mask
     outside_radius: float = 0.4  # their robust radius
     inside_noise: float = 0.12  # of points inside the mask
     inside_radius: float = 0.12  # of points inside the mask
     allowance: float = 0.03  # that clothes may stand off
-    bare_noise: float = 0.07  # where the photo shows skin and nothing stands off
+    bare_noise: float = 0.035  # where the photo shows skin and nothing stands off
     bare_radius: float = 0.15  # likewise
     bare_around: float = 0.08  # looked at around a point
     bare_share: float = 0.5  # how much of it is skin
@@ -96,27 +96,23 @@ class Contour:
         )
 
 
-def keep_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list[FitTerm]:
-    """Terms by which the outline projects into the mask.
+def keep_inside(
+    contour: Contour, area: PixelMap, evidence: Evidence, noise: float, radius: float
+) -> list[FitTerm]:
+    """Terms by which the outline projects into an area of the photo.
 
     Args:
         contour: the outline.
-        person: the mask, 0..1.
+        area: 1 inside and 0 outside.
         evidence: of the photo.
+        noise: one standard deviation, in shoulder widths.
+        radius: robust radius, in shoulder widths.
     """
-    distance: FloatArray = distance_transform_edt(person.values < 0.5)
-    weight = contour.lengths / (S.together * evidence.body_scale) / S.outside_noise**2
-    scale = evidence.body_scale * float(person.zoom[0])
-    return [
-        MaskTerm(
-            contour.points,
-            person.with_values(distance),
-            weight,
-            evidence.camera,
-            scale,
-            S.outside_radius,
-        )
-    ]
+    distance: FloatArray = distance_transform_edt(area.values < 0.5)
+    weight = contour.lengths / (S.together * evidence.body_scale) / noise**2
+    scale = evidence.body_scale * float(area.zoom[0])
+    away = area.with_values(distance)
+    return [MaskTerm(contour.points, away, weight, evidence.camera, scale, radius)]
 
 
 def draw_to_edge(

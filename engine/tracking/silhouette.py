@@ -16,6 +16,7 @@ from ..body.model import Body
 from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from ..render.mesh import rasterize_mesh
+from .arm_outline import TRUNK_JOINTS, draw_to_clothes, draw_to_skin, find_bare_bones
 from .body_points import BodyPoints
 from .contour import (
     Contour,
@@ -95,7 +96,7 @@ class SilhouetteEdges:
         terms: list[FitTerm] = []
         body = self._contour(vertices, evidence, ~of_head & ~of_hand, S.samples)
         if body is not None:
-            terms += keep_inside(body, person, evidence)
+            terms += keep_inside(body, person, evidence, S.outside_noise, S.outside_radius)
             bare = find_bare(body, evidence)
             for part, noise, radius, stand_off in (
                 (body.take(np.flatnonzero(~bare)), S.inside_noise, S.inside_radius, S.allowance),
@@ -113,7 +114,8 @@ class SilhouetteEdges:
                 )
         head = self._contour(vertices, evidence, of_head, S.samples // 3)
         if head is not None and evidence.iod is not None:
-            terms += keep_inside(head, person, evidence)
+            terms += keep_inside(head, person, evidence, S.outside_noise, S.outside_radius)
+        terms += self.arm_terms(vertices, state, evidence)
         terms += self.shoulder_term(vertices, evidence)
         terms += self.profile_term(vertices, state, evidence)
         skinned = self._contour(
@@ -131,6 +133,26 @@ class SilhouetteEdges:
                 0.0,
                 S.skin_together,
             )
+        return terms
+
+    def arm_terms(self, vertices: FloatArray, state: FitState, evidence: Evidence) -> list[FitTerm]:
+        """Terms for bare arms, and for the sides of a clothed trunk beside them.
+
+        Args:
+            vertices: [V, 3] metres, of the body in ``state``.
+            state: the body.
+            evidence: of the photo.
+        """
+        bones = find_bare_bones(state, evidence)
+        terms: list[FitTerm] = []
+        for joint in bones:
+            arm = self._contour(vertices, evidence, self.holder == joint, S.samples // 3)
+            if arm is not None:
+                terms += draw_to_skin(arm, evidence)
+        sides = np.isin(self.holder, TRUNK_JOINTS)
+        trunk = self._contour(vertices, evidence, sides, S.samples // 3) if bones else None
+        if trunk is not None:
+            terms += draw_to_clothes(trunk, evidence)
         return terms
 
     def shoulder_term(self, vertices: FloatArray, evidence: Evidence) -> list[FitTerm]:

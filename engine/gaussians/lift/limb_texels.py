@@ -17,7 +17,7 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from .depth_sheets import composite_sheets
 from .photo_view import PhotoView
 from .pixel_grids import dilate
-from .regions import ARMS
+from .regions import ARMS, TRUNK_AND_LEGS
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class LimbTexelSettings:
     """Texels of arms beside other limbs."""
 
     max_shift: float = 0.02  # metres that a texel of an arm may be shifted off another limb
+    max_sink: float = 0.08  # metres that a texel of the trunk may be pushed behind an arm
     least_fit: float = 0.3  # of a disc's radius that is left where it would reach over an outline
 
 
@@ -71,6 +72,39 @@ def move_beside_limbs(
         depth = np.where(depth < z[wrong] + S.max_shift, np.maximum(z[wrong], depth), z[wrong])
         target = np.stack([to_col, to_row], -1) + 0.5
         points[rows[wrong]] = unproject(target, depth, view.camera)
+    return points
+
+
+def sink_behind_arms(
+    points: FloatArray, group: IntArray, fixed: BoolArray, below: float, view: PhotoView
+) -> FloatArray:
+    """Push the trunk's and the legs' points behind what the photo shows of an arm.
+
+    A trunk that was fitted too wide would stand before the arm beside it.
+
+    Args:
+        points: [N, 3] metres, world axes of the photo's camera.
+        group: [N] limb.
+        fixed: [N] those that stay.
+        below: metres that they lie below what the photo shows.
+        view: the photo.
+
+    Returns:
+        [N, 3] metres.
+    """
+    points = np.array(points)
+    rows = np.nonzero(np.isin(group, TRUNK_AND_LEGS) & ~fixed)[0]
+    arm = np.full(view.alpha.shape, -np.inf)
+    for sheet in view.sheets:
+        if sheet.group in ARMS:
+            arm = np.where(sheet.visible, sheet.front, arm)
+    xy, z = project(points[rows], view.camera)
+    height, width = arm.shape
+    inside = (z > 0) & (xy >= 0).all(1) & (xy < [width, height]).all(1)
+    col, row = np.clip(xy.astype(int), 0, [width - 1, height - 1]).T
+    needed = arm[row, col] + below
+    before = inside & (z < needed) & (z > needed - S.max_sink)
+    points[rows[before]] = unproject(xy[before], needed[before], view.camera)
     return points
 
 

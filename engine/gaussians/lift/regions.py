@@ -29,7 +29,13 @@ from .pixel_smoother import PixelSmoother
 from .shoe_pixels import settle_hem_pixels
 from .skin_tone import S as SKIN_TONE
 from .skin_tone import find_skin_color, measure_skin_tone
-from .sleeve_pixels import Forearm, claim_shaded_skin, release_other_cloth, settle_sleeve_pixels
+from .sleeve_pixels import (
+    Forearm,
+    claim_bare_skin,
+    claim_shaded_skin,
+    release_other_cloth,
+    settle_sleeve_pixels,
+)
 
 GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
 TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
@@ -447,6 +453,9 @@ def find_regions(
         label = np.where(mask & (given != NONE), given, label)
     glasses = None if photo is None else find_glasses(photo, observation)
     drawn_arms = {arm: limb[arm] for arm in ARMS if (limb[arm].face >= 0).any()}
+    silhouettes = {arm: dilate(drawn.face >= 0, 1) for arm, drawn in drawn_arms.items()}
+    if silhouettes:
+        group = claim_bare_skin(group, label, silhouettes, TRUNK_AND_LEGS)
     group, label = claim_shaded_skin(group, label, lab, places.rest[..., 0], drawn_arms, camera)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match

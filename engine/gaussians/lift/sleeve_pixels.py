@@ -39,7 +39,9 @@ class SleevePixelSettings:
     hue: float = 3.0  # cost of a pixel with the skin's hue that stays cloth, and the reverse
     same_hue: float = 0.1  # most a*b* over L* between skin and its shade
     nearer: float = 0.6  # most distance to the skin's hue, of that to the cloth's
-    shades: tuple[float, float] = (0.45, 1.02)  # lightness of the shade, of the skin's beside it
+    deep: float = 0.65  # lightness of a deep shade, of the skin's beside it
+    saturated: float = 4.0  # growth of a*b* over L* for each such lightness that it is darker
+    shades: tuple[float, float] = (0.4, 1.02)  # lightness of the shade, of the skin's beside it
     darkest: float = 12.0  # L* below which the dark has no hue
     outside: float = 300.0  # cost per metre of skin's distance beyond the fitted arm
 
@@ -195,6 +197,37 @@ def claim_shaded_skin(
     return group, label
 
 
+def claim_bare_skin(
+    group: IntArray, label: IntArray, arms: dict[int, BoolArray], trunk: tuple[int, ...]
+) -> IntArray:
+    """Assign skin to a bare arm where the fitted trunk reaches over it.
+
+    What lies in the arm's own silhouette, hangs together with its skin and has clothes on the
+    trunk's side of it can only be the arm's.
+
+    Args:
+        group: [H, W] limb of each pixel, -1 outside the person.
+        label: [H, W] index into ``labels.LABELS``.
+        arms: [H, W] silhouette of each arm, drawn alone, by its number in ``group``.
+        trunk: numbers of the trunk and the legs in ``group``.
+
+    Returns:
+        [H, W] limb of each pixel.
+    """
+    out = group.copy()
+    skin, clothes = label == SKIN, np.isin(label, (UPPER, LOWER))
+    of_trunk = np.isin(group, trunk)
+    drawn = np.any(list(arms.values()), axis=0)
+    row, col, _ = find_nearest(of_trunk & ~drawn & (skin | clothes))
+    beside_clothes = (row >= 0) & clothes[row, col]
+    for arm, silhouette in arms.items():
+        may = skin & of_trunk & silhouette & beside_clothes
+        own = skin & (group == arm)
+        pieces, _ = ndimage.label(may | own, np.ones((3, 3)))
+        out[may & np.isin(pieces, np.unique(pieces[own]))] = arm
+    return out
+
+
 def _shaded_skin(
     skin: BoolArray,
     cloth: BoolArray,
@@ -225,10 +258,13 @@ def _shaded_skin(
     skin_like, cloth_like = (
         _blur_within(np.dstack([hue, lab[..., :1]]), kind, band) for kind in (skin, other)
     )
-    to_skin, to_cloth = (
-        np.linalg.norm(hue - kind[..., :2], axis=-1) for kind in (skin_like, cloth_like)
-    )
     shade = lab[..., 0] / np.maximum(skin_like[..., 2], S.darkest)
+    # Light that skin throws on skin makes a deep shade more saturated.
+    own = skin_like[..., :2]
+    most = 1.0 + S.saturated * np.clip(S.deep - shade, 0.0, None)
+    times = np.clip((hue * own).sum(-1) / np.maximum((own**2).sum(-1), 1e-6), 1.0, most)
+    to_skin = np.linalg.norm(hue / times[..., None] - own, axis=-1)
+    to_cloth = np.linalg.norm(hue - cloth_like[..., :2], axis=-1)
     shaded = (to_skin < S.same_hue) & (to_skin < S.nearer * to_cloth)
     shaded &= (shade > S.shades[0]) & (shade < S.shades[1])
     cost = np.where(shaded, -S.hue, S.hue)

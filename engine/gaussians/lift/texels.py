@@ -36,7 +36,7 @@ from .label_edges import smooth_edges
 from .labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN
 from .labels_surface import labels_at
 from .limb_texels import S as LIMB_TEXELS
-from .limb_texels import fit_beside_limbs, move_beside_limbs
+from .limb_texels import fit_beside_limbs, move_beside_limbs, sink_behind_arms
 from .photo_view import PhotoLookup, PhotoView
 from .pixel_grids import distance_inside, erode
 from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below
@@ -373,6 +373,7 @@ def texel_layer(
     radius, oblong = radius * np.sqrt(along * deep), np.sqrt(along / deep)
     points = points - (S.stand_in * (along - fits) * radius)[:, None] * normal
     opacity[beyond & (metres < 0.3 * reach)] = 0.0
+    points = sink_behind_arms(points, group, inner, S.under_photo, view)
     points = move_beside_limbs(points, group, hidden, S.under_photo, view)
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
     radius = radius * fit_beside_limbs(points, reach, group, hidden, S.under_photo, view)

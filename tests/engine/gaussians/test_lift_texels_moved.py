@@ -15,8 +15,13 @@ from likeness.engine.gaussians.lift.hand_texels import (
     find_leaving_hands,
     move_hands_behind,
 )
-from likeness.engine.gaussians.lift.limb_texels import S, fit_beside_limbs, move_beside_limbs
-from likeness.engine.gaussians.lift.regions import HANDS, LEFT_ARM, hand_triangles
+from likeness.engine.gaussians.lift.limb_texels import (
+    S,
+    fit_beside_limbs,
+    move_beside_limbs,
+    sink_behind_arms,
+)
+from likeness.engine.gaussians.lift.regions import HANDS, HEAD, LEFT_ARM, TORSO, hand_triangles
 from likeness.engine.gaussians.lift.surfels import pixel_centres
 from likeness.engine.gaussians.lift.texels import S as TEXELS
 
@@ -56,6 +61,28 @@ def test_an_arms_texels_before_the_trunk_go_to_the_arm_beside_it() -> None:
     )
     behind = move_beside_limbs(points, group, fixed, TEXELS.under_photo, view(arm, 0.9))
     np.testing.assert_array_equal(behind[before < 19], points[before < 19])
+
+
+def test_a_trunks_texels_before_an_arm_go_behind_it() -> None:
+    arm = np.zeros((30, 40), bool)
+    arm[:, 20:] = True
+    pixels = pixel_centres(CAMERA).reshape(-1, 2)
+    below, fixed = TEXELS.under_photo, np.zeros(1200, bool)
+    over_arm = pixels[:, 0] > 20
+
+    def sink(z: float, group: int) -> Any:
+        points = unproject(pixels, np.full(1200, z), CAMERA)
+        moved = sink_behind_arms(points, np.full(1200, group), fixed, below, view(arm, 1.0))
+        xy, depth = project(moved, CAMERA)
+        np.testing.assert_allclose(xy, pixels, atol=1e-9)
+        np.testing.assert_array_equal(moved[~over_arm], points[~over_arm])
+        return depth[over_arm]
+
+    np.testing.assert_allclose(sink(0.97, TORSO), 1.0 + below)
+    np.testing.assert_allclose(sink(0.97, HEAD), 0.97)
+    np.testing.assert_allclose(sink(1.1, TORSO), 1.1)
+    # So far before it is no trunk that was fitted too wide: an arm behind the back, say.
+    np.testing.assert_allclose(sink(1.0 - S.max_sink, TORSO), 1.0 - S.max_sink)
 
 
 def test_discs_of_an_arm_do_not_reach_over_the_trunk_behind_it() -> None:

@@ -18,6 +18,7 @@ from likeness.engine.gaussians.lift.regions import LEFT_ARM, RIGHT_ARM, TORSO, v
 from likeness.engine.gaussians.lift.sleeve_pixels import (
     Forearm,
     S,
+    claim_bare_skin,
     claim_shaded_skin,
     release_other_cloth,
     settle_sleeve_pixels,
@@ -115,6 +116,22 @@ def test_a_sliver_of_cloth_is_the_trunks_where_the_other_arm_is_bare(width: int)
     np.testing.assert_array_equal((out != group)[sure], released[sure])
 
 
+def test_skin_before_the_fitted_trunk_is_the_arms_beside_clothes_only() -> None:
+    """A trunk fitted five columns too wide; a neckline on the same picture stays the trunk's."""
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    skin_of_arm, neckline = cols < 14, (rows < 4) & (cols >= 14)
+    label = np.where(skin_of_arm | neckline, SKIN, UPPER)
+    group = np.where(cols < 9, LEFT_ARM, TORSO)
+    out = claim_bare_skin(group, label, {LEFT_ARM: cols < 20}, (TORSO,))
+    low = rows > 10  # above, the neckline is as near as the clothes
+    np.testing.assert_array_equal((out == LEFT_ARM)[low], skin_of_arm[low])
+    assert (out[neckline] == TORSO).all()
+    # Skin that hangs together with no arm is the trunk's.
+    apart = np.where(cols == 10, UPPER, label)
+    out = claim_bare_skin(group, apart, {LEFT_ARM: cols < 20}, (TORSO,))
+    assert (out[:, 11:] == TORSO).all()
+
+
 def _bare_forearm(edge: tuple[float, float, float], cloth: tuple[float, float, float]) -> BoolArray:
     """[H, W] what becomes skin where a bare arm's lower four rows, ``edge``, are labelled cloth.
 
@@ -147,6 +164,7 @@ def test_the_shaded_edge_of_an_arm_is_skin_in_front_of_beige_cloth() -> None:
     beige = (74.0, 1.0, 12.0)
     assert _bare_forearm((50.0, 9.5, 13.0), beige).mean() > 0.95
     assert not _bare_forearm((50.0, 1.0, 9.0), beige).any()
+    assert _bare_forearm((34.0, 11.0, 14.0), beige).mean() > 0.95  # its own light: more saturated
     assert not _bare_forearm((8.0, 1.0, 1.5), (9.0, 0.0, 0.0)).any()
     assert not _bare_forearm((92.0, 12.0, 17.0), (45.0, 60.0, 40.0)).any()
 

@@ -1,0 +1,122 @@
+"""Bare arms before clothes: where their skin ends, also inside the person's outline.
+
+An arm that hangs at the side has one edge on the background and one on the trunk's clothes. The
+mask shows the first alone, so a slender person's arms and trunk would grow into each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.settings import register_settings
+from ..core.types import JOINT_INDEX
+from .contour import S as OUTLINE
+from .contour import Contour, draw_to_edge, keep_inside
+from .evidence import Evidence
+from .fit_state import FitState, PosedJoints
+from .residuals import project_rows
+from .solver import FitTerm
+
+
+@dataclass(frozen=True)
+class ArmOutlineSettings:
+    """What tells that an arm is bare and the trunk is not; lengths are shoulder widths."""
+
+    bare: float = 0.75  # least share of skin along the middle of a bare upper or forearm
+    clothed: float = 0.3  # most share of skin along the middle of a clothed trunk
+    ends: tuple[float, float] = (0.15, 0.9)  # of a bone, between which it is looked at
+    looks: int = 12  # places along a bone
+    few: int = 6  # with fewer of them in the frame, nothing is said
+    noise: float = 0.02  # one standard deviation of an arm's outline from the end of its skin
+    radius: float = 0.15  # its robust radius
+    beyond_radius: float = 0.2  # likewise, of an arm's outline beyond its skin
+    trunk_noise: float = 0.05  # of a trunk's outline that lies under a bare arm
+    trunk_radius: float = 0.15  # its robust radius
+
+
+S = register_settings("tracking.arm_outline", ArmOutlineSettings())
+
+_BONES = tuple(
+    (JOINT_INDEX[f"{side}_{start}"], JOINT_INDEX[f"{side}_{end}"])
+    for side in ("left", "right")
+    for start, end in (("shoulder", "elbow"), ("elbow", "wrist"))
+)
+_SPINE = (JOINT_INDEX["pelvis"], JOINT_INDEX["spine3"])
+TRUNK_JOINTS = tuple(JOINT_INDEX[name] for name in ("pelvis", "spine1", "spine2", "spine3"))
+"""They hold the sides of the trunk."""
+
+
+def find_bare_bones(state: FitState, evidence: Evidence) -> list[int]:
+    """Find the upper and forearms that are bare beside a clothed trunk.
+
+    Args:
+        state: the body.
+        evidence: of the photo.
+
+    Returns:
+        The joints that hold them: shoulders and elbows.
+    """
+    bare = evidence.bare
+    if bare is None:
+        return []
+    joints = PosedJoints(evidence.body, state).p
+
+    def share(start: int, end: int) -> float | None:
+        steps = np.linspace(*S.ends, S.looks)[:, None]
+        places = (1.0 - steps) * joints[start] + steps * joints[end]
+        column, row = np.rint(bare.place(project_rows(places, evidence.camera)[0])).astype(int).T
+        height, width = bare.values.shape
+        seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        if seen.sum() < S.few:
+            return None
+        return float(bare.values[row[seen], column[seen]].mean())
+
+    trunk = share(*_SPINE)
+    if trunk is None or trunk > S.clothed:
+        return []
+    shares = {start: share(start, end) for start, end in _BONES}
+    return [joint for joint, value in shares.items() if value is not None and value > S.bare]
+
+
+def draw_to_skin(arm: Contour, evidence: Evidence) -> list[FitTerm]:
+    """Terms by which a bare arm's outline is drawn to the end of the skin.
+
+    Args:
+        arm: the outline of an upper or a forearm of :func:`find_bare_bones` alone.
+        evidence: of the photo.
+    """
+    bare = evidence.bare
+    if bare is None:
+        return []
+    return [
+        *keep_inside(arm, bare, evidence, S.noise, S.beyond_radius),
+        *draw_to_edge(
+            arm, bare, evidence, evidence.body_scale, S.noise, S.radius, 0.0, OUTLINE.together
+        ),
+    ]
+
+
+def draw_to_clothes(trunk: Contour, evidence: Evidence) -> list[FitTerm]:
+    """Terms by which a trunk's outline leaves the bare arms beside it.
+
+    An arm may hang before the trunk's side: then most of that side shows nothing of the trunk, and
+    the next clothes are too far to draw it.
+
+    Args:
+        trunk: its outline.
+        evidence: of the photo.
+    """
+    bare = evidence.bare
+    if bare is None:
+        return []
+    height, width = bare.values.shape
+    mask = np.asarray(evidence.observation.person_mask)
+    rows = ((np.arange(height) + 0.5) / bare.zoom[1]).astype(int)
+    columns = ((np.arange(width) + 0.5) / bare.zoom[0]).astype(int)
+    clothes = (mask[np.ix_(rows, columns)] > 0.5) & (bare.values < 0.5)
+    if not clothes.any():
+        return []
+    inside = bare.with_values(clothes.astype(np.float64))
+    return keep_inside(trunk, inside, evidence, S.trunk_noise, S.trunk_radius)

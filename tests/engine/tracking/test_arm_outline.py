@@ -1,0 +1,157 @@
+"""Bare arms beside a clothed trunk, on the default body whose picture is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from likeness.engine.body import load_body
+from likeness.engine.body.model import Body
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import JOINT_INDEX, BoolArray, LikenessError, Observation
+from likeness.engine.files.weights import asset_path
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.tracking.arm_outline import TRUNK_JOINTS, draw_to_clothes, find_bare_bones
+from likeness.engine.tracking.evidence import Evidence
+from likeness.engine.tracking.fit_state import FitState, Unknowns
+from likeness.engine.tracking.priors import prior_term
+from likeness.engine.tracking.silhouette import SilhouetteEdges
+from likeness.engine.tracking.skin_map import PixelMap
+from likeness.engine.tracking.solver import Bounds, minimize
+
+WIDTH, HEIGHT, FOCAL, DISTANCE = 300, 400, 480.0, 2.0
+CAMERA = photo_camera(FOCAL, WIDTH, HEIGHT)
+ARMS = [JOINT_INDEX[f"{s}_{part}"] for s in ("left", "right") for part in ("shoulder", "elbow")]
+HANGING = 1.18  # radians below the T-pose
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    try:
+        return load_body(asset_path("body"))
+    except LikenessError:
+        pytest.skip("the default body is not installed")
+
+
+def person(body: Body, hanging: float, betas: np.ndarray) -> FitState:
+    pose = np.zeros((55, 3))
+    pose[JOINT_INDEX["left_shoulder"], 2] = -hanging
+    pose[JOINT_INDEX["right_shoulder"], 2] = hanging
+    rest = FitState.rest(body)
+    return replace(rest, transl=np.array([0.0, 0.0, -DISTANCE]), full_pose=pose, betas=betas)
+
+
+def draw(body: Body, state: FitState) -> tuple[BoolArray, BoolArray]:
+    """Where the person is seen, and where an upper or a forearm is."""
+    found = rasterize_mesh(body.vertices(state.pose, state.betas)[0], body.f, CAMERA)
+    holder = body.weights.argmax(1)[body.f[:, 0]]
+    person = found.face >= 0
+    return person, person & np.isin(holder[found.face], ARMS)
+
+
+def evidence_of(body: Body, state: FitState) -> Evidence:
+    """A photo of bare arms at a clothed trunk, whose map of skin is half as fine."""
+    mask, arms = draw(body, state)
+    observation = Observation(
+        np.zeros((33, 2)), np.zeros(33), np.zeros((33, 3)), mask.astype(np.float32)
+    )
+    evidence = object.__new__(Evidence)  # outlines need no landmarks
+    evidence.body, evidence.observation, evidence.camera = body, observation, CAMERA
+    evidence.body_scale, evidence.face_scale = 0.36 * FOCAL / DISTANCE, 0.0625 * FOCAL / DISTANCE
+    evidence.bare = PixelMap(arms[1::2, 1::2].astype(float), np.zeros(2), np.full(2, 0.5))
+    return evidence
+
+
+def slender(body: Body) -> np.ndarray:
+    """The likeliest identity with arms two centimetres thinner than the mean's."""
+    state = FitState.rest(body)
+    girths = np.zeros(body.num_body_betas)
+    rest = np.asarray(body.v_template, np.float64)
+    shoulder, elbow = (body.J_template[JOINT_INDEX[f"left_{n}"]] for n in ("shoulder", "elbow"))
+    middle = 0.5 * (shoulder + elbow)
+    ring = np.nonzero((np.abs(rest[:, 0] - middle[0]) < 0.02) & (rest[:, 0] > 0.2))[0]
+    out = (rest[ring] - middle) * [0.0, 1.0, 1.0]
+    out /= np.linalg.norm(out, axis=1, keepdims=True)
+    for beta in range(len(girths)):
+        moved = body.shapedirs[ring, :, beta] - body.J_shapedirs[JOINT_INDEX["left_elbow"], :, beta]
+        girths[beta] = 2.0 * (moved * out).sum(1).mean()
+    betas = np.zeros_like(state.betas)
+    betas[: len(girths)] = -0.02 * girths / (girths @ girths)
+    return betas
+
+
+def test_bare_arms_are_found_beside_clothes_only(body: Body) -> None:
+    state = person(body, HANGING, np.zeros(body.num_betas))
+    evidence = evidence_of(body, state)
+    assert sorted(find_bare_bones(state, evidence)) == sorted(ARMS)
+    bare = evidence.bare
+    assert bare is not None
+    half = bare.values.copy()
+    half[:, half.shape[1] // 2 :] = 0.0  # the left arm, on the right in the picture, has a sleeve
+    evidence.bare = bare.with_values(half)
+    assert sorted(find_bare_bones(state, evidence)) == sorted(ARMS[2:])
+    evidence.bare = bare.with_values(np.ones_like(half))
+    assert find_bare_bones(state, evidence) == []  # the trunk is as bare, or of that colour
+    evidence.bare = None
+    assert find_bare_bones(state, evidence) == []
+
+
+def test_arms_and_trunk_come_apart(body: Body) -> None:
+    truth = person(body, HANGING, slender(body))
+    evidence = evidence_of(body, truth)
+    _, wanted = draw(body, truth)
+    state = person(body, HANGING + 0.06, np.zeros(body.num_betas))
+    unknowns = Unknowns(
+        np.array(sorted(ARMS)),
+        np.arange(body.num_body_betas),
+        np.zeros(0, np.int64),
+        body.num_betas,
+    )
+    n = len(state.vector)
+    bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
+    bounds.lower[:3] = bounds.upper[:3] = state.transl
+    edges = SilhouetteEdges.of(body)
+    prior = prior_term(body, 1.0, 1.0, 2.0, 0.0)
+
+    def error() -> float:
+        _, arms = draw(body, state)
+        return float((arms ^ wanted).sum() / wanted.sum())
+
+    before = error()
+    for _ in range(4):
+        vertices = body.vertices(state.pose, state.betas)[0]
+        terms = [*edges.arm_terms(vertices, state, evidence), prior]
+        state = minimize(body, state, terms, unknowns, bounds, 10).state
+    assert before > 0.3
+    assert error() < 0.4 * before
+
+
+def test_a_wide_trunk_leaves_bare_arms(body: Body) -> None:
+    truth = person(body, HANGING + 0.12, np.zeros(body.num_betas))
+    evidence = evidence_of(body, truth)
+    _, arms = draw(body, truth)
+    wide = np.zeros(body.num_betas)
+    wide[0] = -1.5
+    state = replace(truth, betas=wide)
+    trunk_faces = np.isin(body.weights.argmax(1), TRUNK_JOINTS)[body.f].all(1)
+    edges = SilhouetteEdges.of(body)
+    n = len(state.vector)
+    bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
+    bounds.lower[:3] = bounds.upper[:3] = state.transl
+    none = np.zeros(0, np.int64)
+    unknowns = Unknowns(none, np.arange(body.num_body_betas), none, body.num_betas)
+
+    def overlap() -> int:
+        vertices = body.vertices(state.pose, state.betas)[0]
+        drawn = rasterize_mesh(vertices, body.f[trunk_faces], CAMERA).face >= 0
+        return int((drawn & arms).sum())
+
+    before = overlap()
+    for _ in range(3):
+        vertices = body.vertices(state.pose, state.betas)[0]
+        trunk = edges._contour(vertices, evidence, np.isin(edges.holder, TRUNK_JOINTS), 130)
+        assert trunk is not None
+        state = minimize(body, state, draw_to_clothes(trunk, evidence), unknowns, bounds, 5).state
+    assert before > 100
+    assert overlap() < 0.5 * before
