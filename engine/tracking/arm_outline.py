@@ -12,8 +12,8 @@ import numpy as np
 
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX
-from .contour import S as OUTLINE
 from .contour import Contour, draw_to_edge, keep_inside
+from .contour import S as OUTLINE
 from .evidence import Evidence
 from .fit_state import FitState, PosedJoints
 from .residuals import project_rows
