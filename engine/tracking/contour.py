@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, uniform_filter
+from scipy.ndimage import distance_transform_edt
 
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
@@ -30,8 +30,6 @@ class OutlineSettings:
     allowance: float = 0.03  # that clothes may stand off
     bare_noise: float = 0.035  # where the photo shows skin and nothing stands off
     bare_radius: float = 0.15  # likewise
-    bare_around: float = 0.08  # looked at around a point
-    bare_share: float = 0.5  # how much of it is skin
     together: float = 0.15  # outline that errs together
     shoulder_noise: float = 0.03  # of shoulders that the mask shows and the body has lower
     shoulder_radius: float = 0.5  # likewise
@@ -54,13 +52,6 @@ class OutlineSettings:
 
 
 S = register_settings("tracking.outline", OutlineSettings())
-
-
-LIMB_JOINTS = tuple(
-    JOINT_INDEX[f"{side}_{part}"]
-    for side in ("left", "right")
-    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-)
 
 
 @dataclass(frozen=True)
@@ -151,31 +142,6 @@ def draw_to_edge(
     stand_off = mask.with_values(np.maximum(distance - allowance * scale, 0.0))
     weight = contour.lengths[near] / (together * unit) / noise**2
     return [MaskTerm(contour.points.take(near), stand_off, weight, evidence.camera, scale, radius)]
-
-
-def find_bare(contour: Contour, evidence: Evidence) -> BoolArray:
-    """Find points on an arm or a leg that is bare; on trunks it is a cloth of that colour.
-
-    Args:
-        contour: the outline, N points.
-        evidence: of the photo.
-
-    Returns:
-        [N] whether each is.
-    """
-    out = np.zeros(len(contour.places), dtype=bool)
-    bare = evidence.bare
-    if bare is None:
-        return out
-    size = max(3, round(2 * S.bare_around * evidence.body_scale * float(bare.zoom[0])))
-    share = uniform_filter(bare.values, size)
-    pixels, _, _ = project_rows(contour.places, evidence.camera)
-    column, row = np.rint(bare.place(pixels)).astype(np.int64).T
-    height, width = share.shape
-    seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    # A point on the very edge has at most half of its surroundings on the person.
-    out[seen] = share[row[seen], column[seen]] > 0.5 * S.bare_share
-    return out & np.isin(contour.holder, LIMB_JOINTS)
 
 
 def find_near_arms(contour: Contour, state: FitState, evidence: Evidence) -> BoolArray:

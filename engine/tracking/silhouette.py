@@ -16,14 +16,20 @@ from ..body.model import Body
 from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from ..render.mesh import rasterize_mesh
-from .arm_outline import TRUNK_JOINTS, draw_to_clothes, draw_to_skin, find_bare_bones
+from .bare_limbs import (
+    ARM_JOINTS,
+    TRUNK_JOINTS,
+    draw_to_clothes,
+    draw_to_skin,
+    find_bare_limbs,
+    is_trunk_clothed,
+)
 from .body_points import BodyPoints
 from .contour import (
     Contour,
     S,
     draw_to_edge,
     drop_near_hands,
-    find_bare,
     find_near_arms,
     flat_normals,
     keep_inside,
@@ -97,7 +103,7 @@ class SilhouetteEdges:
         body = self._contour(vertices, evidence, ~of_head & ~of_hand, S.samples)
         if body is not None:
             terms += keep_inside(body, person, evidence, S.outside_noise, S.outside_radius)
-            bare = find_bare(body, evidence)
+            bare = np.isin(body.holder, find_bare_limbs(state, evidence))
             for part, noise, radius, stand_off in (
                 (body.take(np.flatnonzero(~bare)), S.inside_noise, S.inside_radius, S.allowance),
                 (body.take(np.flatnonzero(bare)), S.bare_noise, S.bare_radius, 0.0),
@@ -143,14 +149,16 @@ class SilhouetteEdges:
             state: the body.
             evidence: of the photo.
         """
-        bones = find_bare_bones(state, evidence)
+        if not is_trunk_clothed(state, evidence):
+            return []
         terms: list[FitTerm] = []
-        for joint in bones:
+        arms = np.intersect1d(find_bare_limbs(state, evidence), ARM_JOINTS)
+        for joint in arms:
             arm = self._contour(vertices, evidence, self.holder == joint, S.samples // 3)
             if arm is not None:
                 terms += draw_to_skin(arm, evidence)
         sides = np.isin(self.holder, TRUNK_JOINTS)
-        trunk = self._contour(vertices, evidence, sides, S.samples // 3) if bones else None
+        trunk = self._contour(vertices, evidence, sides, S.samples // 3) if len(arms) else None
         if trunk is not None:
             terms += draw_to_clothes(trunk, evidence)
         return terms

@@ -11,8 +11,6 @@ from likeness.engine.body.synthetic import make_bare_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, Observation
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.tracking.body_points import BodyPoints
-from likeness.engine.tracking.contour import LIMB_JOINTS, Contour, find_bare
 from likeness.engine.tracking.evidence import Evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.shoulder_line import find_shoulder_line
@@ -190,25 +188,6 @@ def test_bare_map_needs_a_face_with_a_colour() -> None:
     picture, face = dressed()
     assert bare_map(picture, face * 0.02, np.ones((400, 400), np.float32)) is None
     assert bare_map(picture, face, np.zeros((400, 400), np.float32)) is None
-
-
-def test_only_limbs_are_bare(ball: Body) -> None:
-    """Four points on skin: of an elbow, a knee, the chest and the head; one elbow off it."""
-    evidence = evidence_with_disk(ball, 40.0, 0.0)
-    bare = np.zeros((300, 300))
-    bare[:, 150:] = 1.0
-    evidence.bare = PixelMap(bare, np.zeros(2), np.ones(2))
-    holder = np.array(
-        [JOINT_INDEX[name] for name in ("left_elbow", "right_knee", "spine3", "head", "left_elbow")]
-    )
-    places = np.array([[0.3, y, -DISTANCE] for y in (0.3, 0.1, -0.1, -0.3, 0.0)])
-    places[4, 0] = -0.3  # the other half of the picture
-    points = BodyPoints.on_joints(ball, holder, np.zeros((5, 3)))
-    contour = Contour(places, np.zeros((5, 3)), np.ones(5), points, holder)
-    np.testing.assert_array_equal(find_bare(contour, evidence), [True, True, False, False, False])
-    assert {JOINT_INDEX["left_wrist"], JOINT_INDEX["right_ankle"]} <= set(LIMB_JOINTS)
-    evidence.bare = None
-    assert not find_bare(contour, evidence).any()
 
 
 def test_pixel_map_places_pixel_centres() -> None:

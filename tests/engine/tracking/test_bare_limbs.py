@@ -12,7 +12,13 @@ from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, BoolArray, LikenessError, Observation
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.tracking.arm_outline import TRUNK_JOINTS, draw_to_clothes, find_bare_bones
+from likeness.engine.tracking.bare_limbs import (
+    ARM_JOINTS,
+    TRUNK_JOINTS,
+    draw_to_clothes,
+    find_bare_limbs,
+    is_trunk_clothed,
+)
 from likeness.engine.tracking.evidence import Evidence
 from likeness.engine.tracking.fit_state import FitState, Unknowns
 from likeness.engine.tracking.priors import prior_term
@@ -22,7 +28,6 @@ from likeness.engine.tracking.solver import Bounds, minimize
 
 WIDTH, HEIGHT, FOCAL, DISTANCE = 300, 400, 480.0, 2.0
 CAMERA = photo_camera(FOCAL, WIDTH, HEIGHT)
-ARMS = [JOINT_INDEX[f"{s}_{part}"] for s in ("left", "right") for part in ("shoulder", "elbow")]
 HANGING = 1.18  # radians below the T-pose
 
 
@@ -47,7 +52,7 @@ def draw(body: Body, state: FitState) -> tuple[BoolArray, BoolArray]:
     found = rasterize_mesh(body.vertices(state.pose, state.betas)[0], body.f, CAMERA)
     holder = body.weights.argmax(1)[body.f[:, 0]]
     person = found.face >= 0
-    return person, person & np.isin(holder[found.face], ARMS)
+    return person, person & np.isin(holder[found.face], ARM_JOINTS)
 
 
 def evidence_of(body: Body, state: FitState) -> Evidence:
@@ -81,20 +86,24 @@ def slender(body: Body) -> np.ndarray:
     return betas
 
 
-def test_bare_arms_are_found_beside_clothes_only(body: Body) -> None:
+def test_bare_arms_are_found_and_clothed_trunks(body: Body) -> None:
     state = person(body, HANGING, np.zeros(body.num_betas))
     evidence = evidence_of(body, state)
-    assert sorted(find_bare_bones(state, evidence)) == sorted(ARMS)
+    assert sorted(find_bare_limbs(state, evidence)) == sorted(ARM_JOINTS)
+    assert is_trunk_clothed(state, evidence)
     bare = evidence.bare
     assert bare is not None
     half = bare.values.copy()
     half[:, half.shape[1] // 2 :] = 0.0  # the left arm, on the right in the picture, has a sleeve
     evidence.bare = bare.with_values(half)
-    assert sorted(find_bare_bones(state, evidence)) == sorted(ARMS[2:])
-    evidence.bare = bare.with_values(np.ones_like(half))
-    assert find_bare_bones(state, evidence) == []  # the trunk is as bare, or of that colour
+    assert sorted(find_bare_limbs(state, evidence)) == sorted(ARM_JOINTS[2:])
+    evidence.bare = bare.with_values(np.ones_like(half))  # or all is of the skin's colour
+    assert {JOINT_INDEX["left_hip"], *ARM_JOINTS} <= set(find_bare_limbs(state, evidence))
+    assert not is_trunk_clothed(state, evidence)
+    vertices = body.vertices(state.pose, state.betas)[0]
+    assert SilhouetteEdges.of(body).arm_terms(vertices, state, evidence) == []
     evidence.bare = None
-    assert find_bare_bones(state, evidence) == []
+    assert find_bare_limbs(state, evidence) == []
 
 
 def test_arms_and_trunk_come_apart(body: Body) -> None:
@@ -103,7 +112,7 @@ def test_arms_and_trunk_come_apart(body: Body) -> None:
     _, wanted = draw(body, truth)
     state = person(body, HANGING + 0.06, np.zeros(body.num_betas))
     unknowns = Unknowns(
-        np.array(sorted(ARMS)),
+        np.array(sorted(ARM_JOINTS)),
         np.arange(body.num_body_betas),
         np.zeros(0, np.int64),
         body.num_betas,

@@ -1,4 +1,4 @@
-"""Bare arms before clothes: where their skin ends, also inside the person's outline.
+"""Bare limbs: where their skin ends, also inside the person's outline.
 
 An arm that hangs at the side has one edge on the background and one on the trunk's clothes. The
 mask shows the first alone, so a slender person's arms and trunk would grow into each other.
@@ -21,10 +21,10 @@ from .solver import FitTerm
 
 
 @dataclass(frozen=True)
-class ArmOutlineSettings:
-    """What tells that an arm is bare and the trunk is not; lengths are shoulder widths."""
+class BareLimbSettings:
+    """What tells that a limb is bare and the trunk is not; lengths are shoulder widths."""
 
-    bare: float = 0.75  # least share of skin along the middle of a bare upper or forearm
+    bare: float = 0.75  # least share of skin along the middle of a bare limb
     clothed: float = 0.3  # most share of skin along the middle of a clothed trunk
     ends: tuple[float, float] = (0.15, 0.9)  # of a bone, between which it is looked at
     looks: int = 12  # places along a bone
@@ -36,55 +36,71 @@ class ArmOutlineSettings:
     trunk_radius: float = 0.15  # its robust radius
 
 
-S = register_settings("tracking.arm_outline", ArmOutlineSettings())
+S = register_settings("tracking.bare_limbs", BareLimbSettings())
 
 _BONES = tuple(
     (JOINT_INDEX[f"{side}_{start}"], JOINT_INDEX[f"{side}_{end}"])
     for side in ("left", "right")
-    for start, end in (("shoulder", "elbow"), ("elbow", "wrist"))
+    for start, end in (
+        ("shoulder", "elbow"),
+        ("elbow", "wrist"),
+        ("hip", "knee"),
+        ("knee", "ankle"),
+    )
 )
 _SPINE = (JOINT_INDEX["pelvis"], JOINT_INDEX["spine3"])
 TRUNK_JOINTS = tuple(JOINT_INDEX[name] for name in ("pelvis", "spine1", "spine2", "spine3"))
 """They hold the sides of the trunk."""
+ARM_JOINTS = tuple(
+    JOINT_INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("shoulder", "elbow")
+)
+"""They hold the upper and the forearms."""
 
 
-def find_bare_bones(state: FitState, evidence: Evidence) -> list[int]:
-    """Find the upper and forearms that are bare beside a clothed trunk.
+def find_bare_limbs(state: FitState, evidence: Evidence) -> list[int]:
+    """Find the upper and lower arms and legs whose skin shows along their middle.
 
     Args:
         state: the body.
         evidence: of the photo.
 
     Returns:
-        The joints that hold them: shoulders and elbows.
+        The joints that hold them: shoulders, elbows, hips and knees.
     """
+    shares = {start: _measure_bare(state, evidence, start, end) for start, end in _BONES}
+    return [joint for joint, share in shares.items() if share is not None and share > S.bare]
+
+
+def is_trunk_clothed(state: FitState, evidence: Evidence) -> bool:
+    """Whether the photo shows clothes along the trunk's middle, not in the colour of skin.
+
+    Args:
+        state: the body.
+        evidence: of the photo.
+    """
+    share = _measure_bare(state, evidence, *_SPINE)
+    return share is not None and share < S.clothed
+
+
+def _measure_bare(state: FitState, evidence: Evidence, start: int, end: int) -> float | None:
+    """Share of skin along the line between two joints; None where the photo does not show it."""
     bare = evidence.bare
     if bare is None:
-        return []
+        return None
     joints = PosedJoints(evidence.body, state).p
-
-    def share(start: int, end: int) -> float | None:
-        steps = np.linspace(*S.ends, S.looks)[:, None]
-        places = (1.0 - steps) * joints[start] + steps * joints[end]
-        column, row = np.rint(bare.place(project_rows(places, evidence.camera)[0])).astype(int).T
-        height, width = bare.values.shape
-        seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        if seen.sum() < S.few:
-            return None
-        return float(bare.values[row[seen], column[seen]].mean())
-
-    trunk = share(*_SPINE)
-    if trunk is None or trunk > S.clothed:
-        return []
-    shares = {start: share(start, end) for start, end in _BONES}
-    return [joint for joint, value in shares.items() if value is not None and value > S.bare]
+    steps = np.linspace(*S.ends, S.looks)[:, None]
+    places = (1.0 - steps) * joints[start] + steps * joints[end]
+    column, row = np.rint(bare.place(project_rows(places, evidence.camera)[0])).astype(int).T
+    height, width = bare.values.shape
+    seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    return float(bare.values[row[seen], column[seen]].mean()) if seen.sum() >= S.few else None
 
 
 def draw_to_skin(arm: Contour, evidence: Evidence) -> list[FitTerm]:
     """Terms by which a bare arm's outline is drawn to the end of the skin.
 
     Args:
-        arm: the outline of an upper or a forearm of :func:`find_bare_bones` alone.
+        arm: the outline of an upper or a forearm of :func:`find_bare_limbs` alone.
         evidence: of the photo.
     """
     bare = evidence.bare
