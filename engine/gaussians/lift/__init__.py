@@ -69,7 +69,8 @@ from .photo_levels import make_photo_levels
 from .photo_splats import resize_rgba, splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import erode
-from .regions import ARMS, HANDS, Regions, find_regions, hand_triangles, vertex_groups
+from .plain_face import is_head_cut
+from .regions import ARMS, HANDS, HEAD, Regions, find_regions, hand_triangles, vertex_groups
 from .shoes import fit_shoes, put_on_shoes
 from .skirt import Skirt, fit_skirt
 from .skirt_wearer import attach_skirt, settle_hem
@@ -194,6 +195,10 @@ def lift_photo(
             found = label_photo(matte, observation, track, body, vertices, grid, parser, known)
     labelled = found.regions.label
     found = found.without(find_unreached_skin(found.regions, found.camera, body))
+    if is_head_cut(found.regions, found.camera, body, vertices):
+        drawn = found.regions.limb[HEAD].face >= 0
+        shown = found.regions.mask & (found.regions.group == HEAD)
+        found = replace(found.without(shown), near_hidden=found.near_hidden | drawn)
     given = replace(matte, held=found.matte.held)
     matte, camera, regions, frame = found.matte, found.camera, found.regions, found.frame
     portrait, colors, alpha = found.portrait, found.colors, found.alpha
@@ -335,7 +340,8 @@ class LabelledPhoto:
         camera: of the grid.
         colors: [H, W, 3] sRGB 0..1, on the grid.
         alpha: [H, W] 0..1, on the grid.
-        near_hidden: [H, W] pixels beside forearms that something outside the matte hides.
+        near_hidden: [H, W] pixels beside forearms that something outside the matte hides, and of
+            a head that the frame cuts.
     """
 
     matte: Matte

@@ -28,7 +28,7 @@ from .hand_texels import find_leaving_hands
 from .photo_splats import S as PHOTO_SPLATS
 from .photo_splats import crop_camera
 from .pixel_grids import erode
-from .regions import ARMS, TRUNK_AND_LEGS, hidden_below, vertex_groups
+from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below, vertex_groups
 from .surfels import PHOTO
 
 
@@ -132,7 +132,7 @@ def calibrate_colors(
         grid_side: longer side, in pixels, of the picture in which the photo splats are one pixel
             apart. Colours made for a coarser picture would show rings from near.
         near_hidden: [H, W] of any size: beside forearms that something outside the matte hides,
-            where arms stay solid; None if there are none.
+            or of a head that the frame cuts, where both stay solid; None if there are none.
     """
     height, width = matte.alpha.shape
     w, h = fit_size(width, height, round(float(np.clip(grid_side, *S.view_sides))))
@@ -146,11 +146,11 @@ def calibrate_colors(
     inside = (depth > 0) & in_picture(xy, view)
     kept |= find_leaving_hands(bound.triangle, inside, body)
     if near_hidden is not None:
-        arms = np.isin(vertex_groups(body), ARMS)[body.f[bound.triangle, 0]]
+        whole = np.isin(vertex_groups(body), (*ARMS, HEAD))[body.f[bound.triangle, 0]]
         size = np.array(near_hidden.shape[::-1])
-        at = project(gaussians.means[arms], view)[0] / [w, h] * size
+        at = project(gaussians.means[whole], view)[0] / [w, h] * size
         col, row = np.clip(at, 0, size - 1).astype(int).T
-        kept[arms] |= near_hidden[row, col]
+        kept[whole] |= near_hidden[row, col]
     # The rest of the picture stays empty.
     box, window = _window_of(gaussians, alpha, view)
     view, alpha, truth = crop_camera(view, box), alpha[window], truth[window]

@@ -39,6 +39,7 @@ from .limb_texels import S as LIMB_TEXELS
 from .limb_texels import fit_beside_limbs, move_beside_limbs, sink_behind_arms
 from .photo_view import PhotoLookup, PhotoView
 from .pixel_grids import distance_inside, erode
+from .plain_face import is_head_cut, paint_plain_face
 from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
@@ -306,6 +307,8 @@ def texel_layer(
         color[own] = np.array(tone) * brightness
     eye = seen & (part == "eye")
     color[eye] = sampled[eye]
+    if not regions.face.any():
+        color = paint_plain_face(color, rest, part, ~known & ~eye, body)
 
     opacity = np.full(len(points), S.opacity)
     if wearer is not None:  # the hem is an edge in front of the legs
@@ -338,6 +341,8 @@ def texel_layer(
     metres = _room(at, rooms, face, view.camera)
     # A sleeve continues behind the object that hides its forearm.
     behind = near_hidden[at.row, at.col] & np.isin(group, ARMS)
+    # Nor is anything known of a head that the frame cuts.
+    behind |= head & is_head_cut(regions, view.camera, body, vertices)
     metres = np.where(behind, np.inf, metres)
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
