@@ -72,6 +72,7 @@ from .pixel_grids import erode
 from .plain_face import is_head_cut
 from .regions import ARMS, HANDS, HEAD, Regions, find_regions, hand_triangles, vertex_groups
 from .shoes import fit_shoes, put_on_shoes
+from .skin_rims import doubt_skin_rims
 from .skirt import Skirt, fit_skirt
 from .skirt_wearer import attach_skirt, settle_hem
 from .surfels import TriangleBinding
@@ -240,6 +241,7 @@ def lift_photo(
     if brimmed is not None:
         sheets = settle_hat(sheets, brimmed, dressed, regions, camera)
     borders = find_limb_borders(sheets, regions.mask)
+    borders = doubt_skin_rims(borders, regions, colors, camera)
     shadows = find_contact_shadows(colors, regions, sheets, borders)
     same = portrait.foreground is matte.foreground
     given, matte = (replace(m, foreground=shadows.lighten(m.foreground)) for m in (given, matte))

@@ -10,7 +10,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import ConvexHull
 
-from ...core.distances import measure_depth
+from ...core.distances import find_nearest, measure_depth
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.resize import resize
 
@@ -237,3 +237,23 @@ def resize_nearest(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]
         ((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(shape, values.shape, strict=True)
     )
     return np.asarray(values[np.ix_(rows, cols)])
+
+
+def blur_within(values: FloatArray, where: BoolArray, radius: float) -> FloatArray:
+    """Return the mean around each pixel over those that count.
+
+    Args:
+        values: [H, W, C].
+        where: [H, W] pixels that count; some must.
+        radius: pixels, one standard deviation.
+
+    Returns:
+        [H, W, C]; the nearest one's values where none of them is near.
+    """
+    row, col, _ = find_nearest(where)
+    blurred = np.dstack([values * where[..., None], where.astype(float)])
+    blurred = ndimage.gaussian_filter(blurred, (radius, radius, 0.0), truncate=2.5)
+    total, weight = blurred[..., :-1], blurred[..., -1]
+    near = weight > 1e-3
+    mean = np.where(near[..., None], total / np.maximum(weight, 1e-3)[..., None], 0.0)
+    return np.asarray(np.where(near[..., None], mean, values[row, col]))

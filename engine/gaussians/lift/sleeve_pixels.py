@@ -19,7 +19,7 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
 from .labels import LOWER, SKIN, UPPER
 from .pixel_cuts import cut_along_edges
-from .pixel_grids import dilate
+from .pixel_grids import blur_within, dilate
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ def _shaded_skin(
         return np.zeros_like(may)
     hue = lab[..., 1:] / np.maximum(lab[..., :1], S.darkest)
     skin_like, cloth_like = (
-        _blur_within(np.dstack([hue, lab[..., :1]]), kind, band) for kind in (skin, other)
+        blur_within(np.dstack([hue, lab[..., :1]]), kind, band) for kind in (skin, other)
     )
     shade = lab[..., 0] / np.maximum(skin_like[..., 2], S.darkest)
     # Light that skin throws on skin makes a deep shade more saturated.
@@ -270,17 +270,6 @@ def _shaded_skin(
     cost = np.where(shaded, -S.hue, S.hue)
     cost += S.outside * measure_depth(beyond) * pixel
     return cut_along_edges(may, skin, skin | cloth, lab, cost)
-
-
-def _blur_within(values: FloatArray, where: BoolArray, radius: float) -> FloatArray:
-    """[H, W, C] the mean of ``values`` around each pixel over those of ``where``."""
-    row, col, _ = find_nearest(where)
-    blurred = np.dstack([values * where[..., None], where.astype(float)])
-    blurred = ndimage.gaussian_filter(blurred, (radius, radius, 0.0), truncate=2.5)
-    total, weight = blurred[..., :-1], blurred[..., -1]
-    near = weight > 1e-3
-    mean = np.where(near[..., None], total / np.maximum(weight, 1e-3)[..., None], 0.0)
-    return np.asarray(np.where(near[..., None], mean, values[row, col]))
 
 
 def _bare_rings(

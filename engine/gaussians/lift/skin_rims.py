@@ -1,0 +1,67 @@
+"""Clothes beside a bare limb that have its colour: its blurred or shaded edge, printed on them.
+
+The labels part limb and clothes within a pixel or two. What lies between has both colours, and
+would be taken for the clothes' own, and painted on wherever they go on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...core.color import rgb_to_lab
+from ...core.distances import find_nearest
+from ...core.settings import register_settings
+from ...core.types import Camera, FloatArray
+from .depth_sheets import LimbBorders
+from .labels import LOWER, SKIN, UPPER
+from .pixel_grids import blur_within
+from .regions import ARMS, TRUNK_AND_LEGS, Regions
+
+
+@dataclass(frozen=True)
+class SkinRimSettings:
+    """Clothes that have the colour of the skin beside them."""
+
+    band: float = 0.03  # metres beside a bare arm within which they are looked for
+    darkest: float = 12.0  # L* below which the dark has no hue
+    lighter: float = 1.1  # most lightness, of the skin's
+    alike: float = 0.9  # most distance to the skin's hue, of that to the clothes'
+
+
+S = register_settings("lift.skin_rims", SkinRimSettings())
+
+
+def doubt_skin_rims(
+    borders: LimbBorders, regions: Regions, colors: FloatArray, camera: Camera
+) -> LimbBorders:
+    """Add clothes beside bare arms that have the arms' hue to the pixels that are not trusted.
+
+    Args:
+        borders: of the limbs.
+        regions: of the photo.
+        colors: [H, W, 3] sRGB 0..1, on their grid.
+        camera: of their grid.
+    """
+    skin = (regions.label == SKIN) & np.isin(regions.group, ARMS)
+    clothes = np.isin(regions.label, (UPPER, LOWER)) & np.isin(regions.group, TRUNK_AND_LEGS)
+    drawn = regions.body.face >= 0
+    if not (skin.any() and clothes.any() and drawn.any()):
+        return borders
+    band = S.band * camera.K[0, 0] / float(np.median(regions.body.depth[drawn]))
+    row, col, away = find_nearest(skin)
+    near = clothes & (away < band)
+    sure = clothes & ~near
+    if not sure.any():
+        return borders
+    lab = rgb_to_lab(colors)
+    hue = lab[..., 1:] / np.maximum(lab[..., :1], S.darkest)
+    of_skin, of_clothes = (
+        blur_within(np.dstack([hue, lab[..., :1]]), kind, band) for kind in (skin, sure)
+    )
+    to_skin = np.linalg.norm(hue - of_skin[..., :2], axis=-1)
+    to_clothes = np.linalg.norm(hue - of_clothes[..., :2], axis=-1)
+    rim = near & (to_skin < S.alike * to_clothes) & (lab[..., 0] < S.lighter * of_skin[..., 2])
+    nearer = np.where(rim[..., None], np.stack([row, col], -1), borders.nearer)
+    return replace(borders, behind=borders.behind | rim, nearer=nearer)
