@@ -20,6 +20,7 @@ from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.color_model import fit_colors
+from .garment_borders import measure_border, part_garments
 from .labels import (
     GLASSES,
     HAIR,
@@ -37,7 +38,7 @@ from .labels import (
 from .labels import S as LABELS
 from .labels_cleanup import keep_attached_hair, remove_crumbs, split_at_midriff
 from .labels_parser import PARSED
-from .pixel_grids import erode, smooth_within
+from .pixel_grids import erode
 from .pixel_smoother import PixelSmoother
 
 SOLVED = (SKIN, HAIR, UPPER, LOWER, SHOES)  # labels that the random walker decides between
@@ -53,9 +54,6 @@ class PixelSettings:
     rounds: int = 3  # of learning colours and labelling
     surest: float = 6.0  # largest log odds of one pixel
     texture_scale: float = 0.35  # of fine texture, to features
-    one_piece: float = 5.0  # L*a*b* units over the border of upper and lower wear in one piece
-    noise: float = 1.0  # L*a*b* units of their differences that the finest cloth has
-    across: float = 0.06  # of the clothes' size: between the colours compared over that border
     long_hair: float = 0.15  # squared eyes' distances of hair beside the neck that make it long
     min_seeds: int = 30  # pixels from which on a label's colours are learned
     neckline: float = 0.45  # most of the trunk's front that may be skin beside clothes
@@ -285,7 +283,7 @@ def label_pixels(
             over = (label == SKIN) & (likely[:, SOLVED.index(HAIR)] > S.sure)
             label[over & (skin.face <= skin.usual)] = HAIR
     out[mask] = label
-    out[:] = _part_garments(out, parsed, lab)
+    out[:] = part_garments(out, parsed, lab)
     if "torso" in body.part_names:
         out[:] = split_at_midriff(out, places, places.part == body.part_names.index("torso"))
     # What looks like hair but does not hang from the head takes its next likely label.
@@ -335,23 +333,6 @@ def _find_contradictions(
     return denied, allowed
 
 
-def _part_garments(label: IntArray, parsed: FloatArray | None, lab: FloatArray) -> IntArray:
-    """Make upper wear [H, W] of lower wear that is one piece with it.
-
-    They may part elsewhere, where the parser says: the shaded half of a shirt is not trousers.
-    """
-    differ = measure_border(label, lab)
-    if differ is None or differ >= 1.0:
-        return label
-    worn = np.isin(label, [UPPER, LOWER])
-    one = np.where(worn, UPPER, label)
-    if parsed is None:
-        return one
-    lower, upper = (parsed[..., PARSED.index(name)] for name in ("lower", "upper"))
-    parted = np.where(worn & (lower > upper), LOWER, one)
-    return parted if (measure_border(parted, lab) or 0.0) >= 1.0 else one
-
-
 def _solved_probabilities(parsed: FloatArray) -> FloatArray:
     """[N, len(SOLVED)] of pixels [N, len(PARSED)]; none says nothing, glasses lie on skin."""
     of = {name: parsed[:, PARSED.index(name)] for name in PARSED}
@@ -361,37 +342,6 @@ def _solved_probabilities(parsed: FloatArray) -> FloatArray:
     )
     likely += (of["none"] / len(SOLVED))[:, None] + S.doubt
     return np.asarray(likely / likely.sum(1, keepdims=True))
-
-
-def measure_border(label: IntArray, lab: FloatArray) -> float | None:
-    """Measure how much the colours of upper and lower wear differ across their border.
-
-    In a coat, a dress or a tunic they do not differ systematically there, whatever folds and
-    patterns do. They are compared some way off the border: what a hem or a belt shades, and a
-    border that is not quite right, would make two garments look like one.
-
-    Args:
-        label: [H, W] index into ``labels.LABELS``.
-        lab: [H, W, 3] L*a*b*.
-
-    Returns:
-        At least 1 for two garments, less for one; None where there is nothing to compare.
-    """
-    lower, upper = label == LOWER, label == UPPER
-    if not lower.any() or not upper.any():
-        return None
-    calm = smooth_within(lab, lower | upper, 1.0)
-    reach = S.across * np.sqrt((lower | upper).sum())
-    steps = []
-    for k in {max(1, round(share * reach)) for share in (0.5, 1.0, 1.5)}:
-        across = upper[:-k] & lower[k:]
-        steps.append((calm[:-k] - calm[k:])[across])
-    step = np.concatenate(steps)
-    if not len(step):
-        return None
-    usual = np.median(step, axis=0)
-    spread = np.median(np.abs(step - usual), axis=0) + S.noise
-    return float(min(np.linalg.norm(usual) / S.one_piece, np.linalg.norm(usual / spread)))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import Camera, FloatArray, IntArray, Observation, Pose
 from likeness.engine.gaussians.lift.dress_rules import S as RULES
 from likeness.engine.gaussians.lift.dress_rules import _in_order
+from likeness.engine.gaussians.lift.garment_borders import measure_border, part_garments
 from likeness.engine.gaussians.lift.labels import (
     HAIR,
     HAT,
@@ -31,7 +32,6 @@ from likeness.engine.gaussians.lift.labels_cleanup import (
 )
 from likeness.engine.gaussians.lift.labels_hidden import drop_islands
 from likeness.engine.gaussians.lift.labels_parser import PARSED
-from likeness.engine.gaussians.lift.labels_pixels import _part_garments, measure_border
 from likeness.engine.gaussians.lift.labels_surface import (
     label_surface,
     labels_at,
@@ -211,20 +211,37 @@ def test_two_garments_with_a_shaded_hem_are_two() -> None:
     one = measure_border(names, lab)
     assert one is not None
     assert one < 1.0
-    assert (_part_garments(names, None, lab) == UPPER).all()
+    assert (part_garments(names, None, lab) == UPPER).all()
     # The parser may say where they part; without a step of colours there it is not heard.
     parsed = np.zeros((120, 80, len(PARSED)))
     parsed[:70, :, PARSED.index("upper")] = 1.0
     parsed[70:, :, PARSED.index("lower")] = 1.0
-    assert (_part_garments(names, parsed, lab) == UPPER).all()
+    assert (part_garments(names, parsed, lab) == UPPER).all()
     parsed[..., PARSED.index("lower")] = 2.0
-    assert (_part_garments(names, parsed, lab) == UPPER).all()  # all of it: nothing to compare
+    assert (part_garments(names, parsed, lab) == UPPER).all()  # all of it: nothing to compare
     lab[..., 0] -= 25.0 * np.clip((np.arange(120)[:, None] - 50) / 20.0, 0.0, 1.0)
     two = measure_border(names, lab)
     assert two is not None
     assert two > 1.0
-    np.testing.assert_array_equal(_part_garments(names, None, lab), names)
+    np.testing.assert_array_equal(part_garments(names, None, lab), names)
     assert measure_border(np.full((9, 9), UPPER), lab[:9, :9]) is None
+
+
+def test_high_trousers_are_no_shirt() -> None:
+    """Rules and parser both part them too low; the colours change above, along a slant."""
+    rows, cols = np.mgrid[:120, :80]
+    waist = 40.0 + 0.05 * cols
+    truth = np.where(rows < waist, UPPER, LOWER)
+    rng = np.random.default_rng(1)
+    lab = np.where((rows < waist)[..., None], (12.0, 0.0, -1.0), (55.0, -3.0, -25.0))
+    lab = lab + rng.normal(0.0, 3.0, lab.shape)
+    low = np.where(rows < 55, UPPER, LOWER)
+    parsed = np.zeros((120, 80, len(PARSED)))
+    parsed[..., PARSED.index("upper")] = rows < 60
+    parsed[..., PARSED.index("lower")] = rows >= 60
+    assert (part_garments(low, parsed, lab) != truth).mean() < 0.01
+    dress = np.full((120, 80, 3), 40.0) + rng.normal(0.0, 3.0, lab.shape)
+    assert (part_garments(low, parsed, dress) == UPPER).all()
 
 
 def move_closer(sitter: Sitter, zoom: float, end: float) -> Sitter:

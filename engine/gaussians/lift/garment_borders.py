@@ -1,0 +1,130 @@
+"""Whether upper and lower wear are two garments, and where they part.
+
+A coat, a dress or a tunic is one piece; its label is upper wear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.settings import register_settings
+from ...core.types import BoolArray, FloatArray, IntArray
+from .labels import LOWER, UPPER
+from .labels_parser import PARSED
+from .pixel_grids import smooth_within
+
+
+@dataclass(frozen=True)
+class GarmentBorderSettings:
+    """The border of upper and lower wear."""
+
+    one_piece: float = 5.0  # L*a*b* units over the border of upper and lower wear in one piece
+    noise: float = 1.0  # L*a*b* units of their differences that the finest cloth has
+    across: float = 0.06  # of the clothes' size: between the colours compared over that border
+    sought: tuple[float, float] = (0.2, 0.05)
+    """Of the clothes' height, above and below the labels' border: where the colours' is sought."""
+
+    band: float = 0.1  # of the clothes' height, within which colours then tell which is which
+
+
+S = register_settings("lift.garment_borders", GarmentBorderSettings())
+
+
+def part_garments(label: IntArray, parsed: FloatArray | None, lab: FloatArray) -> IntArray:
+    """Make upper wear of lower wear that is one piece with it.
+
+    They may part elsewhere, where the parser says or the colours: the shaded half of a shirt is not
+    trousers, and high trousers are no shirt.
+
+    Args:
+        label: [H, W] index into ``labels.LABELS``.
+        parsed: [H, W, len(PARSED)] the parser's probabilities; None: the rules alone.
+        lab: [H, W, 3] L*a*b*.
+
+    Returns:
+        [H, W] labels.
+    """
+    differ = measure_border(label, lab)
+    if differ is None or differ >= 1.0:
+        return label
+    worn = np.isin(label, [UPPER, LOWER])
+    one = np.where(worn, UPPER, label)
+    if parsed is None:
+        return one
+    lower, upper = (parsed[..., PARSED.index(name)] for name in ("lower", "upper"))
+    parted = np.where(worn & (lower > upper), LOWER, one)
+    if (measure_border(parted, lab) or 0.0) >= 1.0:
+        return parted
+    found = _find_waist(worn, [label == LOWER, parted == LOWER], lab)
+    return one if found is None else np.where(found, LOWER, one)
+
+
+def _find_waist(worn: BoolArray, lower: list[BoolArray], lab: FloatArray) -> BoolArray | None:
+    """Find lower wear [H, W] below the row where the colours change most, near the labels' border.
+
+    None where they do not change as two garments' do, or the labels see no lower wear.
+    """
+    if not all(part.any() for part in lower):
+        return None
+    rows = np.nonzero(worn.any(1))[0]
+    height = rows[-1] + 1 - rows[0]
+    tops = [float(np.median(part.argmax(0)[part.any(0)])) for part in lower]
+    first = round(max(min(tops) - S.sought[0] * height, rows[0] + S.across * height))
+    last = round(max(tops) + S.sought[1] * height)
+    down = np.arange(len(worn))[:, None]
+    calm, reach = smooth_within(lab, worn, 1.0), S.across * np.sqrt(worn.sum())
+    steps = {}
+    for row in range(first, last):
+        here = slice(max(row - round(1.5 * reach), 0), row + round(1.5 * reach))
+        above = worn[here] & (down[here] < row)
+        steps[row] = _step_across(calm[here], above, worn[here] & ~above, reach) or 0.0
+    waist = max(steps, key=steps.__getitem__, default=first)
+    if steps.get(waist, 0.0) < 1.0:
+        return None
+    # It is hardly ever level: near it, each pixel goes to the colours that it has.
+    band, away = S.band * height, np.abs(down - waist)
+    near = worn & (away < band)
+    sure = worn & (away > 0.3 * band) & (away < 2.0 * band)
+    above, below = sure & (down < waist), sure & (down >= waist)
+    upper, under = (np.median(lab[part], axis=0) for part in (above, below))
+    nearer = np.linalg.norm(lab - under, axis=-1) - np.linalg.norm(lab - upper, axis=-1)
+    return np.asarray(worn & np.where(near, smooth_within(nearer, worn, 1.5) < 0, down >= waist))
+
+
+def measure_border(label: IntArray, lab: FloatArray) -> float | None:
+    """Measure how much the colours of upper and lower wear differ across their border.
+
+    In a coat, a dress or a tunic they do not differ systematically there, whatever folds and
+    patterns do. They are compared some way off the border: what a hem or a belt shades, and a
+    border that is not quite right, would make two garments look like one.
+
+    Args:
+        label: [H, W] index into ``labels.LABELS``.
+        lab: [H, W, 3] L*a*b*.
+
+    Returns:
+        At least 1 for two garments, less for one; None where there is nothing to compare.
+    """
+    lower, upper = label == LOWER, label == UPPER
+    if not lower.any() or not upper.any():
+        return None
+    calm = smooth_within(lab, lower | upper, 1.0)
+    return _step_across(calm, upper, lower, S.across * np.sqrt((lower | upper).sum()))
+
+
+def _step_across(
+    calm: FloatArray, upper: BoolArray, lower: BoolArray, reach: float
+) -> float | None:
+    """As :func:`measure_border`, for smoothed L*a*b* [H, W, 3] about ``reach`` pixels apart."""
+    steps = []
+    for k in {max(1, round(share * reach)) for share in (0.5, 1.0, 1.5)}:
+        across = upper[:-k] & lower[k:]
+        steps.append((calm[:-k] - calm[k:])[across])
+    step = np.concatenate(steps)
+    if not len(step):
+        return None
+    usual = np.median(step, axis=0)
+    spread = np.median(np.abs(step - usual), axis=0) + S.noise
+    return float(min(np.linalg.norm(usual) / S.one_piece, np.linalg.norm(usual / spread)))
