@@ -24,7 +24,7 @@ class PlainFaceSettings:
     """A plain face; lengths are metres."""
 
     beyond: float = 0.4  # share of a head beyond the frame from which on its rest is left out
-    iris: tuple[float, float, float] = (0.27, 0.18, 0.12)
+    iris: tuple[float, float, float] = (0.27, 0.18, 0.12)  # sRGB of a brown one
     pupil: float = 0.45  # radius of an iris' pupil, of the iris'
     edge: float = 0.12  # of the iris' radius over which colours pass into each other
     lips: tuple[float, float, float] = (0.92, 0.78, 0.76)  # of the skin's colour
