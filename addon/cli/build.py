@@ -87,13 +87,7 @@ def _build_one(
                 blend_process.start()
 
         files = build_to_folder(
-            photo,
-            folder,
-            options,
-            preview=preview,
-            body_path=body,
-            progress=tell,
-            others=others,
+            photo, folder, options, preview=preview, body_path=body, progress=tell, others=others
         )
         if blend:
             _write_blend(files.avatar, photo, progress, blend_process)

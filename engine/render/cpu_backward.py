@@ -207,11 +207,7 @@ def _times(a, b):  # type: ignore[no-untyped-def]
 
 @kernel()
 def _combine(a, b, row_a, row_b):  # type: ignore[no-untyped-def]
-    return (
-        a * row_a[0] + b * row_b[0],
-        a * row_a[1] + b * row_b[1],
-        a * row_a[2] + b * row_b[2],
-    )
+    return (a * row_a[0] + b * row_b[0], a * row_a[1] + b * row_b[1], a * row_a[2] + b * row_b[2])
 
 
 @kernel()

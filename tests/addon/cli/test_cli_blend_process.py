@@ -13,13 +13,20 @@ needs_bpy = pytest.mark.skipif(not can_write_blend(), reason="No bpy. Run 'pytho
 
 
 def test_it_ends_with_a_build_that_fails() -> None:
-    with pytest.raises(LikenessError), BlendProcess() as process:
-        process.start()
-        process.start()  # once
-        child = process._process
-        assert child is not None
-        assert child.poll() is None
-        raise LikenessError("No person.")
+    process = BlendProcess()
+
+    def fail() -> None:
+        with process:
+            process.start()
+            process.start()  # once
+            assert process._process is not None
+            assert process._process.poll() is None
+            raise LikenessError("No person.")
+
+    with pytest.raises(LikenessError):
+        fail()
+    child = process._process
+    assert child is not None
     assert child.returncode is not None
     with pytest.raises(ProcessLookupError):
         os.kill(child.pid, 0)

@@ -23,11 +23,7 @@ from likeness.engine.gaussians import bind_gaussians, pose_avatar
 from likeness.engine.gaussians.lod import S as LOD
 from likeness.engine.gaussians.lod import growth, importance, order_by_importance, simplify_avatar
 from likeness.engine.render import RenderOutput, render_camera
-from likeness.engine.render.cpu_weights import (
-    blending_weights,
-    painted_parts,
-    weigh_gaussians,
-)
+from likeness.engine.render.cpu_weights import blending_weights, painted_parts, weigh_gaussians
 from likeness.engine.visual.metrics import psnr
 
 SIDE = 64
