@@ -51,13 +51,13 @@ MAY = {
     "torch.jit.load": {"engine/network/encoders/torchscript.py"},
     "urllib.request.urlopen": {"engine/files/downloads.py"},
     "subprocess.run": {
-        "addon/blend_file.py",
         "addon/workers/plan.py",
         "addon/scene_export.py",
         "build.py",
         "engine/bake/assets.py",
     },
     "subprocess.Popen": {
+        "addon/blend_file.py",
         "addon/workers/watchdog.py",
         "engine/imaging/video_writer.py",
         "engine/workflows/worker/library.py",

@@ -17,6 +17,7 @@ from .options import FILE, body_option, options_from, out_option, set_option
 
 if TYPE_CHECKING:
     from ...engine.pipeline.track import ExtraView
+    from ..blend_file import BlendProcess
 
 
 @click.command()
@@ -73,21 +74,23 @@ def _build_one(
     verbose: bool,
 ) -> None:
     from ...engine.workflows.build_files import build_to_folder
+    from ..blend_file import BlendProcess, can_write_blend
 
+    blend_ahead = blend and can_write_blend()
     names = " + ".join(str(path) for path in (photo, *(other.path for other in others)))
     click.echo(f"{names} -> {folder}", err=True)
-    with terminal_progress() as progress:
+    with terminal_progress() as progress, BlendProcess() as blend_process:
+
+        def tell(stage: str, fraction: float, message: str) -> None:
+            progress(stage, fraction, message)
+            if stage == "lift" and blend_ahead:  # which leaves a core idle
+                blend_process.start()
+
         files = build_to_folder(
-            photo,
-            folder,
-            options,
-            preview=preview,
-            body_path=body,
-            progress=progress,
-            others=others,
+            photo, folder, options, preview=preview, body_path=body, progress=tell, others=others
         )
         if blend:
-            _write_blend(files.avatar, photo, progress)
+            _write_blend(files.avatar, photo, progress, blend_process)
     for warning in files.report["warnings"]:
         click.echo(f"  warning: {warning}", err=True)
     if verbose:
@@ -95,7 +98,7 @@ def _build_one(
     click.echo(str(files.avatar))
 
 
-def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
+def _write_blend(avatar: Path, photo: Path, progress: Progress, process: BlendProcess) -> None:
     """Make avatar.blend beside the avatar."""
     from ...engine.files.atomic import atomic_write_files
     from ...engine.workflows.build_files import BLEND_FILE
@@ -106,5 +109,5 @@ def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
         return
     progress("blend", 0.0, "writing the Blender file")
     with atomic_write_files(avatar.parent) as scratch:
-        write_blend(avatar, scratch / BLEND_FILE, photo)
+        write_blend(avatar, scratch / BLEND_FILE, photo, process=process)
     progress("blend", 1.0, "written")

@@ -2,10 +2,12 @@
 
 Other programs run ``python -m likeness.addon.scene.blend_writer AVATAR OUT PHOTO INFO``, because
 Blender has one scene per process. PHOTO may be empty; INFO is an :class:`.AssetInfo` as JSON.
+Without these words it loads Blender, and then waits for them on stdin, as a JSON list.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -16,6 +18,18 @@ from ...engine.files.atomic import atomic_write
 from ...engine.formats.avatar import load_editable_avatar
 from .. import keys
 from ..asset_catalogs import AssetInfo
+
+_NEEDED = (
+    "...engine.gaussians.relight.albedo",
+    "...engine.scene.files",
+    "...engine.scene.fit",
+    "...engine.visual.sheet",
+    "..compat",
+    ".avatar_asset",
+    ".avatar_objects",
+    ".render_setup",
+)
+"""Modules that are imported late otherwise."""
 
 
 def blend_from_avatar(
@@ -91,8 +105,23 @@ def show_through_camera() -> None:
                 space.region_3d.view_perspective = "CAMERA"
 
 
+def _load() -> None:
+    """Import what writing needs; what is missing is reported when there is an avatar."""
+    for name in ("bpy", *_NEEDED):
+        try:
+            importlib.import_module(name, __package__)
+        except ImportError:
+            return
+
+
 def main(argv: list[str]) -> int:
     """AVATAR OUT PHOTO INFO; 0 when the file is written, 2 for a user error."""
+    if not argv:
+        _load()
+        line = sys.stdin.readline()
+        if not line:
+            return 0
+        argv = json.loads(line)
     if len(argv) != 4:
         print(
             "usage: python -m likeness.addon.scene.blend_writer AVATAR OUT PHOTO INFO",

@@ -191,47 +191,52 @@ def _reduce(first, beyond, pairs, start, shown, members, sums):  # type: ignore[
 
 
 @kernel()
-def _set_rotation(out, q):  # type: ignore[no-untyped-def]
+def _rotation_rows(q):  # type: ignore[no-untyped-def]
     w, x, y, z = q
-    out[0, 0], out[0, 1], out[0, 2] = (
-        1 - 2 * (y * y + z * z),
-        2 * (x * y - w * z),
-        2 * (x * z + w * y),
+    return (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
     )
-    out[1, 0], out[1, 1], out[1, 2] = (
-        2 * (x * y + w * z),
-        1 - 2 * (x * x + z * z),
-        2 * (y * z - w * x),
-    )
-    out[2, 0], out[2, 1], out[2, 2] = (
-        2 * (x * z - w * y),
-        2 * (y * z + w * x),
-        1 - 2 * (x * x + y * y),
-    )
+
+
+@kernel()
+def _times(a, b):  # type: ignore[no-untyped-def]
+    return a[0] * b[0], a[1] * b[1], a[2] * b[2]
+
+
+@kernel()
+def _combine(a, b, row_a, row_b):  # type: ignore[no-untyped-def]
+    return (a * row_a[0] + b * row_b[0], a * row_a[1] + b * row_b[1], a * row_a[2] + b * row_b[2])
+
+
+@kernel()
+def _dot(a, b):  # type: ignore[no-untyped-def]
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 @kernel()
 def _rotation_backward(q, d):  # type: ignore[no-untyped-def]
     """Turn derivatives by a rotation matrix into those by its quaternion."""
     w, x, y, z = q
-    dw = 2 * (x * (d[2, 1] - d[1, 2]) + y * (d[0, 2] - d[2, 0]) + z * (d[1, 0] - d[0, 1]))
+    dw = 2 * (x * (d[2][1] - d[1][2]) + y * (d[0][2] - d[2][0]) + z * (d[1][0] - d[0][1]))
     dx = 2 * (
-        y * (d[0, 1] + d[1, 0])
-        + z * (d[0, 2] + d[2, 0])
-        + w * (d[2, 1] - d[1, 2])
-        - 2 * x * (d[1, 1] + d[2, 2])
+        y * (d[0][1] + d[1][0])
+        + z * (d[0][2] + d[2][0])
+        + w * (d[2][1] - d[1][2])
+        - 2 * x * (d[1][1] + d[2][2])
     )
     dy = 2 * (
-        x * (d[0, 1] + d[1, 0])
-        + z * (d[1, 2] + d[2, 1])
-        + w * (d[0, 2] - d[2, 0])
-        - 2 * y * (d[0, 0] + d[2, 2])
+        x * (d[0][1] + d[1][0])
+        + z * (d[1][2] + d[2][1])
+        + w * (d[0][2] - d[2][0])
+        - 2 * y * (d[0][0] + d[2][2])
     )
     dz = 2 * (
-        x * (d[0, 2] + d[2, 0])
-        + y * (d[1, 2] + d[2, 1])
-        + w * (d[1, 0] - d[0, 1])
-        - 2 * z * (d[0, 0] + d[1, 1])
+        x * (d[0][2] + d[2][0])
+        + y * (d[1][2] + d[2][1])
+        + w * (d[1][0] - d[0][1])
+        - 2 * z * (d[0][0] + d[1][1])
     )
     return dw, dx, dy, dz
 
@@ -257,7 +262,7 @@ def _project_backward(  # type: ignore[no-untyped-def]
     height,
     compensated,
     source,
-    opacity,
+    opacities,
     sums,
     d_means,
     d_quats,
@@ -265,40 +270,49 @@ def _project_backward(  # type: ignore[no-untyped-def]
     d_opacities,
     d_colors,
 ):
-    R = viewmat[:3, :3]
+    # Rows of numbers, not arrays: the compiler keeps them in registers.
+    R0 = viewmat[0, 0], viewmat[0, 1], viewmat[0, 2]
+    R1 = viewmat[1, 0], viewmat[1, 1], viewmat[1, 2]
+    R2 = viewmat[2, 0], viewmat[2, 1], viewmat[2, 2]
     fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
     left, right = slope_limits(fx, cx, width)
     top, bottom = slope_limits(fy, cy, height)
     channels = d_colors.shape[1]
-    turn, M, H = np.empty((3, 3)), np.empty((2, 3)), np.empty((3, 3))
-    MH, d_MH, d_H, d_M = np.empty((2, 3)), np.empty((2, 3)), np.empty((3, 3)), np.empty((2, 3))
     for m in range(first, beyond):
         if not _any_sum(sums, m):  # hidden: nearly half of an avatar's splats
             continue
         i = source[m]
-        m0, m1, m2 = means[i, 0], means[i, 1], means[i, 2]
-        x = R[0, 0] * m0 + R[0, 1] * m1 + R[0, 2] * m2 + viewmat[0, 3]
-        y = R[1, 0] * m0 + R[1, 1] * m1 + R[1, 2] * m2 + viewmat[1, 3]
-        z = R[2, 0] * m0 + R[2, 1] * m1 + R[2, 2] * m2 + viewmat[2, 3]
+        mean = np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2])
+        x = _dot(R0, mean) + viewmat[0, 3]
+        y = _dot(R1, mean) + viewmat[1, 3]
+        z = _dot(R2, mean) + viewmat[2, 3]
         qw, qx = np.float64(quats[i, 0]), np.float64(quats[i, 1])
         qy, qz = np.float64(quats[i, 2]), np.float64(quats[i, 3])
         norm = np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
         q = (qw / norm, qx / norm, qy / norm, qz / norm)
-        _set_rotation(turn, q)
+        turn0, turn1, turn2 = _rotation_rows(q)
+        s = np.float64(scales[i, 0]), np.float64(scales[i, 1]), np.float64(scales[i, 2])
         slope_x = min(max(x / z, left), right)
         slope_y = min(max(y / z, top), bottom)
         # The 2D covariance is (M H)(M H)^T + BLUR: M from world to image, H = turn scales.
-        for k in range(3):
-            M[0, k] = fx / z * (R[0, k] - slope_x * R[2, k])
-            M[1, k] = fy / z * (R[1, k] - slope_y * R[2, k])
-            for r in range(3):
-                H[r, k] = turn[r, k] * scales[i, k]
-        for a in range(2):
-            for k in range(3):
-                MH[a, k] = M[a, 0] * H[0, k] + M[a, 1] * H[1, k] + M[a, 2] * H[2, k]
-        A = MH[0, 0] ** 2 + MH[0, 1] ** 2 + MH[0, 2] ** 2 + BLUR
-        B = MH[0, 0] * MH[1, 0] + MH[0, 1] * MH[1, 1] + MH[0, 2] * MH[1, 2]
-        C = MH[1, 0] ** 2 + MH[1, 1] ** 2 + MH[1, 2] ** 2 + BLUR
+        ix, iy = fx / z, fy / z
+        M0 = (
+            ix * (R0[0] - slope_x * R2[0]),
+            ix * (R0[1] - slope_x * R2[1]),
+            ix * (R0[2] - slope_x * R2[2]),
+        )
+        M1 = (
+            iy * (R1[0] - slope_y * R2[0]),
+            iy * (R1[1] - slope_y * R2[1]),
+            iy * (R1[2] - slope_y * R2[2]),
+        )
+        H0, H1, H2 = _times(turn0, s), _times(turn1, s), _times(turn2, s)
+        columns = (H0[0], H1[0], H2[0]), (H0[1], H1[1], H2[1]), (H0[2], H1[2], H2[2])
+        MH0 = _dot(M0, columns[0]), _dot(M0, columns[1]), _dot(M0, columns[2])
+        MH1 = _dot(M1, columns[0]), _dot(M1, columns[1]), _dot(M1, columns[2])
+        A = _dot(MH0, MH0) + BLUR
+        B = _dot(MH0, MH1)
+        C = _dot(MH1, MH1) + BLUR
         det = A * C - B * B
         if not det > 0.0:  # a needle beyond double precision: its shape has no derivative
             det = np.inf
@@ -317,53 +331,43 @@ def _project_backward(  # type: ignore[no-untyped-def]
         d_A = 0.5 * (ax * a + ay * b)
         d_B = 0.5 * (ax * b + ay * c)
         d_C = 0.5 * (bx * b + by * c)
-        fade = 1.0
         if compensated:  # a power of sharp / det; ``d_B`` counts for both of its places
             sharp = (A - BLUR) * (C - BLUR) - B * B
-            fade = (max(sharp, 0.0) / det) ** COMPENSATION
             if sharp > 0.0:
                 d_A += COMPENSATION * g * ((C - BLUR) / sharp - a)
                 d_B -= COMPENSATION * g * (B / sharp + b)
                 d_C += COMPENSATION * g * ((A - BLUR) / sharp - c)
+        d_MH0 = _combine(2 * d_A, 2 * d_B, MH0, MH1)
+        d_MH1 = _combine(2 * d_B, 2 * d_C, MH0, MH1)
+        d_M0 = _dot(d_MH0, H0), _dot(d_MH0, H1), _dot(d_MH0, H2)
+        d_M1 = _dot(d_MH1, H0), _dot(d_MH1, H1), _dot(d_MH1, H2)
+        d_H0 = _combine(M0[0], M1[0], d_MH0, d_MH1)
+        d_H1 = _combine(M0[1], M1[1], d_MH0, d_MH1)
+        d_H2 = _combine(M0[2], M1[2], d_MH0, d_MH1)
         for k in range(3):
-            d_MH[0, k] = 2 * (d_A * MH[0, k] + d_B * MH[1, k])
-            d_MH[1, k] = 2 * (d_B * MH[0, k] + d_C * MH[1, k])
-        for r in range(3):
-            for k in range(3):
-                d_H[r, k] = M[0, r] * d_MH[0, k] + M[1, r] * d_MH[1, k]
-            for k in range(2):
-                d_M[k, r] = d_MH[k, 0] * H[r, 0] + d_MH[k, 1] * H[r, 1] + d_MH[k, 2] * H[r, 2]
-        for k in range(3):
-            d_scales[i, k] += (
-                turn[0, k] * d_H[0, k] + turn[1, k] * d_H[1, k] + turn[2, k] * d_H[2, k]
-            )
-            for r in range(3):
-                d_H[r, k] *= scales[i, k]
-        dq = _rotation_backward(q, d_H)
+            d_scales[i, k] += turn0[k] * d_H0[k] + turn1[k] * d_H1[k] + turn2[k] * d_H2[k]
+        dq = _rotation_backward(q, (_times(d_H0, s), _times(d_H1, s), _times(d_H2, s)))
         along = q[0] * dq[0] + q[1] * dq[1] + q[2] * dq[2] + q[3] * dq[3]
         for k in range(4):
             d_quats[i, k] += (dq[k] - along * q[k]) / norm
         # By the centre: the way from it to the pixel shrinks as it moves on.
         d_u, d_v = a * gx + b * gy, b * gx + c * gy
-        across = d_M[0, 0] * R[0, 0] + d_M[0, 1] * R[0, 1] + d_M[0, 2] * R[0, 2]
-        down = d_M[1, 0] * R[1, 0] + d_M[1, 1] * R[1, 1] + d_M[1, 2] * R[1, 2]
-        across_z = d_M[0, 0] * R[2, 0] + d_M[0, 1] * R[2, 1] + d_M[0, 2] * R[2, 2]
-        down_z = d_M[1, 0] * R[2, 0] + d_M[1, 1] * R[2, 1] + d_M[1, 2] * R[2, 2]
-        dx, dy = fx / z * d_u, fy / z * d_v
+        dx, dy = ix * d_u, iy * d_v
         dz = sums[m, GEOMETRY + channels] - (fx * x * d_u + fy * y * d_v) / (z * z)
-        dz -= fx / (z * z) * (across - slope_x * across_z)
-        dz -= fy / (z * z) * (down - slope_y * down_z)
+        across_z, down_z = _dot(d_M0, R2), _dot(d_M1, R2)
+        dz -= fx / (z * z) * (_dot(d_M0, R0) - slope_x * across_z)
+        dz -= fy / (z * z) * (_dot(d_M1, R1) - slope_y * down_z)
         if left <= x / z <= right:
-            slope = -fx / z * across_z
+            slope = -ix * across_z
             dx += slope / z
             dz -= slope * x / (z * z)
         if top <= y / z <= bottom:
-            slope = -fy / z * down_z
+            slope = -iy * down_z
             dy += slope / z
             dz -= slope * y / (z * z)
         for k in range(3):
-            d_means[i, k] += R[0, k] * dx + R[1, k] * dy + R[2, k] * dz
-        d_opacities[i] += g / opacity[m] * fade
+            d_means[i, k] += R0[k] * dx + R1[k] * dy + R2[k] * dz
+        d_opacities[i] += g / opacities[i]  # the compensation is a factor: it cancels out
         for k in range(channels):
             d_colors[i, k] += sums[m, GEOMETRY + k]
 
@@ -470,7 +474,7 @@ def project_backward(
         height,
         compensated,
         splats.source,
-        splats.opacity,
+        np.ascontiguousarray(gaussians.opacities, np.float32),
         sums,
         out.means,
         out.quats,

@@ -291,17 +291,22 @@ def _tile_span(centre, conic, reach, box, i, tile_row):  # type: ignore[no-untyp
 
 @kernel()
 def _visit_tiles(  # type: ignore[no-untyped-def]
-    begin, beyond, centre, conic, reach, box, columns, place, members
+    begin, beyond, centre, conic, reach, box, columns, rows, spans, place, members
 ):
     """Write the splats of a range of chunks where ``place`` [CHUNKS, tiles] says, and advance it.
 
-    Without room in ``members`` they are only counted.
+    Without room in ``members`` they are only counted, and the spans of their rows of tiles, from
+    ``rows`` [splats] on, are noted in ``spans`` for the writing.
     """
     count, write = box.shape[0], members.shape[0] > 0
     for chunk in range(begin, beyond):
         for i in range(count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS):
+            at = rows[i]
             for row in range(box[i, 2] >> TILE_BITS, (box[i, 3] >> TILE_BITS) + 1):
-                first, last = _tile_span(centre, conic, reach, box, i, row)
+                if not write:
+                    spans[at, 0], spans[at, 1] = _tile_span(centre, conic, reach, box, i, row)
+                first, last = spans[at, 0], spans[at, 1]
+                at += 1
                 for tile in range(row * columns + first, row * columns + last + 1):
                     if write:
                         members[place[chunk, tile]] = i
@@ -371,7 +376,11 @@ def project_gaussians(
 def list_tiles(splats: ProjectedSplats, width: int, height: int) -> TileLists:
     """List the splats that each tile has to draw, nearest first."""
     columns, rows = -(-width // TILE), -(-height // TILE)
-    placed = (splats.centre, splats.conic, splats.reach, splats.box, columns)
+    box = splats.box
+    high = (box[:, 3] >> TILE_BITS) - (box[:, 2] >> TILE_BITS) + 1
+    ends = np.cumsum(high, dtype=np.int64)
+    spans = np.empty((ends[-1] if len(ends) else 0, 2), np.int32)
+    placed = (splats.centre, splats.conic, splats.reach, box, columns, ends - high, spans)
     counts = np.zeros((CHUNKS, columns * rows), np.int64)
     run_parts(_visit_tiles, CHUNKS, *placed, counts, np.empty(0, np.int32))
     # A chunk's place in a tile's list follows from the counts of the chunks before it.

@@ -50,12 +50,37 @@ def painted_parts(gaussians: Gaussians, camera: Camera) -> FloatArray:
     Returns:
         [N] in 0..1.
     """
+    return weigh_gaussians(gaussians, camera).parts
+
+
+class Weighed(NamedTuple):
+    """What N Gaussians are to a picture.
+
+    Attributes:
+        weights: [N] as :func:`blending_weights` returns them.
+        parts: [N] as :func:`painted_parts` returns them.
+        shown: rows of those with a weight, nearest first.
+    """
+
+    weights: FloatArray
+    parts: FloatArray
+    shown: IntArray
+
+
+def weigh_gaussians(gaussians: Gaussians, camera: Camera) -> Weighed:
+    """Return weights, painted parts and order of the Gaussians in a picture.
+
+    Args:
+        gaussians: In world space.
+        camera: The camera.
+    """
     weights, splats = _weights(gaussians, camera)
     a, b, c = np.asarray(splats.conic, np.float64).T
     area = 2.0 * np.pi / np.sqrt(np.maximum(a * c - b * b, 1e-12))
-    out = np.zeros(len(gaussians))
-    out[splats.source] = weights[splats.source] / (splats.opacity * area)
-    return out
+    own = weights[splats.source]
+    parts = np.zeros(len(gaussians))
+    parts[splats.source] = own / (splats.opacity * area)
+    return Weighed(weights, parts, splats.source[own > 0.0])
 
 
 def _weights(gaussians: Gaussians, camera: Camera) -> tuple[FloatArray, ProjectedSplats]:

@@ -38,17 +38,17 @@ def _average(first, beyond, rgb, alpha, depth, samples, mean, cover, distance): 
     for c in range(cameras):
         for y in range(first, beyond):
             for x in range(width):
-                for k in range(channels):
-                    mean[c, y, x, k] = np.float32(0.0)
                 covered, far = np.float32(0.0), np.float32(0.0)
                 for v in range(y * samples, (y + 1) * samples):
                     for u in range(x * samples, (x + 1) * samples):
                         covered += alpha[c, v, u]
                         far += alpha[c, v, u] * depth[c, v, u]
-                        for k in range(channels):
-                            mean[c, y, x, k] += rgb[c, v, u, k]
                 for k in range(channels):
-                    mean[c, y, x, k] /= count
+                    total = np.float32(0.0)
+                    for v in range(y * samples, (y + 1) * samples):
+                        for u in range(x * samples, (x + 1) * samples):
+                            total += rgb[c, v, u, k]
+                    mean[c, y, x, k] = total / count
                 cover[c, y, x] = covered / count
                 distance[c, y, x] = far / max(covered, count * np.float32(DEPTH_EPSILON))
 
@@ -94,10 +94,13 @@ def _spread(values: FloatArray, samples: int) -> FloatArray:
 
 @kernel()
 def _share(first, beyond, pixels, samples, out):  # type: ignore[no-untyped-def]
-    cameras, _, fine_width, channels = out.shape
+    cameras, _, width, channels = pixels.shape
     count = np.float32(samples * samples)
     for c in range(cameras):
         for y in range(first, beyond):
-            for x in range(fine_width):
+            row = y // samples
+            for x in range(width):
                 for k in range(channels):
-                    out[c, y, x, k] = pixels[c, y // samples, x // samples, k] / count
+                    share = pixels[c, row, x, k] / count
+                    for u in range(x * samples, (x + 1) * samples):
+                        out[c, y, u, k] = share

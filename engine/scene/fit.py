@@ -102,9 +102,24 @@ def softening(axes: FloatArray, blur: float) -> FloatArray:
     Returns:
         [N, 2, 2].
     """
-    _, thickness, right = np.linalg.svd(axes)
-    grow = np.sqrt(1.0 + blur / np.maximum(thickness, MIN_PIXELS) ** 2)
-    return np.asarray(np.einsum("nka,nk,nkb->nab", right, grow, right))
+    # A^T A = mean I + [[apart, along], [along, -apart]], whose eigenvalues are mean +- reach, and M
+    # has the same eigenvectors: a tenth of the time that a decomposition takes.
+    (a, b), (c, d) = axes.transpose(1, 2, 0).astype(np.float64)
+    first, second, along = a * a + c * c, b * b + d * d, a * b + c * d
+    mean, apart = 0.5 * (first + second), 0.5 * (first - second)
+    reach = np.hypot(apart, along)
+    longest = mean + reach
+    # Not mean - reach, which loses the digits of needles.
+    shortest = (a * d - b * c) ** 2 / np.maximum(longest, np.finfo(np.float64).tiny)
+    grow_long, grow_short = (
+        np.sqrt(1.0 + blur / np.maximum(square, MIN_PIXELS**2)) for square in (longest, shortest)
+    )
+    even = 0.5 * (grow_long + grow_short)
+    turn = 0.5 * (grow_long - grow_short) / np.maximum(reach, np.finfo(np.float64).tiny)
+    out = np.empty((len(axes), 2, 2))
+    out[:, 0, 0], out[:, 1, 1] = even + turn * apart, even - turn * apart
+    out[:, 0, 1] = out[:, 1, 0] = turn * along
+    return out
 
 
 def solve_linear_colors(colors: FloatArray, coverage: SplatCoverage) -> FloatArray:

@@ -29,7 +29,7 @@ from ...core.types import (
     Progress,
 )
 from ...render import SAMPLES, Gradients, rasterize_vjp
-from ...render.cpu_weights import blending_weights, painted_parts
+from ...render.cpu_weights import weigh_gaussians
 from ..lod import growth
 from ..squareness import photo_trust
 from .color_steps import ColorSteps
@@ -145,16 +145,32 @@ much with tight ones, and stray less."""
 
 @dataclass(frozen=True)
 class _View:
-    """A wanted picture of one of the poses, and [N] how many of its pixels each splat paints."""
+    """A wanted picture of one of the poses.
+
+    Attributes:
+        target: the picture.
+        posed: the splats in the pose.
+        painted: [N] how many of its pixels each splat paints.
+        parts: [N] 0..1 the same as a part of the splat's footprint.
+        shown: the splats that paint any of it, nearest first.
+    """
 
     target: RefineView
     posed: PosedGaussians
     painted: FloatArray
+    parts: FloatArray
+    shown: PosedGaussians
 
 
 def _view_of(target: RefineView, posed: PosedGaussians) -> _View:
-    painted = blending_weights(posed.base, target.camera)
-    return _View(target, posed, painted.astype(np.float32))
+    weighed = weigh_gaussians(posed.base, target.camera)
+    return _View(
+        target,
+        posed,
+        weighed.weights.astype(np.float32),
+        weighed.parts,
+        posed.subset(weighed.shown),
+    )
 
 
 def refine_gaussians(
@@ -210,11 +226,17 @@ def refine_gaussians(
     schedule = _schedule(shown, beside, options.steps)
     levels = _levels(lod_start, len(schedule))
     for k, (view, level) in enumerate(zip(schedule, levels, strict=True)):
-        drawn = view.posed.gaussians(numbers, level)
-        compared = view.posed.pull(_compare(drawn, view.target, backend), drawn)
+        # What others hide would take as long as they do, and change nothing. (What paints less than
+        # a thousandth of its footprint does: up to 0.6 dB of the input view.)
+        shown_now, painted = view.shown, view.painted
+        if level is not None:
+            # A prefix paints in the place of those that are left out, too.
+            part = view.posed.gaussians(numbers, level)
+            painted, _, rows = weigh_gaussians(part, view.target.camera)
+            shown_now = view.posed.subset(rows)
+        drawn = shown_now.gaussians(numbers, level)
+        compared = shown_now.pull(_compare(drawn, view.target, backend), drawn)
         held = regularisers.gradient(numbers, pixels)
-        # A prefix paints in the place of those that are left out, too.
-        painted = view.painted if level is None else blending_weights(drawn, view.target.camera)
         residual = _covered(view.target) * compared[:, COLORS] + pixels * held[:, COLORS]
         colors.take(numbers, -0.5 * residual, painted, k / len(schedule))
         gradient = compared + held
@@ -357,10 +379,7 @@ def _seen_part(views: list[_View]) -> FloatArray:
     Adam takes steps of one size however small the derivatives are, so that the hidden ones must be
     held by other means.
     """
-    seen = np.zeros(len(views[0].posed.base))
-    for view in views:
-        seen = np.maximum(seen, painted_parts(view.posed.base, view.target.camera))
-    return seen
+    return np.asarray(np.max([view.parts for view in views], axis=0))
 
 
 def _ramp(values: FloatArray, low: float, high: float) -> NDArray[np.float32]:

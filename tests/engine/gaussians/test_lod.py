@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from likeness.benchmarks.figures.random_scenes import cover_body, person_sized_cloud
 from likeness.engine.body.synthetic import make_synthetic_body
-from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import (
     Avatar,
     BoundGaussians,
@@ -23,7 +23,7 @@ from likeness.engine.gaussians import bind_gaussians, pose_avatar
 from likeness.engine.gaussians.lod import S as LOD
 from likeness.engine.gaussians.lod import growth, importance, order_by_importance, simplify_avatar
 from likeness.engine.render import RenderOutput, render_camera
-from likeness.engine.render.cpu_weights import blending_weights
+from likeness.engine.render.cpu_weights import blending_weights, painted_parts, weigh_gaussians
 from likeness.engine.visual.metrics import psnr
 
 SIDE = 64
@@ -100,6 +100,21 @@ def test_weights_are_the_pictures_colours() -> None:
     found = blending_weights(some, camera)
     assert (expected > 0).sum() > 30
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_a_picture_needs_only_the_splats_with_a_weight() -> None:
+    some = person_sized_cloud(3000, seed=4)
+    camera = photo_camera(90.0, 75, 101)
+    weights, parts, shown = weigh_gaussians(some, camera)
+    np.testing.assert_array_equal(weights, blending_weights(some, camera))
+    np.testing.assert_array_equal(parts, painted_parts(some, camera))
+    np.testing.assert_array_equal(np.sort(shown), np.flatnonzero(weights))
+    assert len(shown) < len(some)
+    assert (np.diff(project(some.means[shown], camera)[1]) > -1e-5).all()
+    whole = render_camera(some, camera)
+    drawn = render_camera(some.take(shown), camera)
+    np.testing.assert_allclose(drawn.rgb, whole.rgb, atol=1e-3)
+    np.testing.assert_allclose(drawn.alpha, whole.alpha, atol=1e-3)
 
 
 def test_what_never_shows_counts_nothing_and_goes_first() -> None:

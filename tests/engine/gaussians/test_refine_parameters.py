@@ -110,6 +110,34 @@ def test_changed_and_placed_is_what_was_drawn(body: Body, bound: BoundGaussians,
         np.testing.assert_allclose(found, getattr(shown, name), rtol=2e-6, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize("level", [False, True])
+def test_some_of_all_are_what_they_are_among_all(
+    body: Body, bound: BoundGaussians, level: bool
+) -> None:
+    vertices = body.vertices(Pose.rest(body.num_expression))[0]
+    posed = PosedGaussians(bound, vertices, body, np.full(COUNT, 0.01, np.float32))
+    rng = np.random.default_rng(9)
+    numbers = initial_parameters(bound) + rng.normal(scale=0.1, size=(COUNT, COLUMNS)).astype("f4")
+    count = COUNT // 2 if level else COUNT
+    grown = np.linspace(1.0, 2.0, count, dtype=np.float32) if level else None
+    every = posed.gaussians(numbers, grown)
+    rows = rng.permutation(count)[:70]
+    some = posed.subset(rows)
+    drawn = some.gaussians(numbers, grown)
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(drawn, name), getattr(every, name)[rows])
+    gradients = Gradients(
+        *(rng.normal(size=getattr(every, name).shape).astype(np.float32) for name in FIELDS),
+        background=np.zeros((1, 3), np.float32),
+    )
+    chosen = Gradients(*(getattr(gradients, name)[rows] for name in FIELDS), gradients.background)
+    expected = posed.pull(gradients, every)
+    found = some.pull(chosen, drawn)
+    np.testing.assert_array_equal(found[rows], expected[rows])
+    others = np.setdiff1d(np.arange(COUNT), rows)
+    assert not found[others].any()
+
+
 def test_splats_stay_flat_and_never_grow_thicker(body: Body, bound: BoundGaussians) -> None:
     numbers = random_numbers(bound, 1)
     kept = apply_parameters(bound, numbers, np.full(COUNT, 0.01, np.float32))

@@ -79,6 +79,18 @@ def test_softening_adds_the_blur() -> None:
     )
 
 
+def test_softening_is_that_of_the_decomposition() -> None:
+    axes = np.random.default_rng(4).normal(size=(500, 2, 2))
+    axes[:50] *= 1e-5
+    axes[50:100, :, 1] = axes[50:100, :, 0] * (1 + 1e-9)  # needles
+    axes[100:150] = np.eye(2)  # round
+    axes[150] = 0.0
+    _, thickness, right = np.linalg.svd(axes)
+    grow = np.sqrt(1.0 + 0.3 / np.maximum(thickness, MIN_PIXELS) ** 2)
+    expected = np.einsum("nka,nk,nkb->nab", right, grow, right)
+    np.testing.assert_allclose(softening(axes, 0.3), expected, atol=1e-12)
+
+
 def test_splats_seen_edge_on_do_not_grow_without_bounds() -> None:
     M = softening(np.array([[[2.0, 0.0], [0.0, 1e-6]]]), 0.3)
     assert np.linalg.eigvalsh(M).max() == pytest.approx(np.sqrt(1 + 0.3 / MIN_PIXELS**2))
