@@ -146,21 +146,30 @@ class Blenders:
         return bool(json.loads(answer))
 
 
+@pytest.fixture(scope="session")
+def blenders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Blenders]]:
+    """The checks of a version; its Blenders stay ready until all tests have run."""
+    made: dict[str, Blenders] = {}
+
+    def checks_in(version: str) -> Blenders:
+        if version not in made:
+            made[version] = Blenders(version, tmp_path_factory.mktemp(f"blender-{version}"))
+        return made[version]
+
+    yield checks_in
+    for checks in made.values():
+        checks.close()
+
+
 @pytest.fixture(scope="session", params=VERSIONS)
-def blender(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Blenders]:
-    checks = Blenders(request.param, tmp_path_factory.mktemp(f"blender-{request.param}"))
-    yield checks
-    checks.close()
+def blender(request: pytest.FixtureRequest, blenders: Callable[[str], Blenders]) -> Blenders:
+    return blenders(request.param)
 
 
 @pytest.fixture(scope="session")
-def blender_lts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blenders]:
+def blender_lts(blenders: Callable[[str], Blenders]) -> Blenders:
     """Only Blender 4.5, for what takes long and does not depend on the version."""
-    checks = Blenders("4.5", tmp_path_factory.mktemp("blender-lts"))
-    yield checks
-    checks.close()
+    return blenders("4.5")
 
 
 def extension_tasks() -> ModuleType:

@@ -1,7 +1,8 @@
 """A Blender that runs check after check: ``python serving.py TREE``, and lines of JSON on stdin.
 
-bpy is imported once, and with ``TREE`` being "tree" this tree's package as well. Each check runs in
-a fork of this process, so that none meets what another has left in the scene or in modules.
+bpy is imported once, and with ``TREE`` being "tree" this tree's package as well, and compiled loops
+are loaded. Each check runs in a fork of this process, so that none meets what another has left in
+the scene or in modules.
 """
 
 from __future__ import annotations
@@ -24,8 +25,13 @@ def answer_requests(tree: bool) -> None:
     os.dup2(2, 1)  # what Blender prints is no answer
     if tree:
         inside.load_tree()
+        import likeness.operators
+        import likeness.panels  # noqa: F401
+        from likeness.engine.core.kernels import load_kernels
     for line in sys.stdin:
         request = json.loads(line)
+        if tree:
+            load_kernels()
         pid = os.fork()
         if not pid:
             answers.close()
