@@ -38,9 +38,6 @@ HERE, ROOT = inside.HERE, inside.ROOT
 _AS_EXECUTABLE = (("-b", "--factory-startup", "--python-use-system-env", "-P"), ("--",))
 """What stands before and after the script's name."""
 
-_LONGEST = 1200
-"""Seconds after which a check has hung. The longest take one minute on two slow cores."""
-
 VERSIONS = ["4.5", "5.0", *(["executable"] if os.environ.get("BLENDER") else [])]
 
 
@@ -64,7 +61,13 @@ class Blenders:
 
     On Linux a Blender stays ready, and each check runs in a fork of it. Elsewhere, and in an
     executable, each check starts its own.
+
+    Attributes:
+        longest: Seconds after which a check has hung. The longest take one minute on two slow
+            cores.
     """
+
+    longest = 1200.0
 
     def __init__(self, version: str, folder: Path) -> None:
         python = blender_python(version)
@@ -98,7 +101,7 @@ class Blenders:
         where = f"{function} in Blender {self._version}"
         if not ended:
             tail = "\n".join(said[-40:])
-            pytest.fail(f"{where} was not done after {_LONGEST} s:\n{tail}", pytrace=False)
+            pytest.fail(f"{where} was not done after {self.longest} s:\n{tail}", pytrace=False)
         assert result.is_file(), f"{where}:\n" + "\n".join(said[-40:])
         return json.loads(result.read_text(encoding="utf-8"))
 
@@ -118,7 +121,7 @@ class Blenders:
                     stderr=subprocess.STDOUT,
                     env=self._environment,
                     check=False,
-                    timeout=_LONGEST,
+                    timeout=self.longest,
                 )
             except subprocess.TimeoutExpired:
                 return False
@@ -139,7 +142,7 @@ class Blenders:
         process = self._ready[kind]
         assert process.stdin
         assert process.stdout
-        request = {"arguments": given, "log": str(log), "timeout": _LONGEST}
+        request = {"arguments": given, "log": str(log), "timeout": self.longest}
         print(json.dumps(request), file=process.stdin, flush=True)
         answer = process.stdout.readline()
         assert answer, log.read_text(encoding="utf-8", errors="replace")
