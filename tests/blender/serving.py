@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -47,6 +48,9 @@ def run_check(request: dict[str, Any]) -> None:
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for own, old in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(own, old)
+    # All forks have one name of it, and Blender removes it with some settings.
+    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
+    Path(bpy.app.tempdir).mkdir()
     inside.run_and_exit(*request["arguments"])
 
 
