@@ -100,9 +100,9 @@ def run_tests(arguments: Sequence[str]) -> int:
         ensure_test_cache(folder, ensure_assets(python, sample=True))
         other.result()
     print_step("Running the tests")
-    # Threads that spin while they wait stall a machine with fewer cores than threads, as with two
-    # files of tests at a time.
-    env = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    # Files of tests keep all cores busy with one thread each, and layers as small as theirs take
+    # more time with several. Threads that spin while they wait stall a machine with few cores.
+    env = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", **os.environ}
     # Containers often set this; each of some hundred processes would compile torch and numba again.
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [python, "-m", "pytest", *PARALLEL, *arguments]

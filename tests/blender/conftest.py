@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,22 +26,17 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import save_avatar
 from PIL import Image
 
+from tests.blender import inside
 from tests.engine.wardrobe.conftest import average, person, person_file
+from tests.made_once import make_once
 
 __all__ = ["average", "person", "person_file"]
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-
-#: ``check(module, function, **arguments)`` runs a check inside a Blender and gives its answer.
-Check = Callable[..., Any]
+HERE, ROOT = inside.HERE, inside.ROOT
 
 
 _AS_EXECUTABLE = (("-b", "--factory-startup", "--python-use-system-env", "-P"), ("--",))
 """What stands before and after the script's name."""
-
-_LONGEST = 1200
-"""Seconds after which a check has hung. The longest take one minute on two slow cores."""
 
 VERSIONS = ["4.5", "5.0", *(["executable"] if os.environ.get("BLENDER") else [])]
 
@@ -61,65 +56,123 @@ def blender_python(version: str) -> Path | None:
     return python if python.exists() else None
 
 
-def checks_in(version: str, folder: Path) -> Check:
-    """A :data:`Check` for that Blender, with a user profile of its own below ``folder``."""
-    python = blender_python(version)
-    if python is None:
-        pytest.skip(f"No bpy {version}. Run 'python build.py test'.")
+class Blenders:
+    """The checks of one version of Blender, with a user profile of their own below ``folder``.
 
-    before, after = _AS_EXECUTABLE if version == "executable" else ((), ())
+    On Linux a Blender stays ready, and each check runs in a fork of it. Elsewhere, and in an
+    executable, each check starts its own.
 
-    def check(module: str, function: str, **arguments: Any) -> Any:
-        result = folder / "result.json"
+    Attributes:
+        longest: Seconds after which a check has hung. The longest take one minute on two slow
+            cores.
+    """
+
+    longest = 1200.0
+
+    def __init__(self, version: str, folder: Path) -> None:
+        python = blender_python(version)
+        if python is None:
+            pytest.skip(f"No bpy {version}. Run 'python build.py test'.")
+        self._version, self._folder, self._python = version, folder, python
+        self._environment = {**os.environ, "BLENDER_USER_RESOURCES": str(folder / "user")}
+        self._forks = sys.platform == "linux" and version != "executable"
+        self._ready: dict[str, subprocess.Popen[str]] = {}
+
+    def __call__(self, module: str, function: str, **arguments: Any) -> Any:
+        """Run a check, and return its answer."""
+        return self._run(self._fork if self._forks else self._start, module, function, arguments)
+
+    def alone(self, module: str, function: str, **arguments: Any) -> Any:
+        """The same in a Blender of its own: a fork lacks OpenEXR's threads, and waits for them."""
+        return self._run(self._start, module, function, arguments)
+
+    def _run(
+        self,
+        run: Callable[[list[str], Path], bool],
+        module: str,
+        function: str,
+        arguments: dict[str, Any],
+    ) -> Any:
+        result, log = self._folder / "result.json", self._folder / "log.txt"
         result.unlink(missing_ok=True)
-        environment = {**os.environ, "BLENDER_USER_RESOURCES": str(folder / "user")}
-        try:
-            done = subprocess.run(
-                [
-                    python,
-                    *before,
-                    HERE / "inside.py",
-                    *after,
-                    module,
-                    function,
-                    json.dumps(arguments),
-                    result,
-                ],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                env=environment,
-                check=False,
-                timeout=_LONGEST,
-            )
-        except subprocess.TimeoutExpired as hung:
-            # text on Windows, bytes elsewhere, whatever was asked for
-            said = [
-                part.decode(errors="replace") if isinstance(part, bytes) else part or ""
-                for part in (hung.stdout, hung.stderr)
-            ]
-            tail = "\n".join("".join(said).splitlines()[-40:])
-            pytest.fail(
-                f"{function} in Blender {version} was not done after {_LONGEST} s:\n{tail}",
-                pytrace=False,
-            )
-        assert result.is_file(), f"{function} in Blender {version}:\n" + "\n".join(
-            (done.stdout + done.stderr).splitlines()[-40:]
-        )
+        given = [module, function, json.dumps(arguments), str(result)]
+        ended = run(given, log)
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        where = f"{function} in Blender {self._version}"
+        if not ended:
+            tail = "\n".join(said[-40:])
+            pytest.fail(f"{where} was not done after {self.longest} s:\n{tail}", pytrace=False)
+        assert result.is_file(), f"{where}:\n" + "\n".join(said[-40:])
         return json.loads(result.read_text(encoding="utf-8"))
 
-    return check
+    def close(self) -> None:
+        """End the Blenders that are ready."""
+        for process in self._ready.values():
+            process.communicate()
 
+    def _start(self, given: list[str], log: Path) -> bool:
+        before, after = _AS_EXECUTABLE if self._version == "executable" else ((), ())
+        command = [self._python, *before, HERE / "inside.py", *after, *given]
+        with log.open("w") as said:
+            try:
+                subprocess.run(
+                    command,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment,
+                    check=False,
+                    timeout=self.longest,
+                )
+            except subprocess.TimeoutExpired:
+                return False
+        return True
 
-@pytest.fixture(scope="session", params=VERSIONS)
-def blender(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Check:
-    return checks_in(request.param, tmp_path_factory.mktemp(f"blender-{request.param}"))
+    def _fork(self, given: list[str], log: Path) -> bool:
+        kind = "bare" if inside.says(given[0], "INSTALLED") else "tree"
+        if kind not in self._ready:
+            with log.open("w") as said:
+                self._ready[kind] = subprocess.Popen(
+                    [self._python, HERE / "serving.py", kind],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=said,
+                    text=True,
+                    env=self._environment,
+                )
+        process = self._ready[kind]
+        assert process.stdin
+        assert process.stdout
+        request = {"arguments": given, "log": str(log), "timeout": self.longest}
+        print(json.dumps(request), file=process.stdin, flush=True)
+        answer = process.stdout.readline()
+        assert answer, log.read_text(encoding="utf-8", errors="replace")
+        return bool(json.loads(answer))
 
 
 @pytest.fixture(scope="session")
-def blender_lts(tmp_path_factory: pytest.TempPathFactory) -> Check:
+def blenders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Blenders]]:
+    """The checks of a version; its Blenders stay ready until all tests have run."""
+    made: dict[str, Blenders] = {}
+
+    def checks_in(version: str) -> Blenders:
+        if version not in made:
+            made[version] = Blenders(version, tmp_path_factory.mktemp(f"blender-{version}"))
+        return made[version]
+
+    yield checks_in
+    for checks in made.values():
+        checks.close()
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def blender(request: pytest.FixtureRequest, blenders: Callable[[str], Blenders]) -> Blenders:
+    return blenders(request.param)
+
+
+@pytest.fixture(scope="session")
+def blender_lts(blenders: Callable[[str], Blenders]) -> Blenders:
     """Only Blender 4.5, for what takes long and does not depend on the version."""
-    return checks_in("4.5", tmp_path_factory.mktemp("blender-lts"))
+    return blenders("4.5")
 
 
 def extension_tasks() -> ModuleType:
@@ -139,8 +192,12 @@ def extension_tasks() -> ModuleType:
 def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The extension without wheels: both environments have the packages already."""
     pytest.importorskip("bpy", reason="Blender's builder comes with bpy")
+    return make_once(tmp_path_factory, "extension", build_without_wheels) / "likeness.zip"
+
+
+def build_without_wheels(folder: Path) -> None:
+    """Write ``likeness.zip``."""
     build = extension_tasks()
-    folder = tmp_path_factory.mktemp("extension")
     stage = folder / "likeness"
     stage.mkdir()
     build.stage_extension(stage, asset_path("body").parent)
@@ -155,7 +212,6 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
             [sys.executable, tool, *command], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    return made
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
 
 def build(zip_path: str, photo: str) -> dict[str, Any]:
     """The whole way inside an installed extension: portrait in, avatar in the scene."""
-    shared.install(zip_path)
+    shared.enable(zip_path)
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
     result = attempt(
         bpy.ops.likeness.import_portrait, filepath=photo, max_gaussians=20_000, refine="off"
@@ -118,7 +118,7 @@ def build(zip_path: str, photo: str) -> dict[str, Any]:
 def commands(zip_path: str, folder: str, names: list[str]) -> dict[str, Any]:
     """``blender --command likeness ...``: people are made and portraits looked at by processes of
     their own, and a file without anything to see is read in this one."""
-    shared.install(zip_path)
+    shared.enable(zip_path)
     run = importlib.import_module(f"{MODULE}.addon.blender_command")._run
     empty, data = Path(folder) / "empty.glb", Path(folder) / "data"
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)

@@ -32,26 +32,40 @@ def load(name: str, path: Path, package: bool = False) -> ModuleType:
     return module
 
 
+def load_tree() -> None:
+    """Import this tree's package, and what builds small avatars with it."""
+    if "people" not in sys.modules:
+        load("likeness", ROOT / "__init__.py", package=True)
+        load("people", HERE / "people.py")
+
+
+def says(module: str, constant: str) -> bool:
+    """Whether the file of a check says ``CONSTANT = True``."""
+    return f"\n{constant} = True" in (HERE / f"{module}.py").read_text(encoding="utf-8")
+
+
 def main(module: str, function: str, arguments: str, result: str) -> None:
     if str(HERE) not in sys.path:  # Blender's executable does not put a script's folder there
         sys.path.insert(0, str(HERE))
-    source = (HERE / f"{module}.py").read_text(encoding="utf-8")
-    if "INSTALLED = True" not in source:
-        load("likeness", ROOT / "__init__.py", package=True)
-        load("people", HERE / "people.py")
+    if not says(module, "INSTALLED"):
+        load_tree()
     check = getattr(load(module, HERE / f"{module}.py"), function)
     answer = check(**json.loads(arguments))
     Path(result).write_text(json.dumps(answer), encoding="utf-8")
 
 
-if __name__ == "__main__":
+def run_and_exit(*arguments: str) -> None:
     code = 1
     try:
-        # A Blender executable has arguments of its own, up to the two dashes.
-        main(*sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:])
+        main(*arguments)
         code = 0
     except Exception:
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # Blender's own exit may crash when everything is done, or hang after an error
+
+
+if __name__ == "__main__":
+    # A Blender executable has arguments of its own, up to the two dashes.
+    run_and_exit(*sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:])

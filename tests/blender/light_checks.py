@@ -76,7 +76,7 @@ def slide(objects: AvatarObjects, value: float) -> None:
 
 def lamp(engine: str) -> dict[str, Any]:
     """A sun from each side: strength and direction against Lambert's law in numpy."""
-    avatar, objects = scene_of(engine, 32 if engine == "CYCLES" else 1)
+    avatar, objects = scene_of(engine, 8 if engine == "CYCLES" else 1)
     slide(objects, 1.0)
     normals = find_surface_normals(avatar)
     found = find_reflectance(avatar, normals)
@@ -162,7 +162,7 @@ def amounts(folder: str) -> dict[str, Any]:
 
 def shade(engine: str) -> dict[str, Any]:
     """A proxy leaves the lit side alone; something before the lamp darkens it."""
-    _, objects = scene_of(engine, 16 if engine == "CYCLES" else 1, 3000)
+    _, objects = scene_of(engine, 8 if engine == "CYCLES" else 1, 3000)
     slide(objects, 1.0)
     add_sun((0.5, -1, 0.5))
     plain = draw()
@@ -184,7 +184,7 @@ def shade(engine: str) -> dict[str, Any]:
 
 def turned() -> dict[str, Any]:
     """At 1 nothing of the photo's light is left: half a turn, and the other side is lit alike."""
-    _, objects = scene_of("CYCLES", 16, 3000)
+    _, objects = scene_of("CYCLES", 8, 3000)
     slide(objects, 1.0)
     splats = objects.splats.data
     size = len(splats.polygons)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -50,10 +52,26 @@ def policy_warnings() -> dict[str, Any]:
     return {str(k): list(v) for k, v in addon_utils._extensions_warnings_get().items()}
 
 
+def enable(zip_path: str) -> None:
+    """Enable the extension; it is installed from its zip where no check before has done so."""
+    if not (Path(bpy.utils.user_resource("EXTENSIONS")) / "user_default" / "likeness").is_dir():
+        install(zip_path, enable=False)
+    addon_utils.enable(MODULE, default_set=True)
+
+
+def kernels_link() -> Path:
+    """The extension's folder of compiled loops: a link to the one that all tests share."""
+    link = Path(bpy.utils.extension_path_user(MODULE, create=True)) / "numba"
+    if not link.exists() and os.name != "nt":  # links take privileges there
+        link.symlink_to(os.environ["LIKENESS_KERNELS"], target_is_directory=True)
+    return link
+
+
 def install(zip_path: str, enable: bool = True) -> str:
     """Install the extension from its zip; the operator's result."""
     if MODULE in bpy.context.preferences.addons:
         addon_utils.disable(MODULE, default_set=True)  # by a check before this one
+    kernels_link()
     return attempt(
         bpy.ops.extensions.package_install_files,
         filepath=zip_path,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from shared import MODULE, addon_utils, attempt, install, policy_warnings
+from shared import MODULE, addon_utils, attempt, enable, install, kernels_link, policy_warnings
 
 INSTALLED = True  # read by inside.py
 
@@ -93,7 +93,7 @@ def leaves_nothing(zip_path: str) -> dict[str, Any]:
 
 def examines(zip_path: str) -> dict[str, Any]:
     """The button of the preferences that examines the computer."""
-    install(zip_path)
+    enable(zip_path)
     done = attempt(bpy.ops.likeness.examine_computer)
     state = ours("addon.setup_state")
     known = state.get_known(bpy.context, "doctor")
@@ -153,7 +153,7 @@ def text_faults(where: str, text: str) -> Iterator[str]:
 
 def tooltips(zip_path: str) -> dict[str, Any]:
     """Operators, properties and items of enums that say nothing of themselves."""
-    install(zip_path)
+    enable(zip_path)
     faults: list[str] = []
     shown: set[str] = set()
     counted = {"operators": 0, "properties": 0, "panels": 0}
@@ -292,7 +292,7 @@ MAIN = "LIKENESS_PT_main"
 
 def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     """Everything is drawn in every state that we can think of."""
-    install(zip_path)
+    enable(zip_path)
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
     wrong: list[str] = []
     states: dict[str, Any] = {"empty": drawn(wrong, "empty")}
@@ -337,7 +337,10 @@ def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
 
 def preferences(zip_path: str, folder: str) -> dict[str, Any]:
     """The buttons of the preferences, as they are pressed one after the other."""
-    install(zip_path)
+    enable(zip_path)
+    link = kernels_link()
+    if link.is_symlink():
+        link.unlink()  # what follows fills and clears the folder
     setup = ours("addon.setup_state")
     settings = bpy.context.preferences.addons[MODULE].preferences
     bpy.context.preferences.system.use_online_access = False

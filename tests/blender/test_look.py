@@ -32,7 +32,7 @@ def test_numbers_of_splats(blender) -> None:
 
 def test_pictures_by_the_engine(blender, tmp_path: Path) -> None:
     """All avatars together, camera animated and shifted, at the scene's size and names."""
-    made = blender(LOOK, "pictures", folder=str(tmp_path))
+    made = blender.alone(LOOK, "pictures", folder=str(tmp_path))
     assert made["results"] == [["FINISHED"]] * 2
     assert made["files"] == ["shot_001.png", "shot_003.exr", "shot_003.png", "shot_005.png"]
     assert made["frame"] == 3

@@ -18,7 +18,7 @@ def test_ended_at_a_stage(blender_lts, small_portrait: Path, tmp_path: Path) -> 
         "stage_checks", "each", photo=str(small_portrait), folder=str(tmp_path), stages=STAGES
     )
     through = done.pop("through")
-    assert through[0] == "FINISHED"
+    assert through[0] == "FINISHED", through
     assert not through[2]
     words = {"kill": "system ended", "cancel": "Cancelled", "memory": "enough memory"}
     for name, (state, said, unchanged, free, files) in done.items():

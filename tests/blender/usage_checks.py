@@ -17,7 +17,7 @@ INSTALLED = True  # read by inside.py
 
 def start(zip_path: str, avatar: str) -> Any:
     """The extension and two avatars in a scene; the module with :func:`find_avatars`."""
-    shared.install(zip_path)
+    shared.enable(zip_path)
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
     for _ in range(2):
         assert attempt(bpy.ops.likeness.import_avatar, filepath=avatar) == "FINISHED"
@@ -177,7 +177,7 @@ def orphans(zip_path: str, avatar: str) -> dict[str, Any]:
 
 def choices(zip_path: str) -> dict[str, Any]:
     """Largest and From the Photo stand for 0; degrees are an angle to people."""
-    shared.install(zip_path)
+    shared.enable(zip_path)
     out = {}
     for name in ("import_portrait", "animate_from_video"):
         chosen = bpy.context.window_manager.operator_properties_last(f"likeness.{name}")
@@ -193,7 +193,7 @@ def choices(zip_path: str) -> dict[str, Any]:
 
 def shortcuts(zip_path: str) -> list[int]:
     """The number of our entries in keymaps: enabled, disabled, enabled again."""
-    shared.install(zip_path)
+    shared.enable(zip_path)
 
     def count() -> int:
         items = [
@@ -214,7 +214,7 @@ def shortcuts(zip_path: str) -> list[int]:
 
 def presets(zip_path: str) -> dict[str, list[str]]:
     """What is wrong with the presets that come along: each value must be one of its property's."""
-    shared.install(zip_path)
+    shared.enable(zip_path)
     root = Path(importlib.import_module(MODULE).__file__).parent / "presets" / "operator"
     wrong, names = [], []
     for path in sorted(root.glob("*/*.py")):

@@ -17,6 +17,16 @@ from likeness.engine.synth.synth_options import SynthOptions
 from likeness.engine.training.augment import CLEAN
 from likeness.engine.training.config import TRAINING
 
+LOOK = SynthOptions(seed=4, size=64, views=4, poses=2, framing="half", engine="raster")
+
+
+@pytest.fixture(scope="module")
+def someone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the shard of one small person."""
+    folder = tmp_path_factory.mktemp("someone")
+    write_people(folder, 1, LOOK)
+    return folder
+
 
 @pytest.mark.slow
 def test_one_person_is_learned_and_the_map_carries(tmp_path: Path) -> None:
@@ -34,30 +44,27 @@ def test_one_person_is_learned_and_the_map_carries(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_step_resumes_exactly_and_its_network_runs_without_torch(tmp_path: Path) -> None:
+def test_a_step_resumes_exactly_and_its_network_runs_without_torch(
+    someone: Path, tmp_path: Path
+) -> None:
     """As ``benchmarks/paper_form.py`` does with ``paper`` at full size."""
-    write_people(
-        tmp_path, 1, SynthOptions(seed=4, size=64, views=4, framing="half", engine="raster")
-    )
     small = {"batch": "1", "render_size": "32", "network.max_gaussians": "2000"}
     config = override_fields(TRAINING["paper-tiny"], small)
-    found = run_full_size(tmp_path, config, load_body(asset_path("body")), tmp_path / "run")
+    found = run_full_size(someone, config, load_body(asset_path("body")), tmp_path / "run")
     assert found["gaussians"] == 2000
     assert found["resumed_off"] == 0.0
     assert found["onnx_off"] < 2e-3
 
 
 @pytest.mark.slow
-def test_unseen_people_are_drawn_and_their_mean_is_everybody(tmp_path: Path) -> None:
+def test_unseen_people_are_drawn_and_their_mean_is_everybody(someone: Path, tmp_path: Path) -> None:
     """The mean avatar of one person is that person; without the map everything falls."""
-    look = SynthOptions(seed=4, size=64, views=4, poses=2, framing="half", engine="raster")
-    train, test = tmp_path / "train", tmp_path / "test"
-    write_people(train, 1, look)
-    write_people(test, 1, replace(look, split="test"))
+    test = tmp_path / "test"
+    write_people(test, 1, replace(LOOK, split="test"))
     small = {"render_size": "32", "network.max_gaussians": "2000", "steps": "3", "warmup": "1"}
     config = override_fields(replace(TRAINING["paper-tiny"], augment=CLEAN), small)
     body = load_body(asset_path("body"))
-    found = train_on_people([str(train)], [str(test)], config, body, tmp_path / "cache")
+    found = train_on_people([str(someone)], [str(test)], config, body, tmp_path / "cache")
     assert list(found.curve) == [1, 2, 3]
     assert found.unseen.shape == (1,)
     assert found.curve[3] == pytest.approx(found.unseen[0])

@@ -1,0 +1,69 @@
+"""A Blender that runs check after check: ``python serving.py TREE``, and lines of JSON on stdin.
+
+bpy is imported once, and with ``TREE`` being "tree" this tree's package as well, and compiled loops
+are loaded. Each check runs in a fork of this process, so that none meets what another has left in
+the scene or in modules.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import bpy
+import inside
+
+
+def answer_requests(tree: bool) -> None:
+    """Run the checks that are asked for; each is answered when its process has ended."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what Blender prints is no answer
+    if tree:
+        inside.load_tree()
+        import likeness.operators
+        import likeness.panels  # noqa: F401
+        from likeness.engine.core.kernels import load_kernels
+    for line in sys.stdin:
+        request = json.loads(line)
+        if tree:
+            load_kernels()
+        pid = os.fork()
+        if not pid:
+            answers.close()
+            run_check(request)
+        print(json.dumps(wait_for(pid, request["timeout"])), file=answers, flush=True)
+    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
+    os._exit(0)  # Blender's own exit may crash or hang
+
+
+def run_check(request: dict[str, Any]) -> None:
+    """Run one check in this process, and end it."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for own, old in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(own, old)
+    # All forks have one name of it, and Blender removes it with some settings.
+    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
+    Path(bpy.app.tempdir).mkdir()
+    inside.run_and_exit(*request["arguments"])
+
+
+def wait_for(pid: int, seconds: float) -> bool:
+    """Whether the process has ended in time; otherwise it is killed."""
+    process = os.pidfd_open(pid)
+    ended, _, _ = select.select([process], [], [], seconds)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(process)
+    return bool(ended)
+
+
+if __name__ == "__main__":
+    answer_requests(sys.argv[1] == "tree")
