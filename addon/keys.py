@@ -55,6 +55,10 @@ PIXEL_ASPECT = "likeness_pixel_aspect"
 CROWD = "likeness_crowd"
 """``member`` on an armature, ``splats`` on its splats."""
 
+# On the empties that the asset browser leaves.
+WARDROBE_ITEM = "likeness_item"
+"""What of the wardrobe the empty stands for, such as ``hat=fedora``."""
+
 # On splat objects.
 FAST_SPLATS = "likeness_fast_splats"
 """Fast splats were on when the file was saved."""

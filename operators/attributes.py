@@ -9,6 +9,8 @@ import bpy
 
 from ..addon import scene_export
 from ..addon.part_items import PART_ITEMS
+from ..addon.paths import user_folder
+from ..addon.pose_library import add_library
 from ..addon.scene.avatar_objects import (
     AvatarObjects,
     find_avatar,
@@ -19,7 +21,10 @@ from ..addon.scene.frame_recorder import record_frames
 from ..addon.scene.part_selection import list_parts, select_part
 from ..addon.scene.splat_exchange import exchange_splats_steps
 from ..addon.scene.splat_object import get_sliders
+from ..addon.scene.wardrobe_assets import LIBRARY_NAME, find_item, find_wearer, write_wardrobe
+from ..addon.wardrobe_items import ITEMS
 from ..addon.wardrobe_pictures import clear_item_icons, get_item_icon
+from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
 from .job_operator import JobOperator
 from .sliced_operator import SlicedOperator
@@ -59,60 +64,6 @@ class SelectPart(SlicedOperator, AvatarOperator, bpy.types.Operator):  # type: i
     def describe(self, count: int) -> str:
         return f"Selected {format_count(count, 'splat', 'splats')}"
 
-
-ITEMS = (
-    ("hair=bald", "Bald", "No hair: the head below it is completed"),
-    ("hair=shaved", "Shaved", "Hair cut close to the skin"),
-    ("hair=trimmed", "Trimmed", "The hair of the photo, cut shorter"),
-    ("hair=buzz", "Buzz Cut", "Very short hair all over the head"),
-    ("hair=crop", "Crop", "Short hair, combed forward"),
-    ("hair=fade", "Fade", "Short hair with shorn sides"),
-    ("hair=side-part", "Side Part", "Short hair with a parting"),
-    ("hair=slick-back", "Slicked Back", "Short hair combed back"),
-    ("hair=curly-crop", "Short Curls", "Short curly hair"),
-    ("hair=afro", "Afro", "Dense curls that stand off the head"),
-    ("hair=bob", "Bob", "Straight hair down to the chin"),
-    ("hair=fringed-bob", "Bob with Fringe", "Straight hair down to the chin, with a fringe"),
-    ("hair=long", "Long Hair", "Long straight hair"),
-    ("hair=wavy", "Wavy Hair", "Long hair in waves"),
-    ("hair=fringed-long", "Long Hair with Fringe", "Long straight hair with a fringe"),
-    ("hair=curls", "Curls", "Curly hair down to the shoulders"),
-    ("hair=ponytail", "Ponytail", "Hair tied behind"),
-    ("hair=bun", "Bun", "Hair tied to a knot behind"),
-    ("hat=beanie", "Beanie", "A knitted hat"),
-    ("hat=cap", "Cap", "A cap with a visor"),
-    ("hat=bucket", "Bucket Hat", "A soft hat with a short brim"),
-    ("hat=sun-hat", "Sun Hat", "A straw hat with a wide brim"),
-    ("hat=fedora", "Fedora", "A felt hat with a ribbon"),
-    ("hat=hairband", "Hairband", "A band over the hair"),
-    ("glasses=round", "Round Glasses", "Glasses with round rims"),
-    ("glasses=oval", "Oval Glasses", "Glasses with oval rims"),
-    ("glasses=rectangle", "Rectangular Glasses", "Glasses with rectangular rims"),
-    ("glasses=square", "Square Glasses", "Glasses with square rims"),
-    ("glasses=cat-eye", "Cat-Eye Glasses", "Glasses with raised corners"),
-    ("glasses=aviator", "Aviator Glasses", "Glasses with large, drop-shaped rims"),
-    ("glasses=sun-round", "Round Sunglasses", "Round glasses with dark lenses"),
-    ("glasses=sun-oval", "Oval Sunglasses", "Oval glasses with dark lenses"),
-    ("glasses=sun-rectangle", "Rectangular Sunglasses", "Rectangular glasses with dark lenses"),
-    ("glasses=sun-square", "Square Sunglasses", "Square glasses with dark lenses"),
-    ("glasses=sun-cat-eye", "Cat-Eye Sunglasses", "Cat-eye glasses with dark lenses"),
-    ("glasses=sun-aviator", "Aviator Sunglasses", "Aviator glasses with dark lenses"),
-    ("headphones=over-ear", "Headphones", "Headphones over the ears"),
-    ("earrings=stud", "Ear Studs", "Small stones on the earlobes"),
-    ("earrings=hoop", "Hoop Earrings", "Rings on the earlobes"),
-    ("earrings=drop", "Drop Earrings", "Hanging stones on the earlobes"),
-    ("necklace=chain", "Chain", "A fine chain around the neck"),
-    ("necklace=pendant", "Pendant", "A chain with a stone"),
-    ("necklace=pearls", "Pearls", "A string of pearls"),
-    ("scarf=plain", "Plain Scarf", "A scarf of one color"),
-    ("scarf=stripes", "Striped Scarf", "A scarf of two colors"),
-    ("beard=stubble", "Stubble", "A beard of some days"),
-    ("beard=short", "Short Beard", "A trimmed beard"),
-    ("beard=full", "Full Beard", "A long beard"),
-    ("beard=goatee", "Goatee", "A beard on the chin and the upper lip"),
-    ("beard=moustache", "Moustache", "A beard on the upper lip"),
-)
-"""Enum items of the wardrobe: what the worker takes, the name, the description."""
 
 _shown: list[tuple[str, str, str, int, int]] = []
 """What the list shows: Blender needs its texts to stay."""
@@ -156,12 +107,16 @@ class WearOperator(JobOperator):
             return ""
         return "This avatar's file does not say what its splats show. Build the avatar again"
 
+    def wearer(self, context: Any) -> AvatarObjects:
+        """The avatar that is edited."""
+        return get_active_avatar(context)
+
     def edit(self) -> dict[str, list[str]]:
-        """The keys ``add`` and ``remove`` of the worker's request."""
+        """The keys ``add``, ``remove`` and ``tints`` of the worker's request."""
         raise NotImplementedError
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
-        avatar = get_active_avatar(context)
+        avatar = self.wearer(context)
         self._avatar = avatar.armature.name
         scratch = self.scratch()
         now = [context.scene.frame_current]
@@ -237,12 +192,142 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
         if text.startswith("hair="):
             text += f",length={self.length:.3f}"
         if self.use_color:
-            text += ",color=#" + "".join(f"{round(255 * part):02x}" for part in self.color)
+            text += f",color={_hex_color(self.color)}"
         return {"add": [text]}
 
 
+class PutOn(WearOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Put this item of the asset browser on the nearest avatar, fitted to it. It replaces one of
+    the same kind, and the empty goes"""
+
+    bl_idname = "likeness.put_on"
+    bl_label = "Put On Nearest Avatar"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        if not super(WearOperator, cls).poll(context) or not find_item(context.object):
+            return False
+        avatar = find_wearer(context.object, context.scene)
+        problem = "The scene has no avatar" if avatar is None else cls.find_problem(avatar)
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
+
+    def wearer(self, context: Any) -> AvatarObjects:
+        self._empty, self._item = context.object.name, find_item(context.object)
+        avatar = find_wearer(context.object, context.scene)
+        if avatar is None:
+            raise LikenessError("The scene has no avatar.", "Import or build one.")
+        return avatar
+
+    def edit(self) -> dict[str, list[str]]:
+        return {"add": [self._item]}
+
+    def done(self, context: Any, result: dict[str, Any]) -> Generator[None, None, None]:
+        yield from super().done(context, result)
+        empty = bpy.data.objects.get(self._empty)
+        if empty is not None:
+            bpy.data.objects.remove(empty)
+
+
+class AddWardrobe(bpy.types.Operator):  # type: ignore[misc]
+    """Add hair, hats, glasses and the rest of the wardrobe to the asset browser, with pictures.
+    Drop one beside an avatar and press Put On Nearest Avatar"""
+
+    bl_idname = "likeness.add_wardrobe"
+    bl_label = "Wardrobe in Asset Browser"
+    bl_options = {"REGISTER"}  # noqa: RUF012  (preferences are not part of undo)
+
+    def execute(self, context: Any) -> set[str]:
+        try:
+            folder = user_folder("wardrobe")
+            write_wardrobe(folder)
+            entry, new = add_library(context, folder, LIBRARY_NAME)
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        context.preferences.is_dirty = True
+        what = "Added the asset library" if new else "Blender already lists the asset library"
+        self.report({"INFO"}, f"{what} '{entry.name}': {entry.path}")
+        return {"FINISHED"}
+
+
+TINTS = (
+    ("hair", "Hair", "Hair of the head"),
+    ("brows", "Brows", "Eyebrows"),
+    ("skin", "Skin", "Skin of body and face; the lips follow it"),
+    ("lips", "Lips", "Lips"),
+    ("eyeshadow", "Eyeshadow", "Make-up on the eyelids"),
+    ("blush", "Blush", "Make-up on the cheeks"),
+    ("upper", "Upper Clothes", "Clothes of trunk and arms"),
+    ("lower", "Lower Clothes", "Trousers and stockings"),
+    ("skirt", "Skirt", "Skirt, dress or coat below the waist"),
+    ("shoes", "Shoes", "Shoes"),
+)
+"""Enum items of what can have another color, as the engine's table has it."""
+
+_FACIAL = {"skin", "brows", "lips", "eyeshadow", "blush"}
+
+_tints: list[tuple[str, str, str, int]] = []
+"""What the list shows: Blender needs its texts to stay."""
+
+
+def _tint_items(owner: Any, context: Any) -> list[tuple[str, str, str, int]]:
+    """What the active avatar has of it; each has its number, so that a choice stays one."""
+    avatar = find_avatar(context.object) if context is not None else None
+    parts = set(list_parts(avatar.splats)) if avatar is not None else set()
+    _tints[:] = [
+        (*item, row)
+        for row, item in enumerate(TINTS)
+        if item[0] in parts or (item[0] in _FACIAL and "face" in parts)
+    ]
+    return _tints
+
+
+class TintPart(WearOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Give hair, skin, make-up or a garment another color, with a slider. Light, folds and strands
+    stay"""
+
+    bl_idname = "likeness.tint_part"
+    bl_label = "Tint Part"
+
+    part: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Part", description="What gets another color", items=_tint_items
+    )
+    color: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
+        name="Color",
+        description="Color that most of the part gets, in the photo's light",
+        subtype="COLOR_GAMMA",
+        size=3,
+        min=0.0,
+        max=1.0,
+        default=(0.35, 0.1, 0.12),
+    )
+
+    def ask(self, context: Any, event: Any) -> set[str]:
+        """Ask for part and color."""
+        return set(context.window_manager.invoke_props_dialog(self, width=280))
+
+    def draw(self, context: Any) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "part")
+        layout.prop(self, "color")
+
+    def title(self) -> str:
+        return f"Tinting {dict(item[:2] for item in TINTS)[self.part]}"
+
+    def edit(self) -> dict[str, list[str]]:
+        return {"tints": [f"{self.part}={_hex_color(self.color)}"]}
+
+
+def _hex_color(color: Any) -> str:
+    """A color as ``#rrggbb``."""
+    return "#" + "".join(f"{round(255 * part):02x}" for part in color)
+
+
 class RemoveItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Remove what was put on the avatar, with its slider"""
+    """Remove what was put on the avatar, or its other color, with the slider"""
 
     bl_idname = "likeness.remove_item"
     bl_label = "Remove Item"
@@ -253,10 +338,10 @@ class RemoveItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
 
     @classmethod
     def find_problem(cls, avatar: AvatarObjects) -> str:
-        return "" if get_sliders(avatar.splats) else "Nothing was put on this avatar"
+        return "" if get_sliders(avatar.splats) else "This avatar has no attributes"
 
     def edit(self) -> dict[str, list[str]]:
         return {"remove": [self.attribute]}
 
 
-CLASSES = (SelectPart, AddItem, RemoveItem)
+CLASSES = (SelectPart, AddItem, PutOn, AddWardrobe, TintPart, RemoveItem)

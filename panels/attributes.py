@@ -24,7 +24,10 @@ class AttributesPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         layout, avatar = self.layout, find_avatar(context.object)
         layout.operator_menu_enum("likeness.select_part", "part", icon="RESTRICT_SELECT_OFF")
         sliders = get_sliders(avatar.splats) if avatar is not None else {}
-        layout.operator("likeness.add_item", icon="ADD")
+        column = layout.column(align=True)
+        column.operator("likeness.add_item", icon="ADD")
+        column.operator("likeness.tint_part", icon="COLOR")
+        column.operator("likeness.add_wardrobe", icon="ASSET_MANAGER")
         if avatar is None or not sliders:
             return
         modifier = avatar.splats.modifiers[MODIFIER_NAME]

@@ -9,6 +9,7 @@ import bpy
 from ..addon.scene.avatar_asset import find_instanced_avatar
 from ..addon.scene.avatar_objects import find_avatar, find_avatars
 from ..addon.scene.orphans import Orphan, find_orphans
+from ..addon.scene.wardrobe_assets import find_item
 from ..addon.viewport.fast_splats import is_fast
 from .base import MAIN_PANEL, LikenessPanel
 
@@ -45,6 +46,8 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
             box = self.layout.box()
             box.label(text="Instance of an avatar", icon="OUTLINER_OB_GROUP_INSTANCE")
             box.operator("likeness.make_posable", icon="ARMATURE_DATA")
+        elif find_item(context.object):
+            self.layout.operator("likeness.put_on", icon="MOD_CLOTH")
         elif active is None and avatars:
             self.layout.label(text="Select one to pose it", icon="INFO")
         if active is None:

@@ -6,6 +6,8 @@ on one platform. Python 3.14 is that of Debian's build of Blender.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import operator
 import platform
 import re
@@ -76,8 +78,8 @@ BLENDER_RANGES = {
 DEFAULT_PYTHONS = ("3.11", "3.13")
 """Those of the Blender Foundation's builds."""
 
-LEFT_OUT = {"pocketsphinx": ("pocketsphinx/model/en-us/en-us.lm.bin",)}
-"""Package -> files of its wheel that nothing here reads and that are large: 24 MB of words."""
+PRUNED = {"pocketsphinx": "pocketsphinx/model/en-us/en-us.lm.bin"}
+"""Package -> file of its wheel that is replaced by a smaller one (:mod:`.word_model`)."""
 
 BLENDERS_OWN = {"numpy"}
 """Never shipped: Blender has its own, and two versions of it clash."""
@@ -147,32 +149,35 @@ def collect_wheels(interpreter: Path, target: str, python: str, folder: Path) ->
     )
     wheels = sorted(folder.glob("*.whl"))
     for wheel in wheels:
-        leave_out(wheel, LEFT_OUT.get(wheel.name.split("-")[0].lower(), ()))
+        name = PRUNED.get(wheel.name.split("-")[0].lower())
+        if name:
+            pruned = folder / "words.lm.bin"
+            script = ROOT / "tasks" / "word_model.py"
+            run_quietly("Pruning the model of words", interpreter, script, pruned)
+            replace_file(wheel, name, pruned.read_bytes())
+            pruned.unlink()
     return wheels
 
 
-def leave_out(wheel: Path, names: Sequence[str]) -> None:
-    """Remove files from a wheel, and from its list of files.
+def replace_file(wheel: Path, name: str, content: bytes) -> None:
+    """Replace a file of a wheel, also in its list of files.
 
     Raises:
         BuildError: the wheel has no such file.
     """
-    if not names:
-        return
-    smaller = wheel.with_suffix(".part")
-    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(smaller, "w") as target:
-        missing = set(names) - set(source.namelist())
-        if missing:
-            raise BuildError(f"{wheel.name} has no {', '.join(sorted(missing))}.")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    row = f"{name},sha256={digest},{len(content)}\n"
+    part = wheel.with_suffix(".part")
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(part, "w") as target:
+        if name not in source.namelist():
+            raise BuildError(f"{wheel.name} has no {name}.")
         for item in source.infolist():
-            if item.filename in names:
-                continue
-            content = source.read(item)
+            own = content if item.filename == name else source.read(item)
             if item.filename.endswith(".dist-info/RECORD"):
-                rows = content.decode().splitlines(keepends=True)
-                content = "".join(r for r in rows if r.split(",")[0] not in names).encode()
-            target.writestr(item, content)
-    smaller.replace(wheel)
+                rows = own.decode().splitlines(keepends=True)
+                own = "".join(row if r.split(",")[0] == name else r for r in rows).encode()
+            target.writestr(item, own)
+    part.replace(wheel)
 
 
 def squeeze_wheels(wheels: Sequence[Path], room: int) -> None:
@@ -306,7 +311,7 @@ def build_extension(
         if squeeze:
             squeeze_wheels(wheels, room)
         limit = MAX_ZIP_BYTES if squeeze else sys.maxsize
-        (stage / NOTICES).write_text(format_notices(wheels, LEFT_OUT), encoding="utf-8")
+        (stage / NOTICES).write_text(format_notices(wheels, PRUNED), encoding="utf-8")
         text = extension_manifest(manifest, [w.name for w in wheels], target, python)
         (stage / "blender_manifest.toml").write_text(text, encoding="utf-8")
         made = Path(scratch) / path.name

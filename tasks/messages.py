@@ -28,6 +28,7 @@ UI_SOURCES = (
     "addon/running.py",
     "addon/scene/render_setup.py",
     "addon/setup_state.py",
+    "addon/wardrobe_items.py",
     "engine/core/grading.py",
 )
 """Where labels and tooltips are written."""

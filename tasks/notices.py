@@ -31,22 +31,22 @@ inside. PyAV's wheel holds FFmpeg with its codecs, under the LGPL and the GPL.{c
 _PAGES = ("homepage", "home", "repository", "source", "source code", "documentation")
 
 
-def format_notices(wheels: Sequence[Path], left_out: Mapping[str, Sequence[str]]) -> str:
+def format_notices(wheels: Sequence[Path], pruned: Mapping[str, str]) -> str:
     """A page on the data and every wheel, from the wheels' own metadata.
 
     Args:
         wheels: of the extension.
-        left_out: package -> files that were removed from its wheel.
+        pruned: package -> file of its wheel that was replaced by a smaller one.
     """
-    head = _HEAD.replace("{changes}", _describe_changes(wheels, left_out))
+    head = _HEAD.replace("{changes}", _describe_changes(wheels, pruned))
     return head + "".join(map(_row, sorted(wheels, key=lambda wheel: wheel.name.lower())))
 
 
-def _describe_changes(wheels: Sequence[Path], left_out: Mapping[str, Sequence[str]]) -> str:
+def _describe_changes(wheels: Sequence[Path], pruned: Mapping[str, str]) -> str:
     packages = {wheel.name.split("-")[0].lower() for wheel in wheels}
     return "".join(
-        f"\nLeft out of the wheel of {package}: {', '.join(f'`{name}`' for name in names)}."
-        for package, names in sorted(left_out.items())
+        f"\nPruned in the wheel of {package}: `{name}`."
+        for package, name in sorted(pruned.items())
         if package in packages
     )
 

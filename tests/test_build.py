@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import importlib
 import importlib.util
 import json
@@ -137,7 +139,7 @@ def test_every_package_is_shipped_once_to_every_python(python: str) -> None:
     assert sorted(pin.split("==")[0] for pin in shipped) == names
 
 
-def test_files_of_a_wheel_are_left_out(tmp_path: Path) -> None:
+def test_a_file_of_a_wheel_is_replaced(tmp_path: Path) -> None:
     """What remains is the same to the byte, and the wheel's own list agrees."""
     wheel = tmp_path / "talk-1-py3-none-any.whl"
     parts = {"talk/a.py": b"a = 1\n", "talk/model.bin": bytes(5000), "talk/b.bin": b"\x01"}
@@ -146,31 +148,41 @@ def test_files_of_a_wheel_are_left_out(tmp_path: Path) -> None:
         for name, data in parts.items():
             archive.writestr(name, data)
         archive.writestr("talk-1.dist-info/RECORD", record)
-    extension.leave_out(wheel, ("talk/model.bin",))
+    extension.replace_file(wheel, "talk/model.bin", b"less")
     with zipfile.ZipFile(wheel) as archive:
-        listed = archive.read("talk-1.dist-info/RECORD").decode()
-        assert {name: archive.read(name) for name in ("talk/a.py", "talk/b.bin")} == {
-            name: parts[name] for name in ("talk/a.py", "talk/b.bin")
-        }
-        assert "talk/model.bin" not in archive.namelist()
-    assert [row.split(",")[0] for row in listed.splitlines()] == ["talk/a.py", "talk/b.bin"]
+        rows = archive.read("talk-1.dist-info/RECORD").decode().splitlines()
+        held = {name: archive.read(name) for name in parts}
+    assert held == {**parts, "talk/model.bin": b"less"}
+    assert [rows[0], rows[2]] == [record.splitlines()[0], record.splitlines()[2]]
+    name, digest, size = rows[1].split(",")
+    own = base64.urlsafe_b64decode(digest.removeprefix("sha256=") + "=")
+    assert (name, own, size) == ("talk/model.bin", hashlib.sha256(b"less").digest(), "4")
     with pytest.raises(BuildError, match="has no talk/c"):
-        extension.leave_out(wheel, ("talk/c",))
+        extension.replace_file(wheel, "talk/c", b"")
 
 
-def test_notices_say_what_is_left_out_of_a_wheel(tmp_path: Path) -> None:
+def test_notices_say_what_is_pruned_in_a_wheel(tmp_path: Path) -> None:
     wheels = [tmp_path / f"{name}-1-py3-none-any.whl" for name in ("talk", "plain")]
     for wheel in wheels:
         name = wheel.name.split("-")[0]
         with zipfile.ZipFile(wheel, "w") as archive:
             archive.writestr(f"{name}-1.dist-info/METADATA", f"Name: {name}\nVersion: 1\n")
-    left_out = {"talk": ("talk/model.bin", "talk/b.bin"), "absent": ("c",)}
-    page = extension.format_notices(wheels, left_out)
-    assert "Left out of the wheel of talk: `talk/model.bin`, `talk/b.bin`." in page
+    pruned = {"talk": "talk/model.bin", "absent": "c"}
+    page = extension.format_notices(wheels, pruned)
+    assert "Pruned in the wheel of talk: `talk/model.bin`." in page
     assert "absent" not in page
-    assert "Left out" not in extension.format_notices(wheels[1:], left_out)
-    assert "Unchanged" not in page
+    assert "Pruned" not in extension.format_notices(wheels[1:], pruned)
     assert "{" not in page
+
+
+@pytest.mark.slow
+def test_the_pruned_model_of_words_knows_pairs(tmp_path: Path) -> None:
+    package = pytest.importorskip("pocketsphinx")
+    out = tmp_path / "words.lm.bin"
+    subprocess.run([sys.executable, ROOT / "tasks" / "word_model.py", out], check=True)
+    model = package.NGramModel.readfile(str(out))
+    assert model.prob(["the", "of"]) > model.prob(["the"]) > model.prob(["of", "the"])
+    assert out.stat().st_size < 4_000_000
 
 
 def test_manifest_gets_wheels_before_its_tables() -> None:
@@ -274,8 +286,7 @@ def test_extension_zip(zipped: Path) -> None:
         package, version = wheel.removeprefix("./wheels/").split("-")[:2]
         assert re.sub(r"[-.]", "_", f"| {package} | {version} |".lower()) in told
     assert "see the wheel" not in notices
-    for names in extension.LEFT_OUT.values():
-        assert all(f"`{name}`" in notices for name in names)
+    assert all(f"`{name}`" in notices for name in extension.PRUNED.values())
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ The meshes are authoritative: deleted splats stay deleted, and no avatar file is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -14,9 +14,8 @@ import bpy
 import numpy as np
 
 from ...engine.core.attributes import record_edit
-from ...engine.core.color import linear_to_srgb, srgb_to_linear
-from ...engine.core.grading import Grade, grade_colors
-from ...engine.core.retouch import ERASED, SHIFT, get_retouch, record_retouch
+from ...engine.core.grading import grade_gaussians
+from ...engine.core.retouch import ERASED, record_retouch
 from ...engine.core.types import Avatar, BoundGaussians, Camera, FloatArray, IntArray, LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT, SPANS, restore_gaussians
 from ...engine.scene.mesh_edits import EDITS, SOURCES
@@ -61,7 +60,7 @@ def read_avatar(objects: AvatarObjects, graded: bool = True) -> Avatar:
         )
     grades = get_grades(objects.splats) if graded else {}
     if grades:
-        gaussians = _grade(gaussians, grades)
+        gaussians = grade_gaussians(gaussians, grades)
         avatar = record_edit(
             avatar, {"grade": {name: grade._asdict() for name, grade in grades.items()}}
         )
@@ -146,23 +145,6 @@ def _unreadable(name: str, error: Exception) -> LikenessError:
     return LikenessError(
         f"The splats of '{name}' cannot be read back: {error}.", "Import its avatar file again."
     )
-
-
-def _grade(gaussians: BoundGaussians, grades: Mapping[str, Grade]) -> BoundGaussians:
-    """Graded colours; edits by hand shift them to what the same grades make of edited ones."""
-
-    def grade(colors: FloatArray) -> FloatArray:
-        linear = grade_colors(srgb_to_linear(colors), gaussians.part, grades)
-        return linear_to_srgb(np.clip(linear, 0.0, 1.0)).astype(np.float32)
-
-    out = replace(gaussians, colors=grade(gaussians.colors))
-    if not gaussians.retouch.shape[1]:
-        return out
-    retouch = get_retouch(gaussians)
-    rows = retouch[:, SHIFT].any(1)
-    edited = grade(np.clip(gaussians.colors + retouch[:, SHIFT], 0.0, 1.0))
-    retouch[rows, SHIFT] = (edited - out.colors)[rows]
-    return replace(out, retouch=retouch)
 
 
 @contextmanager

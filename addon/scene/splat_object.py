@@ -118,7 +118,11 @@ def get_input(modifier: Any, name: str) -> Any:
 
 
 def get_grades(obj: Any) -> dict[str, Grade]:
-    """Name of each graded part -> its grade, without those at their defaults."""
+    """Name of each graded part -> its grade, without those at their defaults.
+
+    Args:
+        obj: the splats, as they are, or evaluated in a frame.
+    """
     modifier = obj.modifiers.get(MODIFIER_NAME)
     if modifier is None:
         return {}
@@ -151,14 +155,15 @@ def set_attributes(modifier: Any, attributes: Iterable[Attribute]) -> None:
 
 
 def get_sliders(obj: Any) -> dict[str, float]:
-    """Name of each attribute that the splats have -> the value of its slider."""
+    """Name of each attribute that the splats have -> the value of its slider; see
+    :func:`get_grades`."""
     modifier = obj.modifiers.get(MODIFIER_NAME)
     if modifier is None or HAS_ATTRIBUTES not in input_names(modifier.node_group):
         return {}
     return {
         name: float(get_input(modifier, slider_name(name)))
         for name, stored in SPANS.items()
-        if stored in obj.data.attributes
+        if stored in obj.original.data.attributes
     }
 
 

@@ -6,11 +6,14 @@ Blender's node group does the same (``addon/scene/grade_nodes.py``).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from .types import PARTS, FloatArray, IntArray
+from .color import linear_to_srgb, srgb_to_linear
+from .retouch import SHIFT, get_retouch
+from .types import PARTS, BoundGaussians, FloatArray, IntArray
 
 GRADED: dict[str, tuple[str, ...]] = {
     "Skin": ("skin", "face"),
@@ -58,6 +61,30 @@ def grade_colors(colors: FloatArray, part: IntArray, grades: Mapping[str, Grade]
         saturation = np.clip(saturation * grade.saturation, 0.0, 1.0)
         out[rows] = _from_hsv(hue, saturation, value) * 2.0**grade.exposure
     return out
+
+
+def grade_gaussians(gaussians: BoundGaussians, grades: Mapping[str, Grade]) -> BoundGaussians:
+    """Grade Gaussians; edits by hand shift their colours to what the grades make of edited ones.
+
+    Args:
+        gaussians: with or without edits.
+        grades: by the names of ``GRADED``; the others stay as they are.
+    """
+    if all(grade == Grade() for grade in grades.values()):
+        return gaussians
+
+    def grade(colors: FloatArray) -> FloatArray:
+        linear = grade_colors(srgb_to_linear(colors), gaussians.part, grades)
+        return np.asarray(linear_to_srgb(np.clip(linear, 0.0, 1.0)), np.float32)
+
+    out = replace(gaussians, colors=grade(gaussians.colors))
+    if not gaussians.retouch.shape[1]:
+        return out
+    retouch = get_retouch(gaussians)
+    rows = retouch[:, SHIFT].any(1)
+    edited = grade(np.clip(gaussians.colors + retouch[:, SHIFT], 0.0, 1.0))
+    retouch[rows, SHIFT] = (edited - out.colors)[rows]
+    return replace(out, retouch=retouch)
 
 
 def _to_hsv(rgb: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

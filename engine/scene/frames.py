@@ -2,7 +2,9 @@
 
 Blender only records the bodies' vertices and the camera; the Gaussians are placed here, in another
 process. A folder holds ``avatar_<k>.safetensors`` and ``vertices_<k>.npy`` [T, V, 3] of each
-avatar, and ``frames.npz`` with the rest.
+avatar, and ``frames.npz`` with the rest: what :class:`SceneFrames` has, ``counts`` [A] of the
+Gaussians drawn, and, of several frames, ``grades`` [A, T, G, 3] and ``sliders`` [A, T, S]
+(:mod:`.looks`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 
 from ..core.types import Avatar, Camera, FloatArray, Gaussians, IntArray, LikenessError
 from ..files.untrusted import mmap_npy, read_npz, wrap_parser_errors
+from .looks import GRADES_SHAPE, MAX_GRADE, SLIDERS_SHAPE, ChangingAvatar, show_avatar
 
 AVATAR_NAME = "avatar_{}.safetensors"
 VERTICES_NAME = "vertices_{}.npy"
@@ -26,7 +29,7 @@ class SceneFrames:
     """T frames of a scene with A avatars; engine axes, metres.
 
     Attributes:
-        avatars: [A]; of their poses only the bodies and Gaussians count.
+        avatars: [A], as they look in the first frame; only their bodies and Gaussians count.
         vertices: A arrays [T, V, 3], each in its own armature's space.
         places: [A, T, 4, 4] from an armature's space to the world.
         viewmats: [T, 4, 4] from the world to the camera.
@@ -34,6 +37,7 @@ class SceneFrames:
         size: (width, height) in pixels.
         frame_rate: frames per second.
         frames: [T] Blender's numbers of the frames.
+        changing: [A] of the avatars whose grades and sliders were recorded, or empty.
     """
 
     avatars: tuple[Avatar, ...]
@@ -44,6 +48,7 @@ class SceneFrames:
     size: tuple[int, int]
     frame_rate: float
     frames: IntArray
+    changing: tuple[ChangingAvatar, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -56,7 +61,7 @@ class SceneFrames:
         """Return the Gaussians of the k-th avatar in the t-th frame, world space."""
         from ..gaussians.binding import place_gaussians  # late: numba
 
-        avatar = self.avatars[k]
+        avatar = self.changing[k].at(t) if self.changing else self.avatars[k]
         vertices = np.asarray(self.vertices[k][t], np.float64)
         return transform_gaussians(
             place_gaussians(avatar.gaussians, vertices, avatar.body), self.places[k, t]
@@ -75,10 +80,7 @@ class SceneFrames:
         Raises:
             LikenessError: a file is missing or damaged.
         """
-        from ..core.attributes import apply_attributes
-        from ..core.retouching import apply_retouch
         from ..formats.avatar import load_editable_avatar
-        from ..gaussians.lod import simplify_avatar
 
         try:
             arrays = read_npz(folder / FRAMES_NAME)
@@ -92,7 +94,7 @@ class SceneFrames:
                 f"The scene's frames in '{folder}' cannot be read: {error}.", "Export again."
             ) from error
         files = [folder / AVATAR_NAME.format(k) for k in range(len(counts))]
-        avatars = [apply_attributes(load_editable_avatar(file)) for file in files]
+        avatars = [load_editable_avatar(file) for file in files]
         for k, (avatar, places) in enumerate(zip(avatars, vertices)):
             wanted = (len(arrays["frames"]), *avatar.body.v_template.shape)
             if places.shape != wanted or places.dtype.kind != "f":
@@ -100,11 +102,19 @@ class SceneFrames:
                     f"'{folder / VERTICES_NAME.format(k)}' has shape {places.shape}, not {wanted}.",
                     "Export again.",
                 )
+        changing: tuple[ChangingAvatar, ...] = ()
+        if "grades" in arrays:
+            changing = tuple(
+                ChangingAvatar(avatar, int(n), arrays["grades"][k], arrays["sliders"][k])
+                for k, (avatar, n) in enumerate(zip(avatars, counts, strict=True))
+            )
+            shown = tuple(one.at(0) for one in changing)
+        else:
+            shown = tuple(
+                show_avatar(avatar, int(n)) for avatar, n in zip(avatars, counts, strict=True)
+            )
         return SceneFrames(
-            tuple(  # Blender also counts what is erased
-                apply_retouch(simplify_avatar(avatar, int(n)))
-                for avatar, n in zip(avatars, counts, strict=True)
-            ),
+            shown,
             vertices,
             arrays["places"],
             arrays["viewmats"],
@@ -112,6 +122,7 @@ class SceneFrames:
             (int(arrays["size"][0]), int(arrays["size"][1])),
             float(arrays["frame_rate"]),
             arrays["frames"],
+            changing,
         )
 
 
@@ -127,10 +138,14 @@ def _checked(arrays: dict[str, Any]) -> IntArray:
         "size": (2,),
         "frame_rate": (),
     }
+    if "grades" in arrays:
+        wanted |= {"grades": (A, T, *GRADES_SHAPE), "sliders": (A, T, *SLIDERS_SHAPE)}
     for name, shape in wanted.items():
         array = arrays[name]
         if array.shape != shape or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise ValueError(f"{name} is {array.dtype} {array.shape}, or has no numbers")
+    if "grades" in arrays and np.abs(arrays["grades"]).max() > MAX_GRADE:
+        raise ValueError("a grade is beyond its slider")
     if (arrays["counts"] < 1).any() or (arrays["size"] < 1).any():
         raise ValueError("an avatar has no splats, or the picture no size")
     return np.asarray(arrays["counts"], np.int64)

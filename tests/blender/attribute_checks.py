@@ -203,3 +203,73 @@ def worn(folder: str, avatar: str) -> dict[str, Any]:
     )
     out["meshes"] = [meshes, len(bpy.data.meshes)]
     return out
+
+
+def tinted(folder: str, avatar: str) -> dict[str, Any]:
+    """Hair and lips get other colours in Blender by the worker; what may be chosen."""
+    from likeness.operators import attributes
+
+    likeness.register()
+    empty()
+    objects = build_scene(load_editable_avatar(Path(avatar)), "Person")
+    bpy.context.view_layer.objects.active = objects.armature
+    before = read_avatar(objects)
+    out: dict[str, Any] = {
+        "choice": [item[0] for item in attributes._tint_items(None, bpy.context)]
+    }
+    bpy.ops.likeness.tint_part(part="hair", color=(0.9, 0.2, 0.1))
+    bpy.ops.likeness.tint_part(part="lips", color=(0.6, 0.0, 0.2))
+    bpy.ops.likeness.tint_part(part="hair", color=(0.0, 0.2, 1.0))
+    after = read_avatar(objects)
+    out["sliders"] = get_sliders(objects.splats)
+    out["colors"] = {one.name: one.color for one in after.attributes}
+    out["edits"] = [edit["tint"] for edit in after.provenance["edits"] if "tint" in edit]
+    seen = apply_attributes(after).gaussians
+    hair = seen.colors[seen.part == PARTS.index("hair")]
+    out["hair"] = np.median(hair, 0).tolist()
+    bpy.ops.likeness.remove_item(attribute="hair")
+    bpy.ops.likeness.remove_item(attribute="lips")
+    out["same"] = bool((read_avatar(objects).gaussians.colors == before.gaussians.colors).all())
+    return out
+
+
+def browsed(folder: str, avatar: str) -> dict[str, Any]:
+    """The wardrobe as an asset library; one of its empties beside the second of two avatars."""
+    from likeness.addon.scene.wardrobe_assets import FILE, find_item, write_wardrobe
+
+    likeness.register()
+    empty()
+    person = load_editable_avatar(Path(avatar))
+    other = build_scene(people.random_avatar(3, 300), "Other")
+    objects = build_scene(person, "Person")
+    objects.armature.location.x += 3.0
+    bpy.context.view_layer.update()
+    before = [len(bpy.data.objects), len(bpy.data.images)]
+    root = Path(folder) / "wardrobe"
+    write_wardrobe(root)
+    write_wardrobe(root)
+    out: dict[str, Any] = {"unchanged": before == [len(bpy.data.objects), len(bpy.data.images)]}
+    out["catalogs"] = (
+        (root / "blender_assets.cats.txt").read_text(encoding="utf-8").count("Wardrobe/")
+    )
+    with bpy.data.libraries.load(str(root / FILE), assets_only=True) as (there, here):
+        here.objects = there.objects
+    assets = list(here.objects)
+    out["items"] = [find_item(one) for one in assets]
+    out["named"] = all(one.asset_data.description and one.asset_data.author for one in assets)
+    out["drawn"] = min(
+        float(np.asarray(one.preview.image_pixels_float).std()) if one.preview else 0.0
+        for one in assets
+    )
+    dropped = next(one for one in assets if find_item(one) == "glasses=round")
+    bpy.context.scene.collection.objects.link(dropped)
+    dropped.location = objects.armature.location
+    bpy.context.view_layer.objects.active = objects.armature
+    out["poll"] = [bpy.ops.likeness.put_on.poll()]
+    bpy.context.view_layer.objects.active = dropped
+    bpy.context.view_layer.update()
+    out["poll"].append(bpy.ops.likeness.put_on.poll())
+    bpy.ops.likeness.put_on()
+    out["sliders"] = [get_sliders(one.splats) for one in (other, objects)]
+    out["gone"] = not any(find_item(one) for one in bpy.context.scene.objects)
+    return out

@@ -14,7 +14,9 @@ import people
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene
 from likeness.addon.scene.axes import camera_to_blender, points_to_engine
 from likeness.addon.scene.read_back import body_vertices, read_avatar
+from likeness.addon.scene.sculpt_key import SCULPT_KEY, set_sculpt
 from likeness.engine.core.cameras import look_at
+from likeness.engine.core.retouching import apply_retouch
 from likeness.engine.core.types import Camera, Gaussians
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.formats.ply import read_ply
@@ -56,7 +58,7 @@ def animated(name: str = "Ann") -> AvatarObjects:
 
 def world_splats(objects: AvatarObjects) -> Gaussians:
     """Where Blender has the splats now."""
-    avatar = read_avatar(objects)
+    avatar = apply_retouch(read_avatar(objects))
     vertices = body_vertices(objects, bpy.context.evaluated_depsgraph_get())
     return place_gaussians(avatar.gaussians, vertices, avatar.body)
 
@@ -71,14 +73,22 @@ def drawn(gaussians: Gaussians) -> np.ndarray:
     return render_camera(gaussians, seen_from(), background=np.full(3, 0.5)).rgb
 
 
-def splats(folder: str) -> dict[str, Any]:
+def splats(folder: str, sculpted: float = 0.0) -> dict[str, Any]:
     """PLY, SPZ, a sequence, and the avatar itself."""
     out: dict[str, Any] = {}
     root = Path(folder)
     likeness.register()
     objects = animated()
+    bare = drawn(world_splats(objects))
+    if sculpted:
+        sculpt(objects, sculpted)
+        key = objects.body.data.shape_keys.key_blocks[SCULPT_KEY]
+        for frame, value in ((1, 0.5 * sculpted), (2, sculpted)):  # it fades in
+            key.value = value
+            key.keyframe_insert("value", frame=frame)
     before = block_names()
     expected = drawn(world_splats(objects))
+    out["sculpted"] = psnr(bare, expected) if sculpted else 99.0
     for kind, read in ((".ply", lambda p: read_ply(p, "-y")), (".spz", read_spz)):
         path = root / f"me{kind}"
         bpy.ops.likeness.export_splats(filepath=str(path), kind=kind)
@@ -87,6 +97,8 @@ def splats(folder: str) -> dict[str, Any]:
     out["sequence"] = sorted(p.name for p in root.glob("s_*"))
     bpy.context.scene.frame_set(FRAMES)
     out["last"] = psnr(drawn(read_ply(root / "s_0003.ply")), drawn(world_splats(objects)))
+    bpy.context.scene.frame_set(1)
+    out["first"] = psnr(drawn(read_ply(root / "s_0001.ply")), drawn(world_splats(objects)))
     bpy.context.scene.frame_set(2)
     for pose in ("PRESENT", "PHOTO"):
         bpy.ops.likeness.export_avatar(filepath=str(root / f"{pose}.safetensors"), pose=pose)
@@ -123,10 +135,13 @@ def errors(folder: str) -> dict[str, Any]:
     return out
 
 
-def vrm(folder: str) -> dict[str, Any]:
+def vrm(folder: str, sculpted: float = 0.0) -> dict[str, Any]:
     """A VRM file from the scene, read by Blender's importer of glTF as which it is renamed."""
     likeness.register()
     objects = animated()
+    bare = np.ptp(extract_mesh(read_avatar(objects), 64).body.v_template[:, 1])
+    if sculpted:
+        sculpt(objects, sculpted)
     before = block_names()
     path = Path(folder) / "me.vrm"
     out: dict[str, Any] = {"nameless": _attempt("export_vrm", str(path))}
@@ -135,13 +150,14 @@ def vrm(folder: str) -> dict[str, Any]:
         filepath=str(path), author="Ann", allow={"redistribution"}, texture="1024"
     )
     out["unchanged"] = block_names() == before
-    dressed = extract_mesh(read_avatar(objects), 64).body
+    dressed = extract_mesh(apply_retouch(read_avatar(objects)), 64).body
     imported = _import("glb", path.rename(path.with_suffix(".glb")))
     out["bones"] = len(imported.find_armature().data.bones)
     out["keys"] = [key.name for key in imported.data.shape_keys.key_blocks[1:]]
     out["names"] = list(dressed.expression_names)
     points = _world_points(imported)
     out["low"] = float(points[:, 1].min())
+    out["sculpted"] = float(np.ptp(dressed.v_template[:, 1]) - bare)
     out["height"] = float(np.ptp(points[:, 1]) - np.ptp(dressed.v_template[:, 1]))
     return out
 
@@ -154,12 +170,25 @@ def _attempt(operator: str, path: str) -> str:
     return "done"
 
 
-def mesh(kind: str, folder: str, program: str = "") -> dict[str, Any]:
+def sculpt(objects: AvatarObjects, value: float = 1.0) -> None:
+    """Sculpt the body: its upper fifth is wider and higher, by a shape key that stands at a
+    value."""
+    rest = np.asarray(read_avatar(objects).body.v_template, np.float64)
+    middle = rest[rest[:, 1] > np.quantile(rest[:, 1], 0.8)].mean(0)
+    share = np.clip((rest[:, 1] - middle[1]) / 0.1 + 1.0, 0.0, 1.0)[:, None]
+    set_sculpt(objects.body, share * ((rest - middle) * [0.5, 0.1, 0.3] + [0.0, 0.06, 0.0]))
+    objects.body.data.shape_keys.key_blocks[SCULPT_KEY].value = value
+
+
+def mesh(kind: str, folder: str, program: str = "", sculpted: float = 0.0) -> dict[str, Any]:
     """A rigged mesh through a file and Blender's own importer: where its vertices are in each
     frame, and how it looks."""
     likeness.register()
     objects = animated()
     scene = bpy.context.scene
+    bare = extract_mesh(read_avatar(objects), 64).body
+    if sculpted:
+        sculpt(objects, sculpted)
     before = block_names()
     pose_before = [tuple(bone.matrix_basis.col[0]) for bone in objects.armature.pose.bones]
     save_avatar(read_avatar(objects), Path(folder) / "me.safetensors")  # in half precision
@@ -169,6 +198,8 @@ def mesh(kind: str, folder: str, program: str = "") -> dict[str, Any]:
         scene.frame_set(frame)
         expected.append(_dressed_vertices(objects, dressed.body))
     out: dict[str, Any] = {"moved": _distance(expected[0], expected[2])}
+    scene.frame_set(1)
+    out["sculpted"] = _distance(expected[0], _dressed_vertices(objects, bare))
     scene.frame_set(2)
     picture = _picture_of(dressed, expected[1])
     path = Path(folder) / f"me.{kind}"

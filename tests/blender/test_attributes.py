@@ -52,3 +52,34 @@ def test_things_are_put_on_in_blender(blender, tmp_path: Path, person_file: Path
     assert found["splats"][0] == found["splats"][1]
     assert found["same"]
     assert found["meshes"][0] == found["meshes"][1]
+
+
+def test_parts_get_other_colors_in_blender(blender, tmp_path: Path, person_file: Path) -> None:
+    found = blender(CHECKS, "tinted", folder=str(tmp_path), avatar=str(person_file))
+    assert found["choice"] == ["hair", "brows", "skin", "lips", "eyeshadow", "blush", "upper"]
+    assert found["sliders"] == {"hair": 1.0, "lips": 1.0}
+    assert found["colors"] == {"lips": "#990033", "hair": "#0033ff"}
+    assert found["edits"] == ["hair", "lips", "hair"]
+    red, green, blue = found["hair"]
+    assert blue > 2 * max(red, green)
+    assert found["same"]
+
+
+def test_the_list_of_tints_is_the_engines() -> None:
+    pytest.importorskip("bpy")
+    from likeness.engine.wardrobe.tint import TINTED
+    from likeness.operators.attributes import TINTS
+
+    assert {item[0] for item in TINTS} == set(TINTED)
+
+
+def test_the_wardrobe_in_the_asset_browser(blender, tmp_path: Path, person_file: Path) -> None:
+    found = blender(CHECKS, "browsed", folder=str(tmp_path), avatar=str(person_file))
+    assert found["unchanged"]
+    assert found["catalogs"] == 8
+    assert len(set(found["items"])) == len(found["items"]) == 50
+    assert found["named"]
+    assert found["drawn"] > 0.01
+    assert found["poll"] == [False, True]
+    assert found["sliders"] == [{}, {"glasses": 1.0}]
+    assert found["gone"]

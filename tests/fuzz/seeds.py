@@ -100,7 +100,9 @@ def scenes(folder: Path) -> None:
 
 def frames(folder: Path) -> None:
     """Three frames of a scene as Blender writes them."""
+    from likeness.engine.core.grading import Grade
     from likeness.engine.formats.avatar import save_avatar
+    from likeness.engine.scene.looks import pack_grades, pack_sliders
 
     person = avatar()
     save_avatar(person, folder / "avatar_0.safetensors")  # type: ignore[arg-type]
@@ -116,6 +118,8 @@ def frames(folder: Path) -> None:
         size=np.array([64, 64]),
         frame_rate=np.array(24.0),
         frames=np.arange(3),
+        grades=np.tile(pack_grades({"Top": Grade(exposure=1.0)}), (1, 3, 1, 1)),
+        sliders=np.tile(pack_sliders({}), (1, 3, 1)),
     )
 
 

@@ -13,14 +13,15 @@ from .acoustics import HOP_SECONDS, SoundCurves, hear_visemes, measure_sound
 from .articulation import articulate
 from .audio import Audio
 from .behavior import add_eyes, make_blinks, move_head
-from .recognizer import align_words, find_recognizer, find_unknown_words, recognize
+from .free_speech import recognize
+from .recognizer import align_words, find_recognizer, find_unknown_words
 from .visemes import PAUSE, Cue, Phone, phones_to_cues, scale_openness
 from .words import MAX_WORDS, split_words
 
 ENGLISH = "en"
 METHODS = {
     "text": "the text aligned with the sound",
-    "recognized": "sounds recognised one by one",
+    "recognized": "words recognised in the sound",
     "acoustics": "energy and formants",
     "file": "the lip-sync file",
 }
@@ -107,7 +108,7 @@ def hear_speech(audio: Audio, text: str | None = None, language: str = ENGLISH) 
     else:
         phones = _without_quiet(recognize(audio), curves)
         notes.append(
-            "Sounds were recognised without a text; give the text for a surer mouth."
+            "Speech was recognised without a text; give the text for a surer mouth."
             if phones
             else "No speech was recognised: the mouth follows energy and formants."
         )

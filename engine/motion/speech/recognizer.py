@@ -2,7 +2,7 @@
 
 A text is aligned through a grammar of single sounds: each word's pronunciations side by side,
 pauses between words, and for a word that the dictionary lacks any sounds, so that it is heard
-rather than guessed from its letters. Without a text, sounds are recognised one by one.
+rather than guessed from its letters. :mod:`.free_speech` finds the words where none are given.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ONSET_SECONDS = 0.005
 """A sound begins this much after the frame that says so: a frame looks at 25 ms."""
 
 _CHUNK_SECONDS = 15.0
-"""Without a text, a recording is recognised in parts of about this length, cut at pauses."""
+"""Of the parts at whose pauses :func:`split_at_pauses` cuts, about."""
 
 _WHOLE_SECONDS = 60.0
 """A text of a longer recording is aligned in windows: a grammar's time grows with its square."""
@@ -35,7 +35,6 @@ _WINDOW_SECONDS = 40.0
 _MOST_WORDS = 6.0  # a second; fast speakers reach 4 to 5
 _BEAM = 1e-200  # narrower ones lose the way in windows, and save no time
 _PAUSE_SHARE = 0.1
-_PHONE_MODEL_WEIGHT = 0.3  # of which sound follows which; more guesses sounds that are not there
 _SHORT_PAUSE = 0.13  # seconds
 _LONG_PAUSE = 1.0
 _SKIPPED_SILENCE = 1.0
@@ -43,7 +42,7 @@ _SKIPPED_SILENCE = 1.0
 
 _SILENCE_SHARE = 1e-4  # of the loudest speech's energy
 _WORD_END = "."
-_VARIANT = re.compile(r"\(\d+\)$")
+VARIANT = re.compile(r"\(\d+\)$")
 
 Transition = tuple[int, int, float, str] | tuple[int, int, float]
 """From one state of a grammar to another, with a probability, by a sound in lower case (with a full
@@ -91,7 +90,7 @@ def read_dictionary() -> Mapping[str, tuple[tuple[str, ...], ...]]:
     path = Path(import_pocketsphinx().get_model_path("en-us/cmudict-en-us.dict"))
     for line in path.read_text(encoding="utf-8").splitlines():
         word, *phones = line.split()
-        found.setdefault(_VARIANT.sub("", word), []).append(tuple(phones))
+        found.setdefault(VARIANT.sub("", word), []).append(tuple(phones))
     return {word: tuple(variants) for word, variants in found.items()}
 
 
@@ -115,7 +114,7 @@ def align_words(audio: Audio, words: Sequence[str]) -> list[Phone]:
     if len(audio.samples) > _WHOLE_SECONDS * RATE:
         kept = skip_silence(audio.samples)
     samples = np.concatenate([audio.samples[first:last] for first, last in kept])
-    return join_short_pauses(_restore_times(_align_windows(samples, words), kept))
+    return join_short_pauses(_restoresegment_times(_align_windows(samples, words), kept))
 
 
 def _align_windows(samples: FloatArray, words: Sequence[str]) -> list[Phone]:
@@ -124,7 +123,8 @@ def _align_windows(samples: FloatArray, words: Sequence[str]) -> list[Phone]:
     first, done = 0, 0
     while done < len(words) and len(samples) - first > _WHOLE_SECONDS * RATE:
         window = samples[first : first + int(_WINDOW_SECONDS * RATE)]
-        heard = _align(window, words[done : done + int(_WINDOW_SECONDS * _MOST_WORDS)], False)
+        some = words[done : done + int(_WINDOW_SECONDS * _MOST_WORDS)]
+        heard = align_samples(window, some, whole=False)
         cut, count = _cut_window(heard)
         phones += _shifted(cut, first)
         if count:
@@ -135,7 +135,7 @@ def _align_windows(samples: FloatArray, words: Sequence[str]) -> list[Phone]:
         late = starts and starts[0] > 0.5 * _WINDOW_SECONDS
         first += int((starts[0] - _SHORT_PAUSE if late else 0.5 * _WINDOW_SECONDS) * RATE)
     if done < len(words):
-        phones += _shifted(_align(samples[first:], words[done:], True), first)
+        phones += _shifted(align_samples(samples[first:], words[done:], True), first)
     return phones
 
 
@@ -160,7 +160,7 @@ def skip_silence(samples: FloatArray) -> list[tuple[int, int]]:
     ]
 
 
-def _restore_times(phones: Sequence[Phone], kept: Sequence[tuple[int, int]]) -> list[Phone]:
+def _restoresegment_times(phones: Sequence[Phone], kept: Sequence[tuple[int, int]]) -> list[Phone]:
     """Phones of the kept parts of a recording, in the recording's own time.
 
     A pause lasts through what was left out; a sound ends before it.
@@ -191,13 +191,22 @@ def join_short_pauses(phones: Sequence[Phone]) -> list[Phone]:
     return out
 
 
-def _align(samples: FloatArray, words: Sequence[str], whole: bool) -> list[_Sound]:
-    """Align a text, or as much of its beginning as samples [N] hold."""
+def align_samples(samples: FloatArray, words: Sequence[str], whole: bool = True) -> list[_Sound]:
+    """Return when the sounds of a text are in samples.
+
+    Args:
+        samples: [N] of the recording.
+        words: the text.
+        whole: whether all of it is spoken; else as much of its beginning as the samples hold.
+
+    Raises:
+        LikenessError: the text does not fit.
+    """
     transitions, last = make_grammar(words, whole)
     decoder = _open_aligner()
     decoder.add_fsg("text", decoder.create_fsg("text", 0, last, transitions))
     decoder.activate_search("text")
-    _decode(decoder, _to_pcm(samples))
+    decode_pcm(decoder, to_pcm(samples))
     sounds = _list_sounds(decoder, len(samples) / RATE) if decoder.hyp() else []
     # A decoder that has lost the way stops within the text.
     if whole and sum(sound.ends_word for sound in sounds) != len(words):
@@ -233,29 +242,6 @@ def _cut_window(sounds: Sequence[_Sound]) -> tuple[list[_Sound], int]:
 def _shifted(sounds: Sequence[_Sound], first: int) -> list[Phone]:
     shift = first / RATE
     return [Phone(s.name, s.start + shift, s.end + shift) for s in sounds]
-
-
-def recognize(audio: Audio) -> list[Phone]:
-    """Recognise the sounds of speech, and when each of them is.
-
-    They are recognised one by one rather than as words: that takes a fiftieth of the time, needs no
-    language model, and does as well on the benchmark's voices.
-
-    Raises:
-        LikenessError: PocketSphinx is missing.
-    """
-    decoder = _open_recognizer()
-    phones: list[Phone] = []
-    for first, last in split_at_pauses(audio.samples):
-        _decode(decoder, _to_pcm(audio.samples[first:last]))
-        shift = first / RATE
-        for segment in decoder.seg() if decoder.hyp() else ():
-            name = segment.word if segment.word in read_viseme_table().phones else PAUSE
-            start, end = _times(segment, (last - first) / RATE)
-            if end > start:
-                phones.append(Phone(name, start + shift, end + shift))
-    heard = any(phone.name != PAUSE for phone in phones)
-    return join_short_pauses(phones) if heard else []
 
 
 def make_grammar(words: Sequence[str], whole: bool = True) -> tuple[list[Transition], int]:
@@ -350,28 +336,15 @@ def _open_aligner() -> Any:
     return decoder
 
 
-@cache
-def _open_recognizer() -> Any:
-    """A decoder of single sounds, with the package's model of which follow which."""
-    package = import_pocketsphinx()
-    return package.Decoder(
-        hmm=package.get_model_path("en-us/en-us"),
-        allphone=package.get_model_path("en-us/en-us-phone.lm.bin"),
-        lw=_PHONE_MODEL_WEIGHT,
-        beam=1e-40,
-        pbeam=1e-40,
-        loglevel="FATAL",
-    )
-
-
-def _to_pcm(samples: FloatArray) -> bytes:
-    """Samples as 16-bit numbers, at one loudness."""
+def to_pcm(samples: FloatArray) -> bytes:
+    """Return samples as 16-bit numbers, at one loudness."""
     peak = float(np.abs(samples).max(initial=0.0))
     scale = 20_000 / peak if peak > 1e-4 else 0.0
     return (np.asarray(samples, np.float64) * scale).astype("<i2").tobytes()
 
 
-def _decode(decoder: Any, pcm: bytes) -> None:
+def decode_pcm(decoder: Any, pcm: bytes) -> None:
+    """Let a decoder hear samples as one utterance."""
     decoder.start_utt()
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()
@@ -380,16 +353,21 @@ def _decode(decoder: Any, pcm: bytes) -> None:
 def _list_sounds(decoder: Any, seconds: float) -> list[_Sound]:
     sounds = []
     for segment in decoder.seg():
-        name = _VARIANT.sub("", segment.word)
+        name = VARIANT.sub("", segment.word)
         if name.startswith("("):  # a step without a sound
             continue
-        start, end = _times(segment, seconds)
+        start, end = segment_times(segment, seconds)
         phone = PAUSE if name.startswith("<") else name.removesuffix(_WORD_END).upper()
         sounds.append(_Sound(phone, start, end, name.endswith(_WORD_END)))
     return [sound for sound in sounds if sound.end > sound.start]
 
 
-def _times(segment: Any, seconds: float) -> tuple[float, float]:
-    """Start and end of a segment in seconds."""
+def segment_times(segment: Any, seconds: float) -> tuple[float, float]:
+    """Return start and end of a decoder's segment in seconds.
+
+    Args:
+        segment: of the decoder.
+        seconds: duration of what it heard.
+    """
     start = segment.start_frame * FRAME_SECONDS + ONSET_SECONDS
     return start, min((segment.end_frame + 1) * FRAME_SECONDS + ONSET_SECONDS, seconds)

@@ -1,12 +1,12 @@
-"""Things of the wardrobe put on an avatar of Blender's scene, and taken off again.
+"""Things of the wardrobe put on an avatar of Blender's scene, and taken off again; other colours.
 
 Request::
 
     {"task": "wear", "folder": "frames", "poses": "poses.npz", "add": ["hat=fedora"],
-     "remove": [], "output": "scene.npz"}
+     "remove": [], "tints": ["hair=#803010"], "output": "scene.npz"}
 
-``folder`` holds what ``addon/scene/frame_recorder.py`` wrote, ``poses`` the photo's pose, ``add``
-and ``remove`` what :func:`.edit_avatar.edit_avatar` takes. Result::
+``folder`` holds what ``addon/scene/frame_recorder.py`` wrote, ``poses`` the photo's pose, ``add``,
+``remove`` and ``tints`` what :func:`.edit_avatar.edit_avatar` takes. Result::
 
     {"scene": "scene.npz", "warnings": []}
 """
@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .main import Channel
 
-DEFAULTS: dict[str, Any] = {"folder": ..., "poses": ..., "add": [], "remove": [], "output": ...}
+DEFAULTS: dict[str, Any] = {
+    "folder": ...,
+    "poses": ...,
+    "add": [],
+    "remove": [],
+    "tints": [],
+    "output": ...,
+}
 
 
 def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
@@ -35,7 +42,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
 
     channel.progress("wear", 0.0, "fitting to the avatar")
     avatar = read_scene_avatar(Path(request["folder"]), request["poses"])
-    edited = edit_avatar(avatar, request["add"], remove=request["remove"])
+    edited = edit_avatar(avatar, request["add"], remove=request["remove"], tints=request["tints"])
     channel.progress("prepare", 0.0, "making it ready for Blender")
     save_scene_avatar(make_scene_avatar(edited), Path(request["output"]))
     channel.progress("prepare", 1.0, "")

@@ -58,7 +58,7 @@ def test_recorded_voices_are_heard_with_and_without_a_text() -> None:
             found[k] += count_found(sentence, hear_speech(sentence.audio, given).phones)
         total += len(sentence.times)
     assert found[0] / total > 0.9
-    assert found[1] / total > 0.65
+    assert found[1] / total > 0.8
 
 
 @needs_espeak
@@ -139,7 +139,7 @@ def test_without_a_text_sounds_are_recognised() -> None:
     assert speech.method == "recognized"
     assert not speech.words
     assert "without a text" in speech.notes[0]
-    assert count_found(sentence, speech.phones) / len(sentence.times) > 0.45
+    assert count_found(sentence, speech.phones) / len(sentence.times) > 0.7
 
 
 def test_silence_has_no_sounds() -> None:
@@ -251,3 +251,17 @@ _UNITS = (
     "fifteen sixteen seventeen eighteen nineteen"
 ).split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+
+
+@needs_espeak
+def test_mute_pauses_do_not_hinder() -> None:
+    """Where there is no noise at all, single sounds find half of these sentences.
+
+    The last test here: what espeak-ng says depends on what it said before.
+    """
+    found = total = 0
+    for text in (SENTENCES[3], SENTENCES[7], SENTENCES[9]):
+        sentence = say(text)
+        found += count_found(sentence, hear_speech(sentence.audio).phones)
+        total += len(sentence.times)
+    assert found / total > 0.7
