@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -238,9 +237,7 @@ def settle_outliers(texels: BoundGaussians, rows: IntArray, body: Body) -> Bound
     rest = np.asarray(body.v_template, np.float64)
     frames = triangle_frames(rest, body.f, body.v_template, own.triangle, own.bary)
     offset = np.einsum("nab,nb->na", frames.R, own.offset)
-    tree = cKDTree(frames.origin)
-    threads = numba.get_num_threads()
-    _, beside = tree.query(frames.origin, min(S.beside, len(rows)), workers=threads)
+    _, beside = cKDTree(frames.origin).query(frames.origin, min(S.beside, len(rows)))
     beside = beside.reshape(len(rows), -1)
     median = np.median(offset[beside], axis=1)
     far = np.linalg.norm(offset - median, axis=1) > np.hypot(
