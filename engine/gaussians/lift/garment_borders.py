@@ -71,11 +71,12 @@ def _find_waist(worn: BoolArray, lower: list[BoolArray], lab: FloatArray) -> Boo
     rows = np.nonzero(worn.any(1))[0]
     height = rows[-1] + 1 - rows[0]
     tops = [float(np.median(part.argmax(0)[part.any(0)])) for part in lower]
-    first = round(max(min(tops) - S.sought[0] * height, rows[0] + S.across * height))
-    last = round(max(tops) + S.sought[1] * height)
+    rim = S.across * height
+    first = round(max(min(tops) - S.sought[0] * height, rows[0] + rim))
+    last = round(min(max(tops) + S.sought[1] * height, rows[-1] - rim))
     down = np.arange(len(worn))[:, None]
     calm, reach = smooth_within(lab, worn, 1.0), S.across * np.sqrt(worn.sum())
-    steps = {}
+    steps: dict[int, float] = {}
     for row in range(first, last):
         here = slice(max(row - round(1.5 * reach), 0), row + round(1.5 * reach))
         above = worn[here] & (down[here] < row)
