@@ -48,6 +48,20 @@ def display_buttons(ui: Any, avatar: str, photo: str) -> Steps:
     out["added"] = [problem(), sliders(avatars()[0].splats)]
     yield from press(ui, "likeness.remove_item", attribute="glasses")
     out["removed"] = [problem(), sliders(avatars()[0].splats)]
+    yield from confirm(ui, "likeness.tint_part", "tint_part", part="hair")
+    yield from ui.shot("hair_tinted")
+    out["tinted"] = [problem(), sliders(avatars()[0].splats)]
+    yield from press(ui, "likeness.remove_item", attribute="hair")
+    yield from press(ui, "likeness.add_wardrobe")
+    out["libraries"] = [one.name for one in bpy.context.preferences.filepaths.asset_libraries]
+    dropped = bpy.data.objects.new("Round Glasses", None)  # as the asset browser leaves it
+    dropped[ours("addon.keys").WARDROBE_ITEM] = "glasses=round"
+    bpy.context.scene.collection.objects.link(dropped)
+    bpy.context.view_layer.objects.active = dropped
+    yield from press(ui, "likeness.put_on")
+    out["put_on"] = [problem(), sliders(avatars()[0].splats)]
+    bpy.context.view_layer.objects.active = avatars()[0].armature
+    yield from press(ui, "likeness.remove_item", attribute="glasses")
     found = avatars()[0]
     yield from press(ui, "likeness.show_body")
     yield from ui.shot("body")

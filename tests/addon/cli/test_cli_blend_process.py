@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,10 @@ def test_nothing_to_start_is_nothing_to_end() -> None:
 
 
 @needs_bpy
-def test_started_ahead_it_writes_the_file(avatar: str, tmp_path: Path) -> None:
+def test_started_ahead_it_writes_the_file(
+    avatar: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "bpy", raising=False)
     with BlendProcess() as process:
         process.start()
         write_blend(Path(avatar), tmp_path / "a.blend", process=process)
@@ -48,7 +52,10 @@ def test_started_ahead_it_writes_the_file(avatar: str, tmp_path: Path) -> None:
 
 @needs_bpy
 @pytest.mark.parametrize("ahead", [False, True])
-def test_what_went_wrong_is_said(tmp_path: Path, ahead: bool) -> None:
+def test_what_went_wrong_is_said(
+    tmp_path: Path, ahead: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "bpy", raising=False)  # other tests may have loaded it here
     with BlendProcess() as process:
         if ahead:
             process.start()

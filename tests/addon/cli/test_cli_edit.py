@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from pathlib import Path
 
 import pytest
 from likeness.addon.cli.main import main
+from likeness.addon.wardrobe_items import ITEMS as OFFERED
 from likeness.engine.generative import text_edit
 from likeness.engine.wardrobe.items import ITEMS
 
@@ -50,14 +50,8 @@ def test_the_list_is_that_of_the_documents(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_blender_offers_the_whole_wardrobe() -> None:
-    tree = ast.parse((ROOT / "operators" / "attributes.py").read_text("utf-8"))
-    (offered,) = (
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ITEMS"
-    )
     wardrobe = {f"{category}={item}" for category, items in ITEMS.items() for item in items}
-    assert {item for item, *_ in offered} == wardrobe
+    assert {item for item, *_ in OFFERED} == wardrobe
 
 
 @pytest.mark.parametrize(
