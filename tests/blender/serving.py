@@ -23,7 +23,7 @@ import inside
 def answer_requests(tree: bool) -> None:
     """Run the checks that are asked for; each is answered when its process has ended."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what Blender prints is no answer
+    os.dup2(2, 1)  # keeps what Blender prints out of the answers
     if tree:
         inside.load_tree()
         import likeness.operators

@@ -81,7 +81,7 @@ def test_a_trunks_texels_before_an_arm_go_behind_it() -> None:
     np.testing.assert_allclose(sink(0.97, TORSO), 1.0 + below)
     np.testing.assert_allclose(sink(0.97, HEAD), 0.97)
     np.testing.assert_allclose(sink(1.1, TORSO), 1.1)
-    # So far before it is no trunk that was fitted too wide: an arm behind the back, say.
+    # Farther in front than any misfit: the arm is behind the back, say.
     np.testing.assert_allclose(sink(1.0 - S.max_sink, TORSO), 1.0 - S.max_sink)
 
 

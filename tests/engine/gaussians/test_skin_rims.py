@@ -47,7 +47,7 @@ def test_a_shaded_rim_of_skin_is_doubted(clothes: tuple[float, float, float]) ->
 def test_clothes_of_one_colour_are_trusted() -> None:
     white = np.array([0.95, 0.95, 0.95])
     assert not doubted(white, white).any()
-    assert not doubted(0.5 * white, white).any()  # a shadow is no skin
+    assert not doubted(0.5 * white, white).any()  # a shadow on white
 
 
 def test_far_from_the_arm_the_hue_is_the_clothes_own() -> None:

@@ -255,7 +255,7 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 @needs_espeak
 def test_mute_pauses_do_not_hinder() -> None:
-    """Where there is no noise at all, single sounds find half of these sentences.
+    """Single sounds alone find half of these sentences when the recording has no noise.
 
     The last test here: what espeak-ng says depends on what it said before.
     """
