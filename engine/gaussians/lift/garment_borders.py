@@ -35,8 +35,8 @@ S = register_settings("lift.garment_borders", GarmentBorderSettings())
 def part_garments(label: IntArray, parsed: FloatArray | None, lab: FloatArray) -> IntArray:
     """Make upper wear of lower wear that is one piece with it.
 
-    Where the labels' border shows no step in colour, the garments may still meet elsewhere: where the
-    parser puts the border, or where the colours change.
+    Where the labels' border shows no step in colour, the garments may still meet elsewhere: where
+    the parser puts the border, or where the colours change.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
