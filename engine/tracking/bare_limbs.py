@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.settings import register_settings
-from ..core.types import JOINT_INDEX
+from ..core.types import JOINT_INDEX, FloatArray
 from .contour import Contour, draw_to_edge, keep_inside
 from .contour import S as OUTLINE
 from .evidence import Evidence
@@ -67,7 +67,8 @@ def find_bare_limbs(state: FitState, evidence: Evidence) -> list[int]:
     Returns:
         The joints that hold them: shoulders, elbows, hips and knees.
     """
-    shares = {start: _measure_bare(state, evidence, start, end) for start, end in _BONES}
+    joints = PosedJoints(evidence.body, state).p
+    shares = {start: _measure_bare(joints, evidence, start, end) for start, end in _BONES}
     return [joint for joint, share in shares.items() if share is not None and share > S.bare]
 
 
@@ -78,16 +79,18 @@ def is_trunk_clothed(state: FitState, evidence: Evidence) -> bool:
         state: the body.
         evidence: of the photo.
     """
-    share = _measure_bare(state, evidence, *_SPINE)
+    share = _measure_bare(PosedJoints(evidence.body, state).p, evidence, *_SPINE)
     return share is not None and share < S.clothed
 
 
-def _measure_bare(state: FitState, evidence: Evidence, start: int, end: int) -> float | None:
-    """Share of skin along the line between two joints; None where the photo does not show it."""
+def _measure_bare(joints: FloatArray, evidence: Evidence, start: int, end: int) -> float | None:
+    """Share of skin along the line between two joints; None where the photo does not show it.
+
+    ``joints`` [55, 3] are all of the body's, in metres.
+    """
     bare = evidence.bare
     if bare is None:
         return None
-    joints = PosedJoints(evidence.body, state).p
     steps = np.linspace(*S.ends, S.looks)[:, None]
     places = (1.0 - steps) * joints[start] + steps * joints[end]
     column, row = np.rint(bare.place(project_rows(places, evidence.camera)[0])).astype(int).T

@@ -55,10 +55,7 @@ def move_beside_limbs(
         rows = np.nonzero((group == sheet.group) & ~fixed)[0]
         if sheet.group not in ARMS or len(rows) == 0 or not sheet.visible.any():
             continue
-        xy, z = project(points[rows], view.camera)
-        height, width = view.alpha.shape
-        inside = (z > 0) & (xy >= 0).all(1) & (xy < [width, height]).all(1)
-        col, row = np.clip(xy.astype(int), 0, [width - 1, height - 1]).T
+        _, z, inside, row, col = _find_pixels(points[rows], view)
         another = view.regions.mask & ~sheet.visible
         beside = dilate(another, 1)  # discs reach over their pixel
         if not (sheet.visible & ~beside).any():
@@ -98,14 +95,22 @@ def sink_behind_arms(
     for sheet in view.sheets:
         if sheet.group in ARMS:
             arm = np.where(sheet.visible, sheet.front, arm)
-    xy, z = project(points[rows], view.camera)
-    height, width = arm.shape
-    inside = (z > 0) & (xy >= 0).all(1) & (xy < [width, height]).all(1)
-    col, row = np.clip(xy.astype(int), 0, [width - 1, height - 1]).T
+    xy, z, inside, row, col = _find_pixels(points[rows], view)
     needed = arm[row, col] + below
     before = inside & (z < needed) & (z > needed - S.max_sink)
     points[rows[before]] = unproject(xy[before], needed[before], view.camera)
     return points
+
+
+def _find_pixels(
+    points: FloatArray, view: PhotoView
+) -> tuple[FloatArray, FloatArray, BoolArray, IntArray, IntArray]:
+    """Places [N, 2], depths, whether they are in the picture, and the nearest row and column."""
+    xy, z = project(points, view.camera)
+    height, width = view.alpha.shape
+    inside = (z > 0) & (xy >= 0).all(1) & (xy < [width, height]).all(1)
+    col, row = np.clip(xy.astype(int), 0, [width - 1, height - 1]).T
+    return xy, z, inside, row, col
 
 
 def fit_beside_limbs(

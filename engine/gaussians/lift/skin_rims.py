@@ -1,7 +1,7 @@
-"""Clothes beside a bare limb that have its colour: its blurred or shaded edge, printed on them.
+"""Clothes beside a bare limb that show its colour: its blurred or shaded edge spills onto them.
 
-The labels part limb and clothes within a pixel or two. What lies between has both colours, and
-would be taken for the clothes' own, and painted on wherever they go on.
+Labels separate limb and clothes to within a pixel or two. The pixels between mix both colours, and
+the completion would spread that mixture over the rest of the garment.
 """
 
 from __future__ import annotations

@@ -202,8 +202,8 @@ def claim_bare_skin(
 ) -> IntArray:
     """Assign skin to a bare arm where the fitted trunk reaches over it.
 
-    What lies in the arm's own silhouette, hangs together with its skin and has clothes on the
-    trunk's side of it can only be the arm's.
+    Skin within the arm's own silhouette that is connected to the arm's skin and has clothes on the
+    trunk's side can only be the arm's.
 
     Args:
         group: [H, W] limb of each pixel, -1 outside the person.

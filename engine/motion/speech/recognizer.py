@@ -114,7 +114,7 @@ def align_words(audio: Audio, words: Sequence[str]) -> list[Phone]:
     if len(audio.samples) > _WHOLE_SECONDS * RATE:
         kept = skip_silence(audio.samples)
     samples = np.concatenate([audio.samples[first:last] for first, last in kept])
-    return join_short_pauses(_restoresegment_times(_align_windows(samples, words), kept))
+    return join_short_pauses(_restore_times(_align_windows(samples, words), kept))
 
 
 def _align_windows(samples: FloatArray, words: Sequence[str]) -> list[Phone]:
@@ -160,7 +160,7 @@ def skip_silence(samples: FloatArray) -> list[tuple[int, int]]:
     ]
 
 
-def _restoresegment_times(phones: Sequence[Phone], kept: Sequence[tuple[int, int]]) -> list[Phone]:
+def _restore_times(phones: Sequence[Phone], kept: Sequence[tuple[int, int]]) -> list[Phone]:
     """Phones of the kept parts of a recording, in the recording's own time.
 
     A pause lasts through what was left out; a sound ends before it.
