@@ -20,3 +20,16 @@ PART_ITEMS = (
     ("scarf", "Scarf", "Scarf"),
 )
 """All parts but the unknown one."""
+
+_BY_NAME = {item[0]: item for item in PART_ITEMS}
+
+TINT_ITEMS = (
+    _BY_NAME["hair"],
+    ("brows", "Brows", "Eyebrows"),
+    ("skin", "Skin", "Skin of body and face; the lips follow it"),
+    ("lips", "Lips", "Lips"),
+    ("eyeshadow", "Eyeshadow", "Make-up on the eyelids"),
+    ("blush", "Blush", "Make-up on the cheeks"),
+    *(_BY_NAME[name] for name in ("upper", "lower", "skirt", "shoes")),
+)
+"""What can have another color, as the engine's table has it."""

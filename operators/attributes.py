@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from ..addon import scene_export
-from ..addon.part_items import PART_ITEMS
+from ..addon.part_items import PART_ITEMS, TINT_ITEMS
 from ..addon.paths import user_folder
 from ..addon.pose_library import add_library
 from ..addon.scene.avatar_objects import (
@@ -252,20 +252,6 @@ class AddWardrobe(bpy.types.Operator):  # type: ignore[misc]
         return {"FINISHED"}
 
 
-TINTS = (
-    ("hair", "Hair", "Hair of the head"),
-    ("brows", "Brows", "Eyebrows"),
-    ("skin", "Skin", "Skin of body and face; the lips follow it"),
-    ("lips", "Lips", "Lips"),
-    ("eyeshadow", "Eyeshadow", "Make-up on the eyelids"),
-    ("blush", "Blush", "Make-up on the cheeks"),
-    ("upper", "Upper Clothes", "Clothes of trunk and arms"),
-    ("lower", "Lower Clothes", "Trousers and stockings"),
-    ("skirt", "Skirt", "Skirt, dress or coat below the waist"),
-    ("shoes", "Shoes", "Shoes"),
-)
-"""Enum items of what can have another color, as the engine's table has it."""
-
 _FACIAL = {"skin", "brows", "lips", "eyeshadow", "blush"}
 
 _tints: list[tuple[str, str, str, int]] = []
@@ -278,7 +264,7 @@ def _tint_items(owner: Any, context: Any) -> list[tuple[str, str, str, int]]:
     parts = set(list_parts(avatar.splats)) if avatar is not None else set()
     _tints[:] = [
         (*item, row)
-        for row, item in enumerate(TINTS)
+        for row, item in enumerate(TINT_ITEMS)
         if item[0] in parts or (item[0] in _FACIAL and "face" in parts)
     ]
     return _tints
@@ -315,7 +301,7 @@ class TintPart(WearOperator, bpy.types.Operator):  # type: ignore[misc]
         layout.prop(self, "color")
 
     def title(self) -> str:
-        return f"Tinting {dict(item[:2] for item in TINTS)[self.part]}"
+        return f"Tinting {dict(item[:2] for item in TINT_ITEMS)[self.part]}"
 
     def edit(self) -> dict[str, list[str]]:
         return {"tints": [f"{self.part}={_hex_color(self.color)}"]}

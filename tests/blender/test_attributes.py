@@ -66,11 +66,10 @@ def test_parts_get_other_colors_in_blender(blender, tmp_path: Path, person_file:
 
 
 def test_the_list_of_tints_is_the_engines() -> None:
-    pytest.importorskip("bpy")
+    from likeness.addon.part_items import TINT_ITEMS
     from likeness.engine.wardrobe.tint import TINTED
-    from likeness.operators.attributes import TINTS
 
-    assert {item[0] for item in TINTS} == set(TINTED)
+    assert {item[0] for item in TINT_ITEMS} == set(TINTED)
 
 
 def test_the_wardrobe_in_the_asset_browser(blender, tmp_path: Path, person_file: Path) -> None:
