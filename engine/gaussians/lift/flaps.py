@@ -1,8 +1,8 @@
-"""Small pieces of cloth beside fitted sleeves or trunks, in front of the rest of the body.
+"""Pieces of cloth beside fitted sleeves, trunks or legs, which must not become Gaussians.
 
-Where the fit misses the end of a sleeve, they lie centimetres beside their limb. In the photo's
-pose they continue it; in any other they fly beside it. What they cover is completed like what an
-arm covers.
+Where the fit misses the end of a sleeve, they lie centimetres beside their limb, in front of the
+rest of the body. In the photo's pose they continue it; in any other they fly beside it. What they
+cover is completed like what an arm covers. Where the frame cuts wide cloth, it would end in corners.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class FlapSettings:
     off: float = 0.012  # metres beside the fitted part from which on its cloth may be a flap
     off_bare: float = 0.02  # metres beside a bare arm from which on cloth isn't the arm's
     most: float = 0.006  # square metres of the largest flap: wide sleeves are larger
+    off_frame: float = 0.006  # metres beside the fitted body at the frame's end where cloth is cut
+    slant: float = 0.4  # metres more for every metre above it
 
 
 S = register_settings("lift.flaps", FlapSettings())
@@ -64,6 +66,28 @@ def find_flaps(
         patch, small = _find_small_patches(own & (away * pixel > S.off), pixel)
         out |= small[patch]
     return out
+
+
+def find_frame_flaps(regions: Regions, dressed: DressedMesh, camera: Camera) -> BoolArray:
+    """Find cloth [H, W] beside the fitted trunk and legs where the frame cuts it.
+
+    The completed person goes on below as wide as the fitted surface is. Wider cloth would end in
+    corners at the frame's last row, and between the legs like a skirt; cut at a slant, it narrows.
+
+    Args:
+        regions: of the photo.
+        dressed: the worn surface in the photo's pose.
+        camera: of the regions' grid.
+    """
+    fitted = rasterize_mesh(dressed.vertices, dressed.f, camera)
+    drawn = fitted.face >= 0
+    cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER)) & ~np.isin(regions.group, ARMS)
+    if not (cloth & drawn)[-1].any():
+        return np.zeros_like(cloth)
+    row, col, away = find_nearest(drawn)
+    pixel = fitted.depth[row, col] / float(camera.K[0, 0])
+    above = np.arange(len(cloth))[::-1, None] * pixel
+    return np.asarray(cloth & (away * pixel > S.off_frame + S.slant * above))
 
 
 def assign_cloth_to_trunk(

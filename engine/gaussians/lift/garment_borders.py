@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
-from .labels import LOWER, UPPER
+from .labels import LOWER, NONE, UPPER
 from .labels_parser import PARSED
 from .pixel_grids import smooth_within
 
@@ -27,38 +27,60 @@ class GarmentBorderSettings:
     """Of the clothes' height, above and below the labels' border: where the colours' is sought."""
 
     band: float = 0.1  # of the clothes' height, within which colours then tell which is which
+    apart: float = 0.2  # of the legs' rows in cloth: background between them in more is trousers
 
 
 S = register_settings("lift.garment_borders", GarmentBorderSettings())
 
 
-def part_garments(label: IntArray, parsed: FloatArray | None, lab: FloatArray) -> IntArray:
-    """Make upper wear of lower wear that is one piece with it.
+def part_garments(
+    label: IntArray, parsed: FloatArray | None, lab: FloatArray, side: FloatArray
+) -> IntArray:
+    """Make upper wear of lower wear that is one piece with it, and trousers of what legs wear.
 
     Where the labels' border shows no step in colour, the garments may still meet elsewhere: where
-    the parser puts the border, or where the colours change.
+    the parser puts the border, or where the colours change. Suits have no such place; what legs
+    wear there is lower wear, or unseen sides of the legs would be of another cloth.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
         parsed: [H, W, len(PARSED)] the parser's probabilities; None: the rules alone.
         lab: [H, W, 3] L*a*b*.
+        side: [H, W] positive where the left leg is, negative where the right one is, else 0.
 
     Returns:
         [H, W] labels.
     """
     differ = measure_border(label, lab)
-    if differ is None or differ >= 1.0:
+    if differ is not None and differ >= 1.0:
         return label
     worn = np.isin(label, [UPPER, LOWER])
     one = np.where(worn, UPPER, label)
-    if parsed is None:
+    parted = one
+    if parsed is not None:
+        lower, upper = (parsed[..., PARSED.index(name)] for name in ("lower", "upper"))
+        parted = np.where(worn & (lower > upper), LOWER, one)
+        if (measure_border(parted, lab) or 0.0) >= 1.0:
+            return parted
+        found = _find_waist(worn, [label == LOWER, parted == LOWER], lab)
+        if found is not None:
+            return np.where(found, LOWER, one)
+    legs = worn & (side != 0)
+    if not _parts_legs(np.where(legs, side, 0.0), label != NONE):
         return one
-    lower, upper = (parsed[..., PARSED.index(name)] for name in ("lower", "upper"))
-    parted = np.where(worn & (lower > upper), LOWER, one)
-    if (measure_border(parted, lab) or 0.0) >= 1.0:
-        return parted
-    found = _find_waist(worn, [label == LOWER, parted == LOWER], lab)
-    return one if found is None else np.where(found, LOWER, one)
+    return np.where(legs, LOWER, parted)
+
+
+def _parts_legs(side: FloatArray, person: BoolArray) -> bool:
+    """Whether background lies between the cloth of the left (> 0) and of the right leg (< 0)."""
+    rows = np.nonzero((side > 0).any(1) & (side < 0).any(1))[0]
+    apart = 0
+    for row in rows:
+        left, right = np.nonzero(side[row] > 0)[0], np.nonzero(side[row] < 0)[0]
+        if np.median(left) > np.median(right):
+            left, right = right, left
+        apart += not person[row, left.max() : right.min() + 1].all()
+    return apart > S.apart * len(rows)
 
 
 def _find_waist(worn: BoolArray, lower: list[BoolArray], lab: FloatArray) -> BoolArray | None:

@@ -41,6 +41,9 @@ class Places:
         on_body: [H, W] whether the body is drawn there.
         beside: [H, W] metres to the body's outline, 0 on the body.
         from_head: [H, W] metres to where the head is drawn.
+        rest_behind: [H, W, 3] as ``rest``, of the trunk and legs without the arms before them.
+        part_behind: [H, W] as ``part``, of the same; -1 where no arm is drawn.
+        off_behind: [H, W] metres to where they are drawn.
     """
 
     rest: FloatArray
@@ -48,6 +51,9 @@ class Places:
     on_body: BoolArray
     beside: FloatArray
     from_head: FloatArray
+    rest_behind: FloatArray
+    part_behind: IntArray
+    off_behind: FloatArray
 
 
 def standard_rest(body: Body) -> FloatArray:
@@ -63,22 +69,32 @@ def standard_rest(body: Body) -> FloatArray:
 
 
 def find_places(
-    buffer: MeshBuffer, group: IntArray, face_group: IntArray, body: Body, camera: Camera
+    buffer: MeshBuffer,
+    trunk: MeshBuffer,
+    group: IntArray,
+    face_group: IntArray,
+    body: Body,
+    camera: Camera,
 ) -> Places:
     """Look up the body below, or beside, every pixel.
 
     Args:
         buffer: the body's z-buffer [H, W].
+        trunk: the same without the arms.
         group: [H, W] limb of each pixel of the person, -1 outside.
         face_group: [F] limb of each triangle.
         body: the person's own.
         camera: of the grid.
     """
     on_body = buffer.face >= 0
-    rest = np.zeros((*on_body.shape, 3))
-    corners = standard_rest(body)[body.f[buffer.face[on_body]]]
-    rest[on_body] = np.einsum("nk,nkd->nd", buffer.bary[on_body], corners)
-    part = np.where(on_body, body.face_part[buffer.face], 0).astype(np.int64)
+    standard = standard_rest(body)
+    rest, part = _look_up(buffer, on_body, standard, body)
+    drawn = trunk.face >= 0
+    arms = on_body & (buffer.face != trunk.face) & drawn.any()
+    rest_behind, part_behind = _look_up(trunk, drawn, standard, body)
+    rows, cols, distance = find_nearest(drawn)
+    rest_behind, part_behind = rest_behind[rows, cols], part_behind[rows, cols]
+    off_behind = distance * trunk.depth[rows, cols] / camera.K[0, 0]
     seen = np.where(on_body, face_group[buffer.face], -1)
     beside = np.zeros(on_body.shape)
     for g in np.unique(group[group >= 0]):
@@ -97,7 +113,18 @@ def find_places(
     if heads.any():
         depth = float(np.median(buffer.depth[heads]))
         from_head = find_nearest(heads)[2] * depth / camera.K[0, 0]
-    return Places(rest, part, on_body, beside, from_head)
+    part_behind = np.where(arms, part_behind, -1)
+    return Places(rest, part, on_body, beside, from_head, rest_behind, part_behind, off_behind)
+
+
+def _look_up(
+    buffer: MeshBuffer, where: BoolArray, rest: FloatArray, body: Body
+) -> tuple[FloatArray, IntArray]:
+    """Places [H, W, 3] at ``rest`` [V, 3], and parts [H, W], of drawn pixels; 0 elsewhere."""
+    out = np.zeros((*where.shape, 3))
+    corners = rest[body.f[buffer.face[where]]]
+    out[where] = np.einsum("nk,nkd->nd", buffer.bary[where], corners)
+    return out, np.where(where, body.face_part[buffer.face], 0).astype(np.int64)
 
 
 def ramp(x: FloatArray, low: float, high: float) -> FloatArray:

@@ -62,6 +62,9 @@ class PixelSettings:
     sure: float = 0.8  # the parser's probability of what it may deny to be skin
     collar: float = 0.25  # the same of a throat that a collar may cover
     missed: float = 0.5  # of a label's pixels that are as sure and called skin: the rules missed it
+    misplaced: float = 0.25  # how likely a fitted arm is not before the trunk where it is drawn
+    wider: float = 0.04  # metres beside the trunk at which that is 1 / e as likely
+    crotch: float = -0.13  # standard height below which clothes are the legs'
     surely_bare: float = 0.87  # its probability of skin, 0.93 at most, against clothes and hair
     bare_area: float = 0.004  # share of the person that must be as surely bare
 
@@ -123,6 +126,10 @@ def _pixel_prior(
         long: whether the hair may fall in front of the trunk.
     """
     prior = place_prior(places.rest[mask], places.part[mask], body)
+    behind = places.part_behind[mask] >= 0
+    rest, part = places.rest_behind[mask][behind], places.part_behind[mask][behind]
+    likely = S.misplaced * np.exp(-places.off_behind[mask][behind] / S.wider)[:, None]
+    prior[behind] += likely * (place_prior(rest, part, body) - prior[behind])
     beside = places.beside[mask]
     off = ~places.on_body[mask]
     names = np.array(body.part_names)[places.part[mask]]
@@ -283,7 +290,8 @@ def label_pixels(
             over = (label == SKIN) & (likely[:, SOLVED.index(HAIR)] > S.sure)
             label[over & (skin.face <= skin.usual)] = HAIR
     out[mask] = label
-    out[:] = part_garments(out, parsed, lab)
+    legs = mask & (places.rest[..., 1] < S.crotch)
+    out[:] = part_garments(out, parsed, lab, np.sign(places.rest[..., 0]) * legs)
     if "torso" in body.part_names:
         out[:] = split_at_midriff(out, places, places.part == body.part_names.index("torso"))
     # What looks like hair but does not hang from the head takes its next likely label.

@@ -435,7 +435,7 @@ def find_regions(
     if parsing is not None:
         parsed = parsing.result()
         head = replace(head, bald=head.bald and not _is_hairy(parsed, head.scalp))
-    places = find_places(whole, group, face_group, body, camera)
+    places = find_places(whole, trunk, group, face_group, body, camera)
     label = np.full(mask.shape, NONE)
     if smoother is not None:
         strands = np.zeros(mask.shape) if texture is None else texture.result()

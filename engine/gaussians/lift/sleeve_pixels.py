@@ -34,6 +34,7 @@ class SleevePixelSettings:
     shown: float = 0.05  # least share of a drawn forearm that must show for its sleeve to be sought
     ring: float = 0.02  # metres along an arm that are bare or covered together
     bare: float = 0.5  # share of skin in such a ring from which on the arm is bare there
+    same_cloth: float = 0.5  # share of lower wear on an arm from which on its sleeve looks like that
     sliver: float = 0.4  # of the other arm's pixels; an arm that shows less dresses as that one
     shaded: float = 0.035  # metres beside a bare arm's skin within which its shaded edge is sought
     hue: float = 3.0  # cost of a pixel with the skin's hue that stays cloth, and the reverse
@@ -286,7 +287,9 @@ def _bare_rings(
 def release_other_cloth(
     group: IntArray, label: IntArray, along: FloatArray, arms: tuple[int, ...]
 ) -> IntArray:
-    """Assign cloth beside bare arms and hands to the limb whose cloth it continues.
+    """Assign cloth beside arms and hands, and not theirs, to the limb whose cloth it continues.
+
+    Bare arms wear none, and sleeves are no lower wear.
 
     Args:
         group: [H, W] limb of each pixel, -1 outside the person.
@@ -308,7 +311,11 @@ def release_other_cloth(
         for other_bare, other_shown in rings.values():
             if shown.sum() < S.sliver * other_shown.sum():
                 bare = bare | other_bare
-        patches, _ = ndimage.label((group == arm) & cloth & bare[ring], np.ones((3, 3)))
+        own = (group == arm) & cloth
+        lower = own & (label == LOWER)
+        if lower.sum() > S.same_cloth * own.sum():  # sleeves that look like the trousers
+            lower[:] = False
+        patches, _ = ndimage.label(own & bare[ring] | lower, np.ones((3, 3)))
         touching = np.unique(patches[dilate(others, 1) & (patches > 0)])
         if len(touching):
             row, col, _ = find_nearest(others)
