@@ -10,7 +10,11 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion, Vector
 
-from ...engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ...engine.core.rotations import (
+    axis_angle_to_matrix,
+    find_heading,
+    matrix_to_axis_angle,
+)
 from ...engine.core.types import JOINT_NAMES
 from .. import keys
 from ..motion.bone_pose import PELVIS, apply_pose, read_bone_pose
@@ -73,9 +77,7 @@ def set_named_pose(armature: Any, body: Any, name: str) -> None:
     now = read_bone_pose(armature, np.zeros(0))
     height = find_lowest_height(armature, body)
     pose = replace(now, full_pose=np.zeros_like(now.full_pose)).with_joints(**joints)
-    ahead = axis_angle_to_matrix(now.full_pose[0])[:, 2]  # direction of the pelvis
-    yaw = np.array([0.0, np.arctan2(ahead[0], ahead[2]), 0.0])
-    turned = axis_angle_to_matrix(yaw) @ axis_angle_to_matrix(pose.full_pose[0])
+    turned = find_heading(now.full_pose[0]) @ axis_angle_to_matrix(pose.full_pose[0])
     apply_pose(pose.with_joints(pelvis=matrix_to_axis_angle(turned)), armature)
     move_to_height(armature, body, height)
 

@@ -217,6 +217,28 @@ def rotation_between(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.eye(3) + K + K @ K / (1 + c)
 
 
+def find_heading(axis_angle: FloatArray) -> FloatArray:
+    """Find the turn about the vertical by which somebody upright faces where a pelvis does.
+
+    Who lies on the back or the front faces, once upright, where the feet or the head point.
+
+    Args:
+        axis_angle: [3] of the pelvis, radians; y points up.
+
+    Returns:
+        [3, 3].
+
+    >>> find_heading(np.array([0.4, 0, 0])).round(6)  # leaning forward
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]])
+    """
+    _, up, ahead = axis_angle_to_matrix(np.asarray(axis_angle, np.float64)).T
+    lying = float(np.clip((abs(ahead[1]) - 0.8) / 0.15, 0.0, 1.0))
+    towards = (1.0 - lying) * ahead - lying * np.sign(ahead[1]) * up
+    return axis_angle_to_matrix(np.array([0.0, np.arctan2(towards[0], towards[2]), 0.0]))
+
+
 def swing_twist(quats: FloatArray, axis: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Split rotations into a twist about an axis and the swing after it: R = swing . twist.
 

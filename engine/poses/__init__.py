@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..body.names import ARKIT_EXPRESSIONS
-from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..core.rotations import axis_angle_to_matrix, find_heading, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, JOINT_NAMES, FloatArray, LikenessError, Pose
 from .limbs import euler_matrix, mirror_limbs, solve_arm, solve_hand, solve_leg
 
@@ -126,7 +126,8 @@ def build_pose(name: str, body: Any, place: Pose | None = None) -> Pose:
     Args:
         name: of the pose.
         body: the :class:`Body` it is for.
-        place: take position, direction and expression from this pose instead (say, the photo's).
+        place: take position, direction and expression from this pose instead (say, the photo's);
+            whoever leans or lies there stands upright.
 
     Raises:
         LikenessError: the library has no pose of that name; lists those it has.
@@ -136,11 +137,8 @@ def build_pose(name: str, body: Any, place: Pose | None = None) -> Pose:
     joints: dict[str, Any] = dict(entry.joints)
     if place is not None:
         start = replace(start, transl=place.transl, expression=place.expression)
-        turned, tilt = (
-            axis_angle_to_matrix(np.asarray(v, np.float64))
-            for v in (place.full_pose[0], joints.get("pelvis", np.zeros(3)))
-        )
-        joints["pelvis"] = matrix_to_axis_angle(turned @ tilt)
+        tilt = axis_angle_to_matrix(np.asarray(joints.get("pelvis", np.zeros(3)), np.float64))
+        joints["pelvis"] = matrix_to_axis_angle(find_heading(place.full_pose[0]) @ tilt)
     return start.with_joints(**joints)
 
 

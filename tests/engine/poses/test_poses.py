@@ -190,6 +190,22 @@ def test_palms_look_where_they_should(name, side, palm):
     assert (R[JOINT_INDEX[f"{side}_wrist"]] @ [0, -1, 0]) @ palm > 0.8
 
 
+@pytest.mark.parametrize(
+    ("lying", "facing"),
+    [
+        ([0.3, 0, 0], [0, 0, 1]),  # leans forward
+        ([0, 0, 0.4], [0, 0, 1]),  # leans to the side
+        ([-np.pi / 2, 0, 0], [0, 0, 1]),  # on the back, feet towards +z
+        ([np.pi / 2, 0, 0], [0, 0, 1]),  # on the front, head towards +z
+    ],
+)
+def test_a_named_pose_is_upright_whoever_leaned(lying, facing):
+    place = Pose.rest(3).with_joints(pelvis=lying)
+    stands = axis_angle_to_matrix(build_pose("tpose", BODY, place).full_pose[0])
+    np.testing.assert_allclose(stands @ [0, 1, 0], [0, 1, 0], atol=1e-12)
+    np.testing.assert_allclose(stands @ [0, 0, 1], facing, atol=1e-9)
+
+
 def test_a_named_pose_can_stand_where_another_stands():
     place = Pose.rest(3).with_joints(pelvis=[0, 1, 0], left_knee=[1, 0, 0])
     place = Pose(place.full_pose, np.array([1.0, 2, 3]), np.array([0.5, 0, 0]))
