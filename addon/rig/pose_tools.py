@@ -10,11 +10,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion, Vector
 
-from ...engine.core.rotations import (
-    axis_angle_to_matrix,
-    find_heading,
-    matrix_to_axis_angle,
-)
+from ...engine.core.rotations import axis_angle_to_matrix, find_heading, matrix_to_axis_angle
 from ...engine.core.types import JOINT_NAMES
 from .. import keys
 from ..motion.bone_pose import PELVIS, apply_pose, read_bone_pose

@@ -66,13 +66,18 @@ def part_garments(
         if found is not None:
             return np.where(found, LOWER, one)
     legs = worn & (side != 0)
-    if not _parts_legs(np.where(legs, side, 0.0), label != NONE):
+    if not parts_legs(np.where(legs, side, 0.0), label != NONE):
         return one
     return np.where(legs, LOWER, parted)
 
 
-def _parts_legs(side: FloatArray, person: BoolArray) -> bool:
-    """Whether background lies between the cloth of the left (> 0) and of the right leg (< 0)."""
+def parts_legs(side: FloatArray, person: BoolArray) -> bool:
+    """Return whether background lies between what the legs wear, as only trousers let it.
+
+    Args:
+        side: [H, W] positive where the left leg's cloth is, negative where the right one's, else 0.
+        person: [H, W] pixels of the person.
+    """
     rows = np.nonzero((side > 0).any(1) & (side < 0).any(1))[0]
     apart = 0
     for row in rows:

@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
+from .garment_borders import parts_legs
 from .labels import LABELS, LOWER, SHOES, SKIN, UPPER, NamesArray
 from .mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian
 from .regions import Regions
@@ -32,6 +33,7 @@ class HiddenLabelSettings:
     soft: float = 0.3  # of its width over which doubt grows
     throat: float = 0.5  # inter-ocular distances beside the face's middle that a throat is wide
     closed: float = 0.8  # share of upper wear there from which on the collar is closed
+    crotch: float = -0.13  # standard height below which clothes are the legs'
     both_legs: float = 0.25  # share of lower wear on legs below the frame for which both wear it
     ring: float = 0.01  # metres of height that share one label
     sleeve: float = 4.0  # edges over which labels of unseen arms are smoothed
@@ -42,6 +44,7 @@ class HiddenLabelSettings:
     end_clear: float = 0.2  # metres on either side of it within which there is only one of both
     end_error: float = 0.2  # most of their weight that may lie on the wrong side of it
     armhole: float = 0.26  # metres from the spine up to which a sleeve's end is slanted
+    midriff: float = 0.015  # metres of bare skin in front that is also bare behind
     end_flank: float = 0.4  # least share of the trunk's half width that says where a waist is
     few: float = 4.0  # seen vertices (by weight) that speak for a shoe, or on a side of an end
     above_shoe: float = 0.10  # metres above it that are asked what they show
@@ -95,6 +98,32 @@ def match_legs_below(shares: FloatArray, below: BoolArray, part: NamesArray) -> 
         return shares
     out[legs, LOWER] += out[legs, UPPER]
     out[legs, UPPER] = 0.0
+    return out
+
+
+def lengthen_trousers(
+    shares: FloatArray, below: BoolArray, part: NamesArray, regions: Regions
+) -> FloatArray:
+    """Let trousers that the frame cuts reach the feet.
+
+    Shorts mostly show their ends. A skirt, between whose sides no background shows, may be short.
+
+    Args:
+        shares: [V, len(LABELS)] of each label.
+        below: [V] vertices below the frame.
+        part: [V] name of each vertex's part.
+        regions: of the photo.
+    """
+    legs = below & (part == "leg")
+    cloth = regions.mask & (regions.label == LOWER)
+    place = regions.places.rest
+    side = np.where(cloth & (place[..., 1] < S.crotch), np.sign(place[..., 0]), 0.0)
+    cut = [(side[-1] * sign > 0).any() for sign in (1.0, -1.0)]
+    if not legs.any() or not all(cut) or not parts_legs(side, regions.mask):
+        return shares
+    out = shares.copy()
+    out[legs, LOWER] += out[legs, SKIN]
+    out[legs, SKIN] = 0.0
     return out
 
 
@@ -213,6 +242,8 @@ def level_ends(
 ) -> FloatArray:
     """Let sleeves, trouser legs and waists end behind where they end in the photo.
 
+    A limb whose end is not clear, and that shows nothing else, is dressed as the other one.
+
     Args:
         shares: [V, len(LABELS)] 0..1 of each label.
         label: [V] what the photo shows.
@@ -222,26 +253,50 @@ def level_ends(
     """
     out = shares.copy()
     x, down = rest[:, 0], -rest[:, 1]
-    trunk, leg = np.isin(part, ["torso", "leg"]), part == "leg"
-    for side in (1.0, -1.0):
-        ours = side * x > 0
-        for limb, along, own, beyond in (
-            (ours & (part == "arm"), side * x, UPPER, SKIN),
-            (ours & leg, down, LOWER, SKIN),
-        ):
-            end = _find_end(along, limb & (weight > 0), label, weight, own, beyond)
+    for name, along, own in (("arm", np.abs(x), UPPER), ("leg", down, LOWER)):
+        limbs = [(part == name) & (side * x > 0) for side in (1.0, -1.0)]
+        found = [_find_end(along, limb & (weight > 0), label, weight, own, SKIN) for limb in limbs]
+        for limb, end, other in zip(limbs, found, found[::-1], strict=True):
+            if end is None and other is not None:
+                wrong = np.where(along < other, SKIN, own)
+                missed = weight[limb & (label == wrong)].sum()
+                end = other if missed < S.few else None
             if end is not None and (own != UPPER or end > S.armhole):
-                _end_at(out, limb & (weight <= 0), along - end, own, beyond)
+                _end_at(out, limb & (weight <= 0), along - end, own, SKIN)
+    trunk = np.isin(part, ["torso", "leg"])
+    seen, hidden = trunk & (weight > 0), trunk & (weight <= 0)
+    top, bottom = (
+        _find_end(down, seen & (part == "torso"), label, weight, *ends)
+        for ends in ((UPPER, SKIN), (SKIN, LOWER))
+    )
+    if top is not None and bottom is not None and bottom - top > S.midriff:
+        _bare_midriff(out, hidden, down, top, bottom)
+        return out
     half = np.abs(x[trunk]).max(initial=1e-6)
-    flank = trunk & (np.abs(x) > S.end_flank * half) & (weight > 0)
+    flank = seen & (np.abs(x) > S.end_flank * half)
     ends = [
         _find_end(down, flank & (side * x > 0), label, weight, UPPER, LOWER) for side in (1.0, -1.0)
     ]
     left, right = (own if own is not None else other for own, other in zip(ends, ends[::-1]))
     if left is not None and right is not None:
         end = right + (left - right) * np.clip(0.5 + 0.5 * x / half, 0.0, 1.0)
-        _end_at(out, trunk & (weight <= 0), down - end, UPPER, LOWER)
+        _end_at(out, hidden, down - end, UPPER, LOWER)
     return out
+
+
+def _bare_midriff(
+    out: FloatArray, rows: BoolArray, down: FloatArray, top: float, bottom: float
+) -> None:
+    """Let a midriff be bare in shares [V, L] at ``rows`` [V], from ``top`` to ``bottom``, metres."""
+    near = np.nonzero(rows & (down > top - S.end_clear) & (down < bottom + S.end_clear))[0]
+    three = out[np.ix_(near, (UPPER, SKIN, LOWER))].sum(1)
+    # The passages from one to the next are narrower than the skin between them.
+    band = min(S.waist_band, bottom - top)
+    upper, lower = (
+        np.clip(0.5 - past[near] / band, 0.0, 1.0) for past in (down - top, bottom - down)
+    )
+    out[near, UPPER], out[near, LOWER] = three * upper, three * lower
+    out[near, SKIN] = three * (1.0 - upper - lower)
 
 
 def _find_end(

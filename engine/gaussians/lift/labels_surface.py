@@ -29,6 +29,7 @@ from .labels import GLASSES, HAIR, HAT, LABELS, NONE, SHOES, SKIN, WORN, NamesAr
 from .labels_hidden import (
     clothe_below,
     drop_islands,
+    lengthen_trousers,
     level_ends,
     level_shoes,
     level_waist,
@@ -117,6 +118,7 @@ def label_surface(
     shares = level_ends(shares, label, weight, rest, part)
     shares = drop_islands(shares, weight > 0, body.f)
     shares = match_legs_below(shares, below, part)
+    shares = lengthen_trousers(shares, below, part, regions)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)

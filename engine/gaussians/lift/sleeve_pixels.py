@@ -34,7 +34,10 @@ class SleevePixelSettings:
     shown: float = 0.05  # least share of a drawn forearm that must show for its sleeve to be sought
     ring: float = 0.02  # metres along an arm that are bare or covered together
     bare: float = 0.5  # share of skin in such a ring from which on the arm is bare there
-    same_cloth: float = 0.5  # share of lower wear on an arm from which on its sleeve looks like that
+    same_cloth: float = (
+        0.5  # share of lower wear on an arm from which on its sleeve looks like that
+    )
+    some_skin: float = 0.1  # the same from which on it may be, if the other arm is
     sliver: float = 0.4  # of the other arm's pixels; an arm that shows less dresses as that one
     shaded: float = 0.035  # metres beside a bare arm's skin within which its shaded edge is sought
     hue: float = 3.0  # cost of a pixel with the skin's hue that stays cloth, and the reverse
@@ -179,7 +182,7 @@ def claim_shaded_skin(
         if not (skin & (buffer.face >= 0)).any():
             continue
         pixel = float(np.median(buffer.depth[buffer.face >= 0]) / camera.K[0, 0])
-        bare, _ = _bare_rings(group, label, ring, arm)
+        bare = _measure_bareness(group, label, ring, arm)[0] > S.bare
         margin = round(3.0 * S.shaded / pixel)
         near = tuple(
             slice(max(side.start - margin, 0), side.stop + margin)
@@ -273,15 +276,15 @@ def _shaded_skin(
     return cut_along_edges(may, skin, skin | cloth, lab, cost)
 
 
-def _bare_rings(
+def _measure_bareness(
     group: IntArray, label: IntArray, ring: IntArray, arm: int
-) -> tuple[BoolArray, IntArray]:
-    """[R] whether an arm is bare in each ring [H, W] along it, and [R] its pixels there."""
+) -> tuple[FloatArray, IntArray]:
+    """[R] share of skin in each ring [H, W] along an arm, and [R] its pixels there."""
     count = int(ring.max()) + 1
     own = (group == arm) & np.isin(label, (SKIN, UPPER, LOWER))
     total = np.bincount(ring[own], minlength=count)
     skin = np.bincount(ring[own & (label == SKIN)], minlength=count)
-    return np.asarray(skin > S.bare * total), np.asarray(total)
+    return skin / np.maximum(total, 1), np.asarray(total)
 
 
 def release_other_cloth(
@@ -303,14 +306,16 @@ def release_other_cloth(
     out = group.copy()
     cloth = np.isin(label, (UPPER, LOWER))
     ring = (np.abs(along) / S.ring).astype(int)
-    rings = {arm: _bare_rings(group, label, ring, arm) for arm in arms}
+    rings = {arm: _measure_bareness(group, label, ring, arm) for arm in arms}
     for arm in arms:
         others = cloth & (group >= 0) & (group != arm)
-        bare, shown = rings[arm]
-        # An arm of which a sliver shows beside the trunk is as bare as the other one.
-        for other_bare, other_shown in rings.values():
-            if shown.sum() < S.sliver * other_shown.sum():
-                bare = bare | other_bare
+        share, shown = rings[arm]
+        bare = share > S.bare
+        # An arm of which a sliver shows beside the trunk is as bare as the other one, and so is
+        # one whose skin shows beside cloth all along: sleeves end across arms.
+        for other_share, other_shown in rings.values():
+            sliver = shown.sum() < S.sliver * other_shown.sum()
+            bare |= (other_share > S.bare) & (sliver | (share > S.some_skin))
         own = (group == arm) & cloth
         lower = own & (label == LOWER)
         if lower.sum() > S.same_cloth * own.sum():  # sleeves that look like the trousers

@@ -10,7 +10,8 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoolArray, Camera, IntArray, Pose
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
-from likeness.engine.gaussians.lift.flaps import assign_cloth_to_trunk, find_flaps
+from likeness.engine.gaussians.lift.flaps import S as FLAPS
+from likeness.engine.gaussians.lift.flaps import assign_cloth_to_trunk, find_flaps, find_frame_flaps
 from likeness.engine.gaussians.lift.labels import OBJECT, SKIN, UPPER
 from likeness.engine.gaussians.lift.regions import ARMS, TORSO, vertex_groups
 from likeness.engine.render.mesh import rasterize_mesh
@@ -144,3 +145,26 @@ def test_cloth_behind_a_bare_arm_is_the_trunks(sleeve: Sleeve) -> None:
     corner = free & (np.cumsum(free.ravel()).reshape(free.shape) < 0.2 * free.sum())
     thing = replace(shown, label=np.where(corner, OBJECT, shown.label))
     assert not given(bare, thing).any()
+
+
+@pytest.mark.parametrize("end", [330, 400])
+def test_cloth_wider_than_the_body_narrows_to_where_the_frame_cuts_it(
+    sleeve: Sleeve, end: int
+) -> None:
+    """A skirt's width of trousers around the legs; where the body ends within the frame, it stays."""
+    drawn = (sleeve.arm | sleeve.trunk)[:end]
+    wide = ndimage.binary_dilation(sleeve.trunk[:end], iterations=12)
+    camera = replace(sleeve.camera, height=end)
+    regions = Stub(wide, np.where(wide, TORSO, -1), np.full(wide.shape, UPPER))
+    found = find_frame_flaps(regions, sleeve.dressed, camera)  # type: ignore[arg-type]
+    if end == 400:  # the feet are in the picture
+        assert not drawn[-1].any()
+        assert not found.any()
+        return
+    metre = sleeve.camera.K[0, 0] / 3.0
+    off = ndimage.distance_transform_edt(~drawn) / metre
+    above = np.arange(end)[::-1, None] / metre
+    clear = np.abs(off - FLAPS.off_frame - FLAPS.slant * above) > 0.01
+    expected = wide & (off > FLAPS.off_frame + FLAPS.slant * above)
+    np.testing.assert_array_equal(found[clear], expected[clear])
+    assert expected[clear].sum() > 20

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from likeness.engine.gaussians.lift.labels import LABELS, LOWER, SKIN, UPPER, Places
+from likeness.engine.gaussians.lift.labels import LABELS, LOWER, NONE, SKIN, UPPER, Places
 from likeness.engine.gaussians.lift.labels_cleanup import split_at_midriff
-from likeness.engine.gaussians.lift.labels_hidden import match_legs_below
+from likeness.engine.gaussians.lift.labels_hidden import lengthen_trousers, match_legs_below
 from likeness.engine.gaussians.lift.labels_pixels import SOLVED, _find_contradictions
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
 from likeness.engine.gaussians.lift.skirt_wearer import attach_skirt
@@ -27,7 +28,8 @@ def test_lower_wear_begins_below_a_bare_midriff(rows: int, bare: float, width: f
     across = np.abs(np.linspace(-1.0, 1.0, 60)) < width
     rest = np.stack([np.zeros_like(height), height, np.zeros_like(height)], -1)
     inside = np.ones(height.shape, bool)
-    places = Places(rest, np.zeros(height.shape, int), inside, 0 * height, 0 * height)
+    part = np.zeros(height.shape, int)
+    places = Places(rest, part, inside, 0 * height, 0 * height, rest, part - 1, 0 * height)
     label = np.where((height < 0.1) & (height > 0.1 - bare) & across, SKIN, UPPER)
     parted = split_at_midriff(label, places, height > -0.1)
     below = height < 0.1 - bare
@@ -61,6 +63,24 @@ def test_both_legs_below_the_frame_wear_the_same() -> None:
     np.testing.assert_allclose(parted.sum(1), 1.0)
     dress = np.tile(shares[0], (4, 1))
     np.testing.assert_array_equal(match_legs_below(dress, below, part), dress)
+
+
+@pytest.mark.parametrize(("gap", "last"), [(True, LOWER), (False, LOWER), (True, SKIN)])
+def test_trousers_that_the_frame_cuts_reach_the_feet(gap: bool, last: int) -> None:
+    """Between the sides of a skirt is no background, and shorts end within the frame."""
+    rows, cols = np.mgrid[:60, :40]
+    rest = np.stack([(19.5 - cols) / 100, -0.1 - rows / 150, 0.0 * cols], -1)
+    none = np.zeros(cols.shape, int)
+    places = Places(rest, none, none == 0, 0.0 * none, 0.0 * none, rest, none - 1, 0.0 * none)
+    mask = ~(gap & (np.abs(cols - 19.5) < 3) & (rows > 20))
+    label = np.where(mask, np.where(rows < 45, LOWER, last), NONE)
+    regions = SimpleNamespace(mask=mask, label=label, places=places)
+    part = np.array(["leg", "leg", "foot", "torso"])
+    shares = np.tile(np.eye(len(LABELS))[SKIN], (4, 1))
+    below = np.array([True, False, True, True])
+    out = lengthen_trousers(shares, below, part, regions)  # type: ignore[arg-type]
+    long = gap and last == LOWER
+    assert list(out.argmax(1)) == [LOWER if long else SKIN, SKIN, SKIN, SKIN]
 
 
 @pytest.mark.parametrize(("label", "cut"), [(LOWER, True), (LOWER, False), (UPPER, True)])

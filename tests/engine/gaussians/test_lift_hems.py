@@ -166,6 +166,39 @@ def test_an_end_that_the_photo_does_not_show_stays_as_it_was_guessed() -> None:
     np.testing.assert_array_equal(level_ends(shares, label, weight, rest, part), shares)
 
 
+@pytest.mark.parametrize(("worn", "follows"), [(0, True), (30, False)])
+def test_an_arm_that_hardly_shows_is_dressed_as_the_other_one(worn: int, follows: bool) -> None:
+    """Its guess goes on as a long sleeve; some vertices that show one are believed."""
+    rest, label, weight, shares, part = arm()
+    mirrored = rest * [-1.0, 1.0, 1.0]
+    guess = np.tile(np.eye(len(LABELS))[UPPER], (len(rest), 1))
+    shown = np.full(len(rest), NONE)
+    shown[np.argsort(-rest[:, 0])[:worn]] = UPPER  # near the hand
+    out = level_ends(
+        np.concatenate([shares, guess]),
+        np.concatenate([label, shown]),
+        np.concatenate([weight, 1.0 * (shown != NONE)]),
+        np.concatenate([rest, mirrored]),
+        np.concatenate([part, part]),
+    )[len(rest) :]
+    beyond = (rest[:, 0] > 0.52) & (rest[:, 0] < 0.68)
+    assert (out[beyond & (shown == NONE), SKIN] > 0.5).all() == follows
+
+
+def test_a_midriff_is_bare_behind_as_in_front() -> None:
+    rng = np.random.default_rng(6)
+    rest = rng.uniform([-0.2, -0.3, -0.1], [0.2, 0.3, 0.1], (2500, 3))
+    front = rest[:, 2] > 0
+    truth = np.select([rest[:, 1] > 0.08, rest[:, 1] > 0.03], [UPPER, SKIN], LOWER)
+    label = np.where(front, truth, NONE)
+    guess = np.where(rest[:, 1] > 0.05, UPPER, LOWER)  # no skin
+    shares = np.eye(len(LABELS))[np.where(front, truth, guess)]
+    out = level_ends(shares, label, 1.0 * front, rest, np.full(len(rest), "torso"))
+    clear = (np.abs(rest[:, 1] - 0.08) > 0.01) & (np.abs(rest[:, 1] - 0.03) > 0.01)
+    np.testing.assert_array_equal(out.argmax(1)[clear], truth[clear])
+    np.testing.assert_allclose(out.sum(1), 1.0)
+
+
 def test_a_waist_is_level_between_its_sides() -> None:
     rng = np.random.default_rng(5)
     rest = rng.uniform([-0.2, -0.3, -0.1], [0.2, 0.3, 0.1], (1500, 3))

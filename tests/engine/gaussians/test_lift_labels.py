@@ -32,6 +32,7 @@ from likeness.engine.gaussians.lift.labels_cleanup import (
 )
 from likeness.engine.gaussians.lift.labels_hidden import drop_islands
 from likeness.engine.gaussians.lift.labels_parser import PARSED
+from likeness.engine.gaussians.lift.labels_pixels import S as PIXELS
 from likeness.engine.gaussians.lift.labels_surface import (
     label_surface,
     labels_at,
@@ -197,9 +198,14 @@ def test_the_far_side_is_dressed_as_the_near_one(
     np.testing.assert_array_equal(at_corner[sure], found[corners[sure, 0]])
 
 
-def test_a_tunic_measure_border(sitter: Sitter) -> None:
+def test_one_colour_from_neck_to_feet_is_a_suit(sitter: Sitter) -> None:
+    """Background shows between the legs: what they wear is lower wear, and no more."""
     regions, _ = label(sitter, COLORS | {LOWER: COLORS[UPPER]})
-    assert not (regions.label == LOWER).any()
+    lower = regions.label == LOWER
+    height = regions.places.rest[..., 1]
+    assert lower.any()
+    assert (height[lower] < PIXELS.crotch).all()
+    assert not (regions.label == UPPER)[regions.mask & (height < PIXELS.crotch)].any()
 
 
 def test_two_garments_with_a_shaded_hem_are_two() -> None:

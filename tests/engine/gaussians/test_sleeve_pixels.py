@@ -10,7 +10,7 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, IntArray
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
 from likeness.engine.gaussians.lift.pixel_cuts import S as CUTS
 from likeness.engine.gaussians.lift.pixel_cuts import cut_along_edges
 from likeness.engine.gaussians.lift.pixel_grids import neighbour_links
@@ -114,6 +114,33 @@ def test_a_sliver_of_cloth_is_the_trunks_where_the_other_arm_is_bare(width: int)
     # The ring that the sleeve's end crosses may be either.
     sure = np.abs(rows - SIDE // 3) > 0.02 / METRE
     np.testing.assert_array_equal((out != group)[sure], released[sure])
+
+
+@pytest.mark.parametrize(
+    ("beside", "released"),
+    [(LOWER, True), (UPPER, False)],  # an arm fitted six columns too wide; a wide sleeve
+)
+def test_sleeves_are_no_trousers(beside: int, released: bool) -> None:
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    own = cols < 20
+    label = np.where(cols < 14, UPPER, beside)
+    group = np.where(own, LEFT_ARM, TORSO)
+    out = release_other_cloth(group, label, 0.2 + rows * METRE, (LEFT_ARM, RIGHT_ARM))
+    np.testing.assert_array_equal(out == TORSO, (cols >= 14) if released else ~own)
+    trousers = np.full(label.shape, LOWER)  # of the same colour: all of it was called so
+    out = release_other_cloth(group, trousers, 0.2 + rows * METRE, (LEFT_ARM, RIGHT_ARM))
+    np.testing.assert_array_equal(out, group)
+
+
+def test_skin_all_along_an_arm_says_that_cloth_beside_it_is_the_trunks() -> None:
+    """Where the other arm is bare; sleeves end across arms."""
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    left, right = cols < 14, cols >= SIDE - 14
+    group = np.where(left, LEFT_ARM, np.where(right, RIGHT_ARM, TORSO))
+    label = np.where(left | (cols >= SIDE - 3), SKIN, UPPER)
+    along = np.where(cols < SIDE // 2, 1.0, -1.0) * (0.2 + rows * METRE)
+    out = release_other_cloth(group, label, along, (LEFT_ARM, RIGHT_ARM))
+    np.testing.assert_array_equal(out == TORSO, ~left & (label == UPPER))
 
 
 def test_skin_before_the_fitted_trunk_is_the_arms_beside_clothes_only() -> None:
