@@ -2,7 +2,8 @@
 
 Where the fit misses the end of a sleeve, they lie centimetres beside their limb, in front of the
 rest of the body. In the photo's pose they continue it; in any other they fly beside it. What they
-cover is completed like what an arm covers. Where the frame cuts wide cloth, it would end in corners.
+cover is completed like what an arm covers. Where the frame cuts wide cloth, it would end in
+corners.
 """
 
 from __future__ import annotations

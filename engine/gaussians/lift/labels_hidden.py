@@ -287,7 +287,7 @@ def level_ends(
 def _bare_midriff(
     out: FloatArray, rows: BoolArray, down: FloatArray, top: float, bottom: float
 ) -> None:
-    """Let a midriff be bare in shares [V, L] at ``rows`` [V], from ``top`` to ``bottom``, metres."""
+    """Bare a midriff in shares [V, L] at ``rows`` [V], from ``top`` to ``bottom``, metres."""
     near = np.nonzero(rows & (down > top - S.end_clear) & (down < bottom + S.end_clear))[0]
     three = out[np.ix_(near, (UPPER, SKIN, LOWER))].sum(1)
     # The passages from one to the next are narrower than the skin between them.

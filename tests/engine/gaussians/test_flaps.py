@@ -151,7 +151,7 @@ def test_cloth_behind_a_bare_arm_is_the_trunks(sleeve: Sleeve) -> None:
 def test_cloth_wider_than_the_body_narrows_to_where_the_frame_cuts_it(
     sleeve: Sleeve, end: int
 ) -> None:
-    """A skirt's width of trousers around the legs; where the body ends within the frame, it stays."""
+    """Trousers much wider than the legs; where the body ends within the frame, they stay."""
     drawn = (sleeve.arm | sleeve.trunk)[:end]
     wide = ndimage.binary_dilation(sleeve.trunk[:end], iterations=12)
     camera = replace(sleeve.camera, height=end)
