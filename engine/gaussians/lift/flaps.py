@@ -32,6 +32,7 @@ class FlapSettings:
     most: float = 0.006  # square metres of the largest flap: wide sleeves are larger
     off_frame: float = 0.006  # metres beside the fitted body at the frame's end where cloth is cut
     slant: float = 0.4  # metres more for every metre above it
+    frame_reach: float = 0.08  # metres that such cloth reaches beside it at most: a skirt is wider
 
 
 S = register_settings("lift.flaps", FlapSettings())
@@ -88,7 +89,12 @@ def find_frame_flaps(regions: Regions, dressed: DressedMesh, camera: Camera) -> 
     row, col, away = find_nearest(drawn)
     pixel = fitted.depth[row, col] / float(camera.K[0, 0])
     above = np.arange(len(cloth))[::-1, None] * pixel
-    return np.asarray(cloth & (away * pixel > S.off_frame + S.slant * above))
+    off = away * pixel
+    patch, count = ndimage.label(cloth & (off > S.off_frame + S.slant * above))
+    reach = ndimage.maximum(off, patch, np.arange(count + 1))
+    narrow = np.asarray(reach) < S.frame_reach
+    narrow[0] = False
+    return np.asarray(narrow[patch])
 
 
 def assign_cloth_to_trunk(

@@ -34,9 +34,7 @@ class SleevePixelSettings:
     shown: float = 0.05  # least share of a drawn forearm that must show for its sleeve to be sought
     ring: float = 0.02  # metres along an arm that are bare or covered together
     bare: float = 0.5  # share of skin in such a ring from which on the arm is bare there
-    same_cloth: float = (
-        0.5  # share of lower wear on an arm from which on its sleeve looks like that
-    )
+    same_cloth: float = 0.5  # share of lower wear on an arm whose sleeve looks like that
     some_skin: float = 0.1  # the same from which on it may be, if the other arm is
     sliver: float = 0.4  # of the other arm's pixels; an arm that shows less dresses as that one
     shaded: float = 0.035  # metres beside a bare arm's skin within which its shaded edge is sought
