@@ -223,7 +223,7 @@ def lift_photo(
     regions = assign_cloth_to_trunk(regions, dressed, groups, camera)
     found = replace(found, regions=regions)
     flaps = find_flaps(regions, dressed, groups, camera)
-    found = found.without(flaps | find_frame_flaps(regions, dressed, camera))
+    found = found.without(flaps | find_frame_flaps(regions, dressed, groups, camera))
     matte, regions, portrait = found.matte, found.regions, found.portrait
     given = replace(given, held=matte.held)
     dressed = put_on_shoes(dressed, shoes, vertices)

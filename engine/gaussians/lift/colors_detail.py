@@ -56,7 +56,7 @@ class DetailSettings:
     join: float = 0.015  # metres over which painted folds blend into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
     calm_weave: float = 0.4  # share of its contrast under painted folds: it has traces of seen ones
-    printed: tuple[float, float] = (5.0, 0.2)
+    printed: tuple[float, float] = (3.4, 0.2)
     """Deviation in cloth's second hue that makes it a print: a*b* units, and over its chroma."""
 
     placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties

@@ -31,7 +31,7 @@ class FlapSettings:
     off_bare: float = 0.02  # metres beside a bare arm from which on cloth isn't the arm's
     most: float = 0.006  # square metres of the largest flap: wide sleeves are larger
     off_frame: float = 0.006  # metres beside the fitted body at the frame's end where cloth is cut
-    slant: float = 0.4  # metres more for every metre above it
+    slant: float = 0.25  # metres more for every metre above it
     frame_reach: float = 0.08  # metres that such cloth reaches beside it at most: a skirt is wider
 
 
@@ -70,7 +70,9 @@ def find_flaps(
     return out
 
 
-def find_frame_flaps(regions: Regions, dressed: DressedMesh, camera: Camera) -> BoolArray:
+def find_frame_flaps(
+    regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
+) -> BoolArray:
     """Find cloth [H, W] beside the fitted trunk and legs where the frame cuts it.
 
     The completed person goes on below as wide as the fitted surface is. Wider cloth would end in
@@ -79,9 +81,11 @@ def find_frame_flaps(regions: Regions, dressed: DressedMesh, camera: Camera) -> 
     Args:
         regions: of the photo.
         dressed: the worn surface in the photo's pose.
+        groups: [V] the limb of each vertex.
         camera: of the regions' grid.
     """
-    fitted = rasterize_mesh(dressed.vertices, dressed.f, camera)
+    arms = np.isin(groups[dressed.f[:, 0]], ARMS)
+    fitted = rasterize_mesh(dressed.vertices, dressed.f[~arms], camera)
     drawn = fitted.face >= 0
     cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER)) & ~np.isin(regions.group, ARMS)
     if not (cloth & drawn)[-1].any():

@@ -152,11 +152,11 @@ def test_cloth_wider_than_the_body_narrows_to_where_the_frame_cuts_it(
     sleeve: Sleeve, end: int
 ) -> None:
     """Trousers much wider than the legs; where the body ends within the frame, they stay."""
-    drawn = (sleeve.arm | sleeve.trunk)[:end]
+    drawn = sleeve.trunk[:end]
     wide = ndimage.binary_dilation(sleeve.trunk[:end], iterations=12)
     camera = replace(sleeve.camera, height=end)
     regions = Stub(wide, np.where(wide, TORSO, -1), np.full(wide.shape, UPPER))
-    found = find_frame_flaps(regions, sleeve.dressed, camera)  # type: ignore[arg-type]
+    found = find_frame_flaps(regions, sleeve.dressed, sleeve.groups, camera)  # type: ignore[arg-type]
     if end == 400:  # the feet are in the picture
         assert not drawn[-1].any()
         assert not found.any()
