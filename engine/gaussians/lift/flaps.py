@@ -20,7 +20,7 @@ from ...render.mesh import rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .labels import LOWER, OBJECT, UPPER
 from .pixel_grids import dilate
-from .regions import ARMS, TORSO, Regions
+from .regions import ARMS, LEFT_LEG, RIGHT_LEG, TORSO, Regions
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def find_flaps(
 def find_frame_flaps(
     regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
 ) -> BoolArray:
-    """Find cloth [H, W] beside the fitted trunk and legs where the frame cuts it.
+    """Find cloth [H, W] beside fitted legs where the frame cuts it.
 
     The completed person goes on below as wide as the fitted surface is. Wider cloth would end in
     corners at the frame's last row, and between the legs like a skirt; cut at a slant, it narrows.
@@ -88,7 +88,8 @@ def find_frame_flaps(
     fitted = rasterize_mesh(dressed.vertices, dressed.f[~arms], camera)
     drawn = fitted.face >= 0
     cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER)) & ~np.isin(regions.group, ARMS)
-    if not (cloth & drawn)[-1].any():
+    of_leg = np.isin(groups[dressed.f[~arms][:, 0]], (LEFT_LEG, RIGHT_LEG))[fitted.face]
+    if not (cloth & drawn & of_leg)[-1].any():
         return np.zeros_like(cloth)
     row, col, away = find_nearest(drawn)
     pixel = fitted.depth[row, col] / float(camera.K[0, 0])

@@ -126,13 +126,14 @@ def _pixel_prior(
         long: whether the hair may fall in front of the trunk.
     """
     prior = place_prior(places.rest[mask], places.part[mask], body)
-    behind = places.part_behind[mask] >= 0
-    rest, part = places.rest_behind[mask][behind], places.part_behind[mask][behind]
-    likely = S.misplaced * np.exp(-places.off_behind[mask][behind] / S.wider)[:, None]
-    prior[behind] += likely * (place_prior(rest, part, body) - prior[behind])
     beside = places.beside[mask]
     off = ~places.on_body[mask]
     names = np.array(body.part_names)[places.part[mask]]
+    # Sleeves are no lower wear: where an arm was fitted too far in, trousers show instead.
+    rows = np.nonzero((names == "arm") & (places.part_behind[mask] >= 0))[0]
+    rest, part = places.rest_behind[mask][rows], places.part_behind[mask][rows]
+    likely = S.misplaced * np.exp(-places.off_behind[mask][rows] / S.wider)
+    prior[rows, LOWER] += likely * place_prior(rest, part, body)[:, LOWER]
     of_head = np.isin(names, ["scalp", "face", "ear", "neck"])
     # Beside a head there is hair; beside the rest clothes. Skin reaches as far as fits err.
     error = np.where(np.isin(names, ["hand", "arm"]), 0.04, 0.015)

@@ -36,6 +36,7 @@ class SleevePixelSettings:
     bare: float = 0.5  # share of skin in such a ring from which on the arm is bare there
     same_cloth: float = 0.5  # share of lower wear on an arm whose sleeve looks like that
     some_skin: float = 0.1  # the same from which on it may be, if the other arm is
+    above_wrist: float = 0.64  # metres along an arm up to which it may be: cuffs hang over hands
     sliver: float = 0.4  # of the other arm's pixels; an arm that shows less dresses as that one
     shaded: float = 0.035  # metres beside a bare arm's skin within which its shaded edge is sought
     hue: float = 3.0  # cost of a pixel with the skin's hue that stays cloth, and the reverse
@@ -313,7 +314,8 @@ def release_other_cloth(
         # one whose skin shows beside cloth all along: sleeves end across arms.
         for other_share, other_shown in rings.values():
             sliver = shown.sum() < S.sliver * other_shown.sum()
-            bare |= (other_share > S.bare) & (sliver | (share > S.some_skin))
+            beside = (share > S.some_skin) & (np.arange(len(share)) < S.above_wrist / S.ring)
+            bare |= (other_share > S.bare) & (sliver | beside)
         own = (group == arm) & cloth
         lower = own & (label == LOWER)
         if lower.sum() > S.same_cloth * own.sum():  # sleeves that look like the trousers
