@@ -36,7 +36,7 @@ class ArmOrderSettings:
     above: float = 0.03  # the same of what is shown before another limb: clothes are thick
     deepest: float = 0.12  # metres of disorder beyond which the cost stops rising
     beyond: float = 0.05  # metres that a point beside the person counts
-    effort: float = 0.04  # metres that a metre of a wrist is worth
+    effort: float = 0.02  # metres that a metre of a wrist is worth
     aside: float = 0.3  # metres that a metre of an elbow across the picture is worth
     facing: float = 0.3  # cosine from which on a point of the arm is what its pixel shows
     stride: int = 2  # every so many vertices are looked at
@@ -122,7 +122,9 @@ def _order_arm(
     )
     if min(len(part) for part in parts[:2]) == 0:
         return pose
-    first, second, elbow, wrist = _bend_arms(own.joints, camera_position(camera))
+    # Whoever holds the hands behind the back shows none, and may have been fitted the other way.
+    hidden = bool((regions.hidden & (groups[body.f[:, 0]] == arm)).any())
+    first, second, elbow, wrist = _bend_arms(own.joints, camera_position(camera), hidden)
     scene = _Scene(arm, regions, depths, np.delete(depths, arm, axis=0).min(0), camera)
     still = np.eye(3)[None]
     start = float(scene.measure_disorder(own, still, still, own.joints[1:2], own.joints[2:])[0])
@@ -147,13 +149,14 @@ def _order_arm(
 
 
 def _bend_arms(
-    joints: FloatArray, eye: FloatArray
+    joints: FloatArray, eye: FloatArray, turns: bool
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Candidates of an arm whose wrist stays where it is in the picture.
 
     Args:
         joints: [3, 3] shoulder, elbow and wrist, metres.
         eye: [3] the camera's place.
+        turns: whether the forearm may also point the other way, towards the camera or away.
 
     Returns:
         first: [K, 3, 3] world rotations of the upper arm, from where it is.
@@ -167,6 +170,9 @@ def _bend_arms(
     slide, swivel = (values.ravel() for values in np.meshgrid(slide, np.radians(swivel)))
     target = wrist + slide[:, None] * sight
     a, b = np.linalg.norm(elbow - shoulder), np.linalg.norm(wrist - elbow)
+    if turns:  # or the forearm points the other way, from the same elbow
+        target = np.concatenate([target, [wrist + 2.0 * ((elbow - wrist) @ sight) * sight]])
+        swivel = np.append(swivel, np.nan)
     reach = np.linalg.norm(target - shoulder, axis=1)
     able = (reach < a + b + S.slack) & (reach > abs(a - b) - S.slack)
     target, swivel = target[able], swivel[able]
@@ -178,6 +184,7 @@ def _bend_arms(
     foot = (a**2 + reach**2 - b**2) / (2.0 * reach)
     high = np.sqrt(np.maximum(a**2 - foot**2, 0.0))
     elbows = shoulder + foot[:, None] * along + high[:, None] * out
+    elbows = np.where(np.isnan(swivel)[:, None], elbow, elbows)
     wrists = shoulder + reach[:, None] * along
     first = _smallest_turns(elbow - shoulder, elbows - shoulder)
     second = _smallest_turns(wrist - elbow, wrists - elbows)

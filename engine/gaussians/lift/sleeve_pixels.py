@@ -34,6 +34,7 @@ class SleevePixelSettings:
     shown: float = 0.05  # least share of a drawn forearm that must show for its sleeve to be sought
     ring: float = 0.02  # metres along an arm that are bare or covered together
     bare: float = 0.5  # share of skin in such a ring from which on the arm is bare there
+    bare_run: int = 3  # rings in a row that are surely bare
     same_cloth: float = 0.5  # share of lower wear on an arm whose sleeve looks like that
     some_skin: float = 0.1  # the same from which on it may be, if the other arm is
     above_wrist: float = 0.64  # metres along an arm up to which it may be: cuffs hang over hands
@@ -286,6 +287,12 @@ def _measure_bareness(
     return skin / np.maximum(total, 1), np.asarray(total)
 
 
+def _find_beyond(bare: BoolArray) -> BoolArray:
+    """[R] whether rings lie beyond the first bare ones of an arm: no sleeve begins again."""
+    run = np.convolve(bare, np.ones(S.bare_run), "valid") >= S.bare_run
+    return np.asarray(np.arange(len(bare)) >= (run.argmax() if run.any() else len(bare)))
+
+
 def release_other_cloth(
     group: IntArray, label: IntArray, along: FloatArray, arms: tuple[int, ...]
 ) -> IntArray:
@@ -316,6 +323,7 @@ def release_other_cloth(
             sliver = shown.sum() < S.sliver * other_shown.sum()
             beside = (share > S.some_skin) & (np.arange(len(share)) < S.above_wrist / S.ring)
             bare |= (other_share > S.bare) & (sliver | beside)
+        bare |= _find_beyond(bare)
         own = (group == arm) & cloth
         lower = own & (label == LOWER)
         if lower.sum() > S.same_cloth * own.sum():  # sleeves that look like the trousers

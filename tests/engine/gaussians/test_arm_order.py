@@ -11,7 +11,13 @@ from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Pose
 from likeness.engine.gaussians.lift.arm_order import order_arms
 from likeness.engine.gaussians.lift.labels import UPPER
-from likeness.engine.gaussians.lift.regions import ARMS, GROUPS, vertex_groups
+from likeness.engine.gaussians.lift.regions import (
+    ARMS,
+    GROUPS,
+    HANDS,
+    hand_triangles,
+    vertex_groups,
+)
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy.optimize import least_squares
@@ -94,3 +100,43 @@ def test_a_crossed_arm_goes_before_or_behind_the_other(
         np.stack([average.vertices(pose)[1][wrist] for pose in (fitted, found)]), CAMERA
     )
     assert np.linalg.norm(before - after) < 2.0
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_hands_behind_the_back_are_not_before_the_belly(average: Body, seen: bool) -> None:
+    """From the front both have one outline; a forearm whose hand is seen points where it did."""
+    away = {"left_shoulder": [0.1, -0.3, -1.6], "left_elbow": [0.0, 0.5, -1.1]}
+    pose = replace(Pose.rest(average.num_expression), transl=np.array([0.0, -0.2, -2.2]))
+    true = pose.with_joints(**away, right_shoulder=[0.0, 0.0, 1.3])
+    joints = average.vertices(true)[1]
+    shoulder, elbow, wrist = (JOINT_INDEX[f"left_{n}"] for n in ("shoulder", "elbow", "wrist"))
+    assert joints[wrist, 2] < joints[elbow, 2] - 0.08  # behind
+
+    def turned(turns: FloatArray) -> Pose:
+        full = np.array(true.full_pose, np.float64)
+        full[[shoulder, elbow]] += turns.reshape(2, 3)
+        return replace(true, full_pose=full)
+
+    sight = joints[wrist] / np.linalg.norm(joints[wrist])
+    before = joints[wrist] + 2.0 * ((joints[elbow] - joints[wrist]) @ sight) * sight
+
+    def off(turns: FloatArray) -> FloatArray:
+        found = average.vertices(turned(turns))[1]
+        return np.concatenate([found[elbow] - joints[elbow], found[wrist] - before, 0.01 * turns])
+
+    fitted = turned(least_squares(off, np.full(6, 0.2), diff_step=1e-4).x)
+    regions = regions_of(average, true, fitted)
+    if not seen:
+        regions.hidden[hand_triangles(average, HANDS[0])] = True
+    found = order_arms(regions, CAMERA, average, fitted)  # type: ignore[arg-type]
+    depth = [average.vertices(p)[1][wrist, 2] for p in (true, fitted, found)]
+    assert depth[1] > depth[0] + 0.15
+    shown = nearest_limb(average, true, CAMERA)
+    forearm = slice(None), slice(CAMERA.width // 2, None)
+
+    def agreement(pose: Pose) -> float:
+        return float((nearest_limb(average, pose, CAMERA) == shown)[forearm].mean())
+
+    assert agreement(found) > agreement(fitted)
+    # What cannot be seen may be anywhere behind; what is seen does not turn round.
+    assert (depth[2] < depth[1] - 0.05) if not seen else (depth[2] > depth[0] + 0.05)
