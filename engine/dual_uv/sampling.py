@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from ..body import Body
 from ..body.atlas import atlas_texels
 from ..core.cameras import camera_position, project
-from ..core.geometry import vertex_normals
+from ..core.geometry import interpolate, vertex_normals
 from ..core.sampling import bilinear
 from ..core.types import BoolArray, Camera, FloatArray, IntArray
 from ..render.mesh import MeshBuffer
@@ -61,8 +61,7 @@ class SurfaceSamples:
         Returns:
             [N, 3] in the vertices' frame.
         """
-        out: FloatArray = np.einsum("nk,nkd->nd", self.bary, vertices[f[self.triangle]])
-        return out
+        return interpolate(vertices, f, self.triangle, self.bary)
 
     def take(self, chosen: BoolArray) -> SurfaceSamples:
         """Return some of the samples.

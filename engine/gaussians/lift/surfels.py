@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...body.extension import NAPE
-from ...core.rotations import matrix_to_quaternion
+from ...core.geometry import rotation_quaternions
 from ...core.settings import register_settings
 from ...core.types import (
     JOINT_INDEX,
@@ -75,7 +75,7 @@ def surfels_from_tangents(
     axis1 = cos * e1 + sin * e2
     R = np.stack([axis1, np.cross(normal, axis1), normal], -1)
     scales = np.stack([s1, s2, FLATNESS * np.minimum(s1, s2)], -1)
-    return Gaussians(points, matrix_to_quaternion(R), scales, opacities, colors)
+    return Gaussians(points, rotation_quaternions(R), scales, opacities, colors)
 
 
 def surfels_on_plane(
