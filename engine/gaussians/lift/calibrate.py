@@ -138,7 +138,6 @@ def calibrate_colors(
     w, h = fit_size(width, height, round(float(np.clip(grid_side, *S.view_sides))))
     view = camera.resized(w, h)
     alpha = resize(matte.alpha, w, h)
-    truth = resize(matte.foreground, w, h)
     photo = bound.layer == PHOTO
     gaussians = place_gaussians(bound, vertices, body)
     kept = _below_person(gaussians, bound, alpha > 0.5, view, vertices, body)
@@ -153,7 +152,8 @@ def calibrate_colors(
         kept[whole] |= near_hidden[row, col]
     # The rest of the picture stays empty.
     box, window = _window_of(gaussians, alpha, view)
-    view, alpha, truth = crop_camera(view, box), alpha[window], truth[window]
+    view, alpha = crop_camera(view, box), alpha[window]
+    truth = resize(matte.foreground, w, h, box=box)
     solid = erode(alpha > 0.95, 1)
     gaussians = _thin_rim(gaussians, photo, kept, alpha, view)
     xy, depth = project(gaussians.means[photo], view)

@@ -65,16 +65,25 @@ class ContactShadows:
         Returns:
             [h, w, 3] in 0..1.
         """
-        if not self.hidden.any() and (self.gain == 1.0).all():
-            return np.asarray(np.clip(colors, 0.0, 1.0), np.float32)
+        out = np.asarray(np.clip(colors, 0.0, 1.0), np.float32)
+        rows, cols = np.nonzero((self.hidden > 0.0) | (self.gain != 1.0))
+        if not len(rows):
+            return out
         height, width = colors.shape[:2]
+        down, across = (n / m for n, m in zip(colors.shape, self.gain.shape, strict=False))
+        # A pixel's neighbours on the finer grid are mixed with it, and no others.
+        top, left = (max(0, int((k.min() - 1) * s)) for k, s in ((rows, down), (cols, across)))
+        bottom = min(height, int(np.ceil((rows.max() + 2) * down)))
+        right = min(width, int(np.ceil((cols.max() + 2) * across)))
+        box, here = (left, top, right, bottom), (slice(top, bottom), slice(left, right))
 
         def finer(values: FloatArray) -> FloatArray:
-            return resize(values.astype(np.float32), width, height, "bilinear")
+            return resize(values.astype(np.float32), width, height, "bilinear", box=box)
 
-        lit = np.clip(colors * finer(self.gain)[..., None], 0.0, 1.0)
+        lit = np.clip(colors[here] * finer(self.gain)[..., None], 0.0, 1.0)
         share = finer(self.hidden)[..., None]
-        return np.asarray((1.0 - share) * lit + share * finer(self.usual), np.float32)
+        out[here] = (1.0 - share) * lit + share * finer(self.usual)
+        return out
 
 
 def find_contact_shadows(
