@@ -8,13 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..body import Body
-from ..core.geometry import (
-    as_float32,
-    face_frames,
-    place_on_triangles,
-    rotation_quaternions,
-    triangle_frames,
-)
+from ..core.geometry import as_float32, face_frames, place_on_triangles, triangle_frames
+from ..core.rotation_kernels import rotation_quaternions
 from ..core.rotations import quaternion_multiply
 from ..core.types import BoundGaussians, FloatArray, Gaussians, IntArray
 

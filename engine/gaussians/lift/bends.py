@@ -17,14 +17,9 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.cameras import project
-from ...core.geometry import (
-    frame_at,
-    rotation_quaternions,
-    triangle_frames,
-    triangle_growth,
-    vertex_normals,
-)
+from ...core.geometry import frame_at, triangle_frames, triangle_growth, vertex_normals
 from ...core.kernels import kernel
+from ...core.rotation_kernels import rotation_quaternions
 from ...core.rotations import quaternion_to_matrix
 from ...core.settings import register_settings
 from ...core.threads import run_parts

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...body.extension import NAPE
-from ...core.geometry import rotation_quaternions
+from ...core.rotation_kernels import rotation_quaternions
 from ...core.settings import register_settings
 from ...core.types import (
     JOINT_INDEX,
