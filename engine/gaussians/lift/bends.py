@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -242,7 +243,8 @@ def settle_outliers(texels: BoundGaussians, rows: IntArray, body: Body) -> Bound
     rest = np.asarray(body.v_template, np.float64)
     frames = triangle_frames(rest, body.f, body.v_template, own.triangle, own.bary)
     offset = np.einsum("nab,nb->na", frames.R, own.offset)
-    _, beside = cKDTree(frames.origin).query(frames.origin, min(S.beside, len(rows)))
+    tree, threads = cKDTree(frames.origin), numba.get_num_threads()
+    _, beside = tree.query(frames.origin, min(S.beside, len(rows)), workers=threads)
     beside = beside.reshape(len(rows), -1)
     median = np.empty_like(offset)
     run_parts(_median_rows, len(rows), offset, beside, median, least=TEXELS_PER_PART)
