@@ -278,10 +278,11 @@ def lay_crotch_on_body(texels: BoundGaussians, rows: IntArray, body: Body) -> Bo
 
 def _atlas_steps(texels: BoundGaussians, side: IntArray, body: Body) -> FloatArray:
     """[N, 2, 3] change of barycentric coordinates by one texel across and up."""
-    a, b, c = (body.atlas_vt[body.atlas_ft[texels.triangle, k]].astype(float) for k in range(3))
+    a, b, c = (body.atlas_vt[body.atlas_ft[:, k]].astype(float) for k in range(3))
     edges = np.stack([b - a, c - a], -1)
     edges[np.abs(np.linalg.det(edges)) < 1e-12] = np.eye(2)
-    bary = np.linalg.inv(edges).transpose(0, 2, 1) / side[:, None, None]
+    of_triangle = np.linalg.inv(edges).transpose(0, 2, 1)
+    bary = of_triangle[texels.triangle] / side[:, None, None]
     return np.concatenate([-bary.sum(2, keepdims=True), bary], 2)
 
 

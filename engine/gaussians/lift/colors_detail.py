@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numba
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
@@ -461,7 +462,8 @@ def _mirrored(
     todo = np.nonzero(~t.known[mine])[0]
     if len(seen) < 30 or len(todo) == 0:
         return out
-    distance, nearest = cKDTree(t.rest[seen]).query(t.rest[mine[todo]] * [-1.0, 1.0, 1.0])
+    other_side = t.rest[mine[todo]] * [-1.0, 1.0, 1.0]
+    distance, nearest = cKDTree(t.rest[seen]).query(other_side, workers=numba.get_num_threads())
     source = seen[nearest]
     texture = (t.color[source] - base[source]) * base[mine[todo]] / np.maximum(base[source], 0.05)
     close = np.clip(1.5 - distance / reach, 0.0, 1.0)[:, None]
