@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.settings import register_settings
+from ...core.threads import map_threads
 from ...core.types import FloatArray
 from ...imaging.resize import resize
 from .depth_sheets import DepthSheet, LimbBorders, composite_sheets
@@ -108,12 +109,13 @@ def find_contact_shadows(
     hue = (colors + S.floor) / (colors + S.floor).sum(-1, keepdims=True)
     width = S.beside * regions.unit
     depth, usual = np.zeros(shape), np.array(colors, np.float64)
-    for label in (SKIN, UPPER, LOWER):
+
+    def find_shaded(label: int) -> None:
         own = regions.mask & (regions.label == label) & (regions.group != HEAD)
         plain = own & ~band & ~borders.behind
         here = own & band
         if not here.any() or not plain.any():
-            continue
+            return
         around = smooth_widely(np.dstack([light, hue, colors]), plain, width)
         lit = around[..., 0]
         spread = np.sqrt(np.maximum(smooth_widely((light - lit) ** 2, plain, width), 0.0))
@@ -124,6 +126,8 @@ def find_contact_shadows(
         shaded = here & near & same & (light < lit - least)
         depth[shaded] = (lit - light)[shaded]
         usual[shaded] = around[shaded, 4:]
+
+    map_threads(find_shaded, (SKIN, UPPER, LOWER))
     gain = np.where(band, np.exp(smooth_within(np.minimum(depth, S.most), band, S.feather)), 1.0)
     low, high = S.deep
     return ContactShadows(gain, usual, np.clip((depth - low) / (high - low), 0.0, 1.0))
