@@ -53,7 +53,8 @@ def resize(
         return source[top:bottom, left:right].copy()
     channels = source[..., None] if source.ndim == 2 else source
     across, down = source.shape[1] / width, source.shape[0] / height
-    part = (left * across, top * down, right * across, bottom * down)
+    beyond = min(right * across, source.shape[1]), min(bottom * down, source.shape[0])  # rounding
+    part = (left * across, top * down, *beyond)
     size = (right - left, bottom - top)
     resized = np.empty((size[1], size[0], channels.shape[2]), np.float32)
     for c in range(channels.shape[2]):

@@ -95,6 +95,7 @@ def make_photo_levels(
         face_box = None if face is None else np.round(face * sides).astype(int)
         if in_face and face_box is not None:
             left, top, right, bottom = (int(s) for s in face_box)
+            left, top = min(left, w - 2), min(top, h - 2)
             box = left, top, max(right, left + 2), max(bottom, top + 2)
         else:
             box = _grow_box(person * sides, w, h)

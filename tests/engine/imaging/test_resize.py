@@ -96,3 +96,9 @@ def test_a_part_is_as_in_the_whole(image: np.ndarray, method: str, size: tuple[i
     height, width = image.shape[:2]
     same = resize(image, width, height, method, box=(1, 2, 5, 6))
     np.testing.assert_array_equal(same, image[2:6, 1:5])
+
+
+def test_a_part_may_reach_to_the_last_pixel_whatever_rounding_does() -> None:
+    for width in range(1, 100):
+        picture = np.zeros((2, 15), np.float32)
+        assert resize(picture, width, 2, box=(width - 1, 0, width, 2)).shape == (2, 1)
