@@ -264,16 +264,17 @@ def lift_photo(
         camera, colors, alpha, regions, sheets, borders, resize(matte.foreground, *fine)
     )
     photo_budget = int(options.photo_share * options.max_gaussians)
-    levels = start_thread(make_photo_levels, matte, track, view, homes, dressed, photo_budget)
     loose_budget = int(options.loose_share * options.max_gaussians)
-    loose = loose_layer(sheets, colors, alpha, regions, camera, homes, loose_budget)
+    far = start_thread(loose_layer, sheets, colors, alpha, regions, camera, homes, loose_budget)
+    # On this thread: what a thread of its own allocates for the largest pictures is not given back.
+    photo, grid_side = make_photo_levels(matte, track, view, homes, dressed, photo_budget)
+    loose = far.result()
     beyond_budget = int(options.beyond_share * options.max_gaussians)
     beyond = continue_beyond_frame(
         matte, track.camera, regions, dressed, shares, groups, body, vertices, beyond_budget
     )
     fineness = texel_fineness(body, dressed.vertices, shares, regions, camera, view.patterned)
     notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
-    photo, grid_side = levels.result()
     spent = sum(len(part) for part in (*photo, *loose, beyond))
     hat_budget = 0 if brimmed is None else int(options.hat_share * options.max_gaussians)
     strand_budget = int(options.strand_share * options.max_gaussians) if hair.any() else 0
