@@ -50,6 +50,14 @@ def measure_depth(mask: BoolArray) -> FloatArray:
 
 
 @kernel()
+def fill_nearest(known, rows, columns, distance):  # type: ignore[no-untyped-def]
+    """Fill in :func:`find_nearest`, within another kernel; some pixel must be known."""
+    above = np.empty(known.shape, np.int32)
+    _sweep_columns(known, above)
+    _sweep_rows(0, known.shape[0], above, rows, columns, distance)
+
+
+@kernel()
 def _sweep_columns(known, row):  # type: ignore[no-untyped-def]
     """Set the row of the nearest known pixel in the same column; -1 where there is none."""
     height, width = known.shape

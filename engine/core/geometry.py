@@ -133,8 +133,8 @@ def _sigmas(posed, rest):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _frame(vertices, normals, a, b, c, u, v, w):  # type: ignore[no-untyped-def]
-    """Origin, e1, e2 and n of one point on triangle (a, b, c); always orthonormal."""
+def frame_at(vertices, normals, a, b, c, u, v, w):  # type: ignore[no-untyped-def]
+    """Origin, e1, e2 and n at the point (u, v, w) of triangle (a, b, c); always orthonormal."""
     origin = (
         u * vertices[a, 0] + v * vertices[b, 0] + w * vertices[c, 0],
         u * vertices[a, 1] + v * vertices[b, 1] + w * vertices[c, 1],
@@ -170,12 +170,21 @@ def _quaternion(x, y, z):  # type: ignore[no-untyped-def]
 
 
 @kernel()
+def _interpolate(first, beyond, values, f, triangle, bary, out):  # type: ignore[no-untyped-def]
+    for i in range(first, beyond):
+        a, b, c = f[triangle[i], 0], f[triangle[i], 1], f[triangle[i], 2]
+        u, v, w = bary[i, 0], bary[i, 1], bary[i, 2]
+        for d in range(values.shape[1]):
+            out[i, d] = u * values[a, d] + v * values[b, d] + w * values[c, d]
+
+
+@kernel()
 def _frames(  # type: ignore[no-untyped-def]
     first, beyond, vertices, normals, f, triangle, bary, origins, rotations
 ):
     for i in range(first, beyond):
         a, b, c = f[triangle[i], 0], f[triangle[i], 1], f[triangle[i], 2]
-        origin, e1, e2, n = _frame(vertices, normals, a, b, c, bary[i, 0], bary[i, 1], bary[i, 2])
+        origin, e1, e2, n = frame_at(vertices, normals, a, b, c, bary[i, 0], bary[i, 1], bary[i, 2])
         for axis in range(3):
             origins[i, axis] = origin[axis]
             rotations[i, axis, 0] = e1[axis]
@@ -203,7 +212,7 @@ def _place(  # type: ignore[no-untyped-def]
     for i in range(first, beyond):
         face = triangle[i]
         sigma = sigmas[face]
-        origin, e1, e2, n = _frame(
+        origin, e1, e2, n = frame_at(
             vertices,
             normals,
             f[face, 0],
@@ -243,6 +252,19 @@ def vertex_normals(vertices: FloatArray, f: IntArray) -> FloatArray:
     )
 
 
+def triangle_growth(vertices: FloatArray, f: IntArray, rest_vertices: FloatArray) -> FloatArray:
+    """Return sigma [F], the growth of triangles since the rest pose, within its bounds.
+
+    Args:
+        vertices: [V, 3] metres, posed.
+        f: [F, 3] triangles.
+        rest_vertices: [V, 3] metres, the T-pose.
+    """
+    faces = _indices(f)
+    areas = (_double_areas(_doubles(v), faces) for v in (vertices, rest_vertices))
+    return np.asarray(_sigmas(*areas))
+
+
 def triangle_frames(
     vertices: FloatArray,
     f: IntArray,
@@ -270,13 +292,39 @@ def triangle_frames(
     _check_triangles(triangle, f)
     posed, faces = _doubles(vertices), _indices(f)
     triangle = _indices(triangle)
-    sigmas = _sigmas(_double_areas(posed, faces), _double_areas(_doubles(rest_vertices), faces))
+    sigmas = triangle_growth(posed, faces, rest_vertices)
     normals = _vertex_normals(posed, faces, _corners(faces, triangle, len(posed)))
     count = len(triangle)
     origin, R = np.empty((count, 3)), np.empty((count, 3, 3))
     placed = (posed, normals, faces, triangle, _doubles(bary))
     run_parts(_frames, count, *placed, origin, R, least=POINTS_PER_PART)
     return TriangleFrames(origin, R, sigmas[triangle])
+
+
+def interpolate(
+    values: FloatArray, f: IntArray, triangle: IntArray, bary: FloatArray
+) -> FloatArray:
+    """Return values of vertices at points of triangles.
+
+    Args:
+        values: [V, D] of the vertices.
+        f: [F, 3] triangles.
+        triangle: [N] rows of ``f``.
+        bary: [N, 3] barycentric coordinates.
+
+    Returns:
+        [N, D] float64.
+
+    Raises:
+        LikenessError: Lengths differ, or a triangle is not a row of ``f``.
+    """
+    count = len(triangle)
+    _check_shape("bary", bary, (count, 3))
+    _check_triangles(triangle, f)
+    out = np.empty((count, np.shape(values)[1]))
+    given = (_doubles(values), _indices(f), _indices(triangle), _doubles(bary))
+    run_parts(_interpolate, count, *given, out, least=POINTS_PER_PART)
+    return out
 
 
 def face_frames(
@@ -362,7 +410,6 @@ def place_on_triangles(
     _check_shape("vertices", vertices, np.shape(rest_vertices))
     _check_triangles(triangle, f)
     posed, faces = _doubles(vertices), _indices(f)
-    rest_areas = _double_areas(_doubles(rest_vertices), faces)
     triangle = _indices(triangle)
     means, world_quats = np.empty((count, 3), np.float32), np.empty((count, 4), np.float32)
     world_scales = np.empty((count, 3), np.float32)
@@ -371,7 +418,7 @@ def place_on_triangles(
         count,
         posed,
         _vertex_normals(posed, faces, _corners(faces, triangle, len(posed))),
-        _sigmas(_double_areas(posed, faces), rest_areas),
+        triangle_growth(posed, faces, rest_vertices),
         faces,
         triangle,
         as_float32(bary),

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
+from .kernels import kernel
+from .threads import run_parts
 from .types import FloatArray, IntArray
+
+POINTS_PER_PART = 8192  # at least, for a thread
 
 
 def bilinear(image: FloatArray, xy: FloatArray) -> FloatArray:
@@ -18,12 +22,32 @@ def bilinear(image: FloatArray, xy: FloatArray) -> FloatArray:
     Returns:
         [N, C].
     """
-    (y0, y1), (x0, x1), fy, fx = _neighbours(image.shape[0], image.shape[1], xy)
-    fx, fy = fx[:, None], fy[:, None]
-    top = image[y0, x0] * (1 - fx) + image[y0, x1] * fx
-    bottom = image[y1, x0] * (1 - fx) + image[y1, x1] * fx
-    out: FloatArray = top * (1 - fy) + bottom * fy
+    out = np.empty((len(xy), image.shape[2]))
+    kind = np.float32 if image.dtype == np.float32 else np.float64
+    given = np.ascontiguousarray(image, kind), np.ascontiguousarray(xy, np.float64)
+    run_parts(_sample, len(xy), *given, out, least=POINTS_PER_PART)
     return out
+
+
+@kernel()
+def _sample(first, beyond, image, xy, out):  # type: ignore[no-untyped-def]
+    for i in range(first, beyond):
+        for c in range(image.shape[2]):
+            out[i, c] = sample_bilinear(image, xy[i, 0], xy[i, 1], c)
+
+
+@kernel()
+def sample_bilinear(image, x, y, channel):  # type: ignore[no-untyped-def]
+    """Do as :func:`bilinear` at one place, within another kernel."""
+    height, width, _ = image.shape
+    x, y = (x - 0.5 if x > 0.5 else 0.0), (y - 0.5 if y > 0.5 else 0.0)  # 0 where it is not finite
+    x, y = min(x, width - 1.0), min(y, height - 1.0)
+    x0, y0 = min(int(x), max(width - 2, 0)), min(int(y), max(height - 2, 0))
+    x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
+    fx, fy = x - x0, y - y0
+    top = image[y0, x0, channel] * (1.0 - fx) + image[y0, x1, channel] * fx
+    bottom = image[y1, x0, channel] * (1.0 - fx) + image[y1, x1, channel] * fx
+    return top * (1.0 - fy) + bottom * fy
 
 
 def bilinear_matrix(height: int, width: int, xy: FloatArray) -> csr_array:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numba
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 _STACK_LOCK = threading.Lock()
@@ -86,3 +87,28 @@ def start_thread(function: Callable[..., T], *arguments: Any) -> Future[T]:
         finally:
             threading.stack_size(before)
     return future
+
+
+def map_threads(function: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    """Call a function for each of some items, on as many threads as numba's.
+
+    Args:
+        function: what to call; it must not matter which item comes first.
+        items: its arguments.
+
+    Returns:
+        What it returned for each item.
+    """
+    waiting = iter(enumerate(items))
+    out: dict[int, T] = {}
+
+    def work() -> None:
+        for number, item in waiting:  # each thread takes the next one when it has the time
+            out[number] = function(item)
+
+    count = min(numba.get_num_threads(), len(items))
+    beside = [start_thread(work) for _ in range(count - 1)]
+    work()
+    for one in beside:
+        one.result()
+    return [out[number] for number in range(len(items))]

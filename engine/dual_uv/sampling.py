@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from ..body import Body
 from ..body.atlas import atlas_texels
 from ..core.cameras import camera_position, project
-from ..core.geometry import vertex_normals
+from ..core.geometry import interpolate, vertex_normals
 from ..core.sampling import bilinear
 from ..core.types import BoolArray, Camera, FloatArray, IntArray
 from ..render.mesh import MeshBuffer
@@ -61,8 +61,7 @@ class SurfaceSamples:
         Returns:
             [N, 3] in the vertices' frame.
         """
-        out: FloatArray = np.einsum("nk,nkd->nd", self.bary, vertices[f[self.triangle]])
-        return out
+        return interpolate(vertices, f, self.triangle, self.bary)
 
     def take(self, chosen: BoolArray) -> SurfaceSamples:
         """Return some of the samples.
@@ -225,6 +224,19 @@ class SeenPoints:
         pixel = np.where(self.seen[:, None], self.xy, 0.0).astype(np.int64)
         return SeenPoints(self.seen & mask[pixel[:, 1], pixel[:, 0]], self.xy)
 
+    def read(self, features: FloatArray, camera: Camera) -> FloatArray:
+        """Return the features [N, C] of a photo at the points, zero where they are not seen.
+
+        Args:
+            features: [h, w, C] of the photo, at any resolution.
+            camera: The photo's camera.
+        """
+        height, width = features.shape[:2]
+        scale = np.array([width / camera.width, height / camera.height])
+        out = np.zeros((len(self.seen), features.shape[2]))
+        out[self.seen] = bilinear(features, self.xy[self.seen] * scale)
+        return out
+
 
 def core_points(
     camera: Camera, vertices: FloatArray, body: Body, samples: SurfaceSamples
@@ -283,11 +295,7 @@ def gather_features(
         camera: The photo's camera.
         samples: Samples of the surface.
     """
-    height, width = features.shape[:2]
-    seen = points.seen
-    scale = np.array([width / camera.width, height / camera.height])
-    sampled = np.zeros((len(seen), features.shape[2]))
-    sampled[seen] = bilinear(features, points.xy[seen] * scale)
+    seen, sampled = points.seen, points.read(features, camera)
     values, covered = scatter_mean(
         sampled[seen], samples.row[seen], samples.col[seen], samples.size
     )

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..body import Body
 from ..core.geometry import as_float32, face_frames, place_on_triangles, triangle_frames
-from ..core.rotations import matrix_to_quaternion, quaternion_multiply
+from ..core.rotation_kernels import rotation_quaternions
+from ..core.rotations import quaternion_multiply
 from ..core.types import BoundGaussians, FloatArray, Gaussians, IntArray
 
 
@@ -56,7 +57,7 @@ def place_on_faces(bound: BoundGaussians, vertices: FloatArray, body: Body) -> G
     moved = np.einsum("nab,nb->na", frames.R, np.asarray(bound.offset, np.float64))
     return Gaussians(
         as_float32(frames.origin + sigma * moved),
-        as_float32(quaternion_multiply(matrix_to_quaternion(frames.R), bound.quats)),
+        as_float32(quaternion_multiply(rotation_quaternions(frames.R), bound.quats)),
         as_float32(sigma * bound.scales),
         as_float32(bound.opacities),
         as_float32(bound.colors),
@@ -87,7 +88,7 @@ def bind_gaussians(
     frames = triangle_frames(vertices, body.f, body.v_template, triangle, bary)
     moved = np.asarray(gaussians.means, np.float64) - frames.origin
     offset = np.einsum("nab,na->nb", frames.R, moved) / frames.sigma[:, None]
-    inverse = matrix_to_quaternion(frames.R) * [1.0, -1.0, -1.0, -1.0]
+    inverse = rotation_quaternions(frames.R) * [1.0, -1.0, -1.0, -1.0]
     return BoundGaussians(
         triangle=np.asarray(triangle, np.int32),
         bary=as_float32(bary),

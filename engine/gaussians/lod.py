@@ -34,6 +34,7 @@ from ..core.cameras import look_at, orbit, project
 from ..core.framing import ball_box, crop_to_box
 from ..core.kernels import kernel
 from ..core.settings import register_settings
+from ..core.threads import start_thread
 from ..core.types import (
     JOINT_INDEX,
     Avatar,
@@ -130,11 +131,11 @@ def order_by_importance(avatar: Avatar) -> Avatar:
         return replace(avatar, lod_start=np.zeros(0, np.float32))
     rest = place_gaussians(bound, avatar.body.v_template, avatar.body).means.astype(np.float64)
     curve = np.argsort(_curve_place(rest, bound.layer), kind="stable")
+    thinning = start_thread(_even_thinning, curve, rest, np.asarray(bound.colors, np.float64))
     weight = importance(avatar)
     spacing = _spacing(weight, bound.colors, curve)
     spacing = np.where(weight > S.hidden, np.minimum(spacing, _widest(spacing)), spacing)
-    u = _even_thinning(curve, rest, np.asarray(bound.colors, np.float64))
-    order = np.argsort(spacing * u, kind="stable")
+    order = np.argsort(spacing * thinning.result(), kind="stable")
     # At the whole count nothing grows, and flat areas never much over what is beside them: without
     # the bound, half of the splats are 3 dB further from all of them.
     start = np.minimum(spacing * (1.0 / spacing).sum(), len(bound))

@@ -93,7 +93,7 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
             opened = np.minimum(opened, _opened_patch(own, may, alpha, away, near, unit))
     opened = np.minimum(opened, _open_added(lab, alpha, beside, unit))
     hair = _around_head(body, w, h) & beside & (spread < S.even)
-    at = _box_around(hair, S.strands * unit)
+    at = box_around(hair, S.strands * unit)
     cover = _hair_cover(lab[at], behind[at], alpha[at], hair[at], unit)
     opened[at] = np.where(hair[at], np.minimum(opened[at], cover), opened[at])
     if (opened == 1.0).all():
@@ -186,8 +186,13 @@ def _around_head(body: BodyMap, w: int, h: int) -> BoolArray:
     return np.asarray(resize(near, w, h, "area") > 0.5)
 
 
-def _box_around(mask: BoolArray, sigma: float) -> tuple[slice, slice]:
-    """The rows and columns of a mask's pixels, and of all that a blur mixes with them."""
+def box_around(mask: BoolArray, sigma: float) -> tuple[slice, slice]:
+    """Return the rows and columns of a mask's pixels, and of all that a blur mixes with them.
+
+    Args:
+        mask: [H, W] the pixels.
+        sigma: standard deviation of the blur, pixels.
+    """
     reach = int(4.0 * sigma) + 2
     boxes = ndimage.find_objects(mask.astype(np.int8))
     rows, cols = boxes[0] if boxes else (slice(0, 0), slice(0, 0))

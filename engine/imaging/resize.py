@@ -23,7 +23,12 @@ _MAX_SAMPLES = 8
 
 
 def resize(
-    image: FloatArray, width: int, height: int, method: str = "lanczos", clip: bool = True
+    image: FloatArray,
+    width: int,
+    height: int,
+    method: str = "lanczos",
+    clip: bool = True,
+    box: tuple[int, int, int, int] | None = None,
 ) -> FloatArray:
     """Resize a picture without aliasing.
 
@@ -34,21 +39,27 @@ def resize(
         method: ``lanczos`` (sharpest), ``bilinear`` or ``area``. All of them widen their support
             when they shrink.
         clip: Whether what ``lanczos`` overshoots is clipped to the input's range.
+        box: Left, top, right and bottom of the part of the new picture that is wanted; None: all.
 
     Returns:
-        [height, width] or [height, width, C] float32.
+        [height, width] or [height, width, C] float32, or the same of the part.
 
     >>> resize(np.array([[0.0, 1.0], [2.0, 3.0]]), 1, 1, "area")
     array([[1.5]], dtype=float32)
     """
     source = np.ascontiguousarray(image, dtype=np.float32)
+    left, top, right, bottom = box or (0, 0, width, height)
     if source.shape[:2] == (height, width):
-        return source.copy()
+        return source[top:bottom, left:right].copy()
     channels = source[..., None] if source.ndim == 2 else source
-    resized = np.empty((height, width, channels.shape[2]), np.float32)
+    across, down = source.shape[1] / width, source.shape[0] / height
+    beyond = min(right * across, source.shape[1]), min(bottom * down, source.shape[0])  # rounding
+    part = (left * across, top * down, *beyond)
+    size = (right - left, bottom - top)
+    resized = np.empty((size[1], size[0], channels.shape[2]), np.float32)
     for c in range(channels.shape[2]):
         plane = Image.fromarray(np.ascontiguousarray(channels[..., c]))
-        resized[..., c] = np.asarray(plane.resize((width, height), _FILTERS[method]))
+        resized[..., c] = np.asarray(plane.resize(size, _FILTERS[method], part))
     if clip and method == "lanczos":
         np.clip(resized, source.min(), source.max(), out=resized)
     return resized[..., 0] if source.ndim == 2 else resized

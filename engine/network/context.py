@@ -8,6 +8,7 @@ docs/training.md).
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
@@ -227,7 +228,7 @@ def _nearest(places: FloatArray, points: FloatArray, most: int) -> tuple[FloatAr
     m is ``most``, or P where there are fewer.
     """
     most = min(most, len(points))
-    away, which = cKDTree(points).query(places, most)
+    away, which = cKDTree(points).query(places, most, workers=numba.get_num_threads())
     return away.reshape(len(places), most), which.reshape(len(places), most)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.cameras import project
 from ..core.kernels import kernel
 from ..core.types import Camera, FloatArray, IntArray
 
@@ -29,6 +28,23 @@ class MeshBuffer:
     bary: FloatArray
     depth: FloatArray
     back_depth: FloatArray
+
+
+@kernel()
+def _project(vertices, viewmat, K):  # type: ignore[no-untyped-def]
+    """Pixels [V, 2] and depths [V] of vertices [V, 3]; pixel 0 for those nearer than ``NEAR``."""
+    xy, z = np.zeros((vertices.shape[0], 2)), np.empty(vertices.shape[0])
+    place = np.empty(3)
+    for i in range(vertices.shape[0]):
+        a, b, c = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        for k in range(3):
+            turned = viewmat[k, 0] * a + viewmat[k, 1] * b + viewmat[k, 2] * c
+            place[k] = turned + viewmat[k, 3]
+        z[i] = place[2]
+        if z[i] > NEAR:
+            xy[i, 0] = (K[0, 0] * place[0] + K[0, 1] * place[1]) / z[i] + K[0, 2]
+            xy[i, 1] = K[1, 1] * place[1] / z[i] + K[1, 2]
+    return xy, z
 
 
 @kernel()
@@ -96,7 +112,7 @@ def rasterize_mesh(
         camera: The camera.
         cull_back: Skip triangles that face away from the camera.
     """
-    xy, z = project(np.asarray(vertices, np.float64), camera)
-    xy = np.where((z > NEAR)[:, None], xy, 0.0)
+    given = (np.ascontiguousarray(v, np.float64) for v in (vertices, camera.viewmat, camera.K))
+    xy, z = _project(*given)
     out = _raster(xy, z, np.ascontiguousarray(f, np.int64), camera.height, camera.width, cull_back)
     return MeshBuffer(*out)

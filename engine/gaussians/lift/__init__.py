@@ -215,7 +215,7 @@ def lift_photo(
     if brimmed is not None:
         silhouette = without_hat(regions, brimmed, camera)
     hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
-    shoes = fit_shoes(regions, colors, camera, body, vertices, shares[:, SHOES])
+    shoes = start_thread(fit_shoes, regions, colors, camera, body, vertices, shares[:, SHOES])
     worn_over = worn_probability(shares)
     dressed = fit_dressed_mesh(
         silhouette, camera, body, vertices, groups, worn_over, hair, hat, found.near_hidden
@@ -226,7 +226,7 @@ def lift_photo(
     found = found.without(flaps | find_frame_flaps(regions, dressed, groups, camera))
     matte, regions, portrait = found.matte, found.regions, found.portrait
     given = replace(given, held=matte.held)
-    dressed = put_on_shoes(dressed, shoes, vertices)
+    dressed = put_on_shoes(dressed, shoes.result(), vertices)
     if brimmed is not None:
         dressed = press_hair(dressed, brimmed, regions, camera, body, vertices)
     if skirt is None and find_skirt:
@@ -265,17 +265,19 @@ def lift_photo(
         camera, colors, alpha, regions, sheets, borders, resize(matte.foreground, *fine)
     )
     photo_budget = int(options.photo_share * options.max_gaussians)
-    photo, grid_side = make_photo_levels(matte, track, view, homes, dressed, photo_budget)
     loose_budget = int(options.loose_share * options.max_gaussians)
-    loose = loose_layer(sheets, colors, alpha, regions, camera, homes, loose_budget)
+    far = start_thread(loose_layer, sheets, colors, alpha, regions, camera, homes, loose_budget)
+    # On this thread: what a thread of its own allocates for the largest pictures is not given back.
+    photo, grid_side = make_photo_levels(matte, track, view, homes, dressed, photo_budget)
+    loose = far.result()
     beyond_budget = int(options.beyond_share * options.max_gaussians)
     beyond = continue_beyond_frame(
         matte, track.camera, regions, dressed, shares, groups, body, vertices, beyond_budget
     )
-    spent = sum(len(part) for part in (*photo, *loose, beyond))
-    hat_budget = 0 if brimmed is None else int(options.hat_share * options.max_gaussians)
     fineness = texel_fineness(body, dressed.vertices, shares, regions, camera, view.patterned)
     notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
+    spent = sum(len(part) for part in (*photo, *loose, beyond))
+    hat_budget = 0 if brimmed is None else int(options.hat_share * options.max_gaussians)
     strand_budget = int(options.strand_share * options.max_gaussians) if hair.any() else 0
     room = options.max_gaussians - spent - head_budget - hat_budget - strand_budget
     samples, side = sample_texels(body, room, fineness)

@@ -12,14 +12,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.cameras import project
-from ...core.geometry import triangle_frames, vertex_normals
-from ...core.rotations import matrix_to_quaternion, quaternion_to_matrix
+from ...core.geometry import frame_at, triangle_frames, triangle_growth, vertex_normals
+from ...core.kernels import kernel
+from ...core.rotation_kernels import rotation_quaternions
+from ...core.rotations import quaternion_to_matrix
 from ...core.settings import register_settings
+from ...core.threads import run_parts
 from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, FloatArray, IntArray, Pose
 from ...poses import build_pose, find_pose
 from ..binding import bind_gaussians, place_gaussians
@@ -56,6 +60,8 @@ class BendSettings:
 
 
 S = register_settings("lift.bends", BendSettings())
+
+TEXELS_PER_PART = 8192  # at least, for a thread
 
 _BENDS = [
     (JOINT_INDEX[f"{side}_{above}"], JOINT_INDEX[f"{side}_{bend}"])
@@ -207,7 +213,7 @@ def _stretch_discs(
     c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
     first = c * plane[..., 0] + s * plane[..., 1]
     turned = np.stack([first, np.cross(normal, first), normal], -1)
-    return matrix_to_quaternion(turned), np.stack([long, wide], 1)
+    return rotation_quaternions(turned), np.stack([long, wide], 1)
 
 
 def _ellipse(half: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -237,9 +243,11 @@ def settle_outliers(texels: BoundGaussians, rows: IntArray, body: Body) -> Bound
     rest = np.asarray(body.v_template, np.float64)
     frames = triangle_frames(rest, body.f, body.v_template, own.triangle, own.bary)
     offset = np.einsum("nab,nb->na", frames.R, own.offset)
-    _, beside = cKDTree(frames.origin).query(frames.origin, min(S.beside, len(rows)))
+    tree, threads = cKDTree(frames.origin), numba.get_num_threads()
+    _, beside = tree.query(frames.origin, min(S.beside, len(rows)), workers=threads)
     beside = beside.reshape(len(rows), -1)
-    median = np.median(offset[beside], axis=1)
+    median = np.empty_like(offset)
+    run_parts(_median_rows, len(rows), offset, beside, median, least=TEXELS_PER_PART)
     far = np.linalg.norm(offset - median, axis=1) > np.hypot(
         S.apart, S.apart_thick * np.linalg.norm(median, axis=1)
     )
@@ -270,10 +278,11 @@ def lay_crotch_on_body(texels: BoundGaussians, rows: IntArray, body: Body) -> Bo
 
 def _atlas_steps(texels: BoundGaussians, side: IntArray, body: Body) -> FloatArray:
     """[N, 2, 3] change of barycentric coordinates by one texel across and up."""
-    a, b, c = (body.atlas_vt[body.atlas_ft[texels.triangle, k]].astype(float) for k in range(3))
+    a, b, c = (body.atlas_vt[body.atlas_ft[:, k]].astype(float) for k in range(3))
     edges = np.stack([b - a, c - a], -1)
     edges[np.abs(np.linalg.det(edges)) < 1e-12] = np.eye(2)
-    bary = np.linalg.inv(edges).transpose(0, 2, 1) / side[:, None, None]
+    of_triangle = np.linalg.inv(edges).transpose(0, 2, 1)
+    bary = of_triangle[texels.triangle] / side[:, None, None]
     return np.concatenate([-bary.sum(2, keepdims=True), bary], 2)
 
 
@@ -286,15 +295,52 @@ def _longest_steps(
         along: [N, 2] unit, its direction in the plane of the triangle's frame.
         length: [N] metres.
     """
-
-    def place(bary: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        frames = triangle_frames(vertices, body.f, body.v_template, texels.triangle, bary)
-        moved = np.einsum("nab,nb->na", frames.R, texels.offset) * frames.sigma[:, None]
-        return frames.origin + moved, frames.R, frames.sigma
-
-    here, turn, sigma = place(texels.bary)
-    small = 0.1
-    ways = [(place(texels.bary + small * steps[:, k])[0] - here) / small for k in range(2)]
-    local = np.einsum("nab,nak->nbk", turn, np.stack(ways, -1)) / sigma[:, None, None]
-    angle, length, _ = _ellipse(local[:, :2])
+    local = np.empty((len(steps), 2, 2))
+    posed, f = np.asarray(vertices, np.float64), np.asarray(body.f, np.int64)
+    surface = posed, vertex_normals(posed, f), triangle_growth(posed, f, body.v_template), f
+    own = texels.triangle, texels.bary, texels.offset
+    run_parts(_measure_steps, len(steps), *surface, *own, steps, local, least=TEXELS_PER_PART)
+    angle, length, _ = _ellipse(local)
     return np.stack([np.cos(angle), np.sin(angle)], 1), length
+
+
+@kernel()
+def _measure_steps(  # type: ignore[no-untyped-def]
+    first, beyond, vertices, normals, sigmas, f, triangle, bary, offset, steps, local
+):
+    """Fill ``local`` [N, 2, 2] with how texels move for steps across and up, in their frames."""
+    small = 0.1
+    place, near = np.empty(3), np.empty(3)
+    for i in range(first, beyond):
+        face = triangle[i]
+        a, b, c = f[face, 0], f[face, 1], f[face, 2]
+        sigma = sigmas[face]
+        u, v, w = np.float64(bary[i, 0]), np.float64(bary[i, 1]), np.float64(bary[i, 2])
+        origin, e1, e2, n = frame_at(vertices, normals, a, b, c, u, v, w)
+        for axis in range(3):
+            moved = e1[axis] * offset[i, 0] + e2[axis] * offset[i, 1] + n[axis] * offset[i, 2]
+            place[axis] = origin[axis] + moved * sigma
+        for k in range(2):
+            du, dv, dw = small * steps[i, k, 0], small * steps[i, k, 1], small * steps[i, k, 2]
+            there, f1, f2, m = frame_at(vertices, normals, a, b, c, u + du, v + dv, w + dw)
+            for axis in range(3):
+                moved = f1[axis] * offset[i, 0] + f2[axis] * offset[i, 1] + m[axis] * offset[i, 2]
+                near[axis] = (there[axis] + moved * sigma - place[axis]) / small
+            local[i, 0, k] = (e1[0] * near[0] + e1[1] * near[1] + e1[2] * near[2]) / sigma
+            local[i, 1, k] = (e2[0] * near[0] + e2[1] * near[1] + e2[2] * near[2]) / sigma
+
+
+@kernel()
+def _median_rows(first, beyond, values, rows, out):  # type: ignore[no-untyped-def]
+    """Fill ``out`` [N, D] with the medians of values [M, D] at each one's ``rows`` [N, K]."""
+    count = rows.shape[1]
+    own = np.empty(count)
+    for i in range(first, beyond):
+        for d in range(values.shape[1]):
+            for k in range(count):  # sorted as they come
+                value, place = values[rows[i, k], d], k
+                while place > 0 and own[place - 1] > value:
+                    own[place] = own[place - 1]
+                    place -= 1
+                own[place] = value
+            out[i, d] = 0.5 * (own[(count - 1) // 2] + own[count // 2])

@@ -17,8 +17,10 @@ from scipy import ndimage
 from ...body import Body
 from ...core.cameras import in_picture, project
 from ...core.distances import measure_depth
-from ...core.sampling import bilinear, bilinear_matrix
+from ...core.kernels import kernel
+from ...core.sampling import bilinear, sample_bilinear
 from ...core.settings import register_settings
+from ...core.threads import run_parts
 from ...core.types import HELD, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
 from ...imaging.resize import fit_size, resize
 from ...render import paint_camera, render_camera
@@ -51,6 +53,8 @@ class CalibrateSettings:
 
 
 S = register_settings("lift.calibrate", CalibrateSettings())
+
+SPLATS_PER_PART = 8192  # at least, for a thread
 
 _MAX_OPACITY = 0.9999
 """Keeps log(1 - opacity) finite."""
@@ -138,7 +142,6 @@ def calibrate_colors(
     w, h = fit_size(width, height, round(float(np.clip(grid_side, *S.view_sides))))
     view = camera.resized(w, h)
     alpha = resize(matte.alpha, w, h)
-    truth = resize(matte.foreground, w, h)
     photo = bound.layer == PHOTO
     gaussians = place_gaussians(bound, vertices, body)
     kept = _below_person(gaussians, bound, alpha > 0.5, view, vertices, body)
@@ -153,7 +156,8 @@ def calibrate_colors(
         kept[whole] |= near_hidden[row, col]
     # The rest of the picture stays empty.
     box, window = _window_of(gaussians, alpha, view)
-    view, alpha, truth = crop_camera(view, box), alpha[window], truth[window]
+    view, alpha = crop_camera(view, box), alpha[window]
+    truth = resize(matte.foreground, w, h, box=box)
     solid = erode(alpha > 0.95, 1)
     gaussians = _thin_rim(gaussians, photo, kept, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
@@ -163,18 +167,19 @@ def calibrate_colors(
     gain = S.gain * np.clip(spacing, 0.0, 1.0) ** 2 * trust
     pixel = np.clip(xy.astype(int), 0, [view.width - 1, view.height - 1])
     inside = solid[pixel[:, 1], pixel[:, 0]]
-    colors = np.array(bound.colors)
+    colors = np.array(bound.colors, np.float32)
     first = colors[photo]
     # What hides behind its neighbours would turn white, step by step, and show it from the side.
-    most = S.clamp * trust[:, None]
-    low, high = np.maximum(first - most, 0.0), np.minimum(first + most, 1.0)
-    paint, read = paint_camera(gaussians, view), bilinear_matrix(view.height, view.width, xy)
+    most = S.clamp * trust
+    paint = paint_camera(gaussians, view)
     for _ in range(S.steps):
         residual = np.where(solid[..., None], truth - paint(colors), 0.0)
         # Detail finer than a splat would only ring.
         residual = ndimage.gaussian_filter(residual, (0.35, 0.35, 0.0))
-        step = (read @ residual.reshape(-1, 3)) * (gain * inside)[:, None]
-        colors[photo] = np.clip(_hue_kept(first, colors[photo] + step), low, high)
+        own = colors[photo]
+        given = residual, xy, gain * inside, first, most, S.tint
+        run_parts(_add_residual, len(own), *given, own, least=SPLATS_PER_PART)
+        colors[photo] = own
     return replace(
         bound, colors=colors.astype(np.float32), opacities=gaussians.opacities.astype(np.float32)
     )
@@ -193,13 +198,26 @@ def _window_of(
     return (left, top, right, bottom), (slice(top, bottom), slice(left, right))
 
 
-def _hue_kept(first: FloatArray, colors: FloatArray) -> FloatArray:
-    """[N, 3] colours changed from ``first`` by light, and by ``tint`` at most besides."""
-    change = colors - first
-    light = change.mean(1, keepdims=True)
-    tint = change - light
-    most = np.abs(tint).max(1, keepdims=True)
-    return np.asarray(first + light + tint * np.minimum(1.0, S.tint / np.maximum(most, S.tint)))
+@kernel()
+def _add_residual(  # type: ignore[no-untyped-def]
+    begin, beyond, residual, xy, gain, first, most, tint, colors
+):
+    """Add what a picture [H, W, 3] misses at ``xy`` to colours.
+
+    They change by at most ``most`` [N] from the ``first``, by light, and by ``tint`` besides.
+    """
+    change = np.empty(3)
+    for i in range(begin, beyond):
+        for c in range(3):
+            step = gain[i] * sample_bilinear(residual, xy[i, 0], xy[i, 1], c)
+            change[c] = colors[i, c] + step - first[i, c]
+        light = (change[0] + change[1] + change[2]) / 3.0
+        hue = max(abs(change[0] - light), abs(change[1] - light), abs(change[2] - light))
+        kept = min(1.0, tint / max(hue, tint))
+        for c in range(3):
+            color = first[i, c] + light + kept * (change[c] - light)
+            low, high = max(first[i, c] - most[i], 0.0), min(first[i, c] + most[i], 1.0)
+            colors[i, c] = min(max(color, low), high)
 
 
 def _below_person(

@@ -19,6 +19,7 @@ from ...body import Body
 from ...core.cameras import in_picture, project
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
+from ...core.threads import start_thread
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples
 from ..squareness import cosine_to_camera
@@ -82,6 +83,7 @@ def complete_texels(
         colors: [N, 3] 0..1; ``color`` where known.
         hair_way: [N, 3] unit tangents along the hair, from root to tip; zero where there is none.
     """
+    found = start_thread(find_hems, view)
     corner = body.f[samples.triangle]
     rest = samples.points(body.v_template, body.f)
     group = vertex_groups(body)[corner[np.arange(len(corner)), samples.bary.argmax(1)]]
@@ -112,7 +114,7 @@ def complete_texels(
         radius,
     )
     trust = _trust(texels, agrees, view)
-    hems = [(hem, *hem.measure(texels)) for hem in find_hems(view)]
+    hems = [(hem, *hem.measure(texels)) for hem in found.result()]
     for _, rows, _ in hems:
         trust[rows] = 0.0  # what ends a garment is not its fabric
     seen = np.where(known & agrees, np.clip((facing - 0.25) / 0.3, 0.1, 1.0), 0.0)

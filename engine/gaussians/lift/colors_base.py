@@ -15,6 +15,7 @@ from scipy import sparse
 from ...body import Body
 from ...core.cameras import in_picture
 from ...core.settings import register_settings
+from ...core.threads import map_threads
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .fabrics import fabric_lab, find_fabrics, has_hue, have_same_hue
 from .labels import HAIR, LOWER, SHOES, SKIN
@@ -135,14 +136,15 @@ def base_colors(
     fabric = np.zeros(len(out), np.int64)
     printed = np.zeros(len(out), bool)
     edges = mesh_edges(body.f)
-    for label in np.unique(t.label):
+
+    def fill(label: int) -> None:
         own = np.nonzero(t.label == label)[0]
         mesh = _Patch.of(t, own, edges, len(body.v_template))
         if label in (SKIN, HAIR):
             smooth, drift = (
                 (S.skin_smooth, S.skin_drift) if label == SKIN else (S.hair_smooth, S.hair_drift)
             )
-            middle = _usual_albedo(albedo, trust, own, int(label), view)
+            middle = _usual_albedo(albedo, trust, own, label, view)
             solved = mesh.diffuse(albedo[own], trust[own], smooth, middle, smooth * drift)
             base = solved * t.shade[own]
             if label == SKIN:
@@ -158,7 +160,7 @@ def base_colors(
                         rest, 1.0 * t.known[own], 1.0, np.zeros(3), S.gilded_fade
                     )
         else:
-            default = default_albedo(int(label), view)
+            default = default_albedo(label, view)
             counts = seen[own] * ~_shaded_skin(albedo[own], seen[own], view)
             if label == LOWER and (counts > 0.3).mean() < S.glimpse:
                 default = _glimpsed_trousers(t, albedo, seen, default, view)
@@ -195,6 +197,8 @@ def base_colors(
             near = mesh.diffuse(rest, hold, S.cloth_smooth, np.zeros(3), pull)
             base = np.maximum(plain * np.exp(near) - LIGHT.floor, 0.0) * t.shade[own]
         out[own] = base
+
+    map_threads(fill, [int(label) for label in np.unique(t.label)])
     return out, fabric, printed
 
 

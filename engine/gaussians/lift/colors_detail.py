@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numba
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
@@ -15,13 +16,13 @@ from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
+from ...core.threads import map_threads, start_thread
 from ...core.types import BoolArray, FloatArray, IntArray
 from .beards import grow_beard
 from .colors_base import Texels
 from .colors_unroll import unroll_limb
 from .folds import deepen_creases, paint_folds, part_by_size, scale_sizes
-from .hair_patches import draw_hair
-from .hairline import find_hairline
+from .hairline import draw_uneven_hair
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .limb_grid import LimbGrid, read_wrapped
 from .photo_light import S as LIGHT
@@ -99,6 +100,7 @@ def texture_colors(
         hair_way: [N, 3] unit tangents along the hair, from root to tip; zero where there is none.
     """
     out = np.zeros_like(base)
+    hair = start_thread(draw_uneven_hair, t, base, body, view)
     vertex_group = vertex_groups(body)
     cloths: dict[tuple[int, int], list[tuple[int, _Cloth]]] = {}
     strapped = np.zeros(len(base), bool)
@@ -120,14 +122,20 @@ def texture_colors(
                     strapped[mine[of_kind]] = True  # straps are mirrored below, not repeated
                     continue
                 cloths.setdefault((int(label), int(kind)), []).append((group, cloth))
-    for (label, _), limbs in cloths.items():
-        for k, (group, cloth) in enumerate(limbs):
-            alike = [S.same_limb if _pair(g) == _pair(group) else 1.0 for g, _ in limbs]
-            folds = _Folds.of([cloth for _, cloth in limbs], alike)
-            # The other leg is more like this one than the trunk is.
-            others = [c for _, c in limbs[:k] + limbs[k + 1 :]]
-            others.sort(key=lambda c: -int(c.source.sum()))
-            out[cloth.todo] += cloth.textured(base, label, others, folds, group, body)
+    every = [(label, limbs, k) for (label, _), limbs in cloths.items() for k in range(len(limbs))]
+
+    def draw(one: tuple[int, list[tuple[int, _Cloth]], int]) -> tuple[IntArray, FloatArray]:
+        label, limbs, k = one
+        group, cloth = limbs[k]
+        alike = [S.same_limb if _pair(g) == _pair(group) else 1.0 for g, _ in limbs]
+        folds = _Folds.of([cloth for _, cloth in limbs], alike)
+        # The other leg is more like this one than the trunk is.
+        others = [c for _, c in limbs[:k] + limbs[k + 1 :]]
+        others.sort(key=lambda c: -int(c.source.sum()))
+        return cloth.todo, cloth.textured(base, label, others, folds, group, body)
+
+    for todo, texture in map_threads(draw, every):
+        out[todo] += texture
     skull = (t.label == SKIN) & (t.group == HEAD)
     for own, reach in ((skull, S.mirror_skin), (strapped, S.mirror_shoe)):
         rows = np.nonzero(own)[0]
@@ -135,35 +143,9 @@ def texture_colors(
     face = np.nonzero(skull)[0]
     beard, share = grow_beard(t, face, base, view.regions.skin_color, body)
     out[face] += share[:, None] * (beard - base[face] - out[face])
-    way = _add_hair(out, t, base, body, view)
+    way = hair.result().add(out, base, t)
     out[t.known] = 0.0
     return out, way
-
-
-def _add_hair(
-    out: FloatArray, t: Texels, base: FloatArray, body: Body, view: PhotoView
-) -> FloatArray:
-    """Add strands to the hair of ``out`` [N, 3] and, as hair ends unevenly, to what borders it.
-
-    Returns the way [N, 3] that the hair lies.
-    """
-    line = find_hairline(t, body)
-    hair = np.union1d(np.nonzero(t.label == HAIR)[0], line.rows)
-    way = np.zeros_like(out)
-    if len(hair) == 0:
-        return way
-    bare = line.inside < 0.0
-    ground = base.copy()
-    ground[line.rows[bare]] = base[line.other[bare]]
-    strands, way[hair] = draw_hair(t, hair, ground, body, view)
-    beside = (base + out)[np.where(bare, line.rows, line.other)]
-    own = t.label[hair] == HAIR
-    out[hair[own]] = strands[own]
-    added = strands[np.searchsorted(hair, line.rows)]
-    share = line.share(added.mean(1) / (ground[line.rows].mean(1) + LIGHT.floor))[:, None]
-    grown = share * (ground[line.rows] + added) + (1.0 - share) * beside
-    out[line.rows] = grown - base[line.rows]
-    return way
 
 
 @dataclass(frozen=True)
@@ -483,7 +465,8 @@ def _mirrored(
     todo = np.nonzero(~t.known[mine])[0]
     if len(seen) < 30 or len(todo) == 0:
         return out
-    distance, nearest = cKDTree(t.rest[seen]).query(t.rest[mine[todo]] * [-1.0, 1.0, 1.0])
+    other_side = t.rest[mine[todo]] * [-1.0, 1.0, 1.0]
+    distance, nearest = cKDTree(t.rest[seen]).query(other_side, workers=numba.get_num_threads())
     source = seen[nearest]
     texture = (t.color[source] - base[source]) * base[mine[todo]] / np.maximum(base[source], 0.05)
     close = np.clip(1.5 - distance / reach, 0.0, 1.0)[:, None]

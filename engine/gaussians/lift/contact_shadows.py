@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.settings import register_settings
+from ...core.threads import map_threads
 from ...core.types import FloatArray
 from ...imaging.resize import resize
 from .depth_sheets import DepthSheet, LimbBorders, composite_sheets
@@ -65,16 +66,25 @@ class ContactShadows:
         Returns:
             [h, w, 3] in 0..1.
         """
-        if not self.hidden.any() and (self.gain == 1.0).all():
-            return np.asarray(np.clip(colors, 0.0, 1.0), np.float32)
+        out = np.asarray(np.clip(colors, 0.0, 1.0), np.float32)
+        rows, cols = np.nonzero((self.hidden > 0.0) | (self.gain != 1.0))
+        if not len(rows):
+            return out
         height, width = colors.shape[:2]
+        down, across = (n / m for n, m in zip(colors.shape, self.gain.shape, strict=False))
+        # A pixel's neighbours on the finer grid are mixed with it, and no others.
+        top, left = (max(0, int((k.min() - 1) * s)) for k, s in ((rows, down), (cols, across)))
+        bottom = min(height, int(np.ceil((rows.max() + 2) * down)))
+        right = min(width, int(np.ceil((cols.max() + 2) * across)))
+        box, here = (left, top, right, bottom), (slice(top, bottom), slice(left, right))
 
         def finer(values: FloatArray) -> FloatArray:
-            return resize(values.astype(np.float32), width, height, "bilinear")
+            return resize(values.astype(np.float32), width, height, "bilinear", box=box)
 
-        lit = np.clip(colors * finer(self.gain)[..., None], 0.0, 1.0)
+        lit = np.clip(colors[here] * finer(self.gain)[..., None], 0.0, 1.0)
         share = finer(self.hidden)[..., None]
-        return np.asarray((1.0 - share) * lit + share * finer(self.usual), np.float32)
+        out[here] = (1.0 - share) * lit + share * finer(self.usual)
+        return out
 
 
 def find_contact_shadows(
@@ -99,12 +109,13 @@ def find_contact_shadows(
     hue = (colors + S.floor) / (colors + S.floor).sum(-1, keepdims=True)
     width = S.beside * regions.unit
     depth, usual = np.zeros(shape), np.array(colors, np.float64)
-    for label in (SKIN, UPPER, LOWER):
+
+    def find_shaded(label: int) -> None:
         own = regions.mask & (regions.label == label) & (regions.group != HEAD)
         plain = own & ~band & ~borders.behind
         here = own & band
         if not here.any() or not plain.any():
-            continue
+            return
         around = smooth_widely(np.dstack([light, hue, colors]), plain, width)
         lit = around[..., 0]
         spread = np.sqrt(np.maximum(smooth_widely((light - lit) ** 2, plain, width), 0.0))
@@ -115,6 +126,8 @@ def find_contact_shadows(
         shaded = here & near & same & (light < lit - least)
         depth[shaded] = (lit - light)[shaded]
         usual[shaded] = around[shaded, 4:]
+
+    map_threads(find_shaded, (SKIN, UPPER, LOWER))
     gain = np.where(band, np.exp(smooth_within(np.minimum(depth, S.most), band, S.feather)), 1.0)
     low, high = S.deep
     return ContactShadows(gain, usual, np.clip((depth - low) / (high - low), 0.0, 1.0))

@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ...core.distances import find_nearest, measure_depth
 from ...core.settings import register_settings
+from ...core.threads import map_threads
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
@@ -92,16 +93,17 @@ def find_depth_sheets(
     bare = dressed.worn[dressed.f].mean(1) < 0.5
     loose_hair = regions.hair & (whole.face >= 0) & (bare & (of_face == HEAD))[whole.face]
     loose_hair = drop_small_parts(loose_hair, (S.lock * regions.unit) ** 2)
-    sheets = []
-    for group in (0, *ARMS):
+
+    def find_sheet(group: int) -> DepthSheet | None:
         visible = regions.mask & ((regions.group == group) if group else ~arms)
         if group and visible.sum() <= 8:
-            continue
+            return None
         own = of_face == group if group else ~np.isin(of_face, ARMS)
         buffer = rasterize_mesh(dressed.vertices, dressed.f[own], camera)
         buffer = _cross_seams(buffer, whole, visible, _grow(own, dressed.f))
-        sheets.append(_sheet(group, visible, buffer, whole, loose_hair, regions, camera))
-    return tuple(sheets)
+        return _sheet(group, visible, buffer, whole, loose_hair, regions, camera)
+
+    return tuple(sheet for sheet in map_threads(find_sheet, (0, *ARMS)) if sheet is not None)
 
 
 def _grow(own: BoolArray, f: IntArray) -> BoolArray:

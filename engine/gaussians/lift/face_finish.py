@@ -19,6 +19,7 @@ from ...core.geometry import triangle_frames, vertex_normals
 from ...core.interpolation import smoothstep
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
+from ...core.threads import map_threads
 from ...core.types import (
     BoolArray,
     BoundGaussians,
@@ -372,7 +373,7 @@ def _rebind_photo(face: FittedFace, closed: FloatArray, bound: BoundGaussians) -
     bary = np.zeros((len(photo), 3))
     depth = np.array(old_depth)
     rebuilt = np.zeros(len(photo), bool)
-    found = [rebind_eye_photo(face, closed, side, xy, world) for side in SIDES]
+    found = map_threads(lambda side: rebind_eye_photo(face, closed, side, xy, world), SIDES)
     found.append(rebind_mouth_photo(face, xy, world))
     for part_triangle, part_bary, part_depth, part_rebuilt in found:
         new = part_triangle >= 0

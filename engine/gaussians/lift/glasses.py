@@ -195,9 +195,9 @@ def add_glasses(
     w, h = max(8, round(width * scale)), max(8, round(height * scale))
     camera = track.camera.resized(w, h)
     weight = np.asarray(resize(frame, w, h), np.float64)
-    with_glasses, without = (resize(m.foreground, w, h) for m in (matte, bare))
     box, window = _window_around(weight > 0.15, 3)
-    weight, photo, skin = weight[window], with_glasses[window], without[window]
+    weight = weight[window]
+    photo, skin = (resize(m.foreground, w, h, box=box) for m in (matte, bare))
     camera = crop_camera(camera, box)
 
     depth = _frame_depth(body, vertices, camera, weight)

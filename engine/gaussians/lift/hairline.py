@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -11,7 +12,12 @@ from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, FloatArray, IntArray
 from .colors_base import Texels
+from .hair_patches import draw_hair
 from .labels import HAIR, LOWER, SKIN, UPPER
+from .photo_light import S as LIGHT
+
+if TYPE_CHECKING:
+    from .photo_view import PhotoView
 
 
 @dataclass(frozen=True)
@@ -79,3 +85,66 @@ def find_hairline(t: Texels, body: Body) -> Hairline:
             inside[rows], other[rows], loose[rows] = sign * away[near], there[index], wider
     rows = np.nonzero(np.isfinite(inside))[0]
     return Hairline(rows, inside[rows], other[rows], loose[rows])
+
+
+@dataclass(frozen=True)
+class UnevenHair:
+    """The texture of hair that ends unevenly.
+
+    Attributes:
+        rows: [M] of the texels that have it, with those beside the hairline.
+        line: the hairline.
+        ground: [N, 3] low-frequency colours of all texels, those of hair also beyond the line.
+        strands: [M, 3] to add to these.
+        way: [M, 3] unit tangents along them.
+    """
+
+    rows: IntArray
+    line: Hairline
+    ground: FloatArray
+    strands: FloatArray
+    way: FloatArray
+
+    def add(self, out: FloatArray, base: FloatArray, t: Texels) -> FloatArray:
+        """Add it to the texture of all texels; at the line it passes into what borders it.
+
+        Args:
+            out: [N, 3] texture, which is changed.
+            base: [N, 3] what the texture is added to.
+            t: the texels.
+
+        Returns:
+            [N, 3] unit tangents along the hair; zero where there is none.
+        """
+        way = np.zeros_like(out)
+        if not len(self.rows):
+            return way
+        way[self.rows] = self.way
+        rows, line = self.line.rows, self.line
+        beside = (base + out)[np.where(line.inside < 0.0, rows, line.other)]
+        own = t.label[self.rows] == HAIR
+        out[self.rows[own]] = self.strands[own]
+        added, ground = self.strands[np.searchsorted(self.rows, rows)], self.ground[rows]
+        share = line.share(added.mean(1) / (ground.mean(1) + LIGHT.floor))[:, None]
+        out[rows] = share * (ground + added) + (1.0 - share) * beside - base[rows]
+        return way
+
+
+def draw_uneven_hair(t: Texels, base: FloatArray, body: Body, view: PhotoView) -> UnevenHair:
+    """Draw the hair that the photo does not show, also on what it grows out over.
+
+    Args:
+        t: the texels.
+        base: [N, 3] their low-frequency colours.
+        body: the person's own.
+        view: the photo.
+    """
+    line = find_hairline(t, body)
+    rows = np.union1d(np.nonzero(t.label == HAIR)[0], line.rows)
+    bare = line.inside < 0.0
+    ground = base.copy()
+    ground[line.rows[bare]] = base[line.other[bare]]
+    strands, way = np.zeros((2, len(rows), 3))
+    if len(rows):
+        strands, way = draw_hair(t, rows, ground, body, view)
+    return UnevenHair(rows, line, ground, strands, way)

@@ -18,6 +18,7 @@ from scipy import ndimage
 from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
+from ...core.threads import map_threads
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.color_model import fit_colors
 from .garment_borders import measure_border, part_garments
@@ -243,15 +244,10 @@ def label_pixels(
         """Labels [N], and the smooth scores [N, len(SOLVED)], with ``said`` beside the rules."""
         seeds, label = first, np.full(len(features), NONE)
         for _ in range(S.rounds):
-            score = np.log(prior[:, SOLVED] + 1e-9) + said
-            for column, known in enumerate(SOLVED):
-                tone = np.full(len(features), OUTLIERS[known])
-                if seeds[known].sum() >= S.min_seeds:
-                    model = fit_colors(features[seeds[known]], COMPONENTS[known])
-                    tone = np.logaddexp(model.log_density(features, equal=False), OUTLIERS[known])
-                if known == SKIN:
-                    tone = np.maximum(tone, skin.elsewhere)
-                score[:, column] += S.colour_trust * tone
+            taught = [(known, seeds[known]) for known in SOLVED]
+            tones = np.stack(map_threads(lambda one: _tones(features, *one), taught), 1)
+            tones[:, SOLVED.index(SKIN)] = np.maximum(tones[:, SOLVED.index(SKIN)], skin.elsewhere)
+            score = np.log(prior[:, SOLVED] + 1e-9) + said + S.colour_trust * tones
             score = np.maximum(score, score.max(1, keepdims=True) - S.surest)
             smooth = smoother(score - score.mean(1, keepdims=True))
             label = np.array(SOLVED)[smooth.argmax(1)]
@@ -301,6 +297,14 @@ def label_pixels(
     smooth[:, SOLVED.index(HAIR)] = -np.inf
     out[loose] = np.array(SOLVED)[smooth.argmax(1)][loose[mask]]
     return remove_crumbs(out, head.unit)
+
+
+def _tones(features: FloatArray, label: int, seeds: BoolArray) -> FloatArray:
+    """[N] how well colours fit a label that they have at its ``seeds`` [N], a log density."""
+    if seeds.sum() < S.min_seeds:
+        return np.full(len(features), OUTLIERS[label])
+    model = fit_colors(features[seeds], COMPONENTS[label])
+    return np.asarray(np.logaddexp(model.log_density(features, equal=False), OUTLIERS[label]))
 
 
 def _find_contradictions(

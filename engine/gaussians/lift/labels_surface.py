@@ -13,7 +13,7 @@ from scipy import sparse
 
 from ...body import Body
 from ...core.cameras import project
-from ...core.geometry import vertex_normals
+from ...core.geometry import interpolate, vertex_normals
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import find_visible_points
@@ -253,7 +253,7 @@ def labels_at(shares: FloatArray, corner: IntArray, bary: FloatArray) -> IntArra
         corner: [N, 3] vertices of each point's triangle.
         bary: [N, 3] barycentric coordinates on it.
     """
-    here = np.einsum("nk,nkl->nl", bary, shares[corner])
+    here = interpolate(shares, corner, np.arange(len(corner)), bary)
     worn = list(WORN)
     over = np.array(worn)[here[:, worn].argmax(1)]
     return np.asarray(np.where(here[:, worn].sum(1) > 0.5, over, SKIN))

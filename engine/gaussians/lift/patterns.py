@@ -50,9 +50,11 @@ def find_patterned(
         own = erode(solid & (label == cloth), 1)
         if own.sum() < S.few:
             continue
+        values = np.dstack([lab, ratio])
+        off = (values - smooth_within(values, own, reach))[own]
         away = [
-            float(np.median(np.linalg.norm((x - smooth_within(x, own, reach))[own], axis=1)))
-            for x in (lab[..., 1:], ratio, lab[..., :1])
+            float(np.median(np.linalg.norm(off[:, channels], axis=1)))
+            for channels in (slice(1, 3), slice(3, 6), slice(0, 1))
         ]
         if (away[0] > S.hues and away[1] > S.ratios) or away[2] > S.lights:
             out.add(cloth)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...core.distances import find_nearest
 from ...core.settings import register_settings
-from ...core.types import BoundGaussians, Matte, Track
+from ...core.types import BoolArray, BoundGaussians, FloatArray, Matte, Track
 from .dressed_mesh import DressedMesh
 from .held_objects import removed_pixels
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
@@ -24,6 +24,7 @@ class PhotoLevelSettings:
     face_ratio: float = 2.0  # most times that the face's splats are finer than the body's
     body_side: int = 640  # pixels of the picture whose resolution the body keeps at least
     min_alpha: float = 0.2  # 0..1, of a pixel that gets a splat: fainter ones are often haze
+    margin: int = 8  # pixels around the person that are drawn
 
 
 S = register_settings("lift.photo_levels", PhotoLevelSettings())
@@ -69,7 +70,7 @@ def make_photo_levels(
     regions, source = view.regions, view.camera
     height, width = matte.alpha.shape
     visible = matte.alpha > S.min_alpha
-    face_box = None
+    face = None
     face_area = 0.0
     if regions.face.any():
         ys, xs = np.nonzero(regions.face)
@@ -77,8 +78,8 @@ def make_photo_levels(
         k = width / source.width
         left, right = (xs.min() - pad) * k, (xs.max() + 1 + pad) * k
         top, bottom = (ys.min() - 1.6 * pad) * k, (ys.max() + 1 + pad) * k
-        face_box = np.clip([left, top, right, bottom], 0, [width, height, width, height]).round()
-        left, top, right, bottom = (int(s) for s in face_box)
+        face = np.clip([left, top, right, bottom], 0, [width, height, width, height]).round()
+        left, top, right, bottom = (int(s) for s in face)
         face_area = float(visible[top:bottom, left:right].sum())
     rest = float(visible.sum()) - face_area
     scale, face_scale = _level_scales(rest, face_area, budget, max(width, height))
@@ -86,37 +87,47 @@ def make_photo_levels(
     near = dilate(regions.mask, max(1, round(0.25 * regions.unit)))  # wisps of hair
     rows, cols, _ = find_nearest(regions.mask)
     near &= ~removed_pixels(regions)[rows, cols]  # but no wisps of removed objects
+    person = _box_around(visible)
     out = []
-    levels = [(scale, None)] if face_box is None else [(scale, False), (face_scale, True)]
-    for level_scale, in_face in levels:
+    for level_scale, in_face in [(scale, False)] + [(face_scale, True)] * (face is not None):
         w, h = max(8, round(width * level_scale)), max(8, round(height * level_scale))
-        camera = track.camera.resized(w, h)
-        colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
-        ys = np.minimum((np.arange(h) + 0.5) / h * source.height, source.height - 1).astype(int)
-        xs = np.minimum((np.arange(w) + 0.5) / w * source.width, source.width - 1).astype(int)
-        select = (alpha > S.min_alpha) & near[np.ix_(ys, xs)]
-        box = (0, 0, w, h)
+        sides = np.array([w / width, h / height, w / width, h / height])
+        face_box = None if face is None else np.round(face * sides).astype(int)
+        if in_face and face_box is not None:
+            left, top, right, bottom = (int(s) for s in face_box)
+            left, top = min(left, w - 2), min(top, h - 2)
+            box = left, top, max(right, left + 2), max(bottom, top + 2)
+        else:
+            box = _grow_box(person * sides, w, h)
+        colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h, box)
+        xs, ys = np.arange(box[0], box[2]), np.arange(box[1], box[3])
+        across = np.minimum((xs + 0.5) / w * source.width, source.width - 1).astype(int)
+        down = np.minimum((ys + 0.5) / h * source.height, source.height - 1).astype(int)
+        select = (alpha > S.min_alpha) & near[np.ix_(down, across)]
         if face_box is not None:
-            sides = face_box * [w / width, h / height, w / width, h / height]
-            fl, ft, fr, fb = (int(s) for s in np.round(sides))
-            inside = np.zeros_like(select)
             # The two levels overlap by a pixel: rounding must not leave a gap between them.
             overlap = 0 if in_face else 1
-            inside[ft + overlap : fb - overlap, fl + overlap : fr - overlap] = True
+            left, top, right, bottom = face_box
+            inside_x = (xs >= left + overlap) & (xs < right - overlap)
+            inside_y = (ys >= top + overlap) & (ys < bottom - overlap)
+            inside = inside_y[:, None] & inside_x
             select &= inside if in_face else ~inside
-            if in_face:
-                box = (fl, ft, max(fr, fl + 2), max(fb, ft + 2))
-        window = (slice(box[1], box[3]), slice(box[0], box[2]))
-        if select[window].any():
-            level = front_layer(
-                colors[window],
-                alpha[window],
-                crop_camera(camera, box),
-                select[window],
-                splat_sigma(max(w, h)),
-                view,
-                homes,
-                dressed,
-            )
+        if select.any():
+            camera = crop_camera(track.camera.resized(w, h), box)
+            sigma = splat_sigma(max(w, h))
+            level = front_layer(colors, alpha, camera, select, sigma, view, homes, dressed)
             out.append(level)
     return out, scale * max(width, height)
+
+
+def _box_around(mask: BoolArray) -> FloatArray:
+    """[4] left, top, right and bottom of a mask's pixels; some must be in it."""
+    rows, cols = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
+    return np.array([cols[0], rows[0], cols[-1] + 1, rows[-1] + 1])
+
+
+def _grow_box(box: FloatArray, width: int, height: int) -> tuple[int, int, int, int]:
+    """A box in whole pixels of a picture, with the neighbours of what is in it."""
+    left, top = np.maximum(np.floor(box[:2]).astype(int) - S.margin, 0)
+    right, bottom = np.minimum(np.ceil(box[2:]).astype(int) + S.margin, [width, height])
+    return int(left), int(top), int(right), int(bottom)

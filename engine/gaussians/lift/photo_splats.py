@@ -326,7 +326,11 @@ def _thinned(alpha: FloatArray) -> FloatArray:
 
 
 def resize_rgba(
-    colors: FloatArray, alpha: FloatArray, width: int, height: int
+    colors: FloatArray,
+    alpha: FloatArray,
+    width: int,
+    height: int,
+    box: tuple[int, int, int, int] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Scale colours and alpha so that transparent pixels do not bleed.
 
@@ -335,17 +339,19 @@ def resize_rgba(
         alpha: [H, W] 0..1.
         width: of the result, pixels.
         height: of the result, pixels.
+        box: left, top, right and bottom of the part of the result that is wanted; None: all.
 
     Returns:
-        colors: [height, width, 3] straight, 0..1.
-        alpha: [height, width] 0..1.
+        colors: [height, width, 3] straight, 0..1, or the part's.
+        alpha: [height, width] 0..1, or the part's.
     """
     if (width, height) == (alpha.shape[1], alpha.shape[0]):
-        return colors, alpha
+        left, top, right, bottom = box or (0, 0, width, height)
+        return colors[top:bottom, left:right], alpha[top:bottom, left:right]
     # Both overshoot alike at an outline, so their ratio is right only unclipped.
-    weighted = resize(colors * alpha[..., None], width, height, clip=False)
-    small_alpha = resize(alpha, width, height, clip=False)
-    plain = resize(colors, width, height)
+    weighted = resize(colors * alpha[..., None], width, height, clip=False, box=box)
+    small_alpha = resize(alpha, width, height, clip=False, box=box)
+    plain = resize(colors, width, height, box=box)
     ok = small_alpha > 0.02
     out = np.where(ok[..., None], weighted / np.maximum(small_alpha, 0.02)[..., None], plain)
     return np.clip(out, 0.0, 1.0), np.clip(small_alpha, 0.0, 1.0)

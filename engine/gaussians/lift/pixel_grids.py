@@ -12,6 +12,7 @@ from scipy.spatial import ConvexHull
 
 from ...core.distances import find_nearest, measure_depth
 from ...core.types import BoolArray, FloatArray, IntArray
+from ...imaging.gaps import box_around
 from ...imaging.resize import resize
 
 _BLOCKS = 4.0
@@ -92,13 +93,14 @@ def smooth_within(image: FloatArray, mask: BoolArray | FloatArray, sigma: float)
         As ``image``.
     """
     weight = np.asarray(mask, dtype=np.float64)
+    out = np.zeros(image.shape)
+    here = box_around(weight != 0.0, sigma)
+    weight, values = weight[here], image[here].reshape(*weight[here].shape, -1)
+    held = np.where(weight[..., None] > 0, values, 0.0) * weight[..., None]
     total = np.maximum(ndimage.gaussian_filter(weight, sigma), 1e-6)
-    if image.ndim == 2:
-        out: FloatArray = ndimage.gaussian_filter(np.where(weight > 0, image, 0.0) * weight, sigma)
-        out /= total
-        return out
-    held = np.where(weight[..., None] > 0, image, 0.0) * weight[..., None]
-    return np.asarray(ndimage.gaussian_filter(held, (sigma, sigma, 0)) / total[..., None])
+    blurred = ndimage.gaussian_filter(held, (sigma, sigma, 0))
+    out[here] = (blurred / total[..., None]).reshape(image[here].shape)
+    return out
 
 
 def smooth_widely(image: FloatArray, mask: BoolArray | FloatArray, sigma: float) -> FloatArray:

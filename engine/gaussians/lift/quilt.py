@@ -8,14 +8,12 @@ unrolled (``colors_unroll.py``): rows along the limb, columns around it, which w
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from ...core.distances import find_nearest, measure_depth
+from ...core.distances import fill_nearest, find_nearest, measure_depth
 from ...core.kernels import kernel
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
@@ -40,6 +38,12 @@ class QuiltSettings:
 
 
 S = register_settings("lift.quilt", QuiltSettings())
+
+_BLUR = 4
+"""Cells beside one with which its misfit is mixed."""
+
+_WEIGHTS = np.exp(-0.5 * np.arange(-_BLUR, _BLUR + 1) ** 2)
+_WEIGHTS /= _WEIGHTS.sum()
 
 
 def quilt_texture(
@@ -79,7 +83,6 @@ def quilt_texture(
         origins = _all_windows(grids, side)
     if len(origins) == 0:
         return None
-    rows, columns = source.shape
     out = np.where(shown[..., None], texture, 0.0)
     filled = shown.copy()
     if laid is not None:
@@ -92,35 +95,15 @@ def quilt_texture(
         [_holes_closed(t, m) if m.any() else t for t, m in grids], origins, side
     )
     taken = np.zeros(len(origins))
-    fade = S.fade if flip else S.print_fade
+    fade = (S.fade if flip else S.print_fade) / cell
+    most = min(S.candidates if flip else S.print_candidates, len(origins))
     step = max(1, side - max(1, round(S.overlap * side)))
+    costs = variance * S.along * (cell / 0.3) ** 2, variance * (S.again if flip else 0.0)
     for r0, c0 in _order(wanted & ~filled, shown, step, side):
-        r = np.arange(max(r0, 0), min(r0 + side, rows))
-        part = slice(r[0] - r0, r[-1] - r0 + 1)  # of a patch that reaches over the limb's end
-        at = np.ix_(r, np.mod(np.arange(c0, c0 + side), columns))
-        held = filled[at]
-        todo = wanted[at] & ~held
-        if not todo.any():
-            continue
-        most = S.candidates if flip else S.print_candidates
-        pick = rng.choice(len(origins), min(most, len(origins)), replace=False)
-        far = np.abs(origins[pick, 1] - r0) * cell / 0.3
-        cost = variance * (S.along * far**2 + (S.again if flip else 0.0) * taken[pick])
-        around = out[at]
-        first = corners[pick] + [part.start, 0]
-        both = (
-            _misfits(windows, first, around, held, flip, held.sum())
-            if held.any()
-            else np.zeros((2, 1))
-        )
-        cost = cost + 4.0 * both[: 1 + flip]
-        mirrored, best = np.unravel_index(int(cost.argmin()), cost.shape)
-        taken[_near(origins, origins[pick[best]], side)] += 1.0
-        row, column = first[best]
-        window = windows[row : row + len(r), column : column + side]
-        window = window[:, ::-1] if mirrored else window
-        out[at] = np.where(todo[..., None], _joined(window, around, held, cell, fade), around)
-        filled[at] |= todo
+        if _needs_patch(wanted, filled, r0, c0, side):
+            pick = rng.choice(len(origins), most, replace=False)
+            place = r0, c0, side, flip, fade
+            _lay_patch(out, filled, wanted, windows, corners, origins, taken, pick, place, costs)
     return out
 
 
@@ -156,12 +139,6 @@ def _widened(cells: BoolArray, radius: float) -> BoolArray:
     return np.asarray(away[:, n : 2 * n] <= radius)
 
 
-def _near(origins: IntArray, one: IntArray, side: int) -> BoolArray:
-    """[M] windows that share more than half of their side with ``one`` [3]."""
-    same = origins[:, 0] == one[0]
-    return np.asarray(same & (np.abs(origins - one)[:, 1:].max(1) < 0.5 * side))
-
-
 def _holes_closed(texture: FloatArray, source: BoolArray) -> FloatArray:
     """[R, C, K] the source, its few missing cells taken from beside them."""
     return np.asarray(texture[find_nearest(source)[:2]])
@@ -181,23 +158,124 @@ def _lay_out(
 
 
 @kernel()
-def _misfits(windows, corners, around, held, flip, count):  # type: ignore[no-untyped-def]
-    """[2, M] mean squares of what windows, mirrored as well, differ from ``count`` held cells."""
+def _needs_patch(wanted, filled, r0, c0, side):  # type: ignore[no-untyped-def]
+    """Whether a patch at a row and a column would fill any cell; columns wrap."""
+    rows, columns = wanted.shape
+    for y in range(max(r0, 0), min(r0 + side, rows)):
+        for x in range(c0, c0 + side):
+            if wanted[y, x % columns] and not filled[y, x % columns]:
+                return True
+    return False
+
+
+@kernel()
+def _lay_patch(  # type: ignore[no-untyped-def]
+    out, filled, wanted, windows, corners, origins, taken, pick, place, costs
+):
+    """Fill a patch of ``out`` with the window that fits best of those at ``pick``.
+
+    Args:
+        out: [R, C, K] the grid.
+        filled: [R, C] its cells that have a texture.
+        wanted: [R, C] cells to fill.
+        windows: [T, W, K] all textures.
+        corners: [M, 2] of the windows there.
+        origins: [M, 3] of the windows in their grids.
+        taken: [M] how often windows beside each were taken.
+        pick: [n] the windows that are compared.
+        place: first row and column of the patch, its side, whether windows may be mirrored, and
+            the cells over which a misfit fades.
+        costs: of a row's distance, squared, and of each time that a window was taken.
+    """
+    r0, c0, side, flip, fade = place
+    rows, columns, channels = out.shape
+    first, beyond = max(r0, 0), min(r0 + side, rows)  # a patch may reach over the limb's end
+    held = np.empty((beyond - first, side), np.bool_)
+    around = np.empty((beyond - first, side, channels))
+    for y in range(beyond - first):
+        for x in range(side):
+            held[y, x] = filled[first + y, (c0 + x) % columns]
+            for c in range(channels):
+                around[y, x, c] = out[first + y, (c0 + x) % columns, c]
+    best, mirrored = _best_window(
+        windows, corners, origins, taken, pick, first - r0, r0, around, held, flip, costs
+    )
+    for m in range(len(taken)):
+        near = max(abs(origins[m, 1] - origins[best, 1]), abs(origins[m, 2] - origins[best, 2]))
+        if origins[m, 0] == origins[best, 0] and near < 0.5 * side:
+            taken[m] += 1.0
+    top, left = corners[best, 0] + first - r0, corners[best, 1]
+    window = np.empty_like(around)
+    for y in range(beyond - first):
+        for x in range(side):
+            column = left + (side - 1 - x if mirrored else x)
+            for c in range(channels):
+                window[y, x, c] = windows[top + y, column, c]
+    _join(window, around, held, fade)
+    for y in range(beyond - first):
+        for x in range(side):
+            column = (c0 + x) % columns
+            if wanted[first + y, column] and not held[y, x]:
+                filled[first + y, column] = True
+                for c in range(channels):
+                    out[first + y, column, c] = window[y, x, c]
+
+
+@kernel()
+def _best_window(  # type: ignore[no-untyped-def]
+    windows, corners, origins, taken, pick, skipped, r0, around, held, flip, costs
+):
+    """The window that costs least, and whether mirrored; its first rows may be ``skipped``."""
     rows, columns, channels = around.shape
-    out = np.zeros((2, corners.shape[0]))
-    for m in range(corners.shape[0]):
-        top, left = corners[m]
-        for mirrored in range(2 if flip else 1):
+    count = max(held.sum(), 1)
+    best, best_mirrored, least = pick[0], False, np.inf
+    for mirrored in range(2 if flip else 1):
+        for m in pick:
+            far = origins[m, 1] - r0
             total = 0.0
             for y in range(rows):
                 for x in range(columns):
                     if held[y, x]:
-                        column = left + (columns - 1 - x if mirrored else x)
+                        column = corners[m, 1] + (columns - 1 - x if mirrored else x)
                         for c in range(channels):
-                            step = windows[top + y, column, c] - around[y, x, c]
+                            step = windows[corners[m, 0] + skipped + y, column, c] - around[y, x, c]
                             total += step * step
-            out[mirrored, m] = total / count
-    return out
+            cost = costs[0] * far * far + costs[1] * taken[m] + 4.0 * total / count
+            if cost < least:
+                best, best_mirrored, least = m, mirrored == 1, cost
+    return best, best_mirrored
+
+
+@kernel()
+def _join(window, around, held, fade):  # type: ignore[no-untyped-def]
+    """Fade a window's misfit to what is ``held`` around it into it."""
+    if not held.any():
+        return
+    rows, columns, channels = window.shape
+    row, column = np.empty(held.shape, np.int32), np.empty(held.shape, np.int32)
+    away = np.empty(held.shape)
+    fill_nearest(held, row, column, away)
+    misfit, soft = np.empty_like(window), np.empty_like(window)
+    for y in range(rows):
+        for x in range(columns):
+            for c in range(channels):
+                i, j = row[y, x], column[y, x]
+                misfit[y, x, c] = around[i, j, c] - window[i, j, c]
+    for y in range(rows):
+        for x in range(columns):
+            for c in range(channels):
+                total = 0.0
+                for k in range(-_BLUR, _BLUR + 1):
+                    total += _WEIGHTS[k + _BLUR] * misfit[min(max(y + k, 0), rows - 1), x, c]
+                soft[y, x, c] = total
+    for y in range(rows):
+        for x in range(columns):
+            share = np.exp(-away[y, x] / fade)
+            for c in range(channels):
+                total = 0.0
+                for k in range(-_BLUR, _BLUR + 1):
+                    total += _WEIGHTS[k + _BLUR] * soft[y, min(max(x + k, 0), columns - 1), c]
+                window[y, x, c] += share * total
 
 
 def _order(wanted: BoolArray, shown: BoolArray, step: int, side: int) -> list[tuple[int, int]]:
@@ -219,23 +297,3 @@ def _order(wanted: BoolArray, shown: BoolArray, step: int, side: int) -> list[tu
     some = np.nonzero(count)
     order = np.lexsort((some[1], some[0], mean[some]))
     return [(int(first_rows[i]), int(first_columns[j])) for i, j in np.transpose(some)[order]]
-
-
-def _joined(
-    window: FloatArray, around: FloatArray, held: BoolArray, cell: float, fade: float
-) -> FloatArray:
-    """[s, s, K] a window, its misfit to what is ``held`` around it faded into it."""
-    if not held.any():
-        return window
-    row, column, distance = find_nearest(held)
-    misfit = (around - window)[row, column]
-    rows, columns, _ = misfit.shape
-    misfit = _blur(rows) @ misfit.reshape(rows, -1)
-    misfit = _blur(columns) @ misfit.reshape(window.shape)
-    return np.asarray(window + misfit * np.exp(-distance * cell / fade)[..., None])
-
-
-@functools.cache
-def _blur(count: int) -> FloatArray:
-    """[count, count] matrix that blurs so many cells in a row: SciPy's filter takes far longer."""
-    return np.asarray(ndimage.gaussian_filter1d(np.eye(count), 1.0, axis=0, mode="nearest"))

@@ -9,8 +9,10 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...body.extension import NAPE
-from ...core.rotations import matrix_to_quaternion
+from ...core.kernels import kernel
+from ...core.rotation_kernels import rotation_quaternions
 from ...core.settings import register_settings
+from ...core.threads import run_parts
 from ...core.types import (
     JOINT_INDEX,
     LAYERS,
@@ -26,6 +28,8 @@ from .labels import LOWER, OBJECT, SKIN, UPPER
 from .nape import Nape
 
 CORE, SHELL, PHOTO = (LAYERS.index(name) for name in ("core", "shell", "photo"))
+
+ROWS_PER_PART = 64  # of a picture, at least, for a thread
 
 FLATNESS = 0.1
 """Third scale over the smaller of the other two: flat splats look the same as Blender's quads,
@@ -75,7 +79,7 @@ def surfels_from_tangents(
     axis1 = cos * e1 + sin * e2
     R = np.stack([axis1, np.cross(normal, axis1), normal], -1)
     scales = np.stack([s1, s2, FLATNESS * np.minimum(s1, s2)], -1)
-    return Gaussians(points, matrix_to_quaternion(R), scales, opacities, colors)
+    return Gaussians(points, rotation_quaternions(R), scales, opacities, colors)
 
 
 def surfels_on_plane(
@@ -373,26 +377,39 @@ def grid_tangents(
         du: [H, W, 3] mean of the steps to the left and right, else one pixel facing the camera.
         dv: [H, W, 3] the same up and down.
     """
-    out = []
-    for axis in (1, 0):
-        n = points.shape[axis]
-        head = [slice(None), slice(None)]
-        tail = [slice(None), slice(None)]
-        head[axis], tail[axis] = slice(0, n - 1), slice(1, n)
-        h, t = tuple(head), tuple(tail)
-        step = points[t] - points[h]
-        length = np.maximum(np.linalg.norm(step, axis=-1), 1e-12)
-        width = np.minimum(pixel_size[h], pixel_size[t])
-        bound = S.max_stretch * width
-        good = valid[h] & valid[t] & (label[h] == label[t]) & (length < S.jump * width)
-        step = step * np.minimum(1.0, bound / length)[..., None]
-        total = np.zeros_like(points)
-        count = np.zeros(valid.shape)
-        for part in (h, t):
-            total[part] += np.where(good[..., None], step, 0.0)
-            count[part] += good
-        facing = np.zeros_like(points)
-        facing[..., 0 if axis == 1 else 1] = (1.0 if axis == 1 else -1.0) * pixel_size
-        mean = total / np.maximum(count, 1)[..., None]
-        out.append(np.where((count > 0)[..., None], mean, facing))
+    height, width = valid.shape
+    out = np.empty((2, height, width, 3))
+    grid = points, valid, np.asarray(label, np.int64), np.asarray(pixel_size, np.float64)
+    run_parts(_fill_tangents, height, *grid, S.max_stretch, S.jump, out, least=ROWS_PER_PART)
     return out[0], out[1]
+
+
+@kernel()
+def _fill_tangents(  # type: ignore[no-untyped-def]
+    first, beyond, points, valid, label, size, stretch, jump, out
+):
+    """Fill ``out`` [2, H, W, 3] for a range of rows."""
+    height, width = valid.shape
+    step, total = np.empty(3), np.empty(3)
+    for y in range(first, beyond):
+        for x in range(width):
+            for down in range(2):
+                count, total[:] = 0, 0.0
+                for back in range(2):  # on to the next point, then from the last one
+                    i, j = (y - back, x) if down else (y, x - back)
+                    k, n = (i + 1, j) if down else (i, j + 1)
+                    if min(i, j) < 0 or k >= height or n >= width:
+                        continue
+                    if not (valid[i, j] and valid[k, n]) or label[i, j] != label[k, n]:
+                        continue
+                    for axis in range(3):
+                        step[axis] = points[k, n, axis] - points[i, j, axis]
+                    length = np.sqrt(step[0] * step[0] + step[1] * step[1] + step[2] * step[2])
+                    wide = min(size[i, j], size[k, n])
+                    if length < jump * wide:
+                        count += 1
+                        total += step * min(1.0, stretch * wide / max(length, 1e-12))
+                for axis in range(3):
+                    out[down, y, x, axis] = total[axis] / max(count, 1)
+                if count == 0:
+                    out[down, y, x, down] = -size[y, x] if down else size[y, x]

@@ -18,7 +18,7 @@ from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
-from ...dual_uv.sampling import SurfaceSamples, sample_core
+from ...dual_uv.sampling import SeenPoints, SurfaceSamples, core_points
 from ..binding import bind_gaussians
 from ..squareness import cosine_to_camera
 from .bends import (
@@ -246,14 +246,13 @@ def texel_layer(
     # Core-UV of the dressed body, once from the pixels of skin and once from the others, so that
     # worn texels do not take skin, nor skin what is worn.
     solid = erode(regions.mask & (view.alpha > 0.95), max(1, int(0.03 * regions.unit)))
-    maps = [
-        sample_core(view.colors, view.camera, dressed.vertices, body, samples, solid & pixels)
-        for pixels in (regions.skin, ~regions.skin)
-    ]
-    seen = np.where(is_shell, maps[1].seen, maps[0].seen) & at.visible & (facing > S.min_facing)
+    core = core_points(view.camera, dressed.vertices, body, samples)
+    bare, worn = (core.within(solid & pixels).seen for pixels in (regions.skin, ~regions.skin))
+    core = SeenPoints(np.where(is_shell, worn, bare), core.xy)
+    sampled = core.read(view.colors, view.camera)
+    seen = core.seen & at.visible & (facing > S.min_facing)
     named = regions.label[at.row, at.col]
     seen &= ~hidden & ~np.isin(named, [NONE, OBJECT]) & ((label != SHOES) | (named == SHOES))
-    sampled = np.where(is_shell[:, None], maps[1].sampled, maps[0].sampled)
     head = group == HEAD
     xy, _ = project(points[seen], view.camera)
     finer = np.array(view.fine.shape[1::-1]) / [view.camera.width, view.camera.height]

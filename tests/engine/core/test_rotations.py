@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from likeness.engine.core.rotation_kernels import rotation_quaternions
 from likeness.engine.core.rotations import (
     axis_angle_to_matrix,
     axis_angle_to_quaternion,
@@ -52,6 +53,12 @@ def test_inverses(vectors):
     quats = axis_angle_to_quaternion(vectors)
     np.testing.assert_allclose(quaternion_to_axis_angle(-quats), vectors, atol=1e-7)
     assert (matrix_to_quaternion(R)[:, 0] >= 0).all()
+
+
+def test_the_kernel_gives_the_same_quaternions(vectors):
+    R = axis_angle_to_matrix(vectors)
+    np.testing.assert_array_equal(rotation_quaternions(R), matrix_to_quaternion(R))
+    assert rotation_quaternions(R[:0]).shape == (0, 4)
 
 
 def test_multiplication_composes_from_the_right(vectors):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numba
 import numpy as np
 import pytest
-from likeness.engine.core.threads import STACK_BYTES, run_parts, start_thread
+from likeness.engine.core.threads import STACK_BYTES, map_threads, run_parts, start_thread
 
 
 @numba.njit(nogil=True)
@@ -105,3 +105,22 @@ def test_one_thread_is_the_callers() -> None:
         assert start_thread(threading.get_ident).result(0) == threading.get_ident()
     finally:
         numba.set_num_threads(before)
+
+
+def test_items_are_taken_by_all_threads_and_results_keep_their_order(threads: int) -> None:
+    names, meet = set(), threading.Barrier(threads)
+
+    def square(number: int) -> int:
+        names.add(threading.get_ident())
+        if number < threads:
+            meet.wait(10.0)  # each of the first is held by a thread of its own
+        return number * number
+
+    assert map_threads(square, range(9)) == [n * n for n in range(9)]
+    assert len(names) == threads
+    assert map_threads(square, []) == []
+
+
+def test_an_item_that_fails_is_raised_here(threads: int) -> None:
+    with pytest.raises(ZeroDivisionError):
+        map_threads(lambda number: 1 // number, [1, 2, 0, 3])

@@ -67,6 +67,13 @@ def first_hits(pixels: FloatArray, mesh: FloatArray, f: IntArray) -> FloatArray:
     return np.where(hit, t, np.inf).min(1)
 
 
+def test_points_lie_between_their_corners(
+    body: Body, vertices: FloatArray, samples: SurfaceSamples
+) -> None:
+    expected = np.einsum("nk,nkd->nd", samples.bary, vertices[body.f[samples.triangle]])
+    np.testing.assert_allclose(samples.points(vertices, body.f), expected, atol=1e-12)
+
+
 def around(xy: FloatArray) -> list[FloatArray]:
     """Rays through the points and a pixel beside them: where all agree, no edge is near."""
     return [xy + step for step in 1.5 * np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])]

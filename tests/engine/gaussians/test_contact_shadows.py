@@ -11,6 +11,7 @@ from likeness.engine.gaussians.lift.contact_shadows import ContactShadows, find_
 from likeness.engine.gaussians.lift.depth_sheets import DepthSheet, find_limb_borders
 from likeness.engine.gaussians.lift.labels import HAIR, UPPER
 from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO
+from likeness.engine.imaging.resize import resize
 
 SIDE, ARM = 120, slice(50, 70)
 SHIRT = np.array([0.75, 0.6, 0.2])
@@ -103,3 +104,16 @@ def test_a_finer_picture_is_lit_at_the_same_places() -> None:
     lit = shadows.lighten(np.full((40, 60, 3), 0.3))
     np.testing.assert_allclose(lit[:, :36], 0.3, atol=1e-6)
     np.testing.assert_allclose(lit[:, 44:], 0.6, atol=1e-6)
+
+
+def test_shadows_in_a_part_of_the_picture_are_blended_at_their_border() -> None:
+    gain, hidden = np.ones((20, 30)), np.zeros((20, 30))
+    gain[8:12, 10:14], hidden[8:12, 10:14] = 1.5, 0.5
+    usual = np.full((20, 30, 3), 0.9)
+    colors = np.random.default_rng(0).uniform(0.0, 0.6, (50, 75, 3))
+    lit = ContactShadows(gain, usual, hidden).lighten(colors)
+    blended, share = (
+        resize(v.astype(np.float32), 75, 50, "bilinear")[..., None] for v in (gain, hidden)
+    )
+    expected = (1.0 - share) * np.clip(colors * blended, 0.0, 1.0) + share * 0.9
+    np.testing.assert_allclose(lit, expected, atol=1e-5)

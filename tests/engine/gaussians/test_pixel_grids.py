@@ -123,6 +123,19 @@ def test_smoothing_without_a_mask_is_scipys() -> None:
     np.testing.assert_allclose(smooth_within(image, everywhere, 1.5), expected, atol=1e-9)
 
 
+def test_smoothing_in_a_window_is_smoothing_in_the_picture() -> None:
+    rng = np.random.default_rng(3)
+    image, weight = rng.uniform(size=(60, 80, 2)), np.zeros((60, 80))
+    weight[25:40, 68:77] = rng.uniform(size=(15, 9))
+    held, total = (
+        ndimage.gaussian_filter(v, (2.0, 2.0, 0.0))
+        for v in (image * weight[..., None], weight[..., None])
+    )
+    expected = held / np.maximum(total, 1e-6)
+    np.testing.assert_allclose(smooth_within(image, weight, 2.0), expected, atol=1e-12)
+    np.testing.assert_array_equal(smooth_within(image, 0.0 * weight, 2.0), 0.0)
+
+
 @pytest.mark.parametrize(("sigma", "error"), [(6.0, 1e-12), (11.0, 0.02), (20.0, 0.02)])
 def test_wide_smoothing_on_a_coarser_grid_is_nearly_the_same(sigma: float, error: float) -> None:
     rng = np.random.default_rng(4)

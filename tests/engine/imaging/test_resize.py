@@ -84,3 +84,21 @@ def test_points_follow_the_half_pixel_convention() -> None:
 def test_fit_size_never_enlarges() -> None:
     assert fit_size(100, 50, 400) == (100, 50)
     assert fit_size(1000, 3, 100) == (100, 1)
+
+
+@pytest.mark.parametrize("method", ["bilinear", "lanczos"])
+@pytest.mark.parametrize("size", [(30, 20), (97, 64)])
+def test_a_part_is_as_in_the_whole(image: np.ndarray, method: str, size: tuple[int, int]) -> None:
+    box = (3, 5, size[0] - 4, size[1])
+    part = resize(image, *size, method, box=box)
+    whole = resize(image, *size, method)[box[1] : box[3], box[0] : box[2]]
+    np.testing.assert_allclose(part, whole, atol=1e-5)
+    height, width = image.shape[:2]
+    same = resize(image, width, height, method, box=(1, 2, 5, 6))
+    np.testing.assert_array_equal(same, image[2:6, 1:5])
+
+
+def test_a_part_may_reach_to_the_last_pixel_whatever_rounding_does() -> None:
+    for width in range(1, 100):
+        picture = np.zeros((2, 15), np.float32)
+        assert resize(picture, width, 2, box=(width - 1, 0, width, 2)).shape == (2, 1)

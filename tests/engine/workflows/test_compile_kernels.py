@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from likeness.engine.body import atlas
-from likeness.engine.core import distances, geometry
+from likeness.engine.core import distances, geometry, rotation_kernels, sampling
 from likeness.engine.gaussians import lod
-from likeness.engine.gaussians.lift import hidden_hands, quilt
+from likeness.engine.gaussians.lift import bends, calibrate, hidden_hands, quilt
 from likeness.engine.gaussians.refine import parameters
 from likeness.engine.imaging import closed_form, resize
 from likeness.engine.render import cpu, cpu_backward, cpu_splats, cpu_weights, mesh, samples
@@ -15,9 +15,12 @@ from likeness.engine.workflows.compile_kernels import compile_kernels
 
 IN_BUILDS = (
     atlas._cover,
+    bends._measure_steps,
+    bends._median_rows,
     body_points._place_pairs,
     body_points._shape_pairs,
     body_points._turn_pairs,
+    calibrate._add_residual,
     closed_form._smooth_colors,
     cpu._draw,
     cpu._set_worth,
@@ -37,6 +40,7 @@ IN_BUILDS = (
     fit_state._chain_moves,
     geometry._double_areas,
     geometry._frames,
+    geometry._interpolate,
     geometry._place,
     geometry._vertex_normals,
     hidden_hands._expose,
@@ -45,11 +49,14 @@ IN_BUILDS = (
     parameters._pull_rows,
     parameters._set_rows,
     parameters._step_rows,
-    quilt._misfits,
+    quilt._lay_patch,
+    quilt._needs_patch,
     resize._sample_affine,
     resize._sample_upright,
+    rotation_kernels._fill_quaternions,
     samples._average,
     samples._share,
+    sampling._sample,
 )
 
 
