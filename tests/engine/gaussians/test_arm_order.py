@@ -102,10 +102,9 @@ def test_a_crossed_arm_goes_before_or_behind_the_other(
     assert np.linalg.norm(before - after) < 2.0
 
 
-@pytest.mark.parametrize("seen", [False, True])
-def test_hands_behind_the_back_are_not_before_the_belly(average: Body, seen: bool) -> None:
-    """From the front both have one outline; a forearm whose hand is seen points where it did."""
-    away = {"left_shoulder": [0.1, -0.3, -1.6], "left_elbow": [0.0, 0.5, -1.1]}
+def test_hands_behind_the_back_are_not_before_the_belly(average: Body) -> None:
+    """From the front, both have one outline."""
+    away = {"left_shoulder": [0.2, -0.4, -1.65], "left_elbow": [0.0, 0.8, -1.2]}
     pose = replace(Pose.rest(average.num_expression), transl=np.array([0.0, -0.2, -2.2]))
     true = pose.with_joints(**away, right_shoulder=[0.0, 0.0, 1.3])
     joints = average.vertices(true)[1]
@@ -126,8 +125,7 @@ def test_hands_behind_the_back_are_not_before_the_belly(average: Body, seen: boo
 
     fitted = turned(least_squares(off, np.full(6, 0.2), diff_step=1e-4).x)
     regions = regions_of(average, true, fitted)
-    if not seen:
-        regions.hidden[hand_triangles(average, HANDS[0])] = True
+    regions.hidden[hand_triangles(average, HANDS[0])] = True
     found = order_arms(regions, CAMERA, average, fitted)  # type: ignore[arg-type]
     depth = [average.vertices(p)[1][wrist, 2] for p in (true, fitted, found)]
     assert depth[1] > depth[0] + 0.15
@@ -138,5 +136,4 @@ def test_hands_behind_the_back_are_not_before_the_belly(average: Body, seen: boo
         return float((nearest_limb(average, pose, CAMERA) == shown)[forearm].mean())
 
     assert agreement(found) > agreement(fitted)
-    # What cannot be seen may be anywhere behind; what is seen does not turn round.
-    assert (depth[2] < depth[1] - 0.05) if not seen else (depth[2] > depth[0] + 0.05)
+    np.testing.assert_allclose(depth[2], depth[0], atol=0.05)
