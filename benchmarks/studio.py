@@ -54,7 +54,7 @@ from likeness.engine.evaluation.protocols.observed_photos import observe_truth
 from likeness.engine.files.weights import asset_path, cache_assets_dir
 from likeness.engine.imaging.video import VideoReader
 from likeness.engine.imaging.video_writer import VideoWriter
-from likeness.engine.motion.speech.recognizer import find_recognizer
+from likeness.engine.motion.speech.sphinx import find_recognizer
 from likeness.engine.synth.atlas_truth import AtlasTruthMaker
 from likeness.engine.synth.figure import make_subject, open_context
 from likeness.engine.synth.subject import RasterStudio, StageClock, draw_subject

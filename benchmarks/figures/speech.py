@@ -50,18 +50,18 @@ TOLERANCE = 0.06
 FRAME_RATE = 30.0
 
 CLASSES = {
-    "PP": "p b m",
+    "PP": "p b m m-",
     "FF": "f v",
     "TH": "T D",
     "DD": "t d t# t2 ?",
     "kk": "k g N h",
     "CH": "tS dZ S Z",
     "SS": "s z",
-    "nn": "n l l#",
+    "nn": "n n- l l# l-",
     "RR": "r r- 3 3:",
     "aa": "A: A A@ a aa 0 V aI aI@ aI3 aU @ @2 @L a# O2",
     "E": "E e eI E@ e@",
-    "I": "I I2 I# i i: i# j",
+    "I": "I I2 I# i i: i# i@ i@3 j",
     "O": "O O: oU o@ O@ o: OI",
     "U": "u u: U u# U@ w",
 }
