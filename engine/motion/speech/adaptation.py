@@ -24,7 +24,7 @@ _PRIOR_FRAMES = 30.0
 _REACH = 2  # a coefficient takes in so many neighbours at each side; all 13 are too many to learn
 _SWEEPS = 5
 _SHARPNESS = 0.3  # of the choice among sounds; three streams count as one
-_LEAST_SHARE = 0.02
+_LEAST_SHARE = 0.002  # of a state; those below hardly count
 _BLOCK = 256  # frames at once, for memory
 _LEAST_VARIANCE = 1e-4
 _MUTE = 1e-3  # less than this is no sound
@@ -149,7 +149,8 @@ def _expect(model: SoundModel, streams: list[FloatArray]) -> list[tuple[FloatArr
         total = total + np.log(mixed) + most  # [P, T, 3]
     state = np.exp(_SHARPNESS * (total - total.max((0, 2), keepdims=True)))
     state /= state.sum((0, 2), keepdims=True)
-    sounds = np.flatnonzero(state.max((1, 2)) > _LEAST_SHARE)  # the others hardly count
+    state[state < _LEAST_SHARE] = 0.0
+    sounds = np.flatnonzero(state.any((1, 2)))
     out = []
     for k, (density, mixed) in enumerate(shares):
         each = (state[sounds] / mixed[sounds]) @ model.weight[k][sounds].transpose(0, 2, 1)
