@@ -7,9 +7,10 @@ JSON. A part that lacks something (espeak-ng, the detectors, bpy) says so, and i
 
     viseme_pct  per cent of the phoneme classes of ten sentences that begin within 60 ms of the
                 truth, with the text given; closures_pct: of p, b and m, those with closed lips;
-                heard_pct: as viseme_pct, without the text; recorded_pct and recorded_heard_pct: the
-                same with a recorded voice of Flite, where it is installed; these three not with
-                --quick (benchmarks/figures/speech.py)
+                heard_pct: as viseme_pct, without the text; heard_other_pct: that of ten other
+                sentences, on which nothing was tuned; recorded_pct and recorded_heard_pct: as
+                viseme_pct and heard_pct with a recorded voice of Flite, where it is installed;
+                these four not with --quick (benchmarks/figures/speech.py)
     face_fps    pictures a second of the face follower (engine/tracking/live_face.py), of 640 pixels
                 with a face, decoding included; nothing else runs beside it
     albedo_de   median distance in CIE Lab (1976) of avatars' albedo to the truth, over the body in
@@ -43,6 +44,7 @@ from likeness.benchmarks.figures.brush_start import measure_stroke_start
 from likeness.benchmarks.figures.crowd_memory import measure_crowd
 from likeness.benchmarks.figures.hidden_labels import LiftNetworks, lift_shot
 from likeness.benchmarks.figures.speech import (
+    OTHER_SENTENCES,
     find_flite,
     measure_speech,
     open_espeak,
@@ -54,7 +56,7 @@ from likeness.engine.evaluation.protocols.observed_photos import observe_truth
 from likeness.engine.files.weights import asset_path, cache_assets_dir
 from likeness.engine.imaging.video import VideoReader
 from likeness.engine.imaging.video_writer import VideoWriter
-from likeness.engine.motion.speech.recognizer import find_recognizer
+from likeness.engine.motion.speech.sphinx import find_recognizer
 from likeness.engine.synth.atlas_truth import AtlasTruthMaker
 from likeness.engine.synth.figure import make_subject, open_context
 from likeness.engine.synth.subject import RasterStudio, StageClock, draw_subject
@@ -83,6 +85,8 @@ def measure_visemes(options: argparse.Namespace) -> Figures:
     figures: Figures = {"viseme_pct": with_text["classes"], "closures_pct": with_text["closures"]}
     if not options.quick:
         figures["heard_pct"] = measure_speech(with_text=False)["classes"]
+        other = measure_speech(with_text=False, sentences=OTHER_SENTENCES)
+        figures["heard_other_pct"] = other["classes"]
     if not options.quick and find_flite() is not None:
         for name, given in (("recorded_pct", True), ("recorded_heard_pct", False)):
             figures[name] = measure_speech(given, "slt", say_with_flite)["classes"]

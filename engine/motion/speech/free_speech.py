@@ -1,11 +1,10 @@
 """Timed sounds of English speech without a text, by PocketSphinx.
 
 The words are recognised, with a model of which follow which, and then aligned as a text is; their
-spelling does not matter, only that they sound alike. PocketSphinx's acoustic model expects the
-noise of a room: synthetic and cleaned voices, whose pauses are mute, it hears wrongly. So each part
-is heard several times, with a little noise of other strength and color, as words and as single
-sounds, and the words that agree best with all the others are taken. Where words agree with nothing,
-as in babble, the single sounds are.
+spelling does not matter, only that they sound alike. People's vocal tracts differ in length, which
+scales all their resonances. So each part is heard several times, as if they were of other lengths,
+as words and as single sounds. The words are taken that agree best with all the others and are
+likeliest in themselves. Where words agree with nothing, as in babble, the single sounds are.
 
 Blender's extension has a pruned model of words, which hears as well.
 """
@@ -19,28 +18,33 @@ from typing import Any
 import numpy as np
 
 from ...core.types import FloatArray, LikenessError
+from .adaptation import adapt_cepstra
 from .audio import RATE, Audio
-from .recognizer import (
-    VARIANT,
-    align_samples,
-    decode_pcm,
+from .recognizer import FLOOR, VARIANT, align_cepstra, join_short_pauses, split_at_pauses
+from .sphinx import (
+    decode_cepstra,
     import_pocketsphinx,
-    join_short_pauses,
+    measure_cepstra,
+    open_decoder,
     segment_times,
-    split_at_pauses,
-    to_pcm,
 )
 from .visemes import PAUSE, Phone, read_viseme_table
 
-_NOISES = ((None, 0.0), (45.0, 0.0), (35.0, 0.0), (30.0, 1.0))
-"""Decibels below the speech, and how steeply it falls with the frequency: 0 is white, 1 is pink."""
+_WARPS = (1.0, 1.12)
+"""What frequencies are divided by, for vocal tracts of two lengths: men's and women's, roughly."""
 
-_FLAT_HERTZ = 100.0
+_WARPS_BEYOND = (0.92, 1.24)
+"""Heard as well where the first or the second of the two is likelier."""
+
+_LIKELIHOOD_WEIGHT = 0.1
+"""So much agreement counts as much as one more in the logarithm of a frame's likelihood."""
+
+_SCORE_SHIFT = 1024.0  # PocketSphinx's scores are likelihoods to one over this power
 _TOGETHER = 0.04
 """Seconds within which two hearings agree on a sound."""
 
 _LEAST_AGREEMENT = 0.4
-_MAX_STATES = 3000  # a frame; more take twice the time and find no more
+_MAX_STATES = 2000  # a frame; more take twice the time and find no more
 _PHONE_MODEL_WEIGHT = 0.3  # of which sound follows which; more guesses sounds that are not there
 
 
@@ -61,69 +65,70 @@ def recognize(audio: Audio) -> list[Phone]:
     return join_short_pauses(phones) if heard else []
 
 
-def choose_hearing(words: Sequence[Sequence[Phone]], sounds: Sequence[Sequence[Phone]]) -> int:
-    """Return the row of the hearing that agrees best with the others.
+def choose_hearing(
+    words: Sequence[Sequence[Phone]],
+    sounds: Sequence[Sequence[Phone]],
+    likelihoods: Sequence[float],
+) -> int:
+    """Return the row of the best hearing.
 
     Args:
         words: hearings by words, first in the count of rows.
-        sounds: hearings by single sounds, which count where no words agree with them.
+        sounds: hearings by single sounds, which are taken where the words agree with nothing.
+        likelihoods: of the words, mean logarithm of a frame.
     """
     every = [*words, *sounds]
     agreement = np.array([[_agreement(a, b) for b in every] for a in every])
     count = len(words)
-    best = int(agreement[:count].sum(1).argmax())
-    if agreement[best, count:].mean() >= _LEAST_AGREEMENT:
+    merit = agreement[:count].mean(1) + _LIKELIHOOD_WEIGHT * np.asarray(likelihoods)
+    best = int(merit.argmax())
+    others = np.delete(agreement[best], best)
+    if others.mean() >= _LEAST_AGREEMENT:
         return best
     return count + int(agreement[count:, count:].sum(1).argmax())
 
 
-def add_noise(samples: FloatArray, decibels: float | None, slope: float) -> FloatArray:
-    """Return samples with noise, always the same.
-
-    Args:
-        samples: [N] of the recording.
-        decibels: below the samples' own mean power; None for no noise.
-        slope: the noise's power falls by this power of the frequency.
-    """
-    power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
-    if decibels is None or power == 0.0:
-        return samples
-    spectrum = np.fft.rfft(np.random.default_rng(0).normal(size=len(samples)))
-    hertz = np.maximum(np.fft.rfftfreq(len(samples), 1 / RATE), _FLAT_HERTZ)
-    noise = np.fft.irfft(spectrum * hertz ** (-0.5 * slope), len(samples))
-    gain = np.sqrt(power) * 10.0 ** (-decibels / 20) / noise.std()
-    return np.asarray(samples + gain * noise, np.float32)
-
-
 def _hear_part(samples: FloatArray) -> list[Phone]:
-    words, sounds = [], []
-    for decibels, slope in _NOISES:
-        noisy = add_noise(samples, decibels, slope)
-        words.append(_hear_words(noisy))
-        sounds.append(_hear_sounds(noisy))
-    return [*words, *sounds][choose_hearing(words, sounds)]
+    seconds = len(samples) / RATE
+
+    def adapted(warp: float) -> FloatArray:
+        return adapt_cepstra(measure_cepstra(samples, FLOOR, warp))
+
+    cepstra = [adapted(warp) for warp in _WARPS]
+    heard = [_hear_words(one, seconds) for one in cepstra]
+    sounds = [_hear_sounds(one, seconds) for one in cepstra]
+    likelier = max(range(len(_WARPS)), key=lambda k: heard[k][1])
+    heard.append(_hear_words(adapted(_WARPS_BEYOND[likelier]), seconds))
+    words = [phones for phones, _ in heard]
+    best = choose_hearing(words, sounds, [likelihood for _, likelihood in heard])
+    return [*words, *sounds][best]
 
 
-def _hear_words(samples: FloatArray) -> list[Phone]:
-    """The sounds of the words that are recognised; none where they do not fit."""
+def _hear_words(cepstra: FloatArray, seconds: float) -> tuple[list[Phone], float]:
+    """The sounds of the words that are recognised, and the mean logarithm of a frame's likelihood.
+
+    No sounds where the words do not fit.
+    """
     decoder = _open_word_decoder()
-    decode_pcm(decoder, to_pcm(samples))
-    names = [VARIANT.sub("", one.word) for one in decoder.seg()] if decoder.hyp() else []
+    decode_cepstra(decoder, cepstra)
+    heard = decoder.hyp()
+    names = [VARIANT.sub("", one.word) for one in decoder.seg()] if heard else []
     words = [name for name in names if not name.startswith(("<", "["))]
     if not words:
-        return []
+        return [], -_SCORE_SHIFT
+    likelihood = _SCORE_SHIFT * float(np.log(max(heard.score, 1e-300))) / len(cepstra)
     try:
-        sounds = align_samples(samples, words)
+        sounds = align_cepstra(cepstra, seconds, words)
     except LikenessError:
-        return []
-    return [Phone(sound.name, sound.start, sound.end) for sound in sounds]
+        return [], likelihood
+    return [Phone(sound.name, sound.start, sound.end) for sound in sounds], likelihood
 
 
-def _hear_sounds(samples: FloatArray) -> list[Phone]:
+def _hear_sounds(cepstra: FloatArray, seconds: float) -> list[Phone]:
     """Single sounds."""
     decoder = _open_sound_decoder()
-    decode_pcm(decoder, to_pcm(samples))
-    known, seconds = read_viseme_table().phones, len(samples) / RATE
+    decode_cepstra(decoder, cepstra)
+    known = read_viseme_table().phones
     phones = []
     for segment in decoder.seg() if decoder.hyp() else ():
         start, end = segment_times(segment, seconds)
@@ -154,25 +159,20 @@ def _onsets(phones: Sequence[Phone]) -> tuple[FloatArray, FloatArray]:
 @cache
 def _open_word_decoder() -> Any:
     package = import_pocketsphinx()
-    return package.Decoder(
-        hmm=package.get_model_path("en-us/en-us"),
+    return open_decoder(
         dict=package.get_model_path("en-us/cmudict-en-us.dict"),
         lm=package.get_model_path("en-us/en-us.lm.bin"),
         fwdflat=False,
         bestpath=False,
         maxhmmpf=_MAX_STATES,
-        loglevel="FATAL",
     )
 
 
 @cache
 def _open_sound_decoder() -> Any:
-    package = import_pocketsphinx()
-    return package.Decoder(
-        hmm=package.get_model_path("en-us/en-us"),
-        allphone=package.get_model_path("en-us/en-us-phone.lm.bin"),
+    return open_decoder(
+        allphone=import_pocketsphinx().get_model_path("en-us/en-us-phone.lm.bin"),
         lw=_PHONE_MODEL_WEIGHT,
         beam=1e-40,
         pbeam=1e-40,
-        loglevel="FATAL",
     )

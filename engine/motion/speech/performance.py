@@ -14,7 +14,8 @@ from .articulation import articulate
 from .audio import Audio
 from .behavior import add_eyes, make_blinks, move_head
 from .free_speech import recognize
-from .recognizer import align_words, find_recognizer, find_unknown_words
+from .recognizer import align_words, find_unknown_words
+from .sphinx import find_recognizer
 from .visemes import PAUSE, Cue, Phone, phones_to_cues, scale_openness
 from .words import MAX_WORDS, split_words
 

@@ -18,12 +18,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.types import FloatArray, LikenessError
+from .adaptation import adapt_cepstra
 from .audio import RATE, Audio
+from .sphinx import (
+    decode_cepstra,
+    import_pocketsphinx,
+    measure_cepstra,
+    open_decoder,
+    segment_times,
+)
 from .visemes import PAUSE, Phone, read_viseme_table
-
-FRAME_SECONDS = 0.01
-ONSET_SECONDS = 0.005
-"""A sound begins this much after the frame that says so: a frame looks at 25 ms."""
 
 _CHUNK_SECONDS = 15.0
 """Of the parts at whose pauses :func:`split_at_pauses` cuts, about."""
@@ -41,6 +45,7 @@ _SKIPPED_SILENCE = 1.0
 """Seconds that remain of a longer silence in a text's long recording."""
 
 _SILENCE_SHARE = 1e-4  # of the loudest speech's energy
+FLOOR = 35.0  # decibels below the speech of each band
 _WORD_END = "."
 VARIANT = re.compile(r"\(\d+\)$")
 
@@ -56,31 +61,6 @@ class _Sound(NamedTuple):
     start: float
     end: float
     ends_word: bool
-
-
-def find_recognizer() -> str | None:
-    """Why PocketSphinx cannot be used; None where it can."""
-    try:
-        import_pocketsphinx()
-    except LikenessError as error:
-        return str(error)
-    return None
-
-
-def import_pocketsphinx() -> Any:
-    """Return the package PocketSphinx.
-
-    Raises:
-        LikenessError: it is not installed.
-    """
-    try:
-        import pocketsphinx
-    except ImportError as error:
-        raise LikenessError(
-            "Recognising speech needs the package 'pocketsphinx', which is not installed.",
-            "Restart Blender. Elsewhere, install the package 'pocketsphinx'.",
-        ) from error
-    return pocketsphinx
 
 
 @cache
@@ -124,7 +104,7 @@ def _align_windows(samples: FloatArray, words: Sequence[str]) -> list[Phone]:
     while done < len(words) and len(samples) - first > _WHOLE_SECONDS * RATE:
         window = samples[first : first + int(_WINDOW_SECONDS * RATE)]
         some = words[done : done + int(_WINDOW_SECONDS * _MOST_WORDS)]
-        heard = align_samples(window, some, whole=False)
+        heard = _align_samples(window, some, whole=False)
         cut, count = _cut_window(heard)
         phones += _shifted(cut, first)
         if count:
@@ -135,7 +115,7 @@ def _align_windows(samples: FloatArray, words: Sequence[str]) -> list[Phone]:
         late = starts and starts[0] > 0.5 * _WINDOW_SECONDS
         first += int((starts[0] - _SHORT_PAUSE if late else 0.5 * _WINDOW_SECONDS) * RATE)
     if done < len(words):
-        phones += _shifted(align_samples(samples[first:], words[done:], True), first)
+        phones += _shifted(_align_samples(samples[first:], words[done:], True), first)
     return phones
 
 
@@ -191,13 +171,16 @@ def join_short_pauses(phones: Sequence[Phone]) -> list[Phone]:
     return out
 
 
-def align_samples(samples: FloatArray, words: Sequence[str], whole: bool = True) -> list[_Sound]:
-    """Return when the sounds of a text are in samples.
+def align_cepstra(
+    cepstra: FloatArray, seconds: float, words: Sequence[str], whole: bool = True
+) -> list[_Sound]:
+    """Return when the sounds of a text are in a recording.
 
     Args:
-        samples: [N] of the recording.
+        cepstra: [T, 13] of the recording, adapted.
+        seconds: duration.
         words: the text.
-        whole: whether all of it is spoken; else as much of its beginning as the samples hold.
+        whole: whether all of it is spoken; else as much of its beginning as the cepstra hold.
 
     Raises:
         LikenessError: the text does not fit.
@@ -206,8 +189,8 @@ def align_samples(samples: FloatArray, words: Sequence[str], whole: bool = True)
     decoder = _open_aligner()
     decoder.add_fsg("text", decoder.create_fsg("text", 0, last, transitions))
     decoder.activate_search("text")
-    decode_pcm(decoder, to_pcm(samples))
-    sounds = _list_sounds(decoder, len(samples) / RATE) if decoder.hyp() else []
+    decode_cepstra(decoder, cepstra)
+    sounds = _list_sounds(decoder, seconds) if decoder.hyp() else []
     # A decoder that has lost the way stops within the text.
     if whole and sum(sound.ends_word for sound in sounds) != len(words):
         raise LikenessError(
@@ -215,6 +198,11 @@ def align_samples(samples: FloatArray, words: Sequence[str], whole: bool = True)
             "Give the words that are spoken, in English, or leave the text out.",
         )
     return sounds
+
+
+def _align_samples(samples: FloatArray, words: Sequence[str], whole: bool) -> list[_Sound]:
+    cepstra = adapt_cepstra(measure_cepstra(samples, FLOOR))
+    return align_cepstra(cepstra, len(samples) / RATE, words, whole)
 
 
 def _cut_window(sounds: Sequence[_Sound]) -> tuple[list[_Sound], int]:
@@ -316,9 +304,7 @@ def _phone_names() -> list[str]:
 @cache
 def _open_aligner() -> Any:
     """A decoder whose words are single sounds."""
-    package = import_pocketsphinx()
-    decoder = package.Decoder(
-        hmm=package.get_model_path("en-us/en-us"),
+    decoder = open_decoder(
         dict=None,
         lm=None,
         beam=_BEAM,
@@ -328,26 +314,11 @@ def _open_aligner() -> Any:
         bestpath=False,  # its lattice drops the end of a text
         fsgusefiller=False,  # pauses are in the grammar: none within words
         fsgusealtpron=False,
-        loglevel="FATAL",
     )
     words = [name + end for name in _phone_names() for end in ("", _WORD_END)]
     for word in words:
         decoder.add_word(word, word.removesuffix(_WORD_END).upper(), word == words[-1])
     return decoder
-
-
-def to_pcm(samples: FloatArray) -> bytes:
-    """Return samples as 16-bit numbers, at one loudness."""
-    peak = float(np.abs(samples).max(initial=0.0))
-    scale = 20_000 / peak if peak > 1e-4 else 0.0
-    return (np.asarray(samples, np.float64) * scale).astype("<i2").tobytes()
-
-
-def decode_pcm(decoder: Any, pcm: bytes) -> None:
-    """Let a decoder hear samples as one utterance."""
-    decoder.start_utt()
-    decoder.process_raw(pcm, full_utt=True)
-    decoder.end_utt()
 
 
 def _list_sounds(decoder: Any, seconds: float) -> list[_Sound]:
@@ -360,14 +331,3 @@ def _list_sounds(decoder: Any, seconds: float) -> list[_Sound]:
         phone = PAUSE if name.startswith("<") else name.removesuffix(_WORD_END).upper()
         sounds.append(_Sound(phone, start, end, name.endswith(_WORD_END)))
     return [sound for sound in sounds if sound.end > sound.start]
-
-
-def segment_times(segment: Any, seconds: float) -> tuple[float, float]:
-    """Return start and end of a decoder's segment in seconds.
-
-    Args:
-        segment: of the decoder.
-        seconds: duration of what it heard.
-    """
-    start = segment.start_frame * FRAME_SECONDS + ONSET_SECONDS
-    return start, min((segment.end_frame + 1) * FRAME_SECONDS + ONSET_SECONDS, seconds)

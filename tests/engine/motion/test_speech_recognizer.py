@@ -32,7 +32,7 @@ def pocketsphinx() -> None:
 
 @needs_espeak
 def test_sounds_of_a_text_are_found_within_60_ms() -> None:
-    """The benchmark's ten sentences find 93 %, here the first four."""
+    """The benchmark's ten sentences find 97 %, here the first four."""
     found = total = 0
     for text in SENTENCES[:4]:
         sentence = say(text)
@@ -46,7 +46,7 @@ def test_sounds_of_a_text_are_found_within_60_ms() -> None:
             if rate == 30.0:
                 hits, count = count_closures(sentence, weights)
                 assert hits == count > 0
-    assert found / total >= 0.85
+    assert found / total >= 0.92
 
 
 @pytest.mark.skipif(find_flite() is None, reason="flite is not installed")
@@ -97,7 +97,8 @@ def test_long_pauses_do_not_move_the_words(before: float, between: float, after:
             for a in inside
             if a.name != "SIL"
         ]
-        assert len(off) == sum(phone.name != "SIL" for phone in alone)
+        # A word may be heard in another of its pronunciations.
+        assert abs(len(off) - sum(phone.name != "SIL" for phone in alone)) <= 1
         assert np.median(off) < 0.03
         assert (np.array(off) < 0.06).mean() > 0.85
     assert max(phone.end - phone.start for phone in found if phone.name != "SIL") < 1.0
