@@ -325,8 +325,8 @@ class _Cloth:
         most = S.most_fold * deviation
         # What varies more than folds do is shadows of other things, or a pattern.
         spread = float(self.folds[self.source].std()) if self.source.any() else 0.0
-        share = min(1.0, deviation / max(spread, 1e-9))
-        seen = most * np.tanh(share * self.folds / most)
+        calm = min(1.0, deviation / max(spread, 1e-9))
+        seen = most * np.tanh(calm * self.folds / most)
         turned = self.grid.turned_over(seen[..., None], self.source)
         if turned is not None:
             share = self.grid.blur(turned[1].astype(float), S.join)

@@ -289,7 +289,7 @@ def _bare_midriff(
 ) -> None:
     """Bare a midriff in shares [V, L] at ``rows`` [V], from ``top`` to ``bottom``, metres."""
     near = np.nonzero(rows & (down > top - S.end_clear) & (down < bottom + S.end_clear))[0]
-    three = out[np.ix_(near, [UPPER, SKIN, LOWER])].sum(1)
+    three = out[near, UPPER] + out[near, SKIN] + out[near, LOWER]
     # The passages from one to the next are narrower than the skin between them.
     band = min(S.waist_band, bottom - top)
     upper, lower = (
