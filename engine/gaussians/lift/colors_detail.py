@@ -57,9 +57,10 @@ class DetailSettings:
     join: float = 0.015  # metres over which painted folds blend into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
     calm_weave: float = 0.4  # share of its contrast under painted folds: it has traces of seen ones
-    printed: tuple[float, float] = (3.4, 0.2)
+    printed: tuple[float, float] = (5.0, 0.2)
     """Deviation in cloth's second hue that makes it a print: a*b* units, and over its chroma."""
 
+    pastel: float = 2.0  # the same in its first hue over its chroma: several colours around grey
     placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties
     blur: float = 0.5  # cells: the blur of splats and of the grid
     sharpen: float = 4.0  # how many times the detail lost to it is added
@@ -448,9 +449,11 @@ def _judge(
     deviation = 1.48 * float(np.median(np.abs(light - np.median(light))))
     # Folds and highlights wash a colour out, which is one direction; flowers have several.
     _, axes = np.linalg.eigh(np.cov(hue.T))
-    second = hue @ axes[:, 0]
-    least = max(S.printed[0], S.printed[1] * chroma)
-    if printed or 1.48 * np.median(np.abs(second - np.median(second))) > least:
+    along = hue @ axes
+    second, first = 1.48 * np.median(np.abs(along - np.median(along, axis=0)), axis=0)
+    several = second > max(S.printed[0], S.printed[1] * chroma)
+    several |= first > max(S.printed[0], S.pastel * chroma)
+    if printed or several:
         most = max(5.0 * deviation, 0.04)
         return _Material(most, True, 6.0 * most)
     return _Material(max(1.5 * deviation, 0.02), False, max(3.0 * deviation, 0.12))

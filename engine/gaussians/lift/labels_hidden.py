@@ -258,9 +258,8 @@ def level_ends(
         found = [_find_end(along, limb & (weight > 0), label, weight, own, SKIN) for limb in limbs]
         for limb, end, other in zip(limbs, found, found[::-1], strict=True):
             if end is None and other is not None:
-                wrong = np.where(along < other, SKIN, own)
-                missed = weight[limb & (label == wrong)].sum()
-                end = other if missed < S.few else None
+                agrees = label == np.where(along < other, own, SKIN)
+                end = other if weight[limb & ~agrees].sum() < S.few else None
             if end is not None and (own != UPPER or end > S.armhole):
                 _end_at(out, limb & (weight <= 0), along - end, own, SKIN)
     trunk = np.isin(part, ["torso", "leg"])

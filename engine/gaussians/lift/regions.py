@@ -462,8 +462,9 @@ def find_regions(
     # Hair hangs from the head and lies on the shoulders; no arm takes it along.
     near_head = ~on_body & (places.from_head < S.hair_of_head)
     group = np.where(hair & np.isin(group, ARMS), np.where(near_head, HEAD, TORSO), group)
-    group = release_other_cloth(group, label, places.rest[..., 0], ARMS)
     hidden = f[:, 0] == f[:, 1]
+    handless = tuple(arm for arm in ARMS if (hidden & (face_group == arm)).any())
+    group = release_other_cloth(group, label, places.rest[..., 0], ARMS, handless)
     forearms = [
         Forearm.of(arm, *joints, limb[arm], f[face_group == arm], body, camera)
         for arm, joints in zip(ARMS, _FOREARMS, strict=True)

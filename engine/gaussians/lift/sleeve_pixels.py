@@ -294,7 +294,11 @@ def _find_beyond(bare: BoolArray) -> BoolArray:
 
 
 def release_other_cloth(
-    group: IntArray, label: IntArray, along: FloatArray, arms: tuple[int, ...]
+    group: IntArray,
+    label: IntArray,
+    along: FloatArray,
+    arms: tuple[int, ...],
+    handless: tuple[int, ...] = (),
 ) -> IntArray:
     """Assign cloth beside arms and hands, and not theirs, to the limb whose cloth it continues.
 
@@ -305,6 +309,7 @@ def release_other_cloth(
         label: [H, W] index into ``labels.LABELS``.
         along: [H, W] metres from the middle of the body at rest: along the arms.
         arms: their numbers in ``group``.
+        handless: those whose hands the photo hides, maybe together with the forearms.
 
     Returns:
         [H, W] limb of each pixel.
@@ -323,7 +328,8 @@ def release_other_cloth(
             sliver = shown.sum() < S.sliver * other_shown.sum()
             beside = (share > S.some_skin) & (np.arange(len(share)) < S.above_wrist / S.ring)
             bare |= (other_share > S.bare) & (sliver | beside)
-        bare |= _find_beyond(bare)
+        if arm in handless:
+            bare |= _find_beyond(bare)
         own = (group == arm) & cloth
         lower = own & (label == LOWER)
         if lower.sum() > S.same_cloth * own.sum():  # sleeves that look like the trousers
