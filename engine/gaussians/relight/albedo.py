@@ -4,9 +4,10 @@
 
 The light is fitted to the splats of the photo's pixels (:mod:`.photo_shade`); what they do not
 show was painted in the light that its part has in front. How bright the whole light was, and of
-which colour, one photo cannot say. Two weak cues are followed part of the way: the brightest things
-that people wear or are (whites, teeth, highlights) reflect about as much everywhere, and skin of
-all tones has nearly the same hue.
+which colour, one photo cannot say. Weak cues are followed part of the way: the brightest things
+that people wear or are (whites, teeth, highlights) reflect about as much everywhere, very dark skin
+is mostly in poor light and very light skin in strong light, and skin of all tones has nearly the
+same hue.
 
 Nothing is stored in avatar files: every file has what is needed.
 """
@@ -18,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csr_array
 
-from ...core.color import lab_to_rgb
+from ...core.color import lab_to_rgb, rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import LAYERS, PARTS, Avatar, BoolArray, BoundGaussians, FloatArray, IntArray
 from ..lift.colors import S as COLORS
@@ -33,9 +34,12 @@ class AlbedoSettings:
 
     bright: float = 95.0  # percentile of the photo's splats whose brightness is that of whites
     white: float = 0.75  # their sRGB brightness in good light
-    white_trust: float = 0.3  # exponent: share of the way, of the logarithm, that is gone
+    white_trust: float = 0.1  # exponent: share of the way, of the logarithm, that is gone
     gain: tuple[float, float] = (0.9, 1.2)  # least and most
     skin: tuple[float, float, float] = (60.0, 11.0, 17.0)  # CIE Lab of skin in white light
+    usual_face: float = 55.0  # lightness of faces whose light is not doubted
+    face_trust: float = 0.12  # of the light's logarithm, for a face that is ``odd_face`` off that
+    odd_face: float = 30.0  # units of L*; nothing more is gone for what is farther off
     skin_trust: float = 0.4  # share of the way to its hue
     tint: float = 0.15  # most that a channel's logarithm moves for it
     few: int = 100  # splats of a face from which its hue counts
@@ -87,9 +91,8 @@ def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
     depth = np.where(np.isin(g.part, _SKIN), COLORS.skin_folds, COLORS.cloth_folds)
     folds = 1.0 - depth * (1.0 - np.clip(open_, 0.0, 1.0))
     albedo = np.asarray(g.colors, np.float64) / (shade * folds[:, None])
-    albedo = np.clip(
-        albedo * _light_level(g.colors, seen) * _light_tint(albedo, seen, g.part), 0, 1
-    )
+    albedo = albedo * _light_level(g.colors, seen) * _light_tint(albedo, seen, g.part)
+    albedo = np.clip(albedo * _face_level(albedo, seen, g.part), 0, 1)
     return Reflectance(albedo.astype(np.float32), folds.astype(np.float32))
 
 
@@ -133,6 +136,16 @@ def _light_level(colors: FloatArray, seen: BoolArray) -> float:
         return 1.0
     bright = float(np.percentile(colors[seen].mean(1), S.bright))
     return float(np.clip((S.white / max(bright, 0.05)) ** S.white_trust, *S.gain))
+
+
+def _face_level(albedo: FloatArray, seen: BoolArray, part: IntArray) -> float:
+    """The factor by which the face's lightness comes nearer to the usual one."""
+    face = seen & (part == _FACE)
+    if face.sum() < S.few:
+        return 1.0
+    lightness = float(np.median(rgb_to_lab(albedo[face])[:, 0]))
+    off = np.clip((S.usual_face - lightness) / S.odd_face, -1.0, 1.0)
+    return float(np.exp(S.face_trust * off))
 
 
 def _light_tint(albedo: FloatArray, seen: BoolArray, part: IntArray) -> FloatArray:
