@@ -52,7 +52,7 @@ def part_garments(
         [H, W] labels.
     """
     differ = measure_border(label, lab)
-    if differ is not None and differ >= 1.0:
+    if (differ is not None and differ >= 1.0) or not (label == UPPER).any():
         return label
     worn = np.isin(label, [UPPER, LOWER])
     one = np.where(worn, UPPER, label)

@@ -26,6 +26,7 @@ class LabelSettings:
     """Where on the body labels occur."""
 
     unlikely: float = 1e-3  # prior of a label where it is not expected
+    crotch: float = -0.13  # standard height below which clothes are the legs'
 
 
 S = register_settings("lift.labels", LabelSettings())
@@ -54,6 +55,14 @@ class Places:
     rest_behind: FloatArray
     part_behind: IntArray
     off_behind: FloatArray
+
+    def legs_of(self, pixels: BoolArray) -> FloatArray:
+        """Return [H, W] 1 on the left leg, -1 on the right one, and 0 beside both.
+
+        Args:
+            pixels: [H, W] those that count.
+        """
+        return np.where(pixels & (self.rest[..., 1] < S.crotch), np.sign(self.rest[..., 0]), 0.0)
 
 
 def standard_rest(body: Body) -> FloatArray:

@@ -33,7 +33,6 @@ class HiddenLabelSettings:
     soft: float = 0.3  # of its width over which doubt grows
     throat: float = 0.5  # inter-ocular distances beside the face's middle that a throat is wide
     closed: float = 0.8  # share of upper wear there from which on the collar is closed
-    crotch: float = -0.13  # standard height below which clothes are the legs'
     both_legs: float = 0.25  # share of lower wear on legs below the frame for which both wear it
     ring: float = 0.01  # metres of height that share one label
     sleeve: float = 4.0  # edges over which labels of unseen arms are smoothed
@@ -115,9 +114,7 @@ def lengthen_trousers(
         regions: of the photo.
     """
     legs = below & (part == "leg")
-    cloth = regions.mask & (regions.label == LOWER)
-    place = regions.places.rest
-    side = np.where(cloth & (place[..., 1] < S.crotch), np.sign(place[..., 0]), 0.0)
+    side = regions.places.legs_of(regions.mask & (regions.label == LOWER))
     cut = [(side[-1] * sign > 0).any() for sign in (1.0, -1.0)]
     if not legs.any() or not all(cut) or not parts_legs(side, regions.mask):
         return shares

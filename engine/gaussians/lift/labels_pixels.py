@@ -65,7 +65,6 @@ class PixelSettings:
     missed: float = 0.5  # of a label's pixels that are as sure and called skin: the rules missed it
     misplaced: float = 0.25  # how likely a fitted arm is not before the trunk where it is drawn
     wider: float = 0.04  # metres beside the trunk at which that is 1 / e as likely
-    crotch: float = -0.13  # standard height below which clothes are the legs'
     surely_bare: float = 0.87  # its probability of skin, 0.93 at most, against clothes and hair
     bare_area: float = 0.004  # share of the person that must be as surely bare
 
@@ -287,8 +286,7 @@ def label_pixels(
             over = (label == SKIN) & (likely[:, SOLVED.index(HAIR)] > S.sure)
             label[over & (skin.face <= skin.usual)] = HAIR
     out[mask] = label
-    legs = mask & (places.rest[..., 1] < S.crotch)
-    out[:] = part_garments(out, parsed, lab, np.sign(places.rest[..., 0]) * legs)
+    out[:] = part_garments(out, parsed, lab, places.legs_of(mask))
     if "torso" in body.part_names:
         out[:] = split_at_midriff(out, places, places.part == body.part_names.index("torso"))
     # What looks like hair but does not hang from the head takes its next likely label.

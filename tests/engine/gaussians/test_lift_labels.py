@@ -25,6 +25,7 @@ from likeness.engine.gaussians.lift.labels import (
     place_prior,
     standard_rest,
 )
+from likeness.engine.gaussians.lift.labels import S as PLACES
 from likeness.engine.gaussians.lift.labels_cleanup import (
     find_hat,
     keep_attached_hair,
@@ -32,7 +33,6 @@ from likeness.engine.gaussians.lift.labels_cleanup import (
 )
 from likeness.engine.gaussians.lift.labels_hidden import drop_islands
 from likeness.engine.gaussians.lift.labels_parser import PARSED
-from likeness.engine.gaussians.lift.labels_pixels import S as PIXELS
 from likeness.engine.gaussians.lift.labels_surface import (
     label_surface,
     labels_at,
@@ -204,8 +204,8 @@ def test_one_colour_from_neck_to_feet_is_a_suit(sitter: Sitter) -> None:
     lower = regions.label == LOWER
     height = regions.places.rest[..., 1]
     assert lower.any()
-    assert (height[lower] < PIXELS.crotch).all()
-    assert not (regions.label == UPPER)[regions.mask & (height < PIXELS.crotch)].any()
+    assert (height[lower] < PLACES.crotch).all()
+    assert not (regions.label == UPPER)[regions.mask & (height < PLACES.crotch)].any()
 
 
 def test_two_garments_with_a_shaded_hem_are_two() -> None:
@@ -268,6 +268,8 @@ def test_a_suit_has_trousers(known: bool) -> None:
     worn = names == UPPER
     np.testing.assert_array_equal(found[worn] == LOWER, (rows >= (50 if known else 60))[worn])
     assert (found[~worn] == NONE).all()
+    bare_chest = np.where(rows < 60, SKIN, LOWER)
+    np.testing.assert_array_equal(part_garments(bare_chest, said, lab, 0.0 * side), bare_chest)
 
 
 def move_closer(sitter: Sitter, zoom: float, end: float) -> Sitter:
