@@ -129,7 +129,7 @@ def _pixel_prior(
     beside = places.beside[mask]
     off = ~places.on_body[mask]
     names = np.array(body.part_names)[places.part[mask]]
-    # Sleeves are no lower wear: where an arm was fitted too far in, trousers show instead.
+    # Arms never wear lower wear: where one was fitted too far in, trousers show instead.
     rows = np.nonzero((names == "arm") & (places.part_behind[mask] >= 0))[0]
     rest, part = places.rest_behind[mask][rows], places.part_behind[mask][rows]
     likely = S.misplaced * np.exp(-places.off_behind[mask][rows] / S.wider)

@@ -302,7 +302,7 @@ def release_other_cloth(
 ) -> IntArray:
     """Assign cloth beside arms and hands, and not theirs, to the limb whose cloth it continues.
 
-    Bare arms wear none, and sleeves are no lower wear.
+    Bare arms wear none, and lower wear is never a sleeve.
 
     Args:
         group: [H, W] limb of each pixel, -1 outside the person.

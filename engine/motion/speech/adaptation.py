@@ -27,7 +27,7 @@ _SHARPNESS = 0.3  # of the choice among sounds; three streams count as one
 _LEAST_SHARE = 0.002  # of a state; those below hardly count
 _BLOCK = 256  # frames at once, for memory
 _LEAST_VARIANCE = 1e-4
-_MUTE = 1e-3  # less than this is no sound
+_MUTE = 1e-3  # of cepstra; what varies less is silence
 _LOG_BASE = 1.0001
 _STATES = 3
 

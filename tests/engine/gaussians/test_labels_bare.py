@@ -67,7 +67,7 @@ def test_both_legs_below_the_frame_wear_the_same() -> None:
 
 @pytest.mark.parametrize(("gap", "last"), [(True, LOWER), (False, LOWER), (True, SKIN)])
 def test_trousers_that_the_frame_cuts_reach_the_feet(gap: bool, last: int) -> None:
-    """Between the sides of a skirt is no background, and shorts end within the frame."""
+    """No background shows between the sides of a skirt, and shorts end within the frame."""
     rows, cols = np.mgrid[:60, :40]
     rest = np.stack([(19.5 - cols) / 100, -0.1 - rows / 150, 0.0 * cols], -1)
     none = np.zeros(cols.shape, int)

@@ -12,7 +12,6 @@ from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import Camera, FloatArray, IntArray, Observation, Pose
 from likeness.engine.gaussians.lift.dress_rules import S as RULES
 from likeness.engine.gaussians.lift.dress_rules import _in_order
-from likeness.engine.gaussians.lift.garment_borders import measure_border, part_garments
 from likeness.engine.gaussians.lift.labels import (
     HAIR,
     HAT,
@@ -32,7 +31,6 @@ from likeness.engine.gaussians.lift.labels_cleanup import (
     remove_crumbs,
 )
 from likeness.engine.gaussians.lift.labels_hidden import drop_islands
-from likeness.engine.gaussians.lift.labels_parser import PARSED
 from likeness.engine.gaussians.lift.labels_surface import (
     label_surface,
     labels_at,
@@ -206,70 +204,6 @@ def test_one_colour_from_neck_to_feet_is_a_suit(sitter: Sitter) -> None:
     assert lower.any()
     assert (height[lower] < PLACES.crotch).all()
     assert not (regions.label == UPPER)[regions.mask & (height < PLACES.crotch)].any()
-
-
-def test_two_garments_with_a_shaded_hem_are_two() -> None:
-    """A soft step of colours counts, steep folds and a pattern alike on both sides do not."""
-    names = np.where(np.arange(120)[:, None] < 60, UPPER, LOWER) + np.zeros((120, 80), int)
-    legs = np.zeros((120, 80))
-    rng = np.random.default_rng(0)
-    lab = np.array([60.0, 5.0, 5.0]) + rng.normal(0.0, 4.0, (120, 80, 3))
-    lab[..., 0] += 15.0 * np.sign(np.sin(np.arange(80)))  # stripes
-    one = measure_border(names, lab)
-    assert one is not None
-    assert one < 1.0
-    assert (part_garments(names, None, lab, legs) == UPPER).all()
-    # The parser may say where they part; without a step of colours there it is not heard.
-    parsed = np.zeros((120, 80, len(PARSED)))
-    parsed[:70, :, PARSED.index("upper")] = 1.0
-    parsed[70:, :, PARSED.index("lower")] = 1.0
-    assert (part_garments(names, parsed, lab, legs) == UPPER).all()
-    parsed[..., PARSED.index("lower")] = 2.0
-    assert (part_garments(names, parsed, lab, legs) == UPPER).all()  # all of it: nothing to compare
-    lab[..., 0] -= 25.0 * np.clip((np.arange(120)[:, None] - 50) / 20.0, 0.0, 1.0)
-    two = measure_border(names, lab)
-    assert two is not None
-    assert two > 1.0
-    np.testing.assert_array_equal(part_garments(names, None, lab, legs), names)
-    assert measure_border(np.full((9, 9), UPPER), lab[:9, :9]) is None
-
-
-def test_high_trousers_are_no_shirt() -> None:
-    """Rules and parser both part them too low; the colours change above, along a slant."""
-    rows, cols = np.mgrid[:120, :80]
-    waist = 40.0 + 0.05 * cols
-    truth = np.where(rows < waist, UPPER, LOWER)
-    rng = np.random.default_rng(1)
-    lab = np.where((rows < waist)[..., None], (12.0, 0.0, -1.0), (55.0, -3.0, -25.0))
-    lab = lab + rng.normal(0.0, 3.0, lab.shape)
-    low, legs = np.where(rows < 55, UPPER, LOWER), np.zeros((120, 80))
-    parsed = np.zeros((120, 80, len(PARSED)))
-    parsed[..., PARSED.index("upper")] = rows < 60
-    parsed[..., PARSED.index("lower")] = rows >= 60
-    assert (part_garments(low, parsed, lab, legs) != truth).mean() < 0.01
-    dress = np.full((120, 80, 3), 40.0) + rng.normal(0.0, 3.0, lab.shape)
-    assert (part_garments(low, parsed, dress, legs) == UPPER).all()
-
-
-@pytest.mark.parametrize("known", [True, False])
-def test_a_suit_has_trousers(known: bool) -> None:
-    """Of one colour, but with background between the legs, with and without the parser's word."""
-    rows, cols = np.mgrid[:120, :80]
-    lab = np.full((120, 80, 3), 30.0) + np.random.default_rng(2).normal(0.0, 3.0, (120, 80, 3))
-    names = np.full((120, 80), UPPER)
-    side = np.where(rows < 60, 0.0, np.where(cols < 40, -1.0, 1.0))
-    parsed = np.zeros((120, 80, len(PARSED)))
-    parsed[..., PARSED.index("upper")] = rows < 50
-    parsed[..., PARSED.index("lower")] = rows >= 50
-    said = parsed if known else None
-    assert (part_garments(names, said, lab, side) == UPPER).all()  # a dress
-    names[(rows > 70) & (abs(cols - 40) < 3)] = NONE
-    found = part_garments(names, said, lab, side)
-    worn = names == UPPER
-    np.testing.assert_array_equal(found[worn] == LOWER, (rows >= (50 if known else 60))[worn])
-    assert (found[~worn] == NONE).all()
-    bare_chest = np.where(rows < 60, SKIN, LOWER)
-    np.testing.assert_array_equal(part_garments(bare_chest, said, lab, 0.0 * side), bare_chest)
 
 
 def move_closer(sitter: Sitter, zoom: float, end: float) -> Sitter:

@@ -120,7 +120,7 @@ def test_a_sliver_of_cloth_is_the_trunks_where_the_other_arm_is_bare(width: int)
     ("beside", "released"),
     [(LOWER, True), (UPPER, False)],  # an arm fitted six columns too wide; a wide sleeve
 )
-def test_sleeves_are_no_trousers(beside: int, released: bool) -> None:
+def test_lower_wear_beside_an_arm_is_never_its_sleeve(beside: int, released: bool) -> None:
     rows, cols = np.mgrid[:SIDE, :SIDE]
     own = cols < 20
     label = np.where(cols < 14, UPPER, beside)
