@@ -84,10 +84,12 @@ def find_frame_flaps(
         groups: [V] the limb of each vertex.
         camera: of the regions' grid.
     """
+    cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER)) & ~np.isin(regions.group, ARMS)
+    if not cloth[-1].any():
+        return np.zeros_like(cloth)
     arms = np.isin(groups[dressed.f[:, 0]], ARMS)
     fitted = rasterize_mesh(dressed.vertices, dressed.f[~arms], camera)
     drawn = fitted.face >= 0
-    cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER)) & ~np.isin(regions.group, ARMS)
     of_leg = np.isin(groups[dressed.f[~arms][:, 0]], (LEFT_LEG, RIGHT_LEG))[fitted.face]
     if not (cloth & drawn & of_leg)[-1].any():
         return np.zeros_like(cloth)

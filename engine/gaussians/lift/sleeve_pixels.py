@@ -287,7 +287,7 @@ def _measure_bareness(
     return skin / np.maximum(total, 1), np.asarray(total)
 
 
-def _find_beyond(bare: BoolArray) -> BoolArray:
+def _rings_beyond_skin(bare: BoolArray) -> BoolArray:
     """[R] whether rings lie beyond the first bare ones of an arm: no sleeve begins again."""
     run = np.convolve(bare, np.ones(S.bare_run), "valid") >= S.bare_run
     return np.asarray(np.arange(len(bare)) >= (run.argmax() if run.any() else len(bare)))
@@ -329,7 +329,7 @@ def release_other_cloth(
             beside = (share > S.some_skin) & (np.arange(len(share)) < S.above_wrist / S.ring)
             bare |= (other_share > S.bare) & (sliver | beside)
         if arm in handless:
-            bare |= _find_beyond(bare)
+            bare |= _rings_beyond_skin(bare)
         own = (group == arm) & cloth
         lower = own & (label == LOWER)
         if lower.sum() > S.same_cloth * own.sum():  # sleeves that look like the trousers
