@@ -29,6 +29,7 @@ from .pixel_smoother import PixelSmoother
 from .shoe_pixels import settle_hem_pixels
 from .skin_tone import S as SKIN_TONE
 from .skin_tone import find_skin_color, measure_skin_tone
+from .sleeve_ends import settle_sleeve_ends
 from .sleeve_pixels import (
     Forearm,
     claim_bare_skin,
@@ -456,6 +457,7 @@ def find_regions(
     silhouettes = {arm: dilate(drawn.face >= 0, 1) for arm, drawn in drawn_arms.items()}
     if silhouettes:
         group = claim_bare_skin(group, label, silhouettes, TRUNK_AND_LEGS)
+    label = settle_sleeve_ends(group, label, lab, places.rest, ARMS)
     group, label = claim_shaded_skin(group, label, lab, places.rest[..., 0], drawn_arms, camera)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match
