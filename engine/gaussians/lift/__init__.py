@@ -47,7 +47,7 @@ from .dressed_mesh import fit_dressed_mesh
 from .ears import finish_ears
 from .face_finish import complete_face, finish_face
 from .far_side import loose_layer
-from .flaps import assign_cloth_to_trunk, find_flaps, find_frame_flaps
+from .flaps import assign_cloth_to_trunk, find_flaps
 from .frame_continuation import continue_beyond_frame
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .hair_relief import measure_notches, raise_locks
@@ -222,8 +222,7 @@ def lift_photo(
     )
     regions = assign_cloth_to_trunk(regions, dressed, groups, camera)
     found = replace(found, regions=regions)
-    flaps = find_flaps(regions, dressed, groups, camera)
-    found = found.without(flaps | find_frame_flaps(regions, dressed, groups, camera))
+    found = found.without(find_flaps(regions, dressed, groups, camera))
     matte, regions, portrait = found.matte, found.regions, found.portrait
     given = replace(given, held=matte.held)
     dressed = put_on_shoes(dressed, shoes.result(), vertices)
