@@ -63,14 +63,14 @@ from .labels_network import LabelNetworkRuntime
 from .labels_parser import ParserRuntime
 from .labels_surface import label_surface, worn_probability
 from .lids import separate_eyes
+from .limbs import ARMS, HANDS, HEAD, hand_triangles, vertex_groups
 from .nape import add_nape
 from .parts import name_all, name_beard, name_labelled, name_shown, name_unknown
 from .photo_levels import make_photo_levels
 from .photo_splats import resize_rgba, splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import erode
-from .plain_face import is_head_cut
-from .regions import ARMS, HANDS, HEAD, Regions, find_regions, hand_triangles, vertex_groups
+from .regions import Regions, find_regions
 from .shoes import fit_shoes, put_on_shoes
 from .skin_rims import doubt_skin_rims
 from .skirt import Skirt, fit_skirt
@@ -196,7 +196,7 @@ def lift_photo(
             found = label_photo(matte, observation, track, body, vertices, grid, parser, known)
     labelled = found.regions.label
     found = found.without(find_unreached_skin(found.regions, found.camera, body))
-    if is_head_cut(found.regions, found.camera, body, vertices):
+    if found.regions.head_cut:
         drawn = found.regions.limb[HEAD].face >= 0
         shown = found.regions.mask & (found.regions.group == HEAD)
         found = replace(found.without(shown), near_hidden=found.near_hidden | drawn)
@@ -250,7 +250,9 @@ def lift_photo(
     colors = shadows.lighten(colors)
     hands = {arm: hand_triangles(body, joints) for arm, joints in zip(ARMS, HANDS, strict=True)}
     sleeved = find_sleeved_arms(hands, regions.group, regions.label, regions.body)
-    homes = TriangleBinding(body, vertices, groups[body.f[:, 0]], regions.hidden, sleeved)
+    homes = TriangleBinding(
+        body, vertices, groups[body.f[:, 0]], regions.hidden, regions.handless, sleeved
+    )
 
     head_budget = int(options.face_share * options.max_gaussians)
     worn = None

@@ -27,10 +27,11 @@ from ...render import paint_camera, render_camera
 from ..binding import place_gaussians
 from ..squareness import photo_trust
 from .hand_texels import find_leaving_hands
+from .limbs import ARMS, HEAD, TRUNK_AND_LEGS, vertex_groups
 from .photo_splats import S as PHOTO_SPLATS
 from .photo_splats import crop_camera
 from .pixel_grids import erode
-from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below, vertex_groups
+from .regions import hidden_below
 from .surfels import PHOTO
 
 

@@ -18,8 +18,9 @@ from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArra
 from .depth_sheets import DepthSheet
 from .held_objects import removed_pixels
 from .labels import SKIN
+from .limbs import ARMS, HEAD
 from .pixel_grids import erode, smooth_within
-from .regions import ARMS, HEAD, Regions
+from .regions import Regions
 from .surfels import SHELL, TriangleBinding, grid_tangents, pixel_centres, surfels_from_tangents
 
 

@@ -19,8 +19,9 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .labels import LOWER, OBJECT, UPPER
+from .limbs import ARMS, LEFT_LEG, RIGHT_LEG, TORSO
 from .pixel_grids import dilate
-from .regions import ARMS, LEFT_LEG, RIGHT_LEG, TORSO, Regions
+from .regions import Regions
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .hair_field import StrandImage, continued_directions, hair_directions, strand_image, wave
 from .labels import ramp
+from .limbs import HEAD
 from .pixel_grids import distance_inside, erode, smooth_widely, smooth_within
-from .regions import HEAD
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView

@@ -41,9 +41,10 @@ from ...imaging.resize import resize
 from .labels import HAIR, LOWER, NONE, OBJECT, SHOES, SKIN, UPPER
 from .labels_pixels import COLOUR_SCALE, COMPONENTS
 from .labels_pixels import S as LABELS_PIXELS
+from .limbs import ARMS, HEAD, TORSO
 from .photo_splats import resize_rgba
 from .pixel_grids import connected_patches, dilate, resize_nearest, smooth_within
-from .regions import ARMS, HEAD, TORSO, Regions, find_regions
+from .regions import Regions, find_regions
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from ...core.settings import register_settings
 from ...core.types import Camera, FloatArray
 from .depth_sheets import LimbBorders
 from .labels import LOWER, SKIN, UPPER
+from .limbs import ARMS, TRUNK_AND_LEGS
 from .pixel_grids import blur_within
-from .regions import ARMS, TRUNK_AND_LEGS, Regions
+from .regions import Regions
 
 
 @dataclass(frozen=True)

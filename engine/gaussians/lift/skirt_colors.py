@@ -20,8 +20,8 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import default_albedo, most_common_color
 from .fabrics import fabric_lab
+from .limbs import ARMS
 from .pixel_grids import erode
-from .regions import ARMS
 from .skirt_skinning import COLUMNS, RINGS
 
 if TYPE_CHECKING:

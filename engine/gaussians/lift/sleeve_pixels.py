@@ -18,6 +18,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
 from .labels import LOWER, SKIN, UPPER
+from .limbs import ARMS, TRUNK_AND_LEGS
 from .pixel_cuts import cut_along_edges
 from .pixel_grids import blur_within, dilate
 
@@ -58,7 +59,7 @@ class Forearm:
     """A forearm of the fitted body in the picture.
 
     Attributes:
-        group: index of its arm in ``regions.GROUPS``.
+        group: index of its arm in ``limbs.GROUPS``.
         drawn: [H, W] where the bare arm is drawn alone.
         near: [H, W] pixels whose nearest pixel of it is the forearm's.
         beyond: [H, W] metres to that pixel.
@@ -201,9 +202,7 @@ def claim_shaded_skin(
     return group, label
 
 
-def claim_bare_skin(
-    group: IntArray, label: IntArray, arms: dict[int, BoolArray], trunk: tuple[int, ...]
-) -> IntArray:
+def claim_bare_skin(group: IntArray, label: IntArray, arms: dict[int, BoolArray]) -> IntArray:
     """Assign skin to a bare arm where the fitted trunk reaches over it.
 
     Skin within the arm's own silhouette that is connected to the arm's skin and has clothes on the
@@ -213,14 +212,13 @@ def claim_bare_skin(
         group: [H, W] limb of each pixel, -1 outside the person.
         label: [H, W] index into ``labels.LABELS``.
         arms: [H, W] silhouette of each arm, drawn alone, by its number in ``group``.
-        trunk: numbers of the trunk and the legs in ``group``.
 
     Returns:
         [H, W] limb of each pixel.
     """
     out = group.copy()
     skin, clothes = label == SKIN, np.isin(label, (UPPER, LOWER))
-    of_trunk = np.isin(group, trunk)
+    of_trunk = np.isin(group, TRUNK_AND_LEGS)
     drawn = np.any(list(arms.values()), axis=0)
     row, col, _ = find_nearest(of_trunk & ~drawn & (skin | clothes))
     beside_clothes = (row >= 0) & clothes[row, col]
@@ -294,11 +292,7 @@ def _rings_beyond_skin(bare: BoolArray) -> BoolArray:
 
 
 def release_other_cloth(
-    group: IntArray,
-    label: IntArray,
-    along: FloatArray,
-    arms: tuple[int, ...],
-    handless: tuple[int, ...] = (),
+    group: IntArray, label: IntArray, along: FloatArray, handless: tuple[int, ...] = ()
 ) -> IntArray:
     """Assign cloth beside arms and hands, and not theirs, to the limb whose cloth it continues.
 
@@ -308,7 +302,6 @@ def release_other_cloth(
         group: [H, W] limb of each pixel, -1 outside the person.
         label: [H, W] index into ``labels.LABELS``.
         along: [H, W] metres from the middle of the body at rest: along the arms.
-        arms: their numbers in ``group``.
         handless: those whose hands the photo hides, maybe together with the forearms.
 
     Returns:
@@ -317,8 +310,8 @@ def release_other_cloth(
     out = group.copy()
     cloth = np.isin(label, (UPPER, LOWER))
     ring = (np.abs(along) / S.ring).astype(int)
-    rings = {arm: _measure_bareness(group, label, ring, arm) for arm in arms}
-    for arm in arms:
+    rings = {arm: _measure_bareness(group, label, ring, arm) for arm in ARMS}
+    for arm in ARMS:
         others = cloth & (group >= 0) & (group != arm)
         share, shown = rings[arm]
         bare = share > S.bare

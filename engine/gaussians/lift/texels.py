@@ -37,10 +37,11 @@ from .labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN
 from .labels_surface import labels_at
 from .limb_texels import S as LIMB_TEXELS
 from .limb_texels import fit_beside_limbs, move_beside_limbs, sink_behind_arms
+from .limbs import ARMS, HEAD, TRUNK_AND_LEGS
 from .photo_view import PhotoLookup, PhotoView
 from .pixel_grids import distance_inside, erode
-from .plain_face import is_head_cut, paint_plain_face
-from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below
+from .plain_face import paint_plain_face
+from .regions import hidden_below
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
@@ -341,7 +342,7 @@ def texel_layer(
     # A sleeve continues behind the object that hides its forearm.
     behind = near_hidden[at.row, at.col] & np.isin(group, ARMS)
     # Nor is anything known of a head that the frame cuts.
-    behind |= head & is_head_cut(regions, view.camera, body, vertices)
+    behind |= head & regions.head_cut
     metres = np.where(behind, np.inf, metres)
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)

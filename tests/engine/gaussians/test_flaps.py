@@ -13,7 +13,7 @@ from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.flaps import S as FLAPS
 from likeness.engine.gaussians.lift.flaps import assign_cloth_to_trunk, find_flaps
 from likeness.engine.gaussians.lift.labels import OBJECT, SKIN, UPPER
-from likeness.engine.gaussians.lift.regions import ARMS, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.limbs import ARMS, TORSO, vertex_groups
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 

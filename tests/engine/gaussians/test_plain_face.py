@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, LikenessError
 from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians.lift.eye_splats import S as EYES
-from likeness.engine.gaussians.lift.plain_face import S, is_head_cut, paint_plain_face
+from likeness.engine.gaussians.lift.head_pixels import is_head_cut
+from likeness.engine.gaussians.lift.plain_face import S, paint_plain_face
 
 TONE = np.array([0.8, 0.6, 0.5])
 
@@ -74,8 +74,6 @@ def test_what_the_photo_shows_stays(body: Body) -> None:
 
 def test_a_head_is_cut_where_the_frame_ends_below_its_eyes(body: Body) -> None:
     camera = photo_camera(500.0, 300, 400)
-    faceless: Any = SimpleNamespace(face=np.zeros((4, 4), bool))
-    found: Any = SimpleNamespace(face=np.ones((4, 4), bool))
     rest = np.asarray(body.v_template, np.float64)
     chin = rest[body.weights[:, JOINT_INDEX["head"]] > 0.5, 1].min()
 
@@ -84,6 +82,5 @@ def test_a_head_is_cut_where_the_frame_ends_below_its_eyes(body: Body) -> None:
         half = 2.0 * 200 / 500.0
         return np.asarray(rest + np.array([0.0, half - chin - top, -2.0]))
 
-    assert is_head_cut(faceless, camera, body, photo(0.05))
-    assert not is_head_cut(faceless, camera, body, photo(0.4))
-    assert not is_head_cut(found, camera, body, photo(0.05))
+    assert is_head_cut(camera, body, photo(0.05))
+    assert not is_head_cut(camera, body, photo(0.4))

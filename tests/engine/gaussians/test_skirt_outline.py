@@ -7,8 +7,9 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from likeness.engine.core.types import Camera
+from likeness.engine.gaussians.lift.limbs import TORSO
 from likeness.engine.gaussians.lift.photo_splats import crop_camera
-from likeness.engine.gaussians.lift.regions import TORSO, Regions
+from likeness.engine.gaussians.lift.regions import Regions
 from likeness.engine.gaussians.lift.skirt_outline import _Gap, _has_one_hem, find_outline
 from likeness.engine.render.mesh import MeshBuffer
 
