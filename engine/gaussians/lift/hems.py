@@ -24,7 +24,7 @@ from .limbs import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO
 from .photo_light import S as LIGHT
 from .photo_light import weighted_median
 from .photo_view import PhotoView
-from .pixel_grids import dilate
+from .pixel_grids import SOLID, dilate
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ def _pixels_near_end(view: PhotoView, end: _End) -> _Pixels | None:
         return None
     row, column, away = find_nearest(edge)
     scale = composite_sheets(view.sheets, "front") / view.camera.K[0, 0]
-    garment &= (away * scale < S.garment[1]) & (view.alpha > 0.95)
+    garment &= (away * scale < S.garment[1]) & (view.alpha > SOLID)
     if end.above is None:  # of the same arm
         garment &= regions.group[row, column] == regions.group
     else:

@@ -13,11 +13,8 @@ from .colors_sources import measure_backlight
 from .depth_sheets import DepthSheet, LimbBorders
 from .limbs import ARMS
 from .patterns import find_patterned
-from .pixel_grids import distance_inside
+from .pixel_grids import SOLID, distance_inside
 from .regions import Regions
-
-SOLID = 0.95
-"""Alpha from which on the person covers a pixel wholly."""
 
 
 @dataclass(frozen=True)

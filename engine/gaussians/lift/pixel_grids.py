@@ -15,6 +15,8 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.gaps import box_around
 from ...imaging.resize import resize
 
+SOLID = 0.95
+"""Alpha above which the person covers a pixel wholly."""
 _BLOCKS = 4.0
 """Blocks of pixels that a wide blur's standard deviation spans at least."""
 

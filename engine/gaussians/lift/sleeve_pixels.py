@@ -21,6 +21,8 @@ from .labels import LOWER, SKIN, UPPER
 from .limbs import ARMS, TRUNK_AND_LEGS
 from .pixel_cuts import cut_along_edges
 from .pixel_grids import blur_within, dilate
+from .skin_tone import S as SKIN_TONE
+from .skin_tone import measure_hue
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,6 @@ class SleevePixelSettings:
     deep: float = 0.65  # lightness of a deep shade, of the skin's beside it
     saturated: float = 4.0  # growth of a*b* over L* for each such lightness that it is darker
     shades: tuple[float, float] = (0.4, 1.02)  # lightness of the shade, of the skin's beside it
-    darkest: float = 12.0  # L* below which the dark has no hue
     outside: float = 300.0  # cost per metre of skin's distance beyond the fitted arm
 
 
@@ -256,11 +257,11 @@ def _shaded_skin(
     other = cloth & (away >= band)
     if not (may.any() and other.any()):
         return np.zeros_like(may)
-    hue = lab[..., 1:] / np.maximum(lab[..., :1], S.darkest)
+    hue = measure_hue(lab)
     skin_like, cloth_like = (
         blur_within(np.dstack([hue, lab[..., :1]]), kind, band) for kind in (skin, other)
     )
-    shade = lab[..., 0] / np.maximum(skin_like[..., 2], S.darkest)
+    shade = lab[..., 0] / np.maximum(skin_like[..., 2], SKIN_TONE.darkest)
     # Light that skin throws on skin makes a deep shade more saturated.
     own = skin_like[..., :2]
     most = 1.0 + S.saturated * np.clip(S.deep - shade, 0.0, None)
