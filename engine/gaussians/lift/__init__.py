@@ -69,7 +69,7 @@ from .parts import name_all, name_beard, name_labelled, name_shown, name_unknown
 from .photo_levels import make_photo_levels
 from .photo_splats import resize_rgba, splat_sigma
 from .photo_view import PhotoView
-from .pixel_grids import erode
+from .pixel_grids import erode, fit_grid
 from .regions import Regions, find_regions
 from .shoes import fit_shoes, put_on_shoes
 from .skin_rims import doubt_skin_rims
@@ -396,18 +396,14 @@ def label_photo(
         LikenessError: the matte shows no person, or it misses the tracked body.
     """
     matte = clean_rim(matte)
-    height, width = matte.alpha.shape
-    area = float((matte.alpha > 0.5).sum())
-    if area < 200:
+    size = fit_grid(matte.alpha, region_pixels)
+    if size is None:
         raise LikenessError(
             "The person could not be separated from the background.",
             "Use a photo where the person stands out, or one with an alpha channel.",
         )
-
-    scale = min(1.0, float(np.sqrt(region_pixels / area)))
-    w, h = max(8, round(width * scale)), max(8, round(height * scale))
-    camera = track.camera.resized(w, h)
-    colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
+    camera = track.camera.resized(*size)
+    colors, alpha = resize_rgba(matte.foreground, matte.alpha, *size)
     regions = find_regions(
         colors,
         alpha > 0.5,
@@ -415,7 +411,7 @@ def label_photo(
         vertices,
         body,
         observation,
-        w / width,
+        size[0] / matte.alpha.shape[1],
         matte.foreground,
         parser,
         known,
@@ -430,7 +426,7 @@ def label_photo(
     regions = mark_held_objects(regions, matte.held)
     without, frame = remove_glasses(matte, regions.glasses)
     if frame is not None:
-        colors, alpha = resize_rgba(without.foreground, without.alpha, w, h)
+        colors, alpha = resize_rgba(without.foreground, without.alpha, *size)
     near_hidden = near_hidden_forearms(distance)
     return LabelledPhoto(without, matte, frame, regions, camera, colors, alpha, near_hidden)
 
