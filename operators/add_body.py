@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from ..addon import portrait
-from ..engine.core.types import LikenessError
+from .errors import report_errors
 
 
 class AddBody(bpy.types.Operator):  # type: ignore[misc]
@@ -34,12 +34,9 @@ class AddBody(bpy.types.Operator):  # type: ignore[misc]
         if self.shape == "RANDOM":
             self.layout.prop(self, "seed")
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
-        try:
-            portrait.add_body(context, self.seed if self.shape == "RANDOM" else None)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        portrait.add_body(context, self.seed if self.shape == "RANDOM" else None)
         return {"FINISHED"}
 
 

@@ -24,6 +24,7 @@ from ..addon.scene.view3d import show_splats
 from ..addon.viewport import fast_splats
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count, poll_avatars
+from .errors import report_errors
 from .job_operator import JobOperator
 
 _NO_PICTURES = "Blender 5.0 saves avatars without their pictures"
@@ -122,16 +123,13 @@ class SaveAssets(_Library, bpy.types.Operator):  # type: ignore[misc]
         if not keeps_collection_pictures():
             layout.label(text=_NO_PICTURES, icon="INFO")
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
         self.suggest_library(context)
-        try:
-            folder = self.library_folder()
-            chosen = find_avatars(context.scene) if self.every else [get_chosen_avatar(context)]
-            files = save_assets(chosen, folder, self.info(), self.replace)
-            add_library(context, folder, AVATAR_LIBRARY)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        folder = self.library_folder()
+        chosen = find_avatars(context.scene) if self.every else [get_chosen_avatar(context)]
+        files = save_assets(chosen, folder, self.info(), self.replace)
+        add_library(context, folder, AVATAR_LIBRARY)
         if not bpy.app.background:  # they are marked in this file, too
             bpy.ops.ed.undo_push(message=self.bl_label)
         self.report({"INFO"}, f"Saved {format_count(len(chosen), 'avatar', 'avatars')}")
@@ -210,12 +208,9 @@ class MakePosable(bpy.types.Operator):  # type: ignore[misc]
     def poll(cls, context: Any) -> bool:
         return find_instanced_avatar(context.object) is not None
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
-        try:
-            made = make_posable(context.object, context)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        made = make_posable(context.object, context)
         if get_preferences(context).show_splats:
             if fast_splats.find_fast_problem():
                 show_splats()

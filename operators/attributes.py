@@ -26,6 +26,7 @@ from ..addon.wardrobe_items import ITEMS
 from ..addon.wardrobe_pictures import clear_item_icons, get_item_icon
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
+from .errors import report_errors
 from .job_operator import JobOperator
 from .sliced_operator import SlicedOperator
 
@@ -238,14 +239,11 @@ class AddWardrobe(bpy.types.Operator):  # type: ignore[misc]
     bl_label = "Wardrobe in Asset Browser"
     bl_options = {"REGISTER"}  # noqa: RUF012  (preferences are not part of undo)
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
-        try:
-            folder = user_folder("wardrobe")
-            write_wardrobe(folder)
-            entry, new = add_library(context, folder, LIBRARY_NAME)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        folder = user_folder("wardrobe")
+        write_wardrobe(folder)
+        entry, new = add_library(context, folder, LIBRARY_NAME)
         context.preferences.is_dirty = True
         what = "Added the asset library" if new else "Blender already lists the asset library"
         self.report({"INFO"}, f"{what} '{entry.name}': {entry.path}")

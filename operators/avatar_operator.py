@@ -4,7 +4,7 @@
 from typing import Any
 
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, find_avatars, get_active_avatar
-from ..engine.core.types import LikenessError
+from .errors import report_errors
 
 
 class AvatarOperator:
@@ -27,12 +27,9 @@ class AvatarOperator:
         """Why the operator cannot run on this avatar; empty if it can."""
         return ""
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
-        try:
-            self.change(context, get_active_avatar(context))
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
-            return {"CANCELLED"}
+        self.change(context, get_active_avatar(context))
         return {"FINISHED"}
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:

@@ -13,8 +13,8 @@ from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_avatar_
 from ..addon.scene.avatar_ops import delete_avatar, duplicate_avatar, select_avatar, show_body
 from ..addon.scene.orphans import Orphan, delete_orphan, get_orphan, rebuild_rig
 from ..addon.scene.selection import enter_object_mode
-from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
+from .errors import report_errors
 
 
 class SelectAvatar(bpy.types.Operator):  # type: ignore[misc]
@@ -26,12 +26,9 @@ class SelectAvatar(bpy.types.Operator):  # type: ignore[misc]
 
     name: bpy.props.StringProperty(name="Name", description="Name of the avatar's armature")  # type: ignore[valid-type]
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
-        try:
-            select_avatar(get_avatar_by_name(self.name), context)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        select_avatar(get_avatar_by_name(self.name), context)
         return {"FINISHED"}
 
 
@@ -165,12 +162,9 @@ class _OnOrphan:
 
     name: bpy.props.StringProperty(name="Name", description="Name of a lost part")  # type: ignore[valid-type]
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
-        try:
-            self.change(context, get_orphan(context.scene, self.name))
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
-            return {"CANCELLED"}
+        self.change(context, get_orphan(context.scene, self.name))
         return {"FINISHED"}
 
     def change(self, context: Any, orphan: Orphan) -> None:

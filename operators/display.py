@@ -18,6 +18,7 @@ from ..addon.scene.view3d import show_splats
 from ..addon.viewport import fast_splats
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
+from .errors import report_errors
 from .job_operator import JobOperator
 
 _MAX_LINES = 12
@@ -105,14 +106,11 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
         if len(changes) > _MAX_LINES:
             column.label(text=f"… and {len(changes) - _MAX_LINES} more", translate=False)
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
         self._decide(context)
         changes = self._planned(context)
-        try:
-            render_setup.apply_changes(context.scene, changes)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        render_setup.apply_changes(context.scene, changes)
         self.changed = [str(change) for change in changes]
         for text in self.changed:
             self.report({"INFO"}, text)

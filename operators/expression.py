@@ -15,6 +15,7 @@ from ..addon.scene.avatar_objects import AvatarObjects
 from ..addon.scene.body_object import get_expression, set_expression
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator
+from .errors import report_errors
 
 _REGION_ITEMS = [
     ("ALL", "All", "The whole face"),
@@ -152,12 +153,9 @@ class AddPoseLibrary(bpy.types.Operator):  # type: ignore[misc]
     bl_label = "Add Pose Library"
     bl_options = {"REGISTER"}  # noqa: RUF012  (preferences are not part of undo)
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
-        try:
-            entry, new = add_library(context)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        entry, new = add_library(context)
         context.preferences.is_dirty = True
         what = "Added the asset library" if new else "Blender already lists the asset library"
         self.report({"INFO"}, f"{what} '{entry.name}': {entry.path}")

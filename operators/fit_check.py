@@ -8,7 +8,7 @@ import bpy
 
 from ..addon import fit_preview, running
 from ..addon.scene import fit_adjustment
-from ..engine.core.types import LikenessError
+from .errors import report_errors
 
 
 def get_fit_question() -> dict[str, Any] | None:
@@ -94,15 +94,12 @@ class AdjustFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
     bl_label = "Adjust"
     bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
         question = get_fit_question()
         assert question is not None
         if fit_adjustment.find_fit_scene() is None:
-            try:
-                fit_adjustment.enter_fit_scene(context, Path(question["fit"]))
-            except LikenessError as error:
-                self.report({"ERROR"}, str(error))
-                return {"CANCELLED"}
+            fit_adjustment.enter_fit_scene(context, Path(question["fit"]))
         return {"FINISHED"}
 
 

@@ -30,6 +30,7 @@ from ..addon.portrait import scratch_folder
 from ..addon.scene import render_setup
 from ..addon.workers.jobs import JobState
 from ..engine.core.types import LikenessError
+from .errors import report_errors
 
 POLL_SECONDS = 0.1
 STEP_TIMER_SECONDS = 0.01
@@ -157,13 +158,10 @@ class JobOperator:
         """The properties that are set, as arguments for a call of the operator."""
         return _values(self.properties)  # type: ignore[attr-defined]
 
+    @report_errors
     def begin(self, context: Any) -> set[str]:
         """Start the job and run modal."""
-        try:
-            self._running = running.begin_job(self.title())
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
-            return {"CANCELLED"}
+        self._running = running.begin_job(self.title())
         try:
             self._ask_worker(context)
         except Exception as error:
@@ -250,13 +248,10 @@ class JobOperator:
         self._add_timer(context, STEP_TIMER_SECONDS)
         return None
 
+    @report_errors
     def _block(self, context: Any) -> set[str]:
         """Run the whole job at once, for a Blender without a window."""
-        try:
-            self._running = under_way = running.begin_job(self.title())
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
-            return {"CANCELLED"}
+        self._running = under_way = running.begin_job(self.title())
         try:
             self._ask_worker(context)
             if under_way.steps is not None:

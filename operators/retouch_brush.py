@@ -9,6 +9,7 @@ from ..addon.brush_settings import BrushSettings
 from ..addon.scene.splat_places import clear_cache
 from ..addon.viewport.brush_stroke import BRUSH_MODES, BrushStroke, brush_along
 from ..engine.core.types import LikenessError
+from .errors import report_errors
 
 
 class BrushSplats(BrushSettings, bpy.types.Operator):  # type: ignore[misc]
@@ -56,27 +57,21 @@ class BrushSplats(BrushSettings, bpy.types.Operator):  # type: ignore[misc]
         cls.poll_message_set("Use the brush in Object or Pose Mode")
         return False
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
         """Do the stroke of the properties, as scripts give it."""
-        try:
-            touched = brush_along(context, self)
-        except LikenessError as error:
-            return self._fail(error)
+        touched = brush_along(context, self)
         return {"FINISHED"} if touched else {"CANCELLED"}
 
+    @report_errors
     def invoke(self, context: Any, event: Any) -> set[str]:
-        try:
-            self._stroke = BrushStroke(context, event, self.invert)
-        except LikenessError as error:
-            return self._fail(error)
+        self._stroke = BrushStroke(context, event, self.invert)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
+    @report_errors
     def modal(self, context: Any, event: Any) -> set[str]:
-        try:
-            done = self._stroke.handle(event)
-        except LikenessError as error:
-            return self._fail(error)
+        done = self._stroke.handle(event)
         if self._stroke.warning:
             self.report({"WARNING"}, self._stroke.warning)
         return done
@@ -86,11 +81,7 @@ class BrushSplats(BrushSettings, bpy.types.Operator):  # type: ignore[misc]
         try:
             self._stroke.cancel()
         except LikenessError as error:
-            self._fail(error)
-
-    def _fail(self, error: LikenessError) -> set[str]:
-        self.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
+            self.report({"ERROR"}, str(error))
 
 
 def stop() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from ..addon.scene.steps import run_to_end
-from ..engine.core.types import LikenessError
+from .errors import report_errors
 
 _SLICE_SECONDS = 0.03
 
@@ -28,14 +28,10 @@ class SlicedOperator:
         """What was done, from what the generator returned; empty where it shows."""
         raise NotImplementedError
 
+    @report_errors
     def execute(self, context: Any) -> set[str]:
         """Run at once: without a window, and from the redo panel."""
-        try:
-            count = run_to_end(self.steps(context))
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
-            return {"CANCELLED"}
-        return self._done(context, count)
+        return self._done(context, run_to_end(self.steps(context)))
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         if context.window is None:
@@ -45,6 +41,7 @@ class SlicedOperator:
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
+    @report_errors
     def modal(self, context: Any, event: Any) -> set[str]:
         if event.type != "TIMER":  # nothing may change the avatar meanwhile
             return {"RUNNING_MODAL"}
@@ -55,10 +52,6 @@ class SlicedOperator:
         except StopIteration as done:
             self.cancel(context)
             return self._done(context, done.value)
-        except LikenessError as error:
-            self.cancel(context)
-            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
-            return {"CANCELLED"}
         except BaseException:  # else the timer would wake Blender for ever
             self.cancel(context)
             raise

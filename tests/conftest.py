@@ -14,11 +14,13 @@ if _HOME.is_dir():
     os.environ["LIKENESS_CACHE"] = str(_HOME / "cache")
     os.environ["LIKENESS_DATA"] = str(_HOME / "data")
 
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-from likeness.engine.files.weights import cache_assets_dir  # noqa: E402
+from likeness.engine.files.weights import asset_path, cache_assets_dir  # noqa: E402
 from PIL import Image  # noqa: E402
 
 if TYPE_CHECKING:
+    from likeness.engine.body import Body
     from likeness.engine.synth.figure import SynthContext
 
 
@@ -38,6 +40,24 @@ def small_portrait(sample_portrait: Path, tmp_path_factory: pytest.TempPathFacto
     with Image.open(sample_portrait) as photo:
         photo.convert("RGB").resize((320, 320)).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def default_body() -> Body:
+    """The baked default body, where ``build.py assets`` has been run; none may change it."""
+    from likeness.engine.body import load_body
+    from likeness.engine.core.types import LikenessError
+
+    try:
+        return load_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def average(default_body: Body) -> Body:
+    """The default body of average build."""
+    return default_body.personalised(np.zeros(default_body.num_betas))
 
 
 @pytest.fixture(scope="session")

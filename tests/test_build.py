@@ -16,26 +16,16 @@ import tomllib
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tests.blender.inside import load
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def load(name: str, path: Path) -> ModuleType:
-    """A module of the task runner, which is no part of the installed package."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-load("tasks", ROOT / "tasks" / "__init__.py")
+load("tasks", ROOT / "tasks" / "__init__.py", package=True)
 build = load("build", ROOT / "build.py")
 environment, extension = (
     importlib.import_module(f"tasks.{n}") for n in ("environment", "extension")

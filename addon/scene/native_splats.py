@@ -35,7 +35,7 @@ from .node_builder import NodeBuilder
 from .node_group import (
     FAST_INPUT,
     HAS_ATTRIBUTES,
-    _Camera,
+    ActiveCamera,
     _interface,
     move_steps,
     shared_group,
@@ -191,7 +191,7 @@ def _build(tree: Any, kind: PointCloudKind | None) -> None:
     add.column()
     viewport = add.node("GeometryNodeIsViewport").outputs[0]
     facing = add.boolean("AND", add.boolean("NOT", viewport), group["Face Camera"])
-    camera = _Camera.build(add)
+    camera = ActiveCamera.build(add)
     add.column()
     points = add.node(
         "GeometryNodeMeshToPoints", {"Mesh": faces, "Position": mean}, mode="FACES"
@@ -272,7 +272,7 @@ def _stored(add: NodeBuilder, geometry: Any, name: str, kind: str, value: Any) -
     return made.outputs["Geometry"]
 
 
-def _flat_to(add: NodeBuilder, axis: Any, ray: Any, camera: _Camera) -> Any:
+def _flat_to(add: NodeBuilder, axis: Any, ray: Any, camera: ActiveCamera) -> Any:
     """An axis, moved along the view ray into the plane through the mean that faces the camera.
 
     It covers the same pixels; see :mod:`.node_group`.

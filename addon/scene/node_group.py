@@ -170,31 +170,15 @@ def _build(tree: Any) -> Iterator[None]:
     captured, on_face = yield from move_steps(add, group, with_light=True)
     yield
     add.column()
-    # Corner k of the mesh belongs to face k // 3. Asking for that face directly is half the cost
-    # of letting Blender average each point's faces (measured at 262,144 splats).
-    face = add.node(
-        "FunctionNodeIntegerMath",
-        {0: add.node("GeometryNodeInputIndex").outputs[0], 1: 3},
-        operation="DIVIDE",
-    ).outputs[0]
-    mean, axis_u, axis_v = (add.sample(captured, value, face, "FACE") for value in on_face)
-    add.column()
-    corner = add.node(
-        "ShaderNodeSeparateXYZ", {0: add.attribute(CORNER_ATTRIBUTE, "FLOAT_VECTOR")}
-    ).outputs
-    place = add.vector(
-        "MULTIPLY_ADD", axis_v, corner["Y"], add.vector("MULTIPLY_ADD", axis_u, corner["X"], mean)
-    )
-    add.column()
-    moved = add.node("GeometryNodeSetPosition", {"Geometry": captured, "Position": place})
+    placed, mean = place_corners(add, captured, on_face)
     add.column()
     viewport = add.node("GeometryNodeIsViewport").outputs[0]
     rendering = add.boolean("NOT", viewport)
-    camera = _Camera.build(add)
+    camera = ActiveCamera.build(add)
     result = add.switch(
         add.boolean("AND", rendering, group["Face Camera"]),
-        moved.outputs["Geometry"],
-        _facing(add, moved.outputs["Geometry"], mean, camera),
+        placed,
+        _facing(add, placed, mean, camera),
         "GEOMETRY",
     )
     yield
@@ -208,7 +192,7 @@ def _build(tree: Any) -> Iterator[None]:
         add.boolean("OR", rendering, group["Sorted Viewport"]),
         # The mean is at hand per face, and spares averaging its three corners.
         dithered,
-        choose_material(add, lit, _sorted(add, result, on_face[0], camera), BLENDED_SLOT),
+        choose_material(add, lit, sort_splats(add, result, on_face[0], camera), BLENDED_SLOT),
         "GEOMETRY",
     )
     yield
@@ -373,7 +357,7 @@ def _softened(add: NodeBuilder, axis_u: Any, axis_v: Any, softness: Any) -> tupl
     )
 
 
-class _Camera(NamedTuple):
+class ActiveCamera(NamedTuple):
     """The active camera in the splats' space: sockets of its place, its backward direction
     (against the view) and whether it is orthographic."""
 
@@ -382,17 +366,17 @@ class _Camera(NamedTuple):
     orthographic: Any
 
     @staticmethod
-    def build(add: NodeBuilder) -> _Camera:
+    def build(add: NodeBuilder) -> ActiveCamera:
         camera = add.node("GeometryNodeInputActiveCamera").outputs[0]
         view = add.node(
             "GeometryNodeObjectInfo", {"Object": camera}, transform_space="RELATIVE"
         ).outputs
         info = add.node("GeometryNodeCameraInfo", {"Camera": camera}).outputs
         backward = add.rotate((0.0, 0.0, 1.0), view["Rotation"])
-        return _Camera(view["Location"], backward, info["Is Orthographic"])
+        return ActiveCamera(view["Location"], backward, info["Is Orthographic"])
 
 
-def _facing(add: NodeBuilder, geometry: Any, mean: Any, camera: _Camera) -> Any:
+def _facing(add: NodeBuilder, geometry: Any, mean: Any, camera: ActiveCamera) -> Any:
     """Corners slid along their view rays to their splat's depth.
 
     A corner p with ray direction d goes to p + d ((mean - p) . back) / (d . back).
@@ -416,7 +400,38 @@ def _facing(add: NodeBuilder, geometry: Any, mean: Any, camera: _Camera) -> Any:
     return moved.outputs["Geometry"]
 
 
-def _sorted(add: NodeBuilder, geometry: Any, mean: Any, camera: _Camera) -> Any:
+def place_corners(add: NodeBuilder, splats: Any, on_face: list[Any]) -> tuple[Any, Any]:
+    """Place each splat's three corners around its mean.
+
+    Args:
+        add: builds the tree.
+        splats: the mesh's geometry, a face for each splat.
+        on_face: mean and two axes of each, captured on the faces.
+
+    Returns:
+        The geometry, and the mean at each corner.
+    """
+    # Corner k of the mesh belongs to face k // 3. Asking for that face directly is half the cost
+    # of letting Blender average each point's faces (measured at 262,144 splats).
+    face = add.node(
+        "FunctionNodeIntegerMath",
+        {0: add.node("GeometryNodeInputIndex").outputs[0], 1: 3},
+        operation="DIVIDE",
+    ).outputs[0]
+    mean, axis_u, axis_v = (add.sample(splats, value, face, "FACE") for value in on_face)
+    add.column()
+    corner = add.node(
+        "ShaderNodeSeparateXYZ", {0: add.attribute(CORNER_ATTRIBUTE, "FLOAT_VECTOR")}
+    ).outputs
+    place = add.vector(
+        "MULTIPLY_ADD", axis_v, corner["Y"], add.vector("MULTIPLY_ADD", axis_u, corner["X"], mean)
+    )
+    add.column()
+    moved = add.node("GeometryNodeSetPosition", {"Geometry": splats, "Position": place})
+    return moved.outputs["Geometry"], mean
+
+
+def sort_splats(add: NodeBuilder, geometry: Any, mean: Any, camera: ActiveCamera) -> Any:
     """Sort faces back to front along the active camera's view axis."""
     depth = add.vector("DOT_PRODUCT", mean, camera.backward)
     made = add.node(

@@ -16,9 +16,9 @@ import bpy
 from ...engine.scene.mesh import SplatMesh
 from ...engine.scene.static_splats import AXES, MEAN
 from .. import keys
-from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
+from .material import DITHERED_SLOT
 from .node_builder import NodeBuilder
-from .node_group import _Camera, _sorted, shared_group
+from .node_group import ActiveCamera, place_corners, shared_group, sort_splats
 from .selection import enter_object_mode, select_only
 from .splat_object import splat_mesh_steps
 
@@ -79,7 +79,7 @@ def _build(tree: Any) -> None:
     ).outputs["Selection"]
     geometry = add.switch(viewport, group["Geometry"], kept, "GEOMETRY")
     add.column()
-    camera = _Camera.build(add)
+    camera = ActiveCamera.build(add)
     mean = add.attribute(MEAN, "FLOAT_VECTOR")
     axes = [add.attribute(name, "FLOAT_VECTOR") for name in AXES]
     add.column()
@@ -108,21 +108,7 @@ def _build(tree: Any) -> None:
     flat_u, flat_v = (add.switch(viewport, seen[k], axes[k], "VECTOR") for k in (0, 1))
     captured, on_face = add.capture(geometry, mean=mean, axis_u=flat_u, axis_v=flat_v)
     add.column()
-    face = add.node(
-        "FunctionNodeIntegerMath",
-        {0: add.node("GeometryNodeInputIndex").outputs[0], 1: 3},
-        operation="DIVIDE",
-    ).outputs[0]
-    at, u, v = (add.sample(captured, value, face, "FACE") for value in on_face)
-    add.column()
-    corner = add.node(
-        "ShaderNodeSeparateXYZ", {0: add.attribute(CORNER_ATTRIBUTE, "FLOAT_VECTOR")}
-    ).outputs
-    place = add.vector(
-        "MULTIPLY_ADD", v, corner["Y"], add.vector("MULTIPLY_ADD", u, corner["X"], at)
-    )
-    moved = add.node("GeometryNodeSetPosition", {"Geometry": captured, "Position": place})
-    result = moved.outputs["Geometry"]
+    result, _ = place_corners(add, captured, on_face)
     for name in (MEAN, *AXES):
         result = add.remove(result, name)
     add.column()
@@ -130,5 +116,5 @@ def _build(tree: Any) -> None:
         "GeometryNodeSetMaterialIndex", {"Geometry": result, "Material Index": DITHERED_SLOT}
     ).outputs["Geometry"]
     add.column()
-    ordered = _sorted(add, result, on_face[0], camera)
+    ordered = sort_splats(add, result, on_face[0], camera)
     add.node("NodeGroupOutput", {"Geometry": add.switch(viewport, ordered, dithered, "GEOMETRY")})

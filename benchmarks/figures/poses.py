@@ -30,7 +30,7 @@ from ...engine.core.types import (
     Pose,
 )
 from ...engine.gaussians.binding import place_gaussians
-from ...engine.gaussians.lift.regions import HEAD, vertex_groups
+from ...engine.gaussians.lift.limbs import HEAD, vertex_groups
 from ...engine.gaussians.lift.skirt import PART as SKIRT
 from ...engine.poses import build_pose, find_pose
 from ...engine.poses.limbs import mirror_limbs, solve_arm

@@ -77,23 +77,6 @@ class SurfaceSamples:
         )
 
 
-@dataclass(frozen=True)
-class UVMap:
-    """Features in UV space.
-
-    Attributes:
-        values: [S, S, C], zero where nothing was seen.
-        mask: [S, S] whether a texel was seen.
-        seen: [N] which of the samples were seen.
-        sampled: [N, C] their features (zero if unseen).
-    """
-
-    values: FloatArray
-    mask: BoolArray
-    seen: BoolArray
-    sampled: FloatArray
-
-
 def sample_surface(
     body: Body, size: int, per_side: int = 1, faces: BoolArray | None = None
 ) -> SurfaceSamples:
@@ -282,67 +265,3 @@ def shell_points(
     )
     pixel = np.where(seen[:, None], xy, 0.0).astype(np.int64)
     return SeenPoints(seen & (body_buffer.face[pixel[:, 1], pixel[:, 0]] < 0), xy)
-
-
-def gather_features(
-    features: FloatArray, points: SeenPoints, camera: Camera, samples: SurfaceSamples
-) -> UVMap:
-    """Average the features at seen points into the UV grid (equations 2 and 3).
-
-    Args:
-        features: [h, w, C] of the photo, at any resolution.
-        points: Where the photo shows the samples.
-        camera: The photo's camera.
-        samples: Samples of the surface.
-    """
-    seen, sampled = points.seen, points.read(features, camera)
-    values, covered = scatter_mean(
-        sampled[seen], samples.row[seen], samples.col[seen], samples.size
-    )
-    return UVMap(values, covered, seen, sampled)
-
-
-def sample_core(
-    features: FloatArray,
-    camera: Camera,
-    vertices: FloatArray,
-    body: Body,
-    samples: SurfaceSamples,
-    mask: BoolArray | None = None,
-) -> UVMap:
-    """Gather Core-UV: the features at :func:`core_points`.
-
-    Args:
-        features: [h, w, C] of the photo, at any resolution.
-        camera: The photo's camera.
-        vertices: [V, 3] metres, the body as posed in the photo.
-        body: The body.
-        samples: Samples of its surface.
-        mask: [H, W] pixels of the photo to use; all of them when None.
-    """
-    points = core_points(camera, vertices, body, samples).within(mask)
-    return gather_features(features, points, camera, samples)
-
-
-def sample_shell(
-    features: FloatArray,
-    camera: Camera,
-    vertices: FloatArray,
-    body: Body,
-    samples: SurfaceSamples,
-    mask: BoolArray | None = None,
-    offset: float | FloatArray = SHELL_OFFSET,
-) -> UVMap:
-    """Gather Shell-UV: the features at :func:`shell_points`.
-
-    Args:
-        features: [h, w, C] of the photo, at any resolution.
-        camera: The photo's camera.
-        vertices: [V, 3] metres, the body as posed in the photo.
-        body: The body.
-        samples: Samples of its surface.
-        mask: [H, W] pixels of the photo to use; all of them when None.
-        offset: Distance of the shell in metres, or one for each vertex, [V].
-    """
-    points = shell_points(camera, vertices, body, samples, offset).within(mask)
-    return gather_features(features, points, camera, samples)

@@ -75,6 +75,15 @@ def fit_size(width: int, height: int, max_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+def scale_size(width: int, height: int, scale: float) -> tuple[int, int]:
+    """Return width and height times ``scale``, each at least 8.
+
+    >>> scale_size(640, 480, 0.5), scale_size(640, 480, 0.01)
+    ((320, 240), (8, 8))
+    """
+    return max(8, round(width * scale)), max(8, round(height * scale))
+
+
 def downsample(image: FloatArray, factor: int) -> FloatArray:
     """Average square blocks of pixels, fast; remaining rows and columns are dropped.
 

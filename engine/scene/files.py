@@ -16,11 +16,11 @@ import numpy as np
 
 from ..core.types import Avatar, LikenessError
 from ..files.atomic import atomic_write
-from ..files.untrusted import CorruptFileError, decompress, iter_npz
+from ..files.untrusted import decompress
 from ..formats.avatar import avatar_from_bytes, avatar_to_bytes
 from .mesh import SplatMesh, make_splat_mesh
+from .mesh_arrays import pack_mesh, read_array_steps, unpack_mesh
 
-_FACE = "face."
 MAX_KEPT = 1 << 30
 """Bytes of an avatar without its Gaussians; the default body's is 20 MB."""
 
@@ -106,8 +106,7 @@ def unpack_avatar(kept: bytes, source: str) -> Avatar:
 
 def save_scene_avatar(scene: SceneAvatar, path: Path) -> None:
     """Write a prepared avatar atomically."""
-    arrays = {_FACE + name: values for name, values in scene.splats.faces.items()}
-    arrays |= {"colors": scene.splats.colors, "corners": scene.splats.corners}
+    arrays = pack_mesh(scene.splats)
     arrays["kept"] = np.frombuffer(scene.kept, np.uint8)
     arrays["photo"] = np.frombuffer(scene.photo or b"", np.uint8)
     with atomic_write(path) as scratch, scratch.open("wb") as file:
@@ -120,22 +119,11 @@ def load_scene_steps(path: Path) -> Generator[None, None, SceneAvatar]:
     Raises:
         LikenessError: the file is missing or damaged.
     """
-    arrays = {}
-    try:
-        for name, array in iter_npz(path):
-            arrays[name] = array
-            yield
-        missing = {"kept", "colors", "corners", "photo"} - arrays.keys()
-        if missing:
-            raise CorruptFileError(f"it lacks {', '.join(sorted(missing))}")
-    except (OSError, ValueError) as error:
-        raise LikenessError(f"'{path}' cannot be read ({error}).", "Import it again.") from error
+    arrays = yield from read_array_steps(path, "kept", "photo")
     avatar = unpack_avatar(arrays["kept"].tobytes(), str(path))
     yield
-    faces = {k.removeprefix(_FACE): v for k, v in arrays.items() if k.startswith(_FACE)}
-    splats = SplatMesh(faces, arrays["colors"], arrays["corners"])
     photo = arrays["photo"].tobytes() or None
-    return SceneAvatar(avatar, splats, arrays["kept"].tobytes(), photo)
+    return SceneAvatar(avatar, unpack_mesh(arrays), arrays["kept"].tobytes(), photo)
 
 
 def _jpeg(photo: Path) -> bytes:

@@ -10,8 +10,9 @@ import numpy as np
 from ..core.color import srgb_to_linear
 from ..core.rotations import quaternion_to_matrix
 from ..core.types import FloatArray, Gaussians, IntArray, LikenessError
-from ..files.untrusted import iter_npz, require_file
+from ..files.untrusted import require_file
 from .mesh import CORNERS, SplatMesh
+from .mesh_arrays import pack_mesh, read_array_steps, unpack_mesh
 
 MEAN = "splat_mean"
 AXES = ("splat_axis_1", "splat_axis_2", "splat_axis_3")
@@ -25,7 +26,6 @@ _FIELDS = (
 _PACKED = "packed_position"  # compressed files hold their fields otherwise
 _HEADER_BYTES = 1 << 16
 _MIN_SCALE = 1e-7
-_FACE = "face."
 
 
 def check_ply_fields(path: Path) -> None:
@@ -75,9 +75,8 @@ def make_static_mesh(gaussians: Gaussians) -> SplatMesh:
 
 def save_static(mesh: SplatMesh, path: Path) -> None:
     """Write a mesh for :func:`load_static_steps`."""
-    arrays = {_FACE + name: values for name, values in mesh.faces.items()}
     with path.open("wb") as file:
-        np.savez(file, colors=mesh.colors, corners=mesh.corners, **arrays)
+        np.savez(file, **pack_mesh(mesh))
 
 
 def load_static_steps(path: Path) -> Generator[None, None, SplatMesh]:
@@ -86,15 +85,8 @@ def load_static_steps(path: Path) -> Generator[None, None, SplatMesh]:
     Raises:
         LikenessError: the file is missing or damaged.
     """
-    arrays = {}
-    try:
-        for name, array in iter_npz(path):
-            arrays[name] = array
-            yield
-    except (OSError, ValueError) as error:
-        raise LikenessError(f"'{path}' cannot be read ({error}).", "Import it again.") from error
-    faces = {k.removeprefix(_FACE): v for k, v in arrays.items() if k.startswith(_FACE)}
-    return SplatMesh(faces, arrays["colors"], arrays["corners"])
+    arrays = yield from read_array_steps(path)
+    return unpack_mesh(arrays)
 
 
 def _blender(vectors: FloatArray) -> FloatArray:

@@ -24,6 +24,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ..core.types import BoolArray, FloatArray, LikenessError
+from ..imaging.resize import scale_size
 
 _GAMMA = 2.2  # near enough to sRGB's for exposure and white balance
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -284,7 +285,7 @@ def blur_image(pixels: FloatArray, lens: LensErrors) -> FloatArray:
     if lens.streak:
         out = _streaked(out, lens.streak * side, math.radians(lens.angle))
     if lens.reduced < 1.0:
-        small = (max(8, round(width * lens.reduced)), max(8, round(height * lens.reduced)))
+        small = scale_size(width, height, lens.reduced)
         out = np.clip(_resized(_resized(out, small), (width, height)), 0.0, 1.0)
     return out
 

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
+
+from tests.blender.inside import load
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
 
 
-def load(name: str) -> ModuleType:
+def load_task(name: str) -> ModuleType:
     """A module of the task runner that needs no other."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tasks" / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load(name, ROOT / "tasks" / f"{name}.py")
 
 
 def test_keys_and_texts_fit_blenders_rules() -> None:
-    assert load("extension_check").find_manifest_faults(MANIFEST) == []
+    assert load_task("extension_check").find_manifest_faults(MANIFEST) == []
     assert MANIFEST["schema_version"] == "1.0.0"
 
 
 def test_a_slip_is_found() -> None:
     wrong = {**MANIFEST, "blender_version_mim": "4.5.0", "permissions": {"files": "Reads."}}
-    said = load("extension_check").find_manifest_faults(wrong)
+    said = load_task("extension_check").find_manifest_faults(wrong)
     assert len(said) == 2
     assert "blender_version_mim" in said[0]
     assert "'Reads.'" in said[1]

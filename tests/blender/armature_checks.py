@@ -12,34 +12,16 @@ from likeness.addon.motion.actions import find_current_channelbag
 from likeness.addon.scene.axes import points_to_engine
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, Avatar, FloatArray, Pose
+from mixamo import MIXAMO
 from motion_checks import empty, person, shown, turn_error
 
-MIXAMO = {
-    "pelvis": "Hips",
-    "spine1": "Spine",
-    "spine2": "Spine1",
-    "spine3": "Spine2",
-    "neck": "Neck",
-    "head": "Head",
-    **{
-        f"{a}_{b}": f"{A}{B}"
-        for a, A in (("left", "Left"), ("right", "Right"))
-        for b, B in {
-            "hip": "UpLeg",
-            "knee": "Leg",
-            "ankle": "Foot",
-            "foot": "ToeBase",
-            "collar": "Shoulder",
-            "shoulder": "Arm",
-            "elbow": "ForeArm",
-            "wrist": "Hand",
-            "middle1": "HandMiddle1",
-            "middle2": "HandMiddle2",
-            "index1": "HandIndex1",
-            "index2": "HandIndex2",
-        }.items()
-    },
+_FINGERS = ("ring", "pinky", "thumb", "index3", "middle3")
+BONES = {
+    joint: name
+    for joint, name in MIXAMO.items()
+    if joint != "jaw" and not joint.partition("_")[2].startswith(("eye", *_FINGERS))
 }
+"""What a stranger's armature has: two bones of two fingers of each hand, and no face."""
 
 
 def stranger(avatar: Avatar, scale: float, seed: int) -> Any:
@@ -60,18 +42,18 @@ def stranger(avatar: Avatar, scale: float, seed: int) -> Any:
     bpy.ops.object.mode_set(mode="EDIT")
     from likeness.engine.core.types import JOINT_NAMES, PARENTS
 
-    for joint, name in MIXAMO.items():
+    for joint, name in BONES.items():
         bone = data.edit_bones.new(f"mixamorig:{name}")
         j = JOINT_INDEX[joint]
         bone.head = heads[j]
-        children = [k for k, p in enumerate(PARENTS) if p == j and JOINT_NAMES[k] in MIXAMO]
+        children = [k for k, p in enumerate(PARENTS) if p == j and JOINT_NAMES[k] in BONES]
         bone.tail = heads[children[0]] if len(children) == 1 else heads[j] + [0, 0, 0.08 * scale]
         bone.roll = rng.uniform(-3, 3)
-    for joint, name in MIXAMO.items():
+    for joint, name in BONES.items():
         parent = JOINT_NAMES[PARENTS[JOINT_INDEX[joint]]] if joint != "pelvis" else None
         if parent:
             data.edit_bones[f"mixamorig:{name}"].parent = data.edit_bones[
-                f"mixamorig:{MIXAMO[parent]}"
+                f"mixamorig:{BONES[parent]}"
             ]
     bpy.ops.object.mode_set(mode="OBJECT")
     for bone in obj.pose.bones:  # frame 0 is the rest pose, which FBX files hold as well
@@ -167,7 +149,7 @@ def from_armatures(folder: str) -> dict[str, Any]:
     avatar, objects = person()
     other = stranger(avatar, 2.0, 5)
     other.location, other.rotation_euler = (3.0, 1.0, 0.5), (0.0, 0.0, 0.7)
-    names = {joint: f"mixamorig:{name}" for joint, name in MIXAMO.items()}
+    names = {joint: f"mixamorig:{name}" for joint, name in BONES.items()}
     out: dict[str, Any] = {}
     bpy.context.view_layer.objects.active = objects.armature
     bpy.ops.likeness.retarget_armature(source="Stranger", start_frame=0, others="keep")

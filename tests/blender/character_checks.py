@@ -15,6 +15,7 @@ from likeness.engine.body.body_file import load_body
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_NAMES, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
+from mixamo import MIXAMO
 
 COLOURS = {
     "lips": (0.42, 0.10, 0.10),
@@ -23,38 +24,6 @@ COLOURS = {
     "scalp": (0.03, 0.02, 0.01),
 }
 SKIN, SHIRT = (0.60, 0.36, 0.25), (0.05, 0.12, 0.40)
-FINGERS = {"index": "Index", "middle": "Middle", "ring": "Ring", "pinky": "Pinky", "thumb": "Thumb"}
-LIMBS = {
-    "hip": "UpLeg",
-    "knee": "Leg",
-    "ankle": "Foot",
-    "foot": "ToeBase",
-    "collar": "Shoulder",
-    "shoulder": "Arm",
-    "elbow": "ForeArm",
-    "wrist": "Hand",
-}
-MIDDLE = {
-    "pelvis": "Hips",
-    "spine1": "Spine",
-    "spine2": "Spine1",
-    "spine3": "Spine2",
-    "neck": "Neck",
-    "head": "Head",
-    "jaw": "Jaw",
-}
-
-
-def other_name(joint: str) -> str:
-    """What Mixamo calls a joint."""
-    if joint in MIDDLE:
-        return f"mixamorig:{MIDDLE[joint]}"
-    side, _, part = joint.partition("_")
-    if part in LIMBS:
-        return f"mixamorig:{side.title()}{LIMBS[part]}"
-    if part[:-1] in FINGERS:
-        return f"mixamorig:{side.title()}Hand{FINGERS[part[:-1]]}{part[-1]}"
-    return f"mixamorig:{side.title()}Eye"
 
 
 def truth(seed: int, posed: bool) -> tuple[np.ndarray, Pose]:
@@ -130,7 +99,7 @@ def make(seed: int, posed: bool, shirt: bool) -> object:
         obj.hide_set(False)
     apply_pose(pose, rig)
     for name in JOINT_NAMES:
-        rig.data.bones[name].name = other_name(name)
+        rig.data.bones[name].name = f"mixamorig:{MIXAMO[name]}"
     bpy.context.view_layer.update()
     return rig
 

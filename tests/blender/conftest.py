@@ -27,10 +27,10 @@ from likeness.engine.formats.avatar import save_avatar
 from PIL import Image
 
 from tests.blender import inside
-from tests.engine.wardrobe.conftest import average, person, person_file
+from tests.engine.wardrobe.conftest import person, person_file
 from tests.made_once import make_once
 
-__all__ = ["average", "person", "person_file"]
+__all__ = ["person", "person_file"]
 
 HERE, ROOT = inside.HERE, inside.ROOT
 

@@ -24,6 +24,8 @@ from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians.swing_rig import make_swing_rig
 from PIL import Image
 
+from tests.blender.inside import load
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
@@ -32,17 +34,7 @@ Scenario = Callable[..., Any]
 
 def module_at(name: str, path: Path, package: bool = False) -> Any:
     """A file of this tree that is not part of the package ``likeness``."""
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(
-        name, path, submodule_search_locations=[str(path.parent)] if package else None
-    )
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    return sys.modules[name] if name in sys.modules else load(name, path, package)
 
 
 window = module_at("gui_window", HERE / "window.py")

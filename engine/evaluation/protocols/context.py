@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ...body import Body
-from ...core.types import Progress
+from ...core.types import Motion, Progress
 from ...tracking.detectors import Detectors
+from ...tracking.track_video import track_video
 from .compare import Comparer
 from .items import Give, OpenEstimators, Refuse, no_estimators
 from .methods import Methods
@@ -35,6 +37,21 @@ class ProtocolContext:
     max_frames: int | None = None
     open_for: OpenEstimators = no_estimators
     progress: Progress | None = None
+
+    def track(self, video: Path) -> Motion:
+        """The motion of the person in a video.
+
+        Raises:
+            LikenessError: it cannot be read, or shows nobody.
+        """
+        return track_video(
+            video,
+            self.body,
+            self.detectors,
+            estimators=self.open_for(video.stem).poses,
+            max_frames=self.max_frames,
+            progress=self.progress,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

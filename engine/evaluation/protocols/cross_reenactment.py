@@ -17,7 +17,6 @@ from ...body import Body
 from ...core.types import FRAME_STATES, Avatar, FloatArray, LikenessError, Motion, Pose
 from ...imaging.load import load_portrait
 from ...motion.reenact import align_to_photo, leg_length, place_on_avatar
-from ...tracking.track_video import track_video
 from .compare import ComparedImage, DetectedFace, comparison_size, identity_similarity
 from .context import AvatarContext
 from .crossview import build_metrics, pick_evenly
@@ -98,15 +97,7 @@ def measure_cross_reenactment(
     clips: list[DrivingClip] = []
     for path in videos:
         try:
-            motion = track_video(
-                path,
-                context.body,
-                context.detectors,
-                estimators=context.open_for(path.stem).poses,
-                max_frames=context.max_frames,
-                progress=context.progress,
-            )
-            clips.append(driving_clip(path.name, motion, context.body, context.views))
+            clips.append(driving_clip(path.name, context.track(path), context.body, context.views))
         except LikenessError as error:
             context.refuse(MeasureFailure(CROSS_REENACT, path.name, str(error)))
     for number, path in enumerate(photos if clips else ()):

@@ -16,7 +16,6 @@ from ...dataset.groups import INPUT
 from ...imaging.video import VideoReader
 from ...pipeline.track import TrackedPortrait, verify_matte
 from ...tracking.observation import observe
-from ...tracking.track_video import track_video
 from .compare import ComparedImage, comparison_size, difference_image
 from .context import AvatarContext
 from .crossview import build_metrics, pick_evenly
@@ -37,14 +36,7 @@ def measure_video(path: Path, context: AvatarContext) -> None:
         context: gets the frames; its views are those besides the first, spread over the video.
     """
     try:
-        motion = track_video(
-            path,
-            context.body,
-            context.detectors,
-            estimators=context.open_for(path.stem).poses,
-            max_frames=context.max_frames,
-            progress=context.progress,
-        )
+        motion = context.track(path)
     except LikenessError as error:
         context.refuse(MeasureFailure(REENACT, path.name, str(error)))
         return

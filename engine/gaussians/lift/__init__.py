@@ -47,7 +47,7 @@ from .dressed_mesh import fit_dressed_mesh
 from .ears import finish_ears
 from .face_finish import complete_face, finish_face
 from .far_side import loose_layer
-from .flaps import assign_cloth_to_trunk, find_flaps, find_frame_flaps
+from .flaps import assign_cloth_to_trunk, find_flaps
 from .frame_continuation import continue_beyond_frame
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .hair_relief import measure_notches, raise_locks
@@ -63,14 +63,14 @@ from .labels_network import LabelNetworkRuntime
 from .labels_parser import ParserRuntime
 from .labels_surface import label_surface, worn_probability
 from .lids import separate_eyes
+from .limbs import ARMS, HANDS, HEAD, hand_triangles, vertex_groups
 from .nape import add_nape
 from .parts import name_all, name_beard, name_labelled, name_shown, name_unknown
 from .photo_levels import make_photo_levels
 from .photo_splats import resize_rgba, splat_sigma
 from .photo_view import PhotoView
-from .pixel_grids import erode
-from .plain_face import is_head_cut
-from .regions import ARMS, HANDS, HEAD, Regions, find_regions, hand_triangles, vertex_groups
+from .pixel_grids import erode, fit_grid
+from .regions import Regions, find_regions
 from .shoes import fit_shoes, put_on_shoes
 from .skin_rims import doubt_skin_rims
 from .skirt import Skirt, fit_skirt
@@ -196,7 +196,7 @@ def lift_photo(
             found = label_photo(matte, observation, track, body, vertices, grid, parser, known)
     labelled = found.regions.label
     found = found.without(find_unreached_skin(found.regions, found.camera, body))
-    if is_head_cut(found.regions, found.camera, body, vertices):
+    if found.regions.head_cut:
         drawn = found.regions.limb[HEAD].face >= 0
         shown = found.regions.mask & (found.regions.group == HEAD)
         found = replace(found.without(shown), near_hidden=found.near_hidden | drawn)
@@ -222,8 +222,7 @@ def lift_photo(
     )
     regions = assign_cloth_to_trunk(regions, dressed, groups, camera)
     found = replace(found, regions=regions)
-    flaps = find_flaps(regions, dressed, groups, camera)
-    found = found.without(flaps | find_frame_flaps(regions, dressed, groups, camera))
+    found = found.without(find_flaps(regions, dressed, groups, camera))
     matte, regions, portrait = found.matte, found.regions, found.portrait
     given = replace(given, held=matte.held)
     dressed = put_on_shoes(dressed, shoes.result(), vertices)
@@ -251,7 +250,9 @@ def lift_photo(
     colors = shadows.lighten(colors)
     hands = {arm: hand_triangles(body, joints) for arm, joints in zip(ARMS, HANDS, strict=True)}
     sleeved = find_sleeved_arms(hands, regions.group, regions.label, regions.body)
-    homes = TriangleBinding(body, vertices, groups[body.f[:, 0]], regions.hidden, sleeved)
+    homes = TriangleBinding(
+        body, vertices, groups[body.f[:, 0]], regions.hidden, regions.handless, sleeved
+    )
 
     head_budget = int(options.face_share * options.max_gaussians)
     worn = None
@@ -395,18 +396,14 @@ def label_photo(
         LikenessError: the matte shows no person, or it misses the tracked body.
     """
     matte = clean_rim(matte)
-    height, width = matte.alpha.shape
-    area = float((matte.alpha > 0.5).sum())
-    if area < 200:
+    size = fit_grid(matte.alpha, region_pixels)
+    if size is None:
         raise LikenessError(
             "The person could not be separated from the background.",
             "Use a photo where the person stands out, or one with an alpha channel.",
         )
-
-    scale = min(1.0, float(np.sqrt(region_pixels / area)))
-    w, h = max(8, round(width * scale)), max(8, round(height * scale))
-    camera = track.camera.resized(w, h)
-    colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
+    camera = track.camera.resized(*size)
+    colors, alpha = resize_rgba(matte.foreground, matte.alpha, *size)
     regions = find_regions(
         colors,
         alpha > 0.5,
@@ -414,7 +411,7 @@ def label_photo(
         vertices,
         body,
         observation,
-        w / width,
+        size[0] / matte.alpha.shape[1],
         matte.foreground,
         parser,
         known,
@@ -429,7 +426,7 @@ def label_photo(
     regions = mark_held_objects(regions, matte.held)
     without, frame = remove_glasses(matte, regions.glasses)
     if frame is not None:
-        colors, alpha = resize_rgba(without.foreground, without.alpha, w, h)
+        colors, alpha = resize_rgba(without.foreground, without.alpha, *size)
     near_hidden = near_hidden_forearms(distance)
     return LabelledPhoto(without, matte, frame, regions, camera, colors, alpha, near_hidden)
 

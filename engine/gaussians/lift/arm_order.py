@@ -21,7 +21,8 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from ...render.mesh import rasterize_mesh
 from ..squareness import cosine_to_camera
 from .labels import OBJECT
-from .regions import ARMS, GROUPS, Regions, vertex_groups
+from .limbs import ARM_CHAINS, ARMS, GROUPS, vertex_groups
+from .regions import Regions
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,6 @@ class ArmOrderSettings:
 
 
 S = register_settings("lift.arm_order", ArmOrderSettings())
-
-_CHAINS = {ARMS[0]: (16, 18, 20), ARMS[1]: (17, 19, 21)}
-"""Shoulder, elbow and wrist."""
 
 
 def order_arms(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Pose:
@@ -105,7 +103,7 @@ def _order_arm(
 
     ``depths`` [G, H, W] are those of each limb alone, inf beside it.
     """
-    chain = list(_CHAINS[arm])
+    chain = list(ARM_CHAINS[arm])
     vertices, joints = body.vertices(pose)
     away = np.zeros(len(vertices), bool)
     away[body.f[regions.hidden]] = True  # hands that the photo does not show are tucked away later
@@ -123,8 +121,8 @@ def _order_arm(
     if min(len(part) for part in parts[:2]) == 0:
         return pose
     # Whoever holds the hands behind the back shows none, and may have been fitted the other way.
-    hidden = bool((regions.hidden & (groups[body.f[:, 0]] == arm)).any())
-    first, second, elbow, wrist = _bend_arms(own.joints, camera_position(camera), hidden)
+    turns = arm in regions.handless
+    first, second, elbow, wrist = _bend_arms(own.joints, camera_position(camera), turns)
     scene = _Scene(arm, regions, depths, np.delete(depths, arm, axis=0).min(0), camera)
     still = np.eye(3)[None]
     start = float(scene.measure_disorder(own, still, still, own.joints[1:2], own.joints[2:])[0])
@@ -137,10 +135,10 @@ def _order_arm(
     best = int((disorder + S.effort * slid + S.aside * aside).argmin())
     if disorder[best] > S.better * start:
         return pose
-    turns = body.rest_and_transforms(pose)[2]
-    world = turns[chain]
+    rotations = body.rest_and_transforms(pose)[2]
+    world = rotations[chain]
     after = [first[best] @ world[0], second[best] @ world[1], world[2]]
-    before = turns[body.parents[chain[0]]]
+    before = rotations[body.parents[chain[0]]]
     full = np.array(pose.full_pose, np.float64)
     for joint, turn in zip(chain, after, strict=True):
         full[joint] = matrix_to_axis_angle(before.T @ turn)
@@ -204,7 +202,7 @@ class _Scene:
     """What the photo says of the depth of one arm.
 
     Attributes:
-        arm: index into ``regions.GROUPS``.
+        arm: index into ``limbs.GROUPS``.
         regions: of the photo.
         depths: [G, H, W] of each limb alone, metres, inf beside it.
         others: [H, W] of the nearest limb but the arm.

@@ -27,10 +27,11 @@ from ...render import paint_camera, render_camera
 from ..binding import place_gaussians
 from ..squareness import photo_trust
 from .hand_texels import find_leaving_hands
+from .limbs import ARMS, HEAD, TRUNK_AND_LEGS, vertex_groups
 from .photo_splats import S as PHOTO_SPLATS
 from .photo_splats import crop_camera
-from .pixel_grids import erode
-from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below, vertex_groups
+from .pixel_grids import SOLID, erode
+from .regions import hidden_below
 from .surfels import PHOTO
 
 
@@ -158,7 +159,7 @@ def calibrate_colors(
     box, window = _window_of(gaussians, alpha, view)
     view, alpha = crop_camera(view, box), alpha[window]
     truth = resize(matte.foreground, w, h, box=box)
-    solid = erode(alpha > 0.95, 1)
+    solid = erode(alpha > SOLID, 1)
     gaussians = _thin_rim(gaussians, photo, kept, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, take a smaller part of the residual.

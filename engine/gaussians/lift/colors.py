@@ -28,10 +28,10 @@ from .colors_detail import texture_colors
 from .colors_sources import find_deep_hair, select_lit_hair, wraparound_weights
 from .hems import find_hems
 from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
+from .limbs import ARMS, vertex_groups
 from .photo_light import PhotoLight, fit_light
 from .photo_light import S as LIGHT
 from .pixel_grids import dilate, erode
-from .regions import ARMS, vertex_groups
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView

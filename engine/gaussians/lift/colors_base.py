@@ -19,10 +19,10 @@ from ...core.threads import map_threads
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .fabrics import fabric_lab, find_fabrics, has_hue, have_same_hue
 from .labels import HAIR, LOWER, SHOES, SKIN
+from .limbs import HEAD, LEFT_LEG, RIGHT_LEG
 from .mesh_diffusion import factorize, mesh_edges
 from .photo_light import S as LIGHT
 from .photo_light import weighted_median
-from .regions import HEAD, LEFT_LEG, RIGHT_LEG
 from .sandals import are_sandals
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Texels:
         corner: [N, 3] vertices of each texel's triangle.
         bary: [N, 3] barycentric coordinates on it.
         rest: [N, 3] metres on the body at rest.
-        group: [N] limb, index into ``regions.GROUPS``.
+        group: [N] limb, index into ``limbs.GROUPS``.
         xy: [N, 2] pixel in the photo's grid.
         shade: [N, 3] light at the normal, a factor on the albedo.
         facing: [N] cosine to the camera.

@@ -25,9 +25,9 @@ from .folds import deepen_creases, paint_folds, part_by_size, scale_sizes
 from .hairline import draw_uneven_hair
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .limb_grid import LimbGrid, read_wrapped
+from .limbs import GROUPS, HEAD, LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, vertex_groups
 from .photo_light import S as LIGHT
 from .quilt import quilt_texture
-from .regions import GROUPS, HEAD, LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, vertex_groups
 from .stripes import continue_stripes
 
 if TYPE_CHECKING:

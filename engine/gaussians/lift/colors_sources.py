@@ -14,6 +14,7 @@ from scipy import ndimage
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
+from .pixel_grids import SOLID
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,9 @@ def select_lit_hair(
     Returns:
         [H, W]; ``hair`` itself where too little is left.
     """
-    good = hair & (alpha > 0.95) & ~near_skin & deep
+    good = hair & (alpha > SOLID) & ~near_skin & deep
     if good.sum() < 0.2 * hair.sum():
-        good = hair & (alpha > 0.95)
+        good = hair & (alpha > SOLID)
     if not good.any():
         return hair
     light = colors.mean(-1)

@@ -15,7 +15,7 @@ from scipy import ndimage
 from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, FloatArray
-from .regions import ARMS, HEAD, LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
+from .limbs import ARMS, HEAD, LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def unroll_limb(rest: FloatArray, own: FloatArray, body: Body, group: int) -> Un
         rest: [N, 3] the points on the body at rest, metres.
         own: [M, 3] the limb's vertices at rest.
         body: the person's own.
-        group: the limb, index into ``regions.GROUPS``.
+        group: the limb, index into ``limbs.GROUPS``.
     """
     axis = 0 if group in ARMS else 1
     height, angle, radius = _cylinder(own, body, group)

@@ -15,8 +15,9 @@ from ...core.types import FloatArray
 from ...imaging.resize import resize
 from .depth_sheets import DepthSheet, LimbBorders, composite_sheets
 from .labels import LOWER, SKIN, UPPER
+from .limbs import HEAD
 from .pixel_grids import smooth_widely, smooth_within
-from .regions import HEAD, Regions
+from .regions import Regions
 
 
 @dataclass(frozen=True)

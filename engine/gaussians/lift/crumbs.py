@@ -17,7 +17,7 @@ from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoundGaussians
 from ..binding import place_gaussians
-from .regions import HEAD, TORSO, vertex_groups
+from .limbs import HEAD, TORSO, vertex_groups
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .labels import OBJECT
+from .limbs import ARMS, HEAD
 from .pixel_grids import (
     connected_patches,
     dilate,
@@ -29,7 +30,7 @@ from .pixel_grids import (
     smooth_within,
     solve_poisson,
 )
-from .regions import ARMS, HEAD, Regions
+from .regions import Regions
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .labels import HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, NamesArray
+from .limbs import ARMS
 from .mesh_diffusion import mirror_vertices
-from .regions import ARMS, Regions
+from .regions import Regions
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def dress_by_rules(
         weight: [V] 0..1 trust in it, 0 where the photo shows nothing of the vertex.
         rest: [V, 3] of :func:`.labels.standard_rest`, metres.
         part: [V] name of the body's part.
-        groups: [V] limb, index into ``regions.GROUPS``.
+        groups: [V] limb, index into ``limbs.GROUPS``.
         regions: of the photo.
         body: the person's own.
 

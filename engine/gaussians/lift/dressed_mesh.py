@@ -29,9 +29,10 @@ from .drape import hang_cloth, hang_trousers, measure_looseness
 from .hair_volume import fill_nape
 from .labels import OBJECT, ramp
 from .labels_surface import vertex_parts
+from .limbs import ARM_JOINTS, ARMS, FOREARM_JOINTS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO
 from .mesh_diffusion import mesh_laplacian
-from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
-from .surfels import ARM_JOINTS, FOREARM_JOINTS, INNER_PARTS
+from .regions import Regions
+from .surfels import INNER_PARTS
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from scipy import ndimage
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
+from .limbs import ARMS, GROUPS, LEFT_LEG, RIGHT_LEG, TORSO
 from .photo_light import S as LIGHT
 from .photo_light import weighted_median
-from .regions import ARMS, GROUPS, LEFT_LEG, RIGHT_LEG, TORSO
 
 
 @dataclass(frozen=True)

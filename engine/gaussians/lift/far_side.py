@@ -18,8 +18,9 @@ from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArra
 from .depth_sheets import DepthSheet
 from .held_objects import removed_pixels
 from .labels import SKIN
-from .pixel_grids import erode, smooth_within
-from .regions import ARMS, HEAD, Regions
+from .limbs import ARMS, HEAD
+from .pixel_grids import SOLID, erode, smooth_within
+from .regions import Regions
 from .surfels import SHELL, TriangleBinding, grid_tangents, pixel_centres, surfels_from_tangents
 
 
@@ -88,7 +89,7 @@ def _far_colors(
     The two sides of a coat or a brim are of one material, and its pattern goes round. Where hair
     borders on a face or on clothes it takes nothing of theirs: its far side lies elsewhere.
     """
-    solid = erode(sheet.visible & (alpha > 0.95), S.fringe)
+    solid = erode(sheet.visible & (alpha > SOLID), S.fringe)
     if not solid.any():
         solid = sheet.visible
     out = np.array(colors)

@@ -16,11 +16,12 @@ from scipy import ndimage
 from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
-from ...render.mesh import rasterize_mesh
+from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .labels import LOWER, OBJECT, UPPER
+from .limbs import ARMS, LEFT_LEG, RIGHT_LEG, TORSO
 from .pixel_grids import dilate
-from .regions import ARMS, LEFT_LEG, RIGHT_LEG, TORSO, Regions
+from .regions import Regions
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ S = register_settings("lift.flaps", FlapSettings())
 def find_flaps(
     regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
 ) -> BoolArray:
-    """Find flaps [H, W]: small pieces of an arm's or the trunk's cloth beside its fitted surface.
+    """Find flaps [H, W]: cloth beside the fitted surface of its arm, or of the trunk and legs.
 
-    Against the background they are the person's outline, and stay.
+    Against the background small pieces are the person's outline, and stay.
 
     Args:
         regions: of the photo.
@@ -54,49 +55,42 @@ def find_flaps(
     out = np.zeros_like(regions.mask)
     cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER))
     of_face = groups[dressed.f[:, 0]]
-    arms = np.isin(regions.group, ARMS)
+    trunk = ~np.isin(of_face, ARMS)
     parts = [(regions.group == arm, of_face == arm) for arm in ARMS]
-    for shown, faces in (*parts, (~arms, ~np.isin(of_face, ARMS))):
+    for shown, faces in (*parts, (~np.isin(regions.group, ARMS), trunk)):
         own = cloth & shown
-        others = rasterize_mesh(dressed.vertices, dressed.f[~faces], camera)
-        own &= others.face >= 0
-        fitted = rasterize_mesh(dressed.vertices, dressed.f[faces], camera)
-        if not own.any() or not (fitted.face >= 0).any():
+        if not own.any():
             continue
-        row, col, away = find_nearest(fitted.face >= 0)
-        pixel = fitted.depth[row, col] / float(camera.K[0, 0])
-        patch, small = _find_small_patches(own & (away * pixel > S.off), pixel)
+        others = rasterize_mesh(dressed.vertices, dressed.f[~faces], camera)
+        before = own & (others.face >= 0)
+        cut = faces is trunk and bool(own[-1].any())
+        if not (before.any() or cut):
+            continue
+        fitted = rasterize_mesh(dressed.vertices, dressed.f[faces], camera)
+        drawn = fitted.face >= 0
+        if not drawn.any():
+            continue
+        off, pixel, _ = _measure_off(fitted, camera)
+        patch, small = _find_small_patches(before & (off > S.off), pixel)
         out |= small[patch]
+        leg = drawn & np.isin(of_face[faces], (LEFT_LEG, RIGHT_LEG))[fitted.face]
+        if cut and (own & leg)[-1].any():
+            out |= _find_cut_cloth(own, off, pixel)
     return out
 
 
-def find_frame_flaps(
-    regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
-) -> BoolArray:
+def _find_cut_cloth(cloth: BoolArray, off: FloatArray, pixel: FloatArray) -> BoolArray:
     """Find cloth [H, W] beside fitted legs where the frame cuts it.
 
     The completed person goes on below as wide as the fitted surface is. Wider cloth would end in
     corners at the frame's last row, and between the legs like a skirt; cut at a slant, it narrows.
 
     Args:
-        regions: of the photo.
-        dressed: the worn surface in the photo's pose.
-        groups: [V] the limb of each vertex.
-        camera: of the regions' grid.
+        cloth: [H, W] of the trunk and the legs.
+        off: [H, W] metres beside their fitted surface.
+        pixel: [H, W] metres that a pixel is wide there.
     """
-    cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER)) & ~np.isin(regions.group, ARMS)
-    if not cloth[-1].any():
-        return np.zeros_like(cloth)
-    arms = np.isin(groups[dressed.f[:, 0]], ARMS)
-    fitted = rasterize_mesh(dressed.vertices, dressed.f[~arms], camera)
-    drawn = fitted.face >= 0
-    of_leg = np.isin(groups[dressed.f[~arms][:, 0]], (LEFT_LEG, RIGHT_LEG))[fitted.face]
-    if not (cloth & drawn & of_leg)[-1].any():
-        return np.zeros_like(cloth)
-    row, col, away = find_nearest(drawn)
-    pixel = fitted.depth[row, col] / float(camera.K[0, 0])
     above = np.arange(len(cloth))[::-1, None] * pixel
-    off = away * pixel
     patch, count = ndimage.label(cloth & (off > S.off_frame + S.slant * above))
     reach = ndimage.maximum(off, patch, np.arange(count + 1))
     narrow = np.asarray(reach) < S.frame_reach
@@ -127,13 +121,29 @@ def assign_cloth_to_trunk(
         own = cloth & (regions.group == arm)
         if not own.any() or not (fitted.face >= 0).any():
             continue
-        row, col, away = find_nearest(fitted.face >= 0)
-        pixel = fitted.depth[row, col] / float(camera.K[0, 0])
-        free = (away * pixel > S.off_bare) & bare[of_face == arm][fitted.face[row, col]]
+        off, pixel, nearest = _measure_off(fitted, camera)
+        free = (off > S.off_bare) & bare[of_face == arm][nearest]
         patch, small = _find_small_patches(own & free, pixel)
         small[np.unique(patch[held])] = False
         group[small[patch]] = TORSO
     return replace(regions, group=group)
+
+
+def _measure_off(fitted: MeshBuffer, camera: Camera) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Measure how far beside a drawn surface each pixel lies.
+
+    Args:
+        fitted: the surface, which must show.
+        camera: of its grid.
+
+    Returns:
+        off: [H, W] metres to its nearest pixel.
+        pixel: [H, W] metres that a pixel is wide there.
+        nearest: [H, W] the face there.
+    """
+    row, col, away = find_nearest(fitted.face >= 0)
+    pixel = fitted.depth[row, col] / float(camera.K[0, 0])
+    return away * pixel, pixel, fitted.face[row, col]
 
 
 def _find_small_patches(mask: BoolArray, pixel: FloatArray) -> tuple[IntArray, BoolArray]:

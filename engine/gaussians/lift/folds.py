@@ -17,7 +17,7 @@ from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray
 from .limb_grid import LimbGrid
-from .regions import ARMS, LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
+from .limbs import ARMS, LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def paint_folds(group: int, body: Body, grid: LimbGrid, seed: int) -> FloatArray
     """Paint the folds of a limb's cloth.
 
     Args:
-        group: the limb, index into ``regions.GROUPS``.
+        group: the limb, index into ``limbs.GROUPS``.
         body: the person's own.
         grid: of the cloth.
         seed: of the strokes.

@@ -18,6 +18,7 @@ from ...core.geometry import vertex_normals
 from ...core.interpolation import smoothstep
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray, Matte
+from ...imaging.resize import scale_size
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ..binding import bind_gaussians
 from ..squareness import cosine_to_camera
@@ -81,7 +82,7 @@ def continue_beyond_frame(
     pitch = max(S.pitch, depth / float(camera.K[0, 0]))
     while True:
         scale = depth / float(camera.K[0, 0]) / pitch
-        w, h = max(8, round(width * scale)), max(8, round(height * scale))
+        w, h = scale_size(width, height, scale)
         strip = _Strip.around(matte, camera.resized(w, h), regions, round(S.length / pitch))
         shown, fade, buffer = strip.on_cloth(dressed, shares, groups)
         if shown.sum() <= budget or pitch > S.length:

@@ -31,7 +31,7 @@ from ...core.types import (
     Matte,
     Track,
 )
-from ...imaging.resize import resize
+from ...imaging.resize import resize, scale_size
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
 from ..binding import bind_gaussians, place_gaussians
@@ -108,7 +108,7 @@ def remove_glasses(
     rgb, part = np.asarray(matte.foreground[window], np.float64), mask[window]
     h, w = part.shape
     scale = min(1.0, S.fill_unit / unit)
-    small = (max(8, round(w * scale)), max(8, round(h * scale)))
+    small = scale_size(w, h, scale)
     hole = resize(part, *small) > 0.08
     hole = dilate(hole, max(1, round(S.rim_room * unit * scale)))
     solid = resize(np.asarray(matte.alpha[window], np.float64), *small) > 0.5
@@ -192,7 +192,7 @@ def add_glasses(
         return None
     count = float(shown.sum())
     scale = min(S.finest, float(np.sqrt(0.75 * budget / count)))
-    w, h = max(8, round(width * scale)), max(8, round(height * scale))
+    w, h = scale_size(width, height, scale)
     camera = track.camera.resized(w, h)
     weight = np.asarray(resize(frame, w, h), np.float64)
     box, window = _window_around(weight > 0.15, 3)
@@ -217,7 +217,7 @@ def add_glasses(
         S.opacity * (1.0 - (1.0 - weight[own]) ** S.overlap),
     )
     coarse = min(S.fitted, scale)
-    w, h = max(8, round(width * coarse)), max(8, round(height * coarse))
+    w, h = scale_size(width, height, coarse)
     world = _as_opaque_as(world, resize(frame, w, h), track.camera.resized(w, h))
     triangle, bary = nearest_triangles(np.asarray(world.means, np.float64), rigid, vertices, body)
     layer = np.full(len(world), PHOTO, np.uint8)

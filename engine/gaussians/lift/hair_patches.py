@@ -21,8 +21,8 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .hair_field import StrandImage, continued_directions, hair_directions, strand_image, wave
 from .labels import ramp
-from .pixel_grids import distance_inside, erode, smooth_widely, smooth_within
-from .regions import HEAD
+from .limbs import HEAD
+from .pixel_grids import SOLID, distance_inside, erode, smooth_widely, smooth_within
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView
@@ -193,7 +193,7 @@ class _HairPhoto:
 def _crop_hair(usual: FloatArray, depth: float, view: PhotoView) -> _HairPhoto | None:
     """The photo's hair, around the usual colour [3], at so many metres; None if it shows none."""
     regions = view.regions
-    solid = erode(regions.mask & (view.alpha > 0.95), 1)
+    solid = erode(regions.mask & (view.alpha > SOLID), 1)
     odd = np.linalg.norm(smooth_within(view.colors, regions.hair, 2.0) - usual, axis=-1)
     alike = regions.hair & solid & (odd < S.odd[0] + S.odd[1] * float(usual.mean()))
     if not alike.any():

@@ -24,7 +24,8 @@ from ...imaging.resize import resize
 from ..binding import bind_gaussians, place_gaussians
 from .hair_field import random_field
 from .labels import ramp
-from .regions import HEAD, Regions, vertex_groups
+from .limbs import HEAD, vertex_groups
+from .regions import Regions
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView

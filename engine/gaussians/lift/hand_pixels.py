@@ -20,9 +20,8 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
 from .labels import LOWER, SKIN, UPPER
+from .limbs import ARMS, TRUNK_AND_LEGS
 from .pixel_grids import dilate
-
-_ARMS, _OTHER_LIMBS = (1, 2), (0, 4, 5)  # all groups but the head
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Hand:
     """A hand of the fitted body in the picture.
 
     Attributes:
-        group: index of its arm in ``regions.GROUPS``.
+        group: index of its arm in ``limbs.GROUPS``.
         distance: [H, W] metres from each pixel of skin to it, infinite elsewhere.
         beyond: [H, W] metres beyond its wrist, along the forearm, of the arm's drawn surface; 0
             where none is drawn.
@@ -157,13 +156,13 @@ def find_bust(part: IntArray, body: Body) -> BoolArray:
 def _with_skin(group: IntArray, label: IntArray, bust: BoolArray, hands: list[Hand]) -> IntArray:
     """Return the limbs [H, W], with patches of skin beside a hand assigned to it."""
     out = group.copy()
-    skin = (label == SKIN) & np.isin(group, _ARMS + _OTHER_LIMBS)
+    skin = (label == SKIN) & np.isin(group, ARMS + TRUNK_AND_LEGS)
     bust = bust & (label == SKIN)
     patches, _ = ndimage.label(skin | bust)
     of_bust = np.isin(patches, np.unique(patches[bust]))
     _assign_patches(out, group, patches * ~of_bust, hands)
     # Of a hand at the chin, the skin that was taken for the trunk's lies apart from the face.
-    rest, _ = ndimage.label(skin & of_bust & ~bust & np.isin(group, _OTHER_LIMBS))
+    rest, _ = ndimage.label(skin & of_bust & ~bust & np.isin(group, TRUNK_AND_LEGS))
     beside_bust = np.unique(rest[dilate(bust, 1)])
     _assign_patches(out, group, rest * ~np.isin(rest, beside_bust), hands)
     return out

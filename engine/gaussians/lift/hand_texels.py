@@ -10,8 +10,8 @@ from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .depth_sheets import composite_sheets
+from .limbs import ARMS, HANDS, hand_triangles
 from .photo_view import PhotoLookup, PhotoView
-from .regions import ARMS, HANDS, hand_triangles
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ from .glasses import nearest_triangles, rigid_triangles
 from .hats import Hat
 from .labels import HAIR, HAT, NONE, OBJECT, SKIN
 from .labels_surface import vertex_parts
+from .limbs import ARMS
 from .photo_view import PhotoView
 from .pixel_grids import dilate, erode
 from .quilt import quilt_texture
-from .regions import ARMS, Regions
+from .regions import Regions
 from .surfels import SHELL, surfels_from_tangents
 
 

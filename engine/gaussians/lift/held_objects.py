@@ -24,6 +24,7 @@ from scipy.spatial import cKDTree
 from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.distances import find_nearest, measure_depth
+from ...core.landmark_names import POSE_BONES
 from ...core.settings import register_settings
 from ...core.types import (
     HELD,
@@ -41,9 +42,10 @@ from ...imaging.resize import resize
 from .labels import HAIR, LOWER, NONE, OBJECT, SHOES, SKIN, UPPER
 from .labels_pixels import COLOUR_SCALE, COMPONENTS
 from .labels_pixels import S as LABELS_PIXELS
+from .limbs import ARMS, HEAD, TORSO
 from .photo_splats import resize_rgba
-from .pixel_grids import connected_patches, dilate, resize_nearest, smooth_within
-from .regions import ARMS, HEAD, TORSO, Regions, find_regions
+from .pixel_grids import connected_patches, dilate, fit_grid, resize_nearest, smooth_within
+from .regions import Regions, find_regions
 
 
 @dataclass(frozen=True)
@@ -98,18 +100,8 @@ _FINGERS = (
 )
 """Pairs of a hand's landmarks."""
 
-_BONES = (
-    (11, 13),
-    (13, 15),
-    (12, 14),
-    (14, 16),
-    (23, 25),
-    (25, 27),
-    (24, 26),
-    (26, 28),
-    (15, 19),
-    (16, 20),
-)
+_BONES = (*(bone for bone in POSE_BONES if bone != (11, 12)), (15, 19), (16, 20))
+"""Pairs of the pose's landmarks, down to the index fingers."""
 
 
 def separate_held_objects(
@@ -127,19 +119,18 @@ def separate_held_objects(
     Returns:
         The matte, and warnings for the user.
     """
-    height, width = matte.alpha.shape
-    area = float((matte.alpha > 0.5).sum())
-    if area < 200:
+    size = fit_grid(matte.alpha, S.pixels)
+    if size is None:
         return matte, ()
-    scale = min(1.0, float(np.sqrt(S.pixels / area)))
-    w, h = max(8, round(width * scale)), max(8, round(height * scale))
-    camera = track.camera.resized(w, h)
-    colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
+    height, width = matte.alpha.shape
+    scale = size[0] / width
+    camera = track.camera.resized(*size)
+    colors, alpha = resize_rgba(matte.foreground, matte.alpha, *size)
     vertices, _ = body.vertices(track.pose)
-    regions = find_regions(colors, alpha > 0.5, camera, vertices, body, observation, w / width)
+    regions = find_regions(colors, alpha > 0.5, camera, vertices, body, observation, scale)
     lab = rgb_to_lab(colors)
-    in_hands = _in_hands(regions, lab, observation, w / width)
-    alone = _beside(regions, lab / COLOUR_SCALE, observation, camera, w / width)
+    in_hands = _in_hands(regions, lab, observation, scale)
+    alone = _beside(regions, lab / COLOUR_SCALE, observation, camera, scale)
     beside = dilate(alone, 1) & regions.mask
     for k, (hand, _) in enumerate(in_hands):  # a bag that hangs beside a hand is held
         patches, _ = ndimage.label(alone | hand)

@@ -20,11 +20,11 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .depth_sheets import composite_sheets
 from .labels import LOWER, SHOES, SKIN, UPPER
+from .limbs import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO
 from .photo_light import S as LIGHT
 from .photo_light import weighted_median
 from .photo_view import PhotoView
-from .pixel_grids import dilate
-from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO
+from .pixel_grids import SOLID, dilate
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class _End:
     Attributes:
         label: of the garment, index into ``labels.LABELS``.
         other: of what begins there.
-        limbs: on which, indices into ``regions.GROUPS``.
+        limbs: on which, indices into ``limbs.GROUPS``.
         above: whether that lies above the garment; None on arms, where either may.
         both: whether the band may lie on both sides, as a belt does.
     """
@@ -250,7 +250,7 @@ def _pixels_near_end(view: PhotoView, end: _End) -> _Pixels | None:
         return None
     row, column, away = find_nearest(edge)
     scale = composite_sheets(view.sheets, "front") / view.camera.K[0, 0]
-    garment &= (away * scale < S.garment[1]) & (view.alpha > 0.95)
+    garment &= (away * scale < S.garment[1]) & (view.alpha > SOLID)
     if end.above is None:  # of the same arm
         garment &= regions.group[row, column] == regions.group
     else:

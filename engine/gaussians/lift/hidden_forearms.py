@@ -18,8 +18,9 @@ from ...core.distances import measure_depth
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray
 from .labels import LOWER, UPPER
+from .limbs import ARMS, vertex_groups
 from .pixel_grids import dilate, distance_inside
-from .regions import ARMS, Regions, vertex_groups
+from .regions import Regions
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ from ...core.threads import run_parts
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from .hand_pixels import Hand, find_bust, settle_hand_pixels
 from .labels import LOWER, OBJECT, SKIN, UPPER
+from .limbs import ARMS, HANDS, TORSO, hand_triangles, vertex_groups
 from .pixel_grids import connected_patches, dilate
-from .regions import ARMS, HANDS, TORSO, Regions, hand_triangles, vertex_groups
+from .regions import Regions
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def find_unreached_skin(regions: Regions, camera: Camera, body: Body) -> BoolArr
 def _search(regions: Regions, camera: Camera, body: Body, pose: Pose, shown: bool) -> Pose:
     """The pose with hidden hands moved: to their skin that is ``shown``, or out of sight."""
     drawn = regions.body.face >= 0
-    if not regions.hidden.any() or not drawn.any():
+    if not regions.handless or not drawn.any():
         return pose
     rows, cols, _ = find_nearest(drawn)
     front = regions.body.depth[rows, cols]
@@ -125,7 +126,7 @@ def _search(regions: Regions, camera: Camera, body: Body, pose: Pose, shown: boo
     for arm, (wrist, *fingers) in zip(ARMS, HANDS, strict=True):
         hand = hand_triangles(body, [wrist, *fingers])
         skin = skins.get(arm, np.zeros_like(drawn))
-        if (regions.hidden & hand).any() and skin.any() == shown:
+        if arm in regions.handless and skin.any() == shown:
             own = np.unique(body.f[hand])[:: S.stride]
             scene = HandScene(front, regions.mask, skin, _some_pixels(skin), camera)
             found, cost = _find_turn(pose, wrist, fingers, own, scene, body, S.bend)

@@ -32,7 +32,8 @@ from .atlas_cells import (
 )
 from .labels import LABELS, NONE, standard_rest
 from .labels_surface import SurfacePoints, find_seen_labels, labels_at
-from .regions import Regions, vertex_groups
+from .limbs import vertex_groups
+from .regions import Regions
 
 LABELS_ONNX = "labels.onnx"
 VERSION = 1

@@ -36,9 +36,10 @@ from .labels_hidden import (
     match_legs_below,
     smooth_sleeves,
 )
+from .limbs import ARMS, vertex_groups
 from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .pixel_grids import erode
-from .regions import ARMS, Regions, vertex_groups
+from .regions import Regions
 from .surfels import INNER_PARTS
 
 
@@ -186,7 +187,7 @@ class SurfacePoints:
     Attributes:
         points: [N, 3] world space, metres.
         normals: [N, 3] unit.
-        groups: [N] limb, index into ``regions.GROUPS``.
+        groups: [N] limb, index into ``limbs.GROUPS``.
         part: [N] name of the body's part.
         hidden: [N] whether something hides the hand that it belongs to.
     """

@@ -15,9 +15,9 @@ from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .depth_sheets import composite_sheets
+from .limbs import ARMS, TRUNK_AND_LEGS
 from .photo_view import PhotoView
 from .pixel_grids import dilate
-from .regions import ARMS, TRUNK_AND_LEGS
 
 
 @dataclass(frozen=True)

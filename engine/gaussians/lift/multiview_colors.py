@@ -26,7 +26,7 @@ from ...render.mesh import rasterize_mesh
 from ..binding import place_gaussians
 from ..squareness import cosine_to_camera
 from .mesh_diffusion import diffuse_values, mesh_laplacian
-from .pixel_grids import erode
+from .pixel_grids import SOLID, erode
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _vertex_colors(matte: Matte, sight: BodyVisibility, laplacian: sparse.csr_ma
     """[V, 3] smooth colours of what a photo shows, carried on to what it does not."""
     xy, _ = project(sight.vertices, sight.camera)
     trust = _trust(sight)
-    solid = erode(matte.alpha > 0.95, 2).astype(float)
+    solid = erode(matte.alpha > SOLID, 2).astype(float)
     safe = np.where((trust > 0)[:, None], xy, 0.0)
     trust = trust * bilinear(solid[..., None], safe)[:, 0]
     seen = bilinear(matte.foreground, safe)
@@ -260,7 +260,7 @@ def blend_photo_colors(
             continue
         xy, _ = project(np.asarray(place_gaussians(part, sight.vertices, body).means), sight.camera)
         facing = (sight.facing[corners[rows]] * part.bary).sum(1)
-        solid = bilinear(np.asarray(matte.alpha > 0.95, np.float64)[..., None], xy)[:, 0] > 0.99
+        solid = bilinear(np.asarray(matte.alpha > SOLID, np.float64)[..., None], xy)[:, 0] > 0.99
         part_of = (own[k, rows] * (solid & (facing > S.min_facing)))[:, None]
         total = total + part_of * bilinear(matte.foreground, xy)
         weight = weight + part_of

@@ -9,6 +9,7 @@ import numpy as np
 from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, Matte, Track
+from ...imaging.resize import scale_size
 from .dressed_mesh import DressedMesh
 from .held_objects import removed_pixels
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
@@ -90,7 +91,7 @@ def make_photo_levels(
     person = _box_around(visible)
     out = []
     for level_scale, in_face in [(scale, False)] + [(face_scale, True)] * (face is not None):
-        w, h = max(8, round(width * level_scale)), max(8, round(height * level_scale))
+        w, h = scale_size(width, height, level_scale)
         sides = np.array([w / width, h / height, w / width, h / height])
         face_box = None if face is None else np.round(face * sides).astype(int)
         if in_face and face_box is not None:

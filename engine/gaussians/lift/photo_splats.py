@@ -23,9 +23,9 @@ from .depth_sheets import DepthSheet, composite_sheets
 from .depth_sheets import S as DEPTH_SHEETS
 from .dressed_mesh import DressedMesh, vertex_area_ratio
 from .labels import HAIR, HAT, LABELS, LOWER, OBJECT, SKIN, UPPER
+from .limbs import ARMS, HEAD, TORSO
 from .photo_view import PhotoView
 from .pixel_grids import dilate, distance_inside
-from .regions import ARMS, HEAD, TORSO
 from .surfels import (
     IN_SLEEVE,
     PHOTO,

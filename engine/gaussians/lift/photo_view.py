@@ -11,12 +11,10 @@ from ...core.cameras import project
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from .colors_sources import measure_backlight
 from .depth_sheets import DepthSheet, LimbBorders
+from .limbs import ARMS
 from .patterns import find_patterned
-from .pixel_grids import distance_inside
-from .regions import ARMS, Regions
-
-SOLID = 0.95
-"""Alpha from which on the person covers a pixel wholly."""
+from .pixel_grids import SOLID, distance_inside
+from .regions import Regions
 
 
 @dataclass(frozen=True)

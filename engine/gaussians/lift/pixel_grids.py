@@ -13,10 +13,28 @@ from scipy.spatial import ConvexHull
 from ...core.distances import find_nearest, measure_depth
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.gaps import box_around
-from ...imaging.resize import resize
+from ...imaging.resize import resize, scale_size
 
+SOLID = 0.95
+"""Alpha above which the person covers a pixel wholly."""
+_MIN_PERSON = 200
+"""Pixels of the smallest person."""
 _BLOCKS = 4.0
 """Blocks of pixels that a wide blur's standard deviation spans at least."""
+
+
+def fit_grid(alpha: FloatArray, pixels: int) -> tuple[int, int] | None:
+    """Return width and height of a grid that shows the person; None where the matte shows none.
+
+    Args:
+        alpha: [H, W] 0..1 of the matte.
+        pixels: of the person on the grid, at most; it is never finer than the matte.
+    """
+    area = float((alpha > 0.5).sum())
+    if area < _MIN_PERSON:
+        return None
+    height, width = alpha.shape
+    return scale_size(width, height, min(1.0, float(np.sqrt(pixels / area))))
 
 
 def solve_poisson(

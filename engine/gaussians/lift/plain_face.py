@@ -10,20 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
-from ...core.cameras import project
 from ...core.interpolation import smoothstep
 from ...core.settings import register_settings
-from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray
+from ...core.types import JOINT_INDEX, BoolArray, FloatArray
 from .eye_splats import S as EYES
 from .labels import NamesArray
-from .regions import Regions
 
 
 @dataclass(frozen=True)
 class PlainFaceSettings:
     """A plain face; lengths are metres."""
 
-    beyond: float = 0.4  # share of a head beyond the frame from which on its rest is left out
     iris: tuple[float, float, float] = (0.27, 0.18, 0.12)  # sRGB of a brown one
     pupil: float = 0.45  # radius of an iris' pupil, of the iris'
     edge: float = 0.12  # of the iris' radius over which colours pass into each other
@@ -36,23 +33,6 @@ class PlainFaceSettings:
 
 
 S = register_settings("lift.plain_face", PlainFaceSettings())
-
-
-def is_head_cut(regions: Regions, camera: Camera, body: Body, vertices: FloatArray) -> bool:
-    """Whether the frame cuts the head below the eyes.
-
-    No face is found there, so that the fitted head's features lie beside the photo's.
-
-    Args:
-        regions: of the photo.
-        camera: of the regions' grid.
-        body: the person's own.
-        vertices: [V, 3] in the photo's pose, world space, metres.
-    """
-    head = body.weights[:, JOINT_INDEX["head"]] > 0.5
-    if regions.face.any() or not head.any():
-        return False
-    return bool((project(vertices[head], camera)[0][:, 1] < 0).mean() > S.beyond)
 
 
 def paint_plain_face(

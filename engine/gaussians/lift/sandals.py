@@ -10,7 +10,8 @@ from ...core.settings import register_settings
 from ...core.types import FloatArray
 from .fabrics import fabric_lab
 from .labels import SHOES, SKIN
-from .regions import LEFT_LEG, RIGHT_LEG, Regions
+from .limbs import LEFT_LEG, RIGHT_LEG
+from .regions import Regions
 
 
 @dataclass(frozen=True)

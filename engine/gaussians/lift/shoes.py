@@ -23,8 +23,9 @@ from ...render.mesh import rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .labels import SHOES, SKIN
 from .labels_surface import vertex_parts
+from .limbs import LEFT_LEG, RIGHT_LEG
 from .photo_splats import crop_camera
-from .regions import LEFT_LEG, RIGHT_LEG, Regions
+from .regions import Regions
 from .sandals import are_sandals
 
 

@@ -16,8 +16,10 @@ from ...core.settings import register_settings
 from ...core.types import Camera, FloatArray
 from .depth_sheets import LimbBorders
 from .labels import LOWER, SKIN, UPPER
+from .limbs import ARMS, TRUNK_AND_LEGS
 from .pixel_grids import blur_within
-from .regions import ARMS, TRUNK_AND_LEGS, Regions
+from .regions import Regions
+from .skin_tone import measure_hue
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,6 @@ class SkinRimSettings:
     """Clothes that have the colour of the skin beside them."""
 
     band: float = 0.03  # metres beside a bare arm within which they are looked for
-    darkest: float = 12.0  # L* below which the dark has no hue
     lighter: float = 1.1  # most lightness, of the skin's
     alike: float = 0.9  # most distance to the skin's hue, of that to the clothes'
 
@@ -56,7 +57,7 @@ def doubt_skin_rims(
     if not sure.any():
         return borders
     lab = rgb_to_lab(colors)
-    hue = lab[..., 1:] / np.maximum(lab[..., :1], S.darkest)
+    hue = measure_hue(lab)
     of_skin, of_clothes = (
         blur_within(np.dstack([hue, lab[..., :1]]), kind, band) for kind in (skin, sure)
     )

@@ -18,6 +18,7 @@ class SkinToneSettings:
     """Measuring the skin's tone."""
 
     few_pixels: int = 12  # fewer show no tone
+    darkest: float = 12.0  # L* below which the dark has no hue
 
 
 S = register_settings("lift.skin_tone", SkinToneSettings())
@@ -76,6 +77,18 @@ def measure_skin_tone(
         for x, y in pixel
     ]
     return np.asarray(np.median(np.concatenate(patches), axis=0))
+
+
+def measure_hue(lab: FloatArray) -> FloatArray:
+    """Return a*b* over L*: shade leaves it as it is, and the dark has next to none.
+
+    Args:
+        lab: [..., 3] L*a*b*.
+
+    Returns:
+        [..., 2].
+    """
+    return np.asarray(lab[..., 1:] / np.maximum(lab[..., :1], S.darkest))
 
 
 def find_skin_color(

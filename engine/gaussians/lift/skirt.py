@@ -21,7 +21,8 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
-from .regions import ARMS, Regions, vertex_groups
+from .limbs import ARMS, vertex_groups
+from .regions import Regions
 from .skirt_drape import DRIVERS, drape_correctives, drape_features
 from .skirt_outline import SkirtOutline, find_outline
 from .skirt_skinning import COLUMNS, RINGS, is_trunk_or_leg, skirt_weights

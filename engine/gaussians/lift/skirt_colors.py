@@ -20,8 +20,8 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import default_albedo, most_common_color
 from .fabrics import fabric_lab
-from .pixel_grids import erode
-from .regions import ARMS
+from .limbs import ARMS
+from .pixel_grids import SOLID, erode
 from .skirt_skinning import COLUMNS, RINGS
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _front(
         cloth = fabric_lab(most_common_color(view.colors[skirt])) if skirt.any() else 0.0
         away = np.linalg.norm(fabric_lab(view.colors[beside]) - cloth, axis=-1)
         skirt[beside] = away < S.cuff
-    own = erode(skirt & view.sheets[0].visible & (view.alpha > 0.95), 1)
+    own = erode(skirt & view.sheets[0].visible & (view.alpha > SOLID), 1)
     size = [view.camera.width - 1, view.camera.height - 1]
     pixel = np.clip(xy.astype(int), 0, size)
     known = own[pixel[:, 1], pixel[:, 0]].reshape(height, width)

@@ -16,7 +16,8 @@ from ...core.cameras import project
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
 from .labels import LOWER, UPPER
-from .regions import ARMS, LEFT_LEG, RIGHT_LEG, TORSO, Regions
+from .limbs import ARMS, LEFT_LEG, RIGHT_LEG, TORSO
+from .regions import Regions
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from .depth_sheets import DepthSheet
 from .dressed_mesh import DressedMesh
 from .labels import LABELS, LOWER, SKIN
 from .labels_surface import vertex_parts
+from .limbs import ARMS, vertex_groups
 from .pixel_grids import dilate
-from .regions import ARMS, Regions, vertex_groups
+from .regions import Regions
 from .skirt import S as SKIRT
 from .skirt import Skirt, tuck_under_skirt
 from .skirt_skinning import COLUMNS, RINGS

@@ -18,8 +18,11 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
 from .labels import LOWER, SKIN, UPPER
+from .limbs import ARMS, TRUNK_AND_LEGS
 from .pixel_cuts import cut_along_edges
 from .pixel_grids import blur_within, dilate
+from .skin_tone import S as SKIN_TONE
+from .skin_tone import measure_hue
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,6 @@ class SleevePixelSettings:
     deep: float = 0.65  # lightness of a deep shade, of the skin's beside it
     saturated: float = 4.0  # growth of a*b* over L* for each such lightness that it is darker
     shades: tuple[float, float] = (0.4, 1.02)  # lightness of the shade, of the skin's beside it
-    darkest: float = 12.0  # L* below which the dark has no hue
     outside: float = 300.0  # cost per metre of skin's distance beyond the fitted arm
 
 
@@ -58,7 +60,7 @@ class Forearm:
     """A forearm of the fitted body in the picture.
 
     Attributes:
-        group: index of its arm in ``regions.GROUPS``.
+        group: index of its arm in ``limbs.GROUPS``.
         drawn: [H, W] where the bare arm is drawn alone.
         near: [H, W] pixels whose nearest pixel of it is the forearm's.
         beyond: [H, W] metres to that pixel.
@@ -201,9 +203,7 @@ def claim_shaded_skin(
     return group, label
 
 
-def claim_bare_skin(
-    group: IntArray, label: IntArray, arms: dict[int, BoolArray], trunk: tuple[int, ...]
-) -> IntArray:
+def claim_bare_skin(group: IntArray, label: IntArray, arms: dict[int, BoolArray]) -> IntArray:
     """Assign skin to a bare arm where the fitted trunk reaches over it.
 
     Skin within the arm's own silhouette that is connected to the arm's skin and has clothes on the
@@ -213,14 +213,13 @@ def claim_bare_skin(
         group: [H, W] limb of each pixel, -1 outside the person.
         label: [H, W] index into ``labels.LABELS``.
         arms: [H, W] silhouette of each arm, drawn alone, by its number in ``group``.
-        trunk: numbers of the trunk and the legs in ``group``.
 
     Returns:
         [H, W] limb of each pixel.
     """
     out = group.copy()
     skin, clothes = label == SKIN, np.isin(label, (UPPER, LOWER))
-    of_trunk = np.isin(group, trunk)
+    of_trunk = np.isin(group, TRUNK_AND_LEGS)
     drawn = np.any(list(arms.values()), axis=0)
     row, col, _ = find_nearest(of_trunk & ~drawn & (skin | clothes))
     beside_clothes = (row >= 0) & clothes[row, col]
@@ -258,11 +257,11 @@ def _shaded_skin(
     other = cloth & (away >= band)
     if not (may.any() and other.any()):
         return np.zeros_like(may)
-    hue = lab[..., 1:] / np.maximum(lab[..., :1], S.darkest)
+    hue = measure_hue(lab)
     skin_like, cloth_like = (
         blur_within(np.dstack([hue, lab[..., :1]]), kind, band) for kind in (skin, other)
     )
-    shade = lab[..., 0] / np.maximum(skin_like[..., 2], S.darkest)
+    shade = lab[..., 0] / np.maximum(skin_like[..., 2], SKIN_TONE.darkest)
     # Light that skin throws on skin makes a deep shade more saturated.
     own = skin_like[..., :2]
     most = 1.0 + S.saturated * np.clip(S.deep - shade, 0.0, None)
@@ -294,11 +293,7 @@ def _rings_beyond_skin(bare: BoolArray) -> BoolArray:
 
 
 def release_other_cloth(
-    group: IntArray,
-    label: IntArray,
-    along: FloatArray,
-    arms: tuple[int, ...],
-    handless: tuple[int, ...] = (),
+    group: IntArray, label: IntArray, along: FloatArray, handless: tuple[int, ...] = ()
 ) -> IntArray:
     """Assign cloth beside arms and hands, and not theirs, to the limb whose cloth it continues.
 
@@ -308,7 +303,6 @@ def release_other_cloth(
         group: [H, W] limb of each pixel, -1 outside the person.
         label: [H, W] index into ``labels.LABELS``.
         along: [H, W] metres from the middle of the body at rest: along the arms.
-        arms: their numbers in ``group``.
         handless: those whose hands the photo hides, maybe together with the forearms.
 
     Returns:
@@ -317,8 +311,8 @@ def release_other_cloth(
     out = group.copy()
     cloth = np.isin(label, (UPPER, LOWER))
     ring = (np.abs(along) / S.ring).astype(int)
-    rings = {arm: _measure_bareness(group, label, ring, arm) for arm in arms}
-    for arm in arms:
+    rings = {arm: _measure_bareness(group, label, ring, arm) for arm in ARMS}
+    for arm in ARMS:
         others = cloth & (group >= 0) & (group != arm)
         share, shown = rings[arm]
         bare = share > S.bare

@@ -25,6 +25,7 @@ from ...core.types import (
 )
 from ..binding import bind_gaussians
 from .labels import LOWER, OBJECT, SKIN, UPPER
+from .limbs import ARM_CHAINS, ARM_JOINTS, FOREARM_JOINTS, HAND_JOINTS
 from .nape import Nape
 
 CORE, SHELL, PHOTO = (LAYERS.index(name) for name in ("core", "shell", "photo"))
@@ -113,12 +114,6 @@ def surfels_on_plane(
     )
 
 
-ARM_JOINTS = [16, 17, 18, 19, 20, 21, *range(25, 55)]
-FOREARM_JOINTS = [18, 19, 20, 21, *range(25, 55)]
-HAND_JOINTS = [20, 21, *range(25, 55)]
-
-
-WRIST_JOINTS = {1: 20, 2: 21}  # of the groups of the left and the right arm
 IN_HAND = 100
 """Added to an arm's group: what its hand holds, on one triangle of the palm or its back."""
 IN_SLEEVE = 200
@@ -168,12 +163,11 @@ class TriangleBinding:
         vertices: FloatArray,
         face_group: IntArray,
         hidden: BoolArray | None = None,
+        handless: tuple[int, ...] = (),
         sleeved: tuple[int, ...] = (),
     ) -> None:
         self.body, self.vertices, self.face_group = body, vertices, face_group
-        self.sleeved = sleeved
-        unseen = np.zeros(0, int) if hidden is None else np.unique(face_group[hidden])
-        self.handless = tuple(int(g) for g in unseen)
+        self.handless, self.sleeved = handless, sleeved
         self.usable = np.ones(len(body.f), bool) if hidden is None else ~hidden
         centroids = vertices[body.f].mean(1)
         moves = np.zeros(len(vertices))
@@ -202,7 +196,7 @@ class TriangleBinding:
                 if len(rows) > 0:
                     break
             self._trees[int(g)] = (cKDTree(centroids[rows]), rows)
-        for arm, wrist in WRIST_JOINTS.items():
+        for arm, (*_, wrist) in ARM_CHAINS.items():
             steadiest = body.weights[:, wrist][body.f].min(1).argmax(keepdims=True)
             self._trees[IN_HAND + arm] = (cKDTree(centroids[steadiest]), steadiest)
         for arm in {*sleeved, *self.handless}:

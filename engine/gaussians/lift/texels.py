@@ -37,10 +37,11 @@ from .labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN
 from .labels_surface import labels_at
 from .limb_texels import S as LIMB_TEXELS
 from .limb_texels import fit_beside_limbs, move_beside_limbs, sink_behind_arms
+from .limbs import ARMS, HEAD, TRUNK_AND_LEGS
 from .photo_view import PhotoLookup, PhotoView
-from .pixel_grids import distance_inside, erode
-from .plain_face import is_head_cut, paint_plain_face
-from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below
+from .pixel_grids import SOLID, distance_inside, erode
+from .plain_face import paint_plain_face
+from .regions import hidden_below
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
@@ -66,6 +67,7 @@ class TexelSettings:
     edge_on: float = 0.6  # of its radius that a disc seen edge-on is thick across the outline
     edgeways: float = 0.2  # the same along the line of sight
     stand_in: float = 1.0  # of its length along the outline beyond its width that it lies deeper
+    outline: float = 0.6  # alpha above which a pixel has room for texels
     draw_in: float = 0.024  # metres that a texel may be drawn in to the outline
     draw_in_hand: float = 0.006  # metres; the same of a hand: more would turn fingers inside out
     draw_in_steps: int = 6  # steps of drawing in
@@ -245,7 +247,7 @@ def texel_layer(
 
     # Core-UV of the dressed body, once from the pixels of skin and once from the others, so that
     # worn texels do not take skin, nor skin what is worn.
-    solid = erode(regions.mask & (view.alpha > 0.95), max(1, int(0.03 * regions.unit)))
+    solid = erode(regions.mask & (view.alpha > SOLID), max(1, int(0.03 * regions.unit)))
     core = core_points(view.camera, dressed.vertices, body, samples)
     bare, worn = (core.within(solid & pixels).seen for pixels in (regions.skin, ~regions.skin))
     core = SeenPoints(np.where(is_shell, worn, bare), core.xy)
@@ -335,18 +337,19 @@ def texel_layer(
     points = points - sink[:, None] * normal
     # Nothing may stand where the photo shows background, nor skin of the head where it shows
     # hair: what was fitted too wide is drawn in rather than opened.
-    rooms = distance_inside(view.alpha > 0.6), distance_inside((view.alpha > 0.6) & ~regions.hair)
+    person = view.alpha > S.outline
+    rooms = distance_inside(person), distance_inside(person & ~regions.hair)
     face = (group == HEAD) & ~is_shell & (facing < S.under_hair)
     metres = _room(at, rooms, face, view.camera)
     # A sleeve continues behind the object that hides its forearm.
     behind = near_hidden[at.row, at.col] & np.isin(group, ARMS)
     # Nor is anything known of a head that the frame cuts.
-    behind |= head & is_head_cut(regions, view.camera, body, vertices)
+    behind |= head & regions.head_cut
     metres = np.where(behind, np.inf, metres)
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
     # The trunk and legs continue behind a table that hides them, as wide as they are.
-    hiding = hidden_below(view.alpha > 0.6, view.camera, vertices, groups)
+    hiding = hidden_below(person, view.camera, vertices, groups)
     of_trunk = np.isin(group, TRUNK_AND_LEGS)
     covered = hiding[at.row, at.col] & of_trunk
     outside = np.nonzero(at.inside & (metres < 0.3 * reach) & ~inner & ~covered)[0]

@@ -22,8 +22,8 @@ from ...core.types import BoolArray, BoundGaussians, FloatArray, IntArray
 from ..binding import place_gaussians
 from ..squareness import cosine_to_camera
 from .labels import HAIR, HAT, LABELS, OBJECT, SKIN
+from .limbs import ARMS, HANDS, HEAD, hand_triangles
 from .photo_view import PhotoView
-from .regions import ARMS, HANDS, HEAD, hand_triangles
 from .surfels import CORE, SHELL
 
 

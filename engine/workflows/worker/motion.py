@@ -68,7 +68,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     return write_prepared(source, Path(request["output"]), source.notes)
 
 
-def parse_motion_options(values: dict[str, Any]) -> Any:
+def parse_motion_options(values: dict[str, Any]) -> MotionOptions:
     """``MotionOptions`` of a request.
 
     Raises:
@@ -81,6 +81,18 @@ def parse_motion_options(values: dict[str, Any]) -> Any:
         return MotionOptions(**{**values, **paths})
     except TypeError as error:
         raise LikenessError(f"The request's options are wrong: {error}.") from error
+
+
+def parse_target(request: dict[str, Any]) -> tuple[TargetAvatar | None, MotionOptions]:
+    """The avatar that a request also prepares its motion for, if any, and how.
+
+    Raises:
+        LikenessError: it names options that do not exist.
+    """
+    from ...motion.placing import TargetAvatar
+
+    target = TargetAvatar.of_json(request["target"]) if request["prepared"] else None
+    return target, parse_motion_options(request["motion"])
 
 
 def prepare_for(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.options import options_from_json
-from .motion import parse_motion_options, prepare_for
+from .motion import parse_target, prepare_for
 
 if TYPE_CHECKING:
     from .main import Channel
@@ -36,13 +36,11 @@ DEFAULTS: dict[str, Any] = {
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Listen, write and prepare the motion; see the module."""
-    from ...motion.placing import TargetAvatar
     from ..options import SpeakOptions
     from ..speak_files import speak_to_file
 
     options = options_from_json(SpeakOptions, request["options"])
-    target = TargetAvatar.of_json(request["target"]) if request["prepared"] else None
-    wanted = parse_motion_options(request["motion"])
+    target, wanted = parse_target(request)
     done = speak_to_file(
         Path(request["audio"]),
         Path(request["output"]),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.options import options_from_json
-from .motion import parse_motion_options, prepare_for
+from .motion import parse_target, prepare_for
 
 if TYPE_CHECKING:
     from .main import Channel
@@ -38,13 +38,11 @@ DEFAULTS: dict[str, Any] = {
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Track, write and prepare the motion; see the module."""
-    from ...motion.placing import TargetAvatar
     from ..options import TrackOptions
     from ..track_files import track_to_files
 
     options = options_from_json(TrackOptions, request["options"])
-    target = TargetAvatar.of_json(request["target"]) if request["prepared"] else None
-    wanted = parse_motion_options(request["motion"])
+    target, wanted = parse_target(request)
     done = track_to_files(
         Path(request["media"]),
         Path(request["output"]),

@@ -9,9 +9,9 @@ from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import Avatar, BoundGaussians, Pose
 from likeness.engine.formats.avatar import save_avatar
 
-from tests.engine.wardrobe.conftest import average, person, person_file
+from tests.engine.wardrobe.conftest import person, person_file
 
-__all__ = ["avatar", "average", "person", "person_file"]
+__all__ = ["avatar", "person", "person_file"]
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 from likeness.addon.cli.main import main
-from likeness.engine.body import load_body
-from likeness.engine.files.weights import asset_path
+from likeness.engine.body import Body
 from likeness.engine.formats.avatar import load_avatar, load_editable_avatar
 from likeness.engine.network.config import save_config
 from likeness.engine.network.create import create_network
@@ -67,11 +66,11 @@ def test_networks_that_cannot_be_used(
 
 @pytest.mark.slow
 def test_guavas_network_builds_an_avatar_that_its_refiner_draws(
-    small_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    default_body: Body, small_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("likeness.engine.pipeline.build_networks.load_label_network", lambda: None)
     folder, out = tmp_path / "net", tmp_path / "out"
-    network = create_network(NETWORKS["guava-tiny"], load_body(asset_path("body")))
+    network = create_network(NETWORKS["guava-tiny"], default_body)
     with torch.no_grad():
         network.template.heads["color"].last.bias[3:] = 0.3
         network.refiner.unet.last.bias[0] = 0.2  # redder
@@ -98,6 +97,7 @@ def test_guavas_network_builds_an_avatar_that_its_refiner_draws(
 
 @pytest.mark.slow
 def test_perses_network_builds_an_avatar_that_takes_its_looks(
+    default_body: Body,
     small_portrait: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -105,7 +105,7 @@ def test_perses_network_builds_an_avatar_that_takes_its_looks(
 ) -> None:
     monkeypatch.setattr("likeness.engine.pipeline.build_networks.load_label_network", lambda: None)
     folder, out = tmp_path / "net", tmp_path / "out"
-    network = create_network(NETWORKS["perse-tiny"], load_body(asset_path("body")))
+    network = create_network(NETWORKS["perse-tiny"], default_body)
     torch.nn.init.normal_(network.attributes.weight, std=0.5)
     hat, scarf = (network.config.decoder.category_names.index(n) for n in ("hat", "scarf"))
     network.codes.seen[hat * network.codes.looks] = True
@@ -130,13 +130,13 @@ def test_perses_network_builds_an_avatar_that_takes_its_looks(
 
 @pytest.mark.slow
 def test_a_portrait_is_built_through_a_network(
-    small_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    default_body: Body, small_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("likeness.engine.pipeline.build_networks.load_label_network", lambda: None)
     folder = tmp_path / "net"
     decoder = replace(NETWORKS["tiny"].decoder, keep_shown=False)
     config = replace(NETWORKS["tiny"], decoder=decoder)
-    network = create_network(config, load_body(asset_path("body")))
+    network = create_network(config, default_body)
     with torch.no_grad():  # brighter, a little more solid, and else as it was
         network.decoder.heads["color"].last.bias.fill_(0.1)
         network.decoder.heads["opacity"].last.bias.fill_(0.2)

@@ -5,24 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from likeness.engine.body import Body, load_body
-from likeness.engine.core.types import LikenessError
-from likeness.engine.files.weights import asset_path
+from likeness.engine.body import Body
 
 from .stand_ins import StandIns, make_stand_ins
 
 
 @pytest.fixture(scope="session")
-def default() -> Body:
-    try:
-        return load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def stand_ins(default: Body) -> StandIns:
-    return make_stand_ins(default)
+def stand_ins(default_body: Body) -> StandIns:
+    return make_stand_ins(default_body)
 
 
 @pytest.fixture(scope="session")

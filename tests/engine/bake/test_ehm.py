@@ -171,11 +171,11 @@ def test_without_numbers_the_head_is_laid_onto_the_bodys(
 
 @pytest.mark.slow
 def test_the_default_body_gets_flames_head(
-    licensed: tuple[Path, ...], flame: Flame, default: Body, tmp_path: Path
+    licensed: tuple[Path, ...], flame: Flame, default_body: Body, tmp_path: Path
 ) -> None:
     prepare_body(None, tmp_path / "free.npz", True, silent, licensed[1])
     body = load_body(tmp_path / "free.npz")
-    assert body.num_betas == default.num_body_betas + 63 + SHAPES
+    assert body.num_betas == default_body.num_body_betas + 63 + SHAPES
     assert body.num_expression == 52 + 100
     assert body.landmarks is not None
     from scipy.spatial import cKDTree
@@ -222,7 +222,9 @@ def test_wrong_vertex_numbers_are_named(tmp_path: Path, ids: np.ndarray) -> None
         read_vertex_ids(tmp_path / "ids.npy", 5023, V)
 
 
-def test_twenty_columns_are_ten_and_ten(default: Body, flame: Flame, stand_ins: StandIns) -> None:
+def test_twenty_columns_are_ten_and_ten(
+    default_body: Body, flame: Flame, stand_ins: StandIns
+) -> None:
     file = stand_ins.smplx
     short = replace(body_from_arrays(file | {"shapedirs": file["shapedirs"][:, :, :20]}, "x"))
     assert (short.num_betas, short.num_expression) == (10, 10)

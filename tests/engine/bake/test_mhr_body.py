@@ -20,9 +20,9 @@ def silent(stage: str, fraction: float, message: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def files(default: Body) -> Files:
+def files(default_body: Body) -> Files:
     rng = np.random.default_rng(7)
-    skin = without_inner_pieces(default)
+    skin = without_inner_pieces(default_body)
     pose = Pose.rest(0).with_joints(left_shoulder=[0, 0, -0.7], right_shoulder=[0, 0, 0.7])
     v, joints = skin.vertices(pose, np.zeros(skin.num_betas))
     names = ["body_world", *MHR_JOINTS.values(), "l_lowarm_twist1_proc", "c_teeth"]
@@ -71,10 +71,12 @@ def save(files: Files, folder: Path) -> Path:
     return folder
 
 
-def test_joints_weights_and_rest_pose_are_ours(files: Files, default: Body, tmp_path: Path) -> None:
-    body = load_mhr_body(save(files, tmp_path), default)
-    skin = without_inner_pieces(default)
-    np.testing.assert_allclose(body.J_template, default.J_template, atol=2e-3)
+def test_joints_weights_and_rest_pose_are_ours(
+    files: Files, default_body: Body, tmp_path: Path
+) -> None:
+    body = load_mhr_body(save(files, tmp_path), default_body)
+    skin = without_inner_pieces(default_body)
+    np.testing.assert_allclose(body.J_template, default_body.J_template, atol=2e-3)
     away = np.linalg.norm(body.v_template - skin.v_template, axis=1)
     assert np.percentile(away, 99) < 0.01  # skinning there and back
     same = np.abs(body.weights - skin.weights).max(1) < 0.02
@@ -90,7 +92,7 @@ def test_joints_weights_and_rest_pose_are_ours(files: Files, default: Body, tmp_
 
 
 @pytest.mark.slow
-def test_it_is_prepared_like_smplx(files: Files, default: Body, tmp_path: Path) -> None:
+def test_it_is_prepared_like_smplx(files: Files, default_body: Body, tmp_path: Path) -> None:
     found = prepare_body(save(files, tmp_path), tmp_path / "mhr.npz", True, silent)
     body = load_body(tmp_path / "mhr.npz")
     assert found.skin_mm[0] < 1.0
@@ -116,7 +118,7 @@ def test_it_is_prepared_like_smplx(files: Files, default: Body, tmp_path: Path) 
 )
 def test_damaged_files_are_named(
     files: Files,
-    default: Body,
+    default_body: Body,
     tmp_path: Path,
     file: str,
     key: str,
@@ -129,6 +131,6 @@ def test_damaged_files_are_named(
     else:
         bad[file][key] = value
     with pytest.raises(LikenessError, match=message):
-        load_mhr_body(save(bad, tmp_path), default)
+        load_mhr_body(save(bad, tmp_path), default_body)
     with pytest.raises(LikenessError, match=r"rig\.npz"):
-        load_mhr_body(tmp_path / "nowhere", default)
+        load_mhr_body(tmp_path / "nowhere", default_body)

@@ -86,12 +86,12 @@ def test_vertices_agree_with_smplx(prepared: PreparedBody, stand_ins: StandIns) 
 
 
 def test_surfaces_and_landmarks_lie_where_they_belong(
-    prepared: PreparedBody, stand_ins: StandIns, default: Body
+    prepared: PreparedBody, stand_ins: StandIns, default_body: Body
 ) -> None:
-    body, marks, theirs = prepared.body, prepared.body.landmarks, default.landmarks
+    body, marks, theirs = prepared.body, prepared.body.landmarks, default_body.landmarks
     assert marks is not None
     assert theirs is not None
-    truth = surface_points(stand_ins.truth, default.f, theirs.face_triangle, theirs.face_bary)
+    truth = surface_points(stand_ins.truth, default_body.f, theirs.face_triangle, theirs.face_bary)
     there = surface_points(body.v_template, body.f, marks.face_triangle, marks.face_bary)
     error = np.linalg.norm(there - truth, axis=1)
     assert np.median(error) < 0.0015
@@ -99,8 +99,8 @@ def test_surfaces_and_landmarks_lie_where_they_belong(
     # Parts, by vertex; borders run through triangles, so a few differ.
     part = np.zeros(len(body.v_template), int)
     part[body.f] = body.face_part[:, None]
-    names = np.array(default.part_names)
-    wanted = names[default.face_part[stand_ins.source]]
+    names = np.array(default_body.part_names)
+    wanted = names[default_body.face_part[stand_ins.source]]
     found = names[part[: len(wanted)]]
     for name, share in {"hand": 0.97, "face": 0.93, "lips": 0.8, "torso": 0.95, "ear": 0.8}.items():
         assert (found[wanted == name] == name).mean() > share, name
@@ -108,36 +108,38 @@ def test_surfaces_and_landmarks_lie_where_they_belong(
         assert set(names[body.face_part[eye_faces(body, eye)]]) == {"eye", "eye_back"}
 
 
-def test_the_atlas_is_the_default_bodys(prepared: PreparedBody, default: Body) -> None:
+def test_the_atlas_is_the_default_bodys(prepared: PreparedBody, default_body: Body) -> None:
     body = prepared.body
     triangle, _, count = rasterize_atlas(body.atlas_vt, body.atlas_ft, 512)
-    ours, _, _ = rasterize_atlas(default.atlas_vt, default.atlas_ft, 512)
+    ours, _, _ = rasterize_atlas(default_body.atlas_vt, default_body.atlas_ft, 512)
     assert (count > 1).mean() < 0.001
     both = (triangle >= 0) & (ours >= 0)
     assert both.sum() > 0.97 * (ours >= 0).sum()
-    same = body.face_part[triangle[both]] == default.face_part[ours[both]]
+    same = body.face_part[triangle[both]] == default_body.face_part[ours[both]]
     assert same.mean() > 0.95
     # No triangle is turned over or lost.
     uv = body.atlas_vt[body.atlas_ft].astype(np.float64)
     e, g = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     area = e[:, 0] * g[:, 1] - e[:, 1] * g[:, 0]
-    uv = default.atlas_vt[default.atlas_ft].astype(np.float64)
+    uv = default_body.atlas_vt[default_body.atlas_ft].astype(np.float64)
     e, g = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     sign = np.sign(np.median(e[:, 0] * g[:, 1] - e[:, 1] * g[:, 0]))
     assert (sign * area > 0).mean() > 0.985
 
 
 def test_actions_move_the_face_as_the_default_bodys(
-    prepared: PreparedBody, stand_ins: StandIns, default: Body
+    prepared: PreparedBody, stand_ins: StandIns, default_body: Body
 ) -> None:
     body, n = prepared.body, len(stand_ins.source)
-    flat = default.exprdirs.reshape(len(default.exprdirs), -1)
-    wanted = surface_points(flat, default.f, stand_ins.source, stand_ins.bary).reshape(n, 3, -1)
+    flat = default_body.exprdirs.reshape(len(default_body.exprdirs), -1)
+    wanted = surface_points(flat, default_body.f, stand_ins.source, stand_ins.bary).reshape(
+        n, 3, -1
+    )
     for name in ("eyeBlinkLeft", "mouthSmileRight", "browInnerUp", "mouthPucker"):
         k = body.expression_index[name]
         got = body.exprdirs[:n, :, k]
-        left = np.linalg.norm(got - wanted[:, :, default.expression_index[name]])
-        assert left < 0.4 * np.linalg.norm(wanted[:, :, default.expression_index[name]]), name
+        left = np.linalg.norm(got - wanted[:, :, default_body.expression_index[name]])
+        assert left < 0.4 * np.linalg.norm(wanted[:, :, default_body.expression_index[name]]), name
     inner = np.unique(body.f[part_faces(body, ("teeth", "tongue"))])
     assert inner.min() >= V
     lower = inner[body.weights[inner, JOINT_INDEX["jaw"]] > 0.5]

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.body.body_file import load_body
 from likeness.engine.body.model import Body
-from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
-
-
-@pytest.fixture(scope="session")
-def default_body() -> Body:
-    try:
-        return load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -9,17 +9,16 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project, unproject
-from likeness.engine.core.sampling import bilinear_matrix
+from likeness.engine.core.sampling import bilinear, bilinear_matrix
 from likeness.engine.core.types import Camera, FloatArray, IntArray, Pose
-from likeness.engine.dual_uv import (
+from likeness.engine.dual_uv.sampling import (
     SurfaceSamples,
-    bilinear,
-    sample_core,
-    sample_shell,
+    core_points,
     sample_surface,
+    scatter_matrix,
     scatter_mean,
+    shell_points,
 )
-from likeness.engine.dual_uv.sampling import scatter_matrix
 from likeness.engine.gaussians import vertex_normals
 from scipy import ndimage
 
@@ -174,32 +173,28 @@ def test_chosen_triangles_are_sampled_as_among_all(body: Body) -> None:
         np.testing.assert_array_equal(getattr(some, name), getattr(expected, name))
 
 
-def test_core_samples_read_the_pixel_they_project_to(
+def test_core_points_lie_at_the_pixels_they_project_to(
     body: Body, vertices: FloatArray, samples: SurfaceSamples
 ) -> None:
-    core = sample_core(pixel_position(CAMERA), CAMERA, vertices, body, samples)
+    core = core_points(CAMERA, vertices, body, samples)
     xy, _ = project(samples.points(vertices, body.f), CAMERA)
     assert 0.2 < core.seen.mean() < 0.7
-    np.testing.assert_allclose(core.sampled[core.seen], xy[core.seen], atol=1e-6)
-    assert not core.sampled[~core.seen].any()
-    cells = core.values[samples.row[core.seen], samples.col[core.seen]]
-    np.testing.assert_allclose(cells, xy[core.seen], rtol=1e-4)
-    assert core.mask.sum() == core.seen.sum()  # one sample a cell
-    assert not core.values[~core.mask].any()
+    np.testing.assert_allclose(core.xy[core.seen], xy[core.seen], atol=1e-6)
 
 
-def test_features_of_another_resolution(
-    body: Body, vertices: FloatArray, samples: SurfaceSamples
+@pytest.mark.parametrize("size", [CAMERA, CAMERA.resized(80, 100)])
+def test_features_of_any_resolution_are_read_there(
+    body: Body, vertices: FloatArray, samples: SurfaceSamples, size: Camera
 ) -> None:
-    full = sample_core(pixel_position(CAMERA), CAMERA, vertices, body, samples)
-    small = pixel_position(CAMERA.resized(80, 100)) * 4
-    quarter = sample_core(small, CAMERA, vertices, body, samples)
-    np.testing.assert_array_equal(quarter.seen, full.seen)
-    np.testing.assert_allclose(quarter.sampled, full.sampled, atol=1e-6)
+    core = core_points(CAMERA, vertices, body, samples)
+    features = pixel_position(size) * CAMERA.width / size.width
+    read = core.read(features, CAMERA)
+    np.testing.assert_allclose(read[core.seen], core.xy[core.seen], atol=1e-6)
+    assert not read[~core.seen].any()
 
 
 def test_core_sees_what_rays_see(body: Body, vertices: FloatArray, samples: SurfaceSamples) -> None:
-    seen = sample_core(pixel_position(CAMERA), CAMERA, vertices, body, samples).seen
+    seen = core_points(CAMERA, vertices, body, samples).seen
     chosen = np.random.default_rng(1).choice(len(seen), 1500, replace=False)
     points = samples.points(vertices, body.f)[chosen]
     xy, z = project(points, CAMERA)
@@ -221,35 +216,21 @@ def test_the_mask_drops_points_off_the_person(
 ) -> None:
     mask = np.zeros((CAMERA.height, CAMERA.width), bool)
     mask[:, : CAMERA.width // 2] = True
-    image = pixel_position(CAMERA)
-    free = sample_core(image, CAMERA, vertices, body, samples)
-    held = sample_core(image, CAMERA, vertices, body, samples, mask)
-    left = free.sampled[:, 0] < CAMERA.width // 2
+    free = core_points(CAMERA, vertices, body, samples)
+    held = free.within(mask)
+    left = free.xy[:, 0] < CAMERA.width // 2
     np.testing.assert_array_equal(held.seen, free.seen & left)
     assert 0 < held.seen.sum() < free.seen.sum()
-
-
-@pytest.mark.parametrize("channels", [1, 3, 17])
-def test_any_number_of_channels(
-    body: Body, vertices: FloatArray, samples: SurfaceSamples, channels: int
-) -> None:
-    image = np.random.default_rng(channels).uniform(size=(50, 40, channels))
-    for function in (sample_core, sample_shell):
-        uv = function(image, CAMERA, vertices, body, samples)
-        assert uv.values.shape == (96, 96, channels)
-        assert uv.sampled.shape == (len(samples.row), channels)
-        again = function(image, CAMERA, vertices, body, samples)
-        np.testing.assert_array_equal(uv.values, again.values)
 
 
 def test_the_shell_is_seen_beside_the_body_only(
     body: Body, vertices: FloatArray, samples: SurfaceSamples
 ) -> None:
-    shell = sample_shell(pixel_position(CAMERA), CAMERA, vertices, body, samples, offset=0.05)
+    shell = shell_points(CAMERA, vertices, body, samples, 0.05)
     mesh = vertices + 0.05 * vertex_normals(vertices, body.f)
     xy, z = project(samples.points(mesh, body.f), CAMERA)
     assert 0 < shell.seen.sum() < 0.3 * len(shell.seen)
-    np.testing.assert_allclose(shell.sampled[shell.seen], xy[shell.seen], atol=1e-6)
+    np.testing.assert_allclose(shell.xy[shell.seen], xy[shell.seen], atol=1e-6)
     rows = np.nonzero(shell.seen)[0][:400]
     on_body = np.stack([np.isfinite(first_hits(p, vertices, body.f)) for p in around(xy[rows])])
     behind = np.stack([first_hits(p, mesh, body.f) < z[rows] - 0.03 for p in around(xy[rows])])
@@ -260,17 +241,16 @@ def test_the_shell_is_seen_beside_the_body_only(
 def test_a_shell_without_distance_is_not_seen(
     body: Body, vertices: FloatArray, samples: SurfaceSamples
 ) -> None:
-    image = pixel_position(CAMERA)
-    wide = sample_shell(image, CAMERA, vertices, body, samples, offset=0.06)
-    flat = sample_shell(image, CAMERA, vertices, body, samples, offset=0.0)
+    wide = shell_points(CAMERA, vertices, body, samples, 0.06)
+    flat = shell_points(CAMERA, vertices, body, samples, 0.0)
     # What is left lies on the outline's own pixels, whose centres miss the body.
-    near = flat.sampled[flat.seen]
+    near = flat.xy[flat.seen]
     touched = [np.isfinite(first_hits(near + 0.9 * step, vertices, body.f)) for step in DIAGONALS]
     assert np.any(touched, axis=0).all()
     assert flat.seen.sum() < 0.5 * wide.seen.sum()
     # One distance for each vertex: the shell of the head alone.
     head = body.weights[:, 15] > 0.4
-    only = sample_shell(image, CAMERA, vertices, body, samples, offset=np.where(head, 0.06, 0.0))
+    only = shell_points(CAMERA, vertices, body, samples, np.where(head, 0.06, 0.0))
     on_head = head[body.f[samples.triangle]].all(1)
     assert (only.seen & on_head).sum() > 0.8 * (wide.seen & on_head).sum() > 0
     elsewhere = ~on_head & ~flat.seen
@@ -281,6 +261,4 @@ def test_nothing_is_seen_out_of_the_frame(body: Body, samples: SurfaceSamples) -
     rest = body.vertices(Pose.rest(body.num_expression))[0]
     for away in ([5.0, 0.0, -3.0], [0.0, 0.0, 4.0]):  # beside the frame, behind the camera
         moved = rest + away
-        core = sample_core(pixel_position(CAMERA), CAMERA, moved, body, samples)
-        assert not core.seen.any()
-        assert not core.mask.any()
+        assert not core_points(CAMERA, moved, body, samples).seen.any()

@@ -24,6 +24,7 @@ from likeness.engine.core.types import (
     Pose,
     Track,
 )
+from likeness.engine.evaluation.protocols import context as protocol_context
 from likeness.engine.evaluation.protocols import cross_reenactment
 from likeness.engine.evaluation.protocols.compare import ComparedImage, DetectedFace
 from likeness.engine.evaluation.protocols.context import AvatarContext
@@ -149,7 +150,7 @@ def test_a_photo_without_a_face_is_reported_once(
     shot = ObservedPhoto(
         Portrait(rgb, None, None), Observation.__new__(Observation), nobody, track, avatar.body
     )
-    monkeypatch.setattr(cross_reenactment, "track_video", lambda *args, **rest: walk(body))
+    monkeypatch.setattr(protocol_context, "track_video", lambda *args, **rest: walk(body))
     monkeypatch.setattr(cross_reenactment, "load_portrait", lambda path: shot.portrait)
     monkeypatch.setattr(cross_reenactment, "observe_photo", lambda *args: shot)
     monkeypatch.setattr(Methods, "make", lambda self, shot: {"lift": BuiltAvatar(avatar, 1.5)})

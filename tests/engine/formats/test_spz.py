@@ -11,24 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.cameras import photo_camera
-from likeness.engine.core.types import Gaussians, LikenessError
+from likeness.engine.core.types import LikenessError
 from likeness.engine.formats.ply import read_ply, write_ply
 from likeness.engine.formats.spz import FRACTION_BITS, read_spz, write_spz
 from likeness.engine.render import render_camera
 from likeness.engine.visual.metrics import psnr
-
-
-@pytest.fixture
-def gaussians() -> Gaussians:
-    rng = np.random.default_rng(0)
-    quats = rng.normal(size=(3000, 4))
-    return Gaussians(
-        (rng.normal(scale=0.3, size=(3000, 3)) - [0, 0, 2]).astype(np.float32),
-        (quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
-        rng.uniform(0.0005, 0.03, (3000, 3)).astype(np.float32),
-        np.concatenate([[0, 1], rng.uniform(size=2998)]).astype(np.float32),
-        rng.uniform(size=(3000, 3)).astype(np.float32),
-    )
 
 
 def test_pictures_stay_the_same(gaussians, tmp_path: Path) -> None:

@@ -6,20 +6,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import (
     BoundGaussians,
     Camera,
     FloatArray,
-    LikenessError,
     Matte,
     Observation,
     Pose,
     Track,
 )
-from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, lift_photo
 from likeness.engine.render import RenderOutput, render_camera
@@ -139,16 +137,6 @@ def shots() -> dict[str, Shot]:
             replace(full.track, face_error=None),
         ),
     }
-
-
-@pytest.fixture(scope="session")
-def average() -> Body:
-    """The baked default body of average build."""
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-    return body.personalised(np.zeros(body.num_betas))
 
 
 @pytest.fixture(scope="session")

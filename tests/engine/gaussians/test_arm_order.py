@@ -11,7 +11,7 @@ from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Pose
 from likeness.engine.gaussians.lift.arm_order import _bend_arms, order_arms
 from likeness.engine.gaussians.lift.labels import UPPER
-from likeness.engine.gaussians.lift.regions import ARMS, GROUPS, vertex_groups
+from likeness.engine.gaussians.lift.limbs import ARMS, GROUPS, vertex_groups
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy.optimize import least_squares
@@ -27,6 +27,7 @@ class Stub:
     group: IntArray
     label: IntArray
     hidden: BoolArray
+    handless: tuple[int, ...]
     limb: tuple[MeshBuffer, ...]
 
 
@@ -43,7 +44,7 @@ def regions_of(body: Body, true: Pose, fitted: Pose) -> Stub:
     of_face = vertex_groups(body)[body.f[:, 0]]
     limbs = [rasterize_mesh(vertices, body.f[of_face == g], CAMERA) for g in range(len(GROUPS))]
     label = np.full(group.shape, UPPER)
-    return Stub(group >= 0, group, label, np.zeros(len(body.f), bool), tuple(limbs))
+    return Stub(group >= 0, group, label, np.zeros(len(body.f), bool), (), tuple(limbs))
 
 
 @pytest.fixture(scope="module")

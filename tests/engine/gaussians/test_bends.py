@@ -22,8 +22,9 @@ from likeness.engine.gaussians.lift.bends import (
 )
 from likeness.engine.gaussians.lift.depth_sheets import find_depth_sheets, find_limb_borders
 from likeness.engine.gaussians.lift.dressed_mesh import fit_dressed_mesh
+from likeness.engine.gaussians.lift.limbs import ARMS, vertex_groups
 from likeness.engine.gaussians.lift.photo_view import PhotoView
-from likeness.engine.gaussians.lift.regions import ARMS, find_regions, vertex_groups
+from likeness.engine.gaussians.lift.regions import find_regions
 from likeness.engine.gaussians.lift.surfels import SHELL, surfels_on_plane
 from likeness.engine.gaussians.lift.texel_samples import sample_texels
 from likeness.engine.render import render_camera

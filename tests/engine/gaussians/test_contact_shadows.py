@@ -10,7 +10,7 @@ from likeness.engine.core.types import BoolArray, FloatArray, IntArray
 from likeness.engine.gaussians.lift.contact_shadows import ContactShadows, find_contact_shadows
 from likeness.engine.gaussians.lift.depth_sheets import DepthSheet, find_limb_borders
 from likeness.engine.gaussians.lift.labels import HAIR, UPPER
-from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO
+from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO
 from likeness.engine.imaging.resize import resize
 
 SIDE, ARM = 120, slice(50, 70)

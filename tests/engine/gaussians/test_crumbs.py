@@ -8,7 +8,7 @@ from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import BoundGaussians, FloatArray
 from likeness.engine.gaussians import bind_gaussians
 from likeness.engine.gaussians.lift.crumbs import S, drop_crumbs
-from likeness.engine.gaussians.lift.regions import ARMS, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.limbs import ARMS, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.surfels import PHOTO, surfels_on_plane
 
 

@@ -9,7 +9,7 @@ from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, BoolArray, FloatArray
 from likeness.engine.gaussians.lift.drape import S, hang_cloth, hang_trousers, measure_looseness
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
-from likeness.engine.gaussians.lift.regions import LEFT_LEG, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.limbs import LEFT_LEG, TORSO, vertex_groups
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from likeness.engine.gaussians.lift.folds import (
     scale_sizes,
 )
 from likeness.engine.gaussians.lift.limb_grid import LimbGrid
-from likeness.engine.gaussians.lift.regions import ARMS, HEAD, TORSO
+from likeness.engine.gaussians.lift.limbs import ARMS, HEAD, TORSO
 
 STEP = 0.005
 

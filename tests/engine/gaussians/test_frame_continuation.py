@@ -14,7 +14,7 @@ from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.frame_continuation import S, continue_beyond_frame
 from likeness.engine.gaussians.lift.labels import LABELS, SKIN, UPPER
-from likeness.engine.gaussians.lift.regions import vertex_groups
+from likeness.engine.gaussians.lift.limbs import vertex_groups
 from likeness.engine.render.mesh import rasterize_mesh
 
 CAMERA = photo_camera(600.0, 200, 150)

@@ -16,9 +16,10 @@ from likeness.engine.gaussians.lift.hand_pixels import (
     settle_hand_pixels,
 )
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.regions import (
+from likeness.engine.gaussians.lift.limbs import (
     ARMS,
     GROUPS,
+    HAND_JOINTS,
     HANDS,
     LEFT_ARM,
     RIGHT_ARM,
@@ -26,8 +27,8 @@ from likeness.engine.gaussians.lift.regions import (
     hand_triangles,
     vertex_groups,
 )
-from likeness.engine.gaussians.lift.surfels import HAND_JOINTS, TriangleBinding
 from likeness.engine.gaussians.lift.surfels import S as SURFELS
+from likeness.engine.gaussians.lift.surfels import TriangleBinding
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage
@@ -178,13 +179,15 @@ def test_a_cuff_over_a_bare_hand_turns_with_its_forearm(scene: Scene) -> None:
     group = np.full(len(points), arm)
     turned = body.weights[:, HAND_JOINTS].sum(1)[body.f].max(1)
 
-    def held_by(sleeved: tuple[int, ...], label: int, hidden: BoolArray | None) -> FloatArray:
-        homes = TriangleBinding(body, scene.vertices, scene.face_group, hidden, sleeved)
+    def held_by(
+        sleeved: tuple[int, ...], label: int, hidden: BoolArray | None, handless: tuple[int, ...]
+    ) -> FloatArray:
+        homes = TriangleBinding(body, scene.vertices, scene.face_group, hidden, handless, sleeved)
         holders = homes.holders(group, np.full(len(points), label))
         return np.asarray(turned[homes.find(points, holders)[0]])
 
-    assert held_by((), UPPER, None).max() > 0.9
-    assert held_by(ARMS, UPPER, None).max() < SURFELS.sleeve
-    assert held_by(ARMS, SKIN, None).max() > 0.9
+    assert held_by((), UPPER, None, ()).max() > 0.9
+    assert held_by(ARMS, UPPER, None, ()).max() < SURFELS.sleeve
+    assert held_by(ARMS, SKIN, None, ()).max() > 0.9
     # Skin that shows of a hand that the fit has elsewhere.
-    assert held_by(ARMS, SKIN, hand[arm]).max() < SURFELS.sleeve
+    assert held_by(ARMS, SKIN, hand[arm], (arm,)).max() < SURFELS.sleeve

@@ -17,7 +17,7 @@ from likeness.engine.gaussians.lift.hidden_hands import (
     tuck_hidden_hands,
 )
 from likeness.engine.gaussians.lift.labels import OBJECT, SKIN, UPPER
-from likeness.engine.gaussians.lift.regions import (
+from likeness.engine.gaussians.lift.limbs import (
     ARMS,
     GROUPS,
     HANDS,
@@ -42,7 +42,7 @@ class LabelledStub:
 
     body: MeshBuffer
     mask: BoolArray
-    hidden: BoolArray
+    handless: tuple[int, ...]
     group: IntArray
     label: IntArray
     places: PartStub
@@ -55,7 +55,7 @@ class Stub:
 
     body: MeshBuffer
     mask: BoolArray
-    hidden: BoolArray
+    handless: tuple[int, ...]
     group: IntArray
     label: IntArray
 
@@ -80,13 +80,13 @@ def test_a_hand_before_a_thigh_that_is_not_seen_goes_behind_its_surface(average:
     buffer = rasterize_mesh(average.vertices(pose)[0], shown, camera)
     mask = buffer.face >= 0
     cloth, nobody = np.full(mask.shape, UPPER), np.full(mask.shape, -1)
-    regions = Stub(buffer, mask, hand, nobody, cloth)
+    regions = Stub(buffer, mask, ARMS[1:], nobody, cloth)
     tucked = tuck_hidden_hands(regions, camera, average, pose)  # type: ignore[arg-type]
     assert exposed(pose) > 0.04
     assert exposed(tucked) < 0.2 * exposed(pose)
     moved = np.abs(tucked.full_pose - pose.full_pose).max(1) > 0
     assert set(np.nonzero(moved)[0]) <= set(HANDS[1])
-    nothing = replace(regions, hidden=np.zeros(len(average.f), bool))
+    nothing = replace(regions, handless=())
     assert tuck_hidden_hands(nothing, camera, average, pose) is pose  # type: ignore[arg-type]
 
 
@@ -104,7 +104,7 @@ def test_a_hand_that_no_bend_hides_folds_into_its_sleeve(average: Body) -> None:
         mask[row, max(0, col - 6) : col + 7] = True
     rows, cols, _ = find_nearest(arm.face >= 0)
     drawn = replace(arm, face=arm.face[rows, cols], depth=arm.depth[rows, cols])
-    regions = Stub(drawn, mask, hand, np.where(mask, ARMS[1], -1), np.where(mask, UPPER, 0))
+    regions = Stub(drawn, mask, ARMS[1:], np.where(mask, ARMS[1], -1), np.where(mask, UPPER, 0))
     own = np.unique(average.f[hand])
 
     def outside(of: Pose) -> float:
@@ -148,7 +148,7 @@ def test_a_hand_goes_where_some_of_its_skin_shows(average: Body) -> None:
     regions = LabelledStub(
         body,
         mask,
-        hand,
+        ARMS[1:],
         np.where(mask, group, -1),
         np.where(skin, SKIN, UPPER),
         PartStub(np.full(mask.shape, torso)),
@@ -184,9 +184,7 @@ def test_skin_between_sleeves_that_no_hand_reaches_is_found(average: Body) -> No
     assert chest[sleeve | patch | plain].all()
     group[sleeve] = ARMS[0]
     label[patch | plain] = SKIN
-    regions = LabelledStub(
-        drawn, mask, np.zeros(len(average.f), bool), group, label, PartStub(part), ()
-    )
+    regions = LabelledStub(drawn, mask, (), group, label, PartStub(part), ())
     found = find_unreached_skin(regions, camera, average)  # type: ignore[arg-type]
     assert found[patch].all()
     assert not found[plain | sleeve].any()

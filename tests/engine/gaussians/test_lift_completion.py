@@ -21,7 +21,7 @@ from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.limb_grid import LimbGrid
-from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, LEFT_LEG, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, LEFT_LEG, TORSO, vertex_groups
 from scipy import ndimage
 
 from .test_lift_colors import SKIN_TONE, from_the_left

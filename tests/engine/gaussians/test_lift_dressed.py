@@ -19,16 +19,15 @@ from likeness.engine.gaussians.lift.hidden_forearms import (
     near_hidden_forearms,
 )
 from likeness.engine.gaussians.lift.labels import UPPER
-from likeness.engine.gaussians.lift.regions import (
+from likeness.engine.gaussians.lift.limbs import (
     ARMS,
     HEAD,
     LEFT_LEG,
     RIGHT_LEG,
     TORSO,
-    Regions,
-    find_regions,
     vertex_groups,
 )
+from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 

@@ -29,7 +29,7 @@ from likeness.engine.gaussians.lift.held_objects import (
     separate_held_objects,
 )
 from likeness.engine.gaussians.lift.labels import UPPER
-from likeness.engine.gaussians.lift.regions import TORSO
+from likeness.engine.gaussians.lift.limbs import TORSO
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 

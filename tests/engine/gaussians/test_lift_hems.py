@@ -13,7 +13,7 @@ from likeness.engine.gaussians.lift.hems import S, find_hems
 from likeness.engine.gaussians.lift.labels import LABELS, LOWER, NONE, SKIN, UPPER
 from likeness.engine.gaussians.lift.labels_hidden import S as HIDDEN
 from likeness.engine.gaussians.lift.labels_hidden import level_ends
-from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO
+from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO
 
 RED, NAVY, BROWN, WHITE = np.array(
     [[0.75, 0.15, 0.15], [0.1, 0.1, 0.25], [0.55, 0.3, 0.1], [0.95, 0.95, 0.95]]

@@ -38,9 +38,10 @@ from likeness.engine.gaussians.lift.labels_surface import (
     vertex_parts,
     worn_probability,
 )
+from likeness.engine.gaussians.lift.limbs import HEAD
 from likeness.engine.gaussians.lift.mesh_diffusion import mesh_edges, mesh_laplacian
 from likeness.engine.gaussians.lift.pixel_grids import dilate
-from likeness.engine.gaussians.lift.regions import HEAD, Regions, find_regions
+from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.skin_tone import UNSEEN_SKIN
 from likeness.engine.gaussians.lift.surfels import INNER_PARTS
 from likeness.engine.render.mesh import rasterize_mesh

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from likeness.engine.body import load_body
+from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.core.types import BoolArray, FloatArray, LikenessError, Observation
-from likeness.engine.files.weights import asset_path
+from likeness.engine.core.types import BoolArray, FloatArray, Observation
 from likeness.engine.gaussians.lift.labels_glasses import find_glasses
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
@@ -41,12 +40,9 @@ def seen(points: FloatArray | None) -> Observation:
 
 
 @pytest.fixture(scope="module")
-def face() -> Face:
+def face(default_body: Body) -> Face:
     """Shaded skin with dark eyes and brows, whose eyes are some 60 pixels apart."""
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
+    body = default_body
     camera = photo_camera(1500.0, 300, 300)
     vertices = np.asarray(body.v_template) - [0.0, 0.62, 1.6]
     buffer = rasterize_mesh(vertices, body.f, camera)

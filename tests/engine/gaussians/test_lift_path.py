@@ -19,7 +19,7 @@ from likeness.engine.core.types import (
 from likeness.engine.gaussians import place_gaussians, triangle_frames
 from likeness.engine.gaussians.lift.calibrate import S as CALIBRATE
 from likeness.engine.gaussians.lift.calibrate import _thin_rim, calibrate_colors
-from likeness.engine.gaussians.lift.regions import ARMS, TRUNK_AND_LEGS, vertex_groups
+from likeness.engine.gaussians.lift.limbs import ARMS, TRUNK_AND_LEGS, vertex_groups
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.visual.metrics import psnr, silhouette_iou

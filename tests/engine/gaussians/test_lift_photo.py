@@ -15,8 +15,9 @@ from likeness.engine.gaussians.lift import clean_rim
 from likeness.engine.gaussians.lift.depth_sheets import DepthSheet
 from likeness.engine.gaussians.lift.far_side import loose_layer
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
+from likeness.engine.gaussians.lift.limbs import HEAD, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.photo_splats import crop_camera, resize_rgba
-from likeness.engine.gaussians.lift.regions import HEAD, TORSO, Regions, vertex_groups
+from likeness.engine.gaussians.lift.regions import Regions
 from likeness.engine.gaussians.lift.surfels import SHELL, TriangleBinding
 
 

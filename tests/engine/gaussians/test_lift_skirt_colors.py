@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from likeness.engine.gaussians.lift.depth_sheets import LimbBorders
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
+from likeness.engine.gaussians.lift.limbs import ARMS
 from likeness.engine.gaussians.lift.photo_view import PhotoView
-from likeness.engine.gaussians.lift.regions import ARMS
 from likeness.engine.gaussians.lift.skirt import Skirt, skirt_faces
 from likeness.engine.gaussians.lift.skirt_colors import S as SKIRT_COLORS
 from likeness.engine.gaussians.lift.skirt_colors import skirt_colors

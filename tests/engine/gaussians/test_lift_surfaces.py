@@ -17,14 +17,8 @@ from likeness.engine.gaussians.lift.depth_sheets import (
 )
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh, fit_dressed_mesh
 from likeness.engine.gaussians.lift.labels_surface import label_surface, worn_probability
-from likeness.engine.gaussians.lift.regions import (
-    ARMS,
-    HEAD,
-    TORSO,
-    Regions,
-    find_regions,
-    vertex_groups,
-)
+from likeness.engine.gaussians.lift.limbs import ARMS, HEAD, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage
 

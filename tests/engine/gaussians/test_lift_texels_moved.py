@@ -21,7 +21,7 @@ from likeness.engine.gaussians.lift.limb_texels import (
     move_beside_limbs,
     sink_behind_arms,
 )
-from likeness.engine.gaussians.lift.regions import HANDS, HEAD, LEFT_ARM, TORSO, hand_triangles
+from likeness.engine.gaussians.lift.limbs import HANDS, HEAD, LEFT_ARM, TORSO, hand_triangles
 from likeness.engine.gaussians.lift.surfels import pixel_centres
 from likeness.engine.gaussians.lift.texels import S as TEXELS
 

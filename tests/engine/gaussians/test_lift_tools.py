@@ -12,6 +12,7 @@ from likeness.engine.core.cameras import photo_camera, unproject
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, Pose
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.limbs import GROUPS, HEAD, LEFT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.mesh_diffusion import (
     diffuse_values,
     mesh_edges,
@@ -19,7 +20,6 @@ from likeness.engine.gaussians.lift.mesh_diffusion import (
     mirror_vertices,
 )
 from likeness.engine.gaussians.lift.photo_splats import find_stuck_cloth
-from likeness.engine.gaussians.lift.regions import GROUPS, HEAD, LEFT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.surfels import (
     FLATNESS,
     IN_SLEEVE,

@@ -13,8 +13,8 @@ from likeness.engine.core.types import BoundGaussians
 from likeness.engine.gaussians.binding import bind_gaussians
 from likeness.engine.gaussians.lift.depth_sheets import find_limb_borders
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
+from likeness.engine.gaussians.lift.limbs import HANDS, hand_triangles, vertex_groups
 from likeness.engine.gaussians.lift.pixel_grids import distance_inside
-from likeness.engine.gaussians.lift.regions import HANDS, hand_triangles, vertex_groups
 from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, surfels_on_plane
 from likeness.engine.gaussians.lift.trust import (
     facing_ramp,

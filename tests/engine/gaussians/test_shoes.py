@@ -16,7 +16,7 @@ from likeness.engine.core.types import BoolArray, Camera, FloatArray, Pose
 from likeness.engine.gaussians.lift.labels import LABELS, LOWER, SHOES, SKIN, standard_rest
 from likeness.engine.gaussians.lift.labels_hidden import level_shoes
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
-from likeness.engine.gaussians.lift.regions import LEFT_LEG, RIGHT_LEG, vertex_groups
+from likeness.engine.gaussians.lift.limbs import LEFT_LEG, RIGHT_LEG, vertex_groups
 from likeness.engine.gaussians.lift.shoe_pixels import settle_hem_pixels
 from likeness.engine.gaussians.lift.shoes import SPREAD, S, Shoe, fit_shoes, make_last
 from likeness.engine.gaussians.lift.texels import even_shoe_normals

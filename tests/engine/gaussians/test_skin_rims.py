@@ -11,7 +11,7 @@ from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoolArray
 from likeness.engine.gaussians.lift.depth_sheets import LimbBorders
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO
+from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO
 from likeness.engine.gaussians.lift.skin_rims import S, doubt_skin_rims
 
 SIDE, ARM, METRE = 60, 12, 0.005

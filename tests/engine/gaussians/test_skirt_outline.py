@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import Camera
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
+from likeness.engine.gaussians.lift.limbs import LEFT_LEG, RIGHT_LEG, TORSO
 from likeness.engine.gaussians.lift.photo_splats import crop_camera
-from likeness.engine.gaussians.lift.regions import LEFT_LEG, RIGHT_LEG, TORSO, Regions
+from likeness.engine.gaussians.lift.regions import Regions
 from likeness.engine.gaussians.lift.skirt_outline import _Gap, _has_one_hem, find_outline
 from likeness.engine.render.mesh import MeshBuffer
 

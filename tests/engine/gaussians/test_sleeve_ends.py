@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import FloatArray, IntArray
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.regions import LEFT_ARM, RIGHT_ARM, TORSO
+from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO
 from likeness.engine.gaussians.lift.sleeve_ends import settle_sleeve_ends
 
 ROWS, COLUMNS = 40, 80

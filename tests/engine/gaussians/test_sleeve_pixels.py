@@ -11,10 +11,10 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, IntArray
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
+from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.pixel_cuts import S as CUTS
 from likeness.engine.gaussians.lift.pixel_cuts import cut_along_edges
 from likeness.engine.gaussians.lift.pixel_grids import neighbour_links
-from likeness.engine.gaussians.lift.regions import LEFT_ARM, RIGHT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.sleeve_pixels import (
     Forearm,
     S,
@@ -95,7 +95,7 @@ def test_cloth_beside_a_bare_arm_is_the_trunks() -> None:
     rim, watch = drawn & (rows >= BOTTOM - 2), drawn & (rows < TOP + 1) & (cols < 6)
     sleeve = drawn & (cols >= 30)
     label[rim | watch | sleeve] = UPPER
-    released = release_other_cloth(group, label, (69.5 - cols) * METRE, (LEFT_ARM,))
+    released = release_other_cloth(group, label, (69.5 - cols) * METRE)
     np.testing.assert_array_equal(released != group, rim & ~sleeve)
     assert (released[rim & ~sleeve] == TORSO).all()
 
@@ -109,7 +109,7 @@ def test_a_sliver_of_cloth_is_the_trunks_where_the_other_arm_is_bare(width: int)
     along = np.where(cols < SIDE // 2, 1.0, -1.0) * (0.2 + rows * METRE)
     sleeve = rows < SIDE // 3
     label = np.where(left & ~sleeve, SKIN, UPPER)
-    out = release_other_cloth(group, label, along, (LEFT_ARM, RIGHT_ARM))
+    out = release_other_cloth(group, label, along)
     released = right & ~sleeve & (width < 5)
     # The ring that the sleeve's end crosses may be either.
     sure = np.abs(rows - SIDE // 3) > 0.02 / METRE
@@ -125,10 +125,10 @@ def test_lower_wear_beside_an_arm_is_never_its_sleeve(beside: int, released: boo
     own = cols < 20
     label = np.where(cols < 14, UPPER, beside)
     group = np.where(own, LEFT_ARM, TORSO)
-    out = release_other_cloth(group, label, 0.2 + rows * METRE, (LEFT_ARM, RIGHT_ARM))
+    out = release_other_cloth(group, label, 0.2 + rows * METRE)
     np.testing.assert_array_equal(out == TORSO, (cols >= 14) if released else ~own)
     trousers = np.full(label.shape, LOWER)  # of the same colour: all of it was called so
-    out = release_other_cloth(group, trousers, 0.2 + rows * METRE, (LEFT_ARM, RIGHT_ARM))
+    out = release_other_cloth(group, trousers, 0.2 + rows * METRE)
     np.testing.assert_array_equal(out, group)
 
 
@@ -139,7 +139,7 @@ def test_skin_all_along_an_arm_says_that_cloth_beside_it_is_the_trunks() -> None
     group = np.where(left, LEFT_ARM, np.where(right, RIGHT_ARM, TORSO))
     label = np.where(left | (cols >= SIDE - 3), SKIN, UPPER)
     along = np.where(cols < SIDE // 2, 1.0, -1.0) * (0.2 + rows * METRE)
-    out = release_other_cloth(group, label, along, (LEFT_ARM, RIGHT_ARM))
+    out = release_other_cloth(group, label, along)
     np.testing.assert_array_equal(out == TORSO, ~left & (label == UPPER))
 
 
@@ -151,7 +151,7 @@ def test_no_sleeve_begins_again_beyond_bare_skin(hidden: bool) -> None:
     group = np.where(own, LEFT_ARM, TORSO)
     label = np.where(own & bare, SKIN, UPPER)
     handless = (LEFT_ARM,) if hidden else ()
-    out = release_other_cloth(group, label, 0.2 + rows * METRE, (LEFT_ARM, RIGHT_ARM), handless)
+    out = release_other_cloth(group, label, 0.2 + rows * METRE, handless)
     sure = np.abs(rows - SIDE // 2) > 0.02 / METRE
     np.testing.assert_array_equal((out == TORSO)[sure], (~own | (~bare & hidden))[sure])
 
@@ -162,13 +162,13 @@ def test_skin_before_the_fitted_trunk_is_the_arms_beside_clothes_only() -> None:
     skin_of_arm, neckline = cols < 14, (rows < 4) & (cols >= 14)
     label = np.where(skin_of_arm | neckline, SKIN, UPPER)
     group = np.where(cols < 9, LEFT_ARM, TORSO)
-    out = claim_bare_skin(group, label, {LEFT_ARM: cols < 20}, (TORSO,))
+    out = claim_bare_skin(group, label, {LEFT_ARM: cols < 20})
     low = rows > 10  # above, the neckline is as near as the clothes
     np.testing.assert_array_equal((out == LEFT_ARM)[low], skin_of_arm[low])
     assert (out[neckline] == TORSO).all()
     # Skin that hangs together with no arm is the trunk's.
     apart = np.where(cols == 10, UPPER, label)
-    out = claim_bare_skin(group, apart, {LEFT_ARM: cols < 20}, (TORSO,))
+    out = claim_bare_skin(group, apart, {LEFT_ARM: cols < 20})
     assert (out[:, 11:] == TORSO).all()
 
 

@@ -9,6 +9,8 @@ from likeness.engine.body.model import Body
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES, PARENTS, FloatArray, Pose
 from scipy.spatial.transform import Rotation
 
+from tests.blender.mixamo import MIXAMO
+
 BODY = list(range(22))
 FINGERS = [
     JOINT_INDEX[f"{s}_{f}{k}"]
@@ -17,33 +19,6 @@ FINGERS = [
     for k in (1, 2, 3)
 ]
 USED = BODY + FINGERS
-BVH_NAMES = {  # our joints under the names that many BVH files have
-    "pelvis": "Hips",
-    "spine1": "Spine",
-    "spine2": "Spine1",
-    "spine3": "Spine2",
-    "neck": "Neck",
-    "head": "Head",
-    **{
-        f"{s}_{a}": f"{S}{b}"
-        for s, S in (("left", "Left"), ("right", "Right"))
-        for a, b in {
-            "hip": "UpLeg",
-            "knee": "Leg",
-            "ankle": "Foot",
-            "foot": "ToeBase",
-            "collar": "Shoulder",
-            "shoulder": "Arm",
-            "elbow": "ForeArm",
-            "wrist": "Hand",
-            **{
-                f"{f}{k}": f"Hand{f.title()}{k}"
-                for f in ("index", "middle", "thumb")
-                for k in (1, 2, 3)
-            },
-        }.items()
-    },
-}
 
 
 def write_bvh(
@@ -82,7 +57,7 @@ def write_bvh(
         place = "" if depth else "Zposition Xposition Yposition "
         lines.extend(
             [
-                f"{'JOINT' if depth else 'ROOT'} {BVH_NAMES[JOINT_NAMES[j]]}",
+                f"{'JOINT' if depth else 'ROOT'} {MIXAMO[JOINT_NAMES[j]]}",
                 "{",
                 f"OFFSET {offset[0]:.6f} {offset[1]:.6f} {offset[2]:.6f}",
                 f"CHANNELS {3 if depth else 6} {place}{order}",

@@ -17,7 +17,7 @@ from likeness.engine.motion.bvh import read_bvh
 from likeness.engine.motion.placing import TargetAvatar
 from likeness.engine.motion.prepare_motion import MotionOptions, load_retargeted
 
-from .bvh_files import BVH_NAMES
+from tests.blender.mixamo import MIXAMO
 
 
 @pytest.mark.parametrize("name", list(builtin_bone_maps()))
@@ -30,7 +30,7 @@ def test_each_map_finds_its_own_skeleton(name: str) -> None:
 
 
 def test_prefixes_and_strangers() -> None:
-    names = [f"Character1_{n}" for n in BVH_NAMES.values()]
+    names = [f"Character1_{n}" for n in MIXAMO.values()]
     assert detect_bones(names).bones["left_elbow"] == names.index("Character1_LeftForeArm")
     with pytest.raises(LikenessError, match="right_elbow") as caught:
         detect_bones(["Hips", "tail", "wing"])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
-from likeness.engine.core.types import BoolArray, FloatArray, LikenessError, Pose
-from likeness.engine.files.weights import asset_path
+from likeness.engine.core.types import BoolArray, FloatArray, Pose
 from likeness.engine.motion.speech.acoustics import SoundCurves
 from likeness.engine.motion.speech.articulation import articulate
 from likeness.engine.motion.speech.behavior import find_stresses, make_blinks, move_head
@@ -162,14 +161,6 @@ def test_lip_sync_without_a_recording_moves_the_head_too() -> None:
     performance = perform_speech(speech_of_cues([Cue("aa", 0.0, 2.0), Cue("PP", 2.0, 4.0)]), 25.0)
     assert len(performance.expression) == 101
     assert np.abs(performance.head).max() > 0.003
-
-
-@pytest.fixture(scope="module")
-def default_body() -> Body:
-    try:
-        return load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
 
 
 def lip_gap(body: Body, viseme: str) -> float:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body import load_body
+from likeness.engine.body import Body
 from likeness.engine.core.types import LAYERS
 from likeness.engine.files.digests import file_sha256
-from likeness.engine.files.weights import BUNDLED_WEIGHTS, asset_path, find_weights
+from likeness.engine.files.weights import BUNDLED_WEIGHTS, find_weights
 from likeness.engine.network.context import AWAY, head_channels
 from likeness.engine.network.decoder import FREE_FROM, FREE_TO, NEVER_FROM
 from likeness.engine.network.runtime import NetworkRuntime, load_runtime
@@ -24,14 +24,14 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
-def runtime() -> NetworkRuntime:
-    return load_runtime(FOLDER, load_body(asset_path("body")), threads=1)
+def runtime(default_body: Body) -> NetworkRuntime:
+    return load_runtime(FOLDER, default_body, threads=1)
 
 
 @pytest.fixture(scope="module")
-def grown(runtime: NetworkRuntime) -> SmallPerson:
+def grown(default_body: Body, runtime: NetworkRuntime) -> SmallPerson:
     """A person of the default body, half of whose Gaussians the photo shows."""
-    return small_person(runtime.config, 2, 3000, load_body(asset_path("body")))
+    return small_person(runtime.config, 2, 3000, default_body)
 
 
 def test_it_is_whole_and_small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

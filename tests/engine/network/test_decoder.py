@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from likeness.engine.body import load_body
+from likeness.engine.body import Body
 from likeness.engine.core.rotations import quaternion_multiply
-from likeness.engine.files.weights import asset_path
 from likeness.engine.network.context import AWAY
 from likeness.engine.network.decoder import (
     Decoder,
@@ -75,13 +74,12 @@ def test_a_new_decoder_gives_the_lift_exactly(person: SmallPerson) -> None:
         assert np.array_equal(getattr(bound, name), getattr(person.lifted, name)), name
 
 
-def test_parameter_counts() -> None:
+def test_parameter_counts(default_body: Body) -> None:
     """The paper's bound on its decoder, and ours on the one that is shipped."""
-    body = load_body(asset_path("body"))
     counts = {}
     for name in ("paper", "base", "tiny"):
         config = NETWORKS[name].decoder
-        decoder = Decoder(config, uv_grids(body, config))
+        decoder = Decoder(config, uv_grids(default_body, config))
         counts[name] = sum(p.numel() for p in decoder.parameters())
     assert 50e6 < counts["paper"] < 100e6
     assert counts["base"] < 10e6

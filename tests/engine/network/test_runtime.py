@@ -13,8 +13,8 @@ import numpy as np
 import onnx
 import pytest
 from likeness.engine.body.synthetic import make_synthetic_body
+from likeness.engine.core.sampling import bilinear
 from likeness.engine.core.types import FloatArray, LikenessError
-from likeness.engine.dual_uv import bilinear
 from likeness.engine.files.digests import file_sha256
 from likeness.engine.network import runtime
 from likeness.engine.network.config import CONFIG_FILE, save_config

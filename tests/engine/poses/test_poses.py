@@ -8,12 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from likeness.engine.body import joint_transforms
-from likeness.engine.body.body_file import load_body
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES, PARENTS, LikenessError, Pose
-from likeness.engine.files.weights import asset_path
 from likeness.engine.poses import (
     FACE_JOINTS,
     REGIONS,
@@ -36,11 +34,6 @@ LIMBER = {"sit_cross_legged"}
 IN_THE_AIR = {"jump", "run", "walk_passing", "dance"}
 NOT_STANDING = {"sit_floor", "sit_cross_legged", "sit", "walk", "lunge"}
 """On the floor, on a chair, or on a heel and the other foot's toes."""
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body(asset_path("body"))
 
 
 def full_pose(name: str) -> np.ndarray:
@@ -83,23 +76,26 @@ def test_whole_poses_set_every_joint_and_hands_only_theirs():
 
 
 @pytest.mark.parametrize("name", [n for n in WHOLE if n not in IN_THE_AIR])
-def test_feet_stand_on_the_floor_and_carry(name, body):
+def test_feet_stand_on_the_floor_and_carry(name, default_body):
     """Both legs reach the floor with something, and the middle is above what stands there."""
-    v, _ = body.vertices(build_pose(name, body))
-    strongest = body.weights.argmax(1)
+    v, _ = default_body.vertices(build_pose(name, default_body))
+    strongest = default_body.weights.argmax(1)
     low = v[:, 1].min()
     for side in ("left", "right"):
         own = [JOINT_INDEX[f"{side}_{joint}"] for joint in ("foot", "ankle", "knee")]
         assert v[np.isin(strongest, own), 1].min() < low + 0.035
     if name not in NOT_STANDING:
-        assert imbalance(body, v) < 0.02
+        assert imbalance(default_body, v) < 0.02
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_no_limb_is_inside_the_body(name, body):
+def test_no_limb_is_inside_the_body(name, default_body):
     """Arms that lie against one another give way a little."""
     most = 0.55 if name == "arms_crossed" else 0.2
-    assert self_intersection(body, body.vertices(build_pose(name, body))[0]) < most
+    assert (
+        self_intersection(default_body, default_body.vertices(build_pose(name, default_body))[0])
+        < most
+    )
 
 
 def skeleton(name: str) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ import pytest
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import look_at, photo_camera
 from likeness.engine.core.types import Camera, LikenessError, Pose
-from likeness.engine.dual_uv import sample_core, sample_surface
+from likeness.engine.dual_uv.sampling import core_points, sample_surface
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from likeness.engine.render.visibility import rasterize_visibility
 
@@ -169,11 +169,10 @@ def test_triangles_at_the_camera_and_none_at_all(nvdiffrast, mesh):
 def test_dual_uv_sees_the_same_by_either(nvdiffrast, mesh, monkeypatch):
     body, view = make_synthetic_body(), replace(camera(), K=photo_camera(90.0, 56, 72).K)
     samples = sample_surface(body, 64)
-    features = np.random.default_rng(0).uniform(size=(72, 56, 3))
-    ours = sample_core(features, view, mesh[0], body, samples)
+    ours = core_points(view, mesh[0], body, samples)
     assert nvdiffrast.contexts == 1
     monkeypatch.setitem(sys.modules, "nvdiffrast", None)
-    truth = sample_core(features, view, mesh[0], body, samples)
+    truth = core_points(view, mesh[0], body, samples)
     assert ours.seen.sum() > 100
     assert (ours.seen != truth.seen).mean() < 0.003
 

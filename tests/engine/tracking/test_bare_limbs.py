@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
-from likeness.engine.body import load_body
 from likeness.engine.body.model import Body
 from likeness.engine.core.cameras import photo_camera
-from likeness.engine.core.types import JOINT_INDEX, BoolArray, LikenessError, Observation
-from likeness.engine.files.weights import asset_path
+from likeness.engine.core.types import JOINT_INDEX, BoolArray, Observation
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.tracking.bare_limbs import (
     ARM_JOINTS,
@@ -29,14 +26,6 @@ from likeness.engine.tracking.solver import Bounds, minimize
 WIDTH, HEIGHT, FOCAL, DISTANCE = 300, 400, 480.0, 2.0
 CAMERA = photo_camera(FOCAL, WIDTH, HEIGHT)
 HANGING = 1.18  # radians below the T-pose
-
-
-@pytest.fixture(scope="module")
-def body() -> Body:
-    try:
-        return load_body(asset_path("body"))
-    except LikenessError:
-        pytest.skip("the default body is not installed")
 
 
 def person(body: Body, hanging: float, betas: np.ndarray) -> FitState:
@@ -86,9 +75,9 @@ def slender(body: Body) -> np.ndarray:
     return betas
 
 
-def test_bare_arms_are_found_and_clothed_trunks(body: Body) -> None:
-    state = person(body, HANGING, np.zeros(body.num_betas))
-    evidence = evidence_of(body, state)
+def test_bare_arms_are_found_and_clothed_trunks(default_body: Body) -> None:
+    state = person(default_body, HANGING, np.zeros(default_body.num_betas))
+    evidence = evidence_of(default_body, state)
     assert sorted(find_bare_limbs(state, evidence)) == sorted(ARM_JOINTS)
     assert is_trunk_clothed(state, evidence)
     bare = evidence.bare
@@ -100,67 +89,69 @@ def test_bare_arms_are_found_and_clothed_trunks(body: Body) -> None:
     evidence.bare = bare.with_values(np.ones_like(half))  # or all is of the skin's colour
     assert {JOINT_INDEX["left_hip"], *ARM_JOINTS} <= set(find_bare_limbs(state, evidence))
     assert not is_trunk_clothed(state, evidence)
-    vertices = body.vertices(state.pose, state.betas)[0]
-    assert SilhouetteEdges.of(body).arm_terms(vertices, state, evidence) == []
+    vertices = default_body.vertices(state.pose, state.betas)[0]
+    assert SilhouetteEdges.of(default_body).arm_terms(vertices, state, evidence) == []
     evidence.bare = None
     assert find_bare_limbs(state, evidence) == []
 
 
-def test_arms_and_trunk_come_apart(body: Body) -> None:
-    truth = person(body, HANGING, slender(body))
-    evidence = evidence_of(body, truth)
-    _, wanted = draw(body, truth)
-    state = person(body, HANGING + 0.06, np.zeros(body.num_betas))
+def test_arms_and_trunk_come_apart(default_body: Body) -> None:
+    truth = person(default_body, HANGING, slender(default_body))
+    evidence = evidence_of(default_body, truth)
+    _, wanted = draw(default_body, truth)
+    state = person(default_body, HANGING + 0.06, np.zeros(default_body.num_betas))
     unknowns = Unknowns(
         np.array(sorted(ARM_JOINTS)),
-        np.arange(body.num_body_betas),
+        np.arange(default_body.num_body_betas),
         np.zeros(0, np.int64),
-        body.num_betas,
+        default_body.num_betas,
     )
     n = len(state.vector)
     bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
     bounds.lower[:3] = bounds.upper[:3] = state.transl
-    edges = SilhouetteEdges.of(body)
-    prior = prior_term(body, 1.0, 1.0, 2.0, 0.0)
+    edges = SilhouetteEdges.of(default_body)
+    prior = prior_term(default_body, 1.0, 1.0, 2.0, 0.0)
 
     def error() -> float:
-        _, arms = draw(body, state)
+        _, arms = draw(default_body, state)
         return float((arms ^ wanted).sum() / wanted.sum())
 
     before = error()
     for _ in range(4):
-        vertices = body.vertices(state.pose, state.betas)[0]
+        vertices = default_body.vertices(state.pose, state.betas)[0]
         terms = [*edges.arm_terms(vertices, state, evidence), prior]
-        state = minimize(body, state, terms, unknowns, bounds, 10).state
+        state = minimize(default_body, state, terms, unknowns, bounds, 10).state
     assert before > 0.3
     assert error() < 0.4 * before
 
 
-def test_a_wide_trunk_leaves_bare_arms(body: Body) -> None:
-    truth = person(body, HANGING + 0.12, np.zeros(body.num_betas))
-    evidence = evidence_of(body, truth)
-    _, arms = draw(body, truth)
-    wide = np.zeros(body.num_betas)
+def test_a_wide_trunk_leaves_bare_arms(default_body: Body) -> None:
+    truth = person(default_body, HANGING + 0.12, np.zeros(default_body.num_betas))
+    evidence = evidence_of(default_body, truth)
+    _, arms = draw(default_body, truth)
+    wide = np.zeros(default_body.num_betas)
     wide[0] = -1.5
     state = replace(truth, betas=wide)
-    trunk_faces = np.isin(body.weights.argmax(1), TRUNK_JOINTS)[body.f].all(1)
-    edges = SilhouetteEdges.of(body)
+    trunk_faces = np.isin(default_body.weights.argmax(1), TRUNK_JOINTS)[default_body.f].all(1)
+    edges = SilhouetteEdges.of(default_body)
     n = len(state.vector)
     bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
     bounds.lower[:3] = bounds.upper[:3] = state.transl
     none = np.zeros(0, np.int64)
-    unknowns = Unknowns(none, np.arange(body.num_body_betas), none, body.num_betas)
+    unknowns = Unknowns(none, np.arange(default_body.num_body_betas), none, default_body.num_betas)
 
     def overlap() -> int:
-        vertices = body.vertices(state.pose, state.betas)[0]
-        drawn = rasterize_mesh(vertices, body.f[trunk_faces], CAMERA).face >= 0
+        vertices = default_body.vertices(state.pose, state.betas)[0]
+        drawn = rasterize_mesh(vertices, default_body.f[trunk_faces], CAMERA).face >= 0
         return int((drawn & arms).sum())
 
     before = overlap()
     for _ in range(3):
-        vertices = body.vertices(state.pose, state.betas)[0]
+        vertices = default_body.vertices(state.pose, state.betas)[0]
         trunk = edges._contour(vertices, evidence, np.isin(edges.holder, TRUNK_JOINTS), 130)
         assert trunk is not None
-        state = minimize(body, state, draw_to_clothes(trunk, evidence), unknowns, bounds, 5).state
+        state = minimize(
+            default_body, state, draw_to_clothes(trunk, evidence), unknowns, bounds, 5
+        ).state
     assert before > 100
     assert overlap() < 0.5 * before

@@ -7,21 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.body_file import load_body
 from likeness.engine.body.model import Body, Landmarks
 from likeness.engine.body.skinning import joint_transforms
 from likeness.engine.core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
 from likeness.engine.core.rotations import MIRROR, axis_angle_to_matrix
-from likeness.engine.core.types import (
-    JOINT_INDEX,
-    NUM_JOINTS,
-    PARENTS,
-    Hand,
-    LikenessError,
-    Observation,
-    Portrait,
-)
-from likeness.engine.files.weights import asset_path
+from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, PARENTS, Hand, Observation, Portrait
 from likeness.engine.tracking import landmark_trust
 from likeness.engine.tracking.face_bias import face_shift, load_shifts
 from likeness.engine.tracking.fit import choose_camera
@@ -268,21 +258,19 @@ def test_faces_show_less_of_a_turn(yaw: float) -> None:
     np.testing.assert_allclose(shown, expected, atol=1e-9)
 
 
-def test_face_turn_of_the_default_body_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_face_turn_of_the_default_body_mirrors(
+    monkeypatch: pytest.MonkeyPatch, default_body: Body
+) -> None:
     # The table mirrors exactly; the points themselves, which turn besides, nearly do.
     monkeypatch.setattr(landmark_trust, "S", replace(EVIDENCE, seen_turn=1.0))
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
     # Right and left landmarks of the same kind.
     right = np.array([right for right, _ in load_shifts()])
     left = np.array([left for _, left in load_shifts()])
-    head = body.J_template[JOINT_INDEX["head"]]
+    head = default_body.J_template[JOINT_INDEX["head"]]
 
     def seen_from(yaw: float, index: np.ndarray) -> tuple[np.ndarray, float]:
         R = Rotation.from_euler("y", -yaw, degrees=True).as_matrix()
-        return face_turn(body, index, R, np.array([0.0, 0.0, -1.0]) - R @ head)
+        return face_turn(default_body, index, R, np.array([0.0, 0.0, -1.0]) - R @ head)
 
     front, trust = seen_from(0.0, right)
     assert np.abs(front).max() < 1e-6

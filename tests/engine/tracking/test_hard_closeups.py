@@ -7,18 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.body_file import load_body
 from likeness.engine.body.model import Body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.core.types import (
-    JOINT_INDEX,
-    FloatArray,
-    LikenessError,
-    Observation,
-    Portrait,
-    Track,
-)
-from likeness.engine.files.weights import asset_path
+from likeness.engine.core.types import JOINT_INDEX, FloatArray, Observation, Portrait, Track
 from likeness.engine.tracking import fit_body
 from likeness.engine.tracking.body_points import BodyPoints
 from likeness.engine.tracking.fit_state import FitState, PosedJoints
@@ -27,14 +18,6 @@ from likeness.engine.tracking.priors import relaxed_pose
 
 SIZE = 800
 PORTRAIT = Portrait(np.zeros((SIZE, SIZE, 3), np.float32), None, Path("made-up.png"))
-
-
-@pytest.fixture(scope="module")
-def body() -> Body:
-    try:
-        return load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
 
 
 def close_head(body: Body, distance: float, focal: float) -> tuple[Observation, FloatArray]:
@@ -78,17 +61,17 @@ def found_face(body: Body, track: Track) -> tuple[FloatArray, float]:
 @pytest.mark.parametrize("distance", [0.35, 0.5])
 @pytest.mark.parametrize("assumed", [1.0, 0.6, 1.8, None])
 def test_depth_holds_by_any_focal_length(
-    body: Body, distance: float, assumed: float | None
+    default_body: Body, distance: float, assumed: float | None
 ) -> None:
     focal = 1400.0 * distance
-    observation, true = close_head(body, distance, focal)
+    observation, true = close_head(default_body, distance, focal)
     fov = (
         None
         if assumed is None
         else float(np.degrees(2 * np.arctan(0.5 * SIZE / (assumed * focal))))
     )
-    track = fit_body(observation, PORTRAIT, body, fov=fov)
-    pixels, depth = found_face(body, track)
+    track = fit_body(observation, PORTRAIT, default_body, fov=fov)
+    pixels, depth = found_face(default_body, track)
     # A head of its size in the picture stands as much further away as the lens is longer.
     expected = distance * float(track.camera.K[0, 0]) / focal
     eyes = float(np.linalg.norm(observation.face[468] - observation.face[473]))
@@ -101,8 +84,8 @@ def test_depth_holds_by_any_focal_length(
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("wild", ["scattered", "a hand over the chin"])
-def test_a_third_of_wild_landmarks(body: Body, wild: str, seed: int) -> None:
-    observation, true = close_head(body, 0.4, 560.0)
+def test_a_third_of_wild_landmarks(default_body: Body, wild: str, seed: int) -> None:
+    observation, true = close_head(default_body, 0.4, 560.0)
     rng = np.random.default_rng(seed)
     face = observation.face.copy()
     eyes = float(np.linalg.norm(face[468] - face[473]))
@@ -112,9 +95,9 @@ def test_a_third_of_wild_landmarks(body: Body, wild: str, seed: int) -> None:
     else:
         bad = np.argsort(face[:468, 1])[-140:]
         face[bad] += rng.normal([0.5 * eyes, 0.3 * eyes], 0.1 * eyes, (140, 2))
-    track = fit_body(replace(observation, face=face), PORTRAIT, body, fov=71.08)
-    pixels, depth = found_face(body, track)
-    index = face_points(body)[2]
+    track = fit_body(replace(observation, face=face), PORTRAIT, default_body, fov=71.08)
+    pixels, depth = found_face(default_body, track)
+    index = face_points(default_body)[2]
     good = ~np.isin(index, bad)
     off = np.linalg.norm(pixels - true, axis=1)[good].mean() / eyes
     # Points that err alike may be taken for a face of another shape: 11 % of depth were measured.

@@ -11,20 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.body_file import load_body
 from likeness.engine.body.model import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.rotations import MIRROR, axis_angle_to_matrix, matrix_to_axis_angle
-from likeness.engine.core.types import (
-    JOINT_INDEX,
-    FloatArray,
-    Hand,
-    LikenessError,
-    Observation,
-    Portrait,
-    Track,
-)
-from likeness.engine.files.weights import asset_path
+from likeness.engine.core.types import JOINT_INDEX, FloatArray, Hand, Observation, Portrait, Track
 from likeness.engine.synth.random_poses import ARMS, LEGS, Arm, arm_joints
 from likeness.engine.tracking import fit_body
 from likeness.engine.tracking.body_points import BodyPoints
@@ -49,14 +39,6 @@ POSED = ARMS | {
     "touching the chin": Arm((0.3, -0.8, 0.6), (-0.42, 0.85, -0.1), 0.2, (0.3, 0.0), curl=0.6),
 }
 SIDES = ("left", "right")
-
-
-@pytest.fixture(scope="module")
-def body() -> Body:
-    try:
-        return load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
 
 
 def person(
@@ -208,35 +190,35 @@ def head_depth(p: FloatArray) -> float:
 
 
 @pytest.mark.parametrize("too_wide", [-0.5, 0.0, 0.5, 1.0])
-def test_the_body_says_where_a_small_face_starts(body: Body, too_wide: float) -> None:
-    state, observation = small_face(body, 1, too_wide)
-    evidence, head = gather_evidence(observation, None, CAMERA, body)
-    start = PosedJoints(body, Fitter(body, evidence, head).start)
-    true = head_depth(PosedJoints(body, state).p)
+def test_the_body_says_where_a_small_face_starts(default_body: Body, too_wide: float) -> None:
+    state, observation = small_face(default_body, 1, too_wide)
+    evidence, head = gather_evidence(observation, None, CAMERA, default_body)
+    start = PosedJoints(default_body, Fitter(default_body, evidence, head).start)
+    true = head_depth(PosedJoints(default_body, state).p)
     # Half a pixel of seven is 7 % of the depth by the face; by the body 1.5 %.
     assert head_depth(start.p) == pytest.approx(true, rel=0.03)
     unseen = replace(observation, pose_visibility=np.zeros(33))
-    evidence, head = gather_evidence(unseen, None, CAMERA, body)
-    by_face = head_depth(PosedJoints(body, Fitter(body, evidence, head).start).p)
+    evidence, head = gather_evidence(unseen, None, CAMERA, default_body)
+    by_face = head_depth(PosedJoints(default_body, Fitter(default_body, evidence, head).start).p)
     if abs(too_wide) >= 0.5:
         assert abs(by_face / true - 1) > 0.04
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_depth_and_place_of_a_small_face(body: Body, seed: int) -> None:
-    state, observation = small_face(body, seed, 0.0)
-    track = fit_body(observation, PORTRAIT, body, fov=FOV)
-    true, found = (head_depth(j) for j in joints_of(body, state, track))
+def test_depth_and_place_of_a_small_face(default_body: Body, seed: int) -> None:
+    state, observation = small_face(default_body, seed, 0.0)
+    track = fit_body(observation, PORTRAIT, default_body, fov=FOV)
+    true, found = (head_depth(j) for j in joints_of(default_body, state, track))
     assert found == pytest.approx(true, rel=0.03)  # measured: 1.4 %
-    assert pixels_off(body, state, track, "head", *both("knee", "elbow")) < 4.0
+    assert pixels_off(default_body, state, track, "head", *both("knee", "elbow")) < 4.0
 
 
 @pytest.mark.parametrize("too_wide", [-0.5, 0.5])
-def test_the_body_keeps_the_depth_of_a_small_face(body: Body, too_wide: float) -> None:
+def test_the_body_keeps_the_depth_of_a_small_face(default_body: Body, too_wide: float) -> None:
     """Half a pixel of seven are 7 %; on photographs reduced to such faces it is 3 %."""
-    state, observation = small_face(body, 1, too_wide)
-    track = fit_body(observation, PORTRAIT, body, fov=FOV)
-    true, found = (head_depth(j) for j in joints_of(body, state, track))
+    state, observation = small_face(default_body, 1, too_wide)
+    track = fit_body(observation, PORTRAIT, default_body, fov=FOV)
+    true, found = (head_depth(j) for j in joints_of(default_body, state, track))
     assert found == pytest.approx(true, rel=0.1)
 
 
@@ -244,14 +226,17 @@ def test_the_body_keeps_the_depth_of_a_small_face(body: Body, too_wide: float) -
 
 
 @pytest.mark.parametrize("hands", [(), (True, False)])
-def test_crossed_arms(body: Body, hands: tuple[bool, ...]) -> None:
-    state = person(body, ("over the other", "under the other"), "apart")
+def test_crossed_arms(default_body: Body, hands: tuple[bool, ...]) -> None:
+    state = person(default_body, ("over the other", "under the other"), "apart")
     track = fit_body(
-        see(body, state, np.random.default_rng(2), hands=hands), PORTRAIT, body, fov=FOV
+        see(default_body, state, np.random.default_rng(2), hands=hands),
+        PORTRAIT,
+        default_body,
+        fov=FOV,
     )
     sound(track)
-    assert pixels_off(body, state, track, *both("elbow", "wrist")) < 4.0
-    _, found = joints_of(body, state, track)
+    assert pixels_off(default_body, state, track, *both("elbow", "wrist")) < 4.0
+    _, found = joints_of(default_body, state, track)
     for side in SIDES:
         chest, wrist = found[JOINT_INDEX["spine3"]], found[JOINT_INDEX[f"{side}_wrist"]]
         assert wrist[2] - chest[2] > 0.08  # before the chest, not in it
@@ -259,38 +244,41 @@ def test_crossed_arms(body: Body, hands: tuple[bool, ...]) -> None:
 
 @pytest.mark.parametrize("arm", ["touching the chin", "touching the cheek"])
 @pytest.mark.parametrize("left", [True, False])
-def test_hand_at_the_face(body: Body, arm: str, left: bool) -> None:
+def test_hand_at_the_face(default_body: Body, arm: str, left: bool) -> None:
     arms = (arm, "down") if left else ("down", arm)
-    state = person(body, arms, distance=2.5)
-    observation = see(body, state, np.random.default_rng(3), hands=(left,))
-    track = fit_body(observation, PORTRAIT, body, fov=FOV)
+    state = person(default_body, arms, distance=2.5)
+    observation = see(default_body, state, np.random.default_rng(3), hands=(left,))
+    track = fit_body(observation, PORTRAIT, default_body, fov=FOV)
     sound(track)
     side = "left" if left else "right"
-    off = pelvis_aligned(body, state, track, f"{side}_wrist")
+    off = pelvis_aligned(default_body, state, track, f"{side}_wrist")
     tip = f"{side}_index3"
     assert np.linalg.norm(off) < 0.08
-    assert pixels_off(body, state, track, tip, f"{side}_wrist", f"{side}_elbow") < 6.0
+    assert pixels_off(default_body, state, track, tip, f"{side}_wrist", f"{side}_elbow") < 6.0
     assert track.face_error < 5.0
 
 
 @pytest.mark.parametrize("arm", ["in pocket", "behind"])
 @pytest.mark.parametrize("seed", [4, 5])
-def test_hidden_hands_keep_to_a_body(body: Body, arm: str, seed: int) -> None:
+def test_hidden_hands_keep_to_a_body(default_body: Body, arm: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    state = person(body, (arm, arm), "apart")
-    observation = dreaming(see(body, state, rng), HIDDEN_HANDS, rng)
-    observation = replace(observation, person_mask=silhouette(body, state))
-    track = fit_body(observation, PORTRAIT, body, fov=FOV)
+    state = person(default_body, (arm, arm), "apart")
+    observation = dreaming(see(default_body, state, rng), HIDDEN_HANDS, rng)
+    observation = replace(observation, person_mask=silhouette(default_body, state))
+    track = fit_body(observation, PORTRAIT, default_body, fov=FOV)
     sound(track)
     for side in SIDES:
         assert track.joint_confidence[JOINT_INDEX[f"{side}_wrist"]] == 0.0
-    offs = [np.linalg.norm(pelvis_aligned(body, state, track, n)) for n in both("elbow", "wrist")]
+    offs = [
+        np.linalg.norm(pelvis_aligned(default_body, state, track, n))
+        for n in both("elbow", "wrist")
+    ]
     # To bring a hidden forearm into the outline, the fit gives up some pixels at the elbow (9).
-    assert pixels_off(body, state, track, *both("shoulder", "elbow", "hip", "knee")) < 12.0
+    assert pixels_off(default_body, state, track, *both("shoulder", "elbow", "hip", "knee")) < 12.0
     assert max(offs[:2]) < 0.13
     # The hands hang within a forearm and a hand of where they are, inside the person's outline.
     assert max(offs[2:]) < 0.36
-    wrists = joints_of(body, state, track)[1][[JOINT_INDEX[n] for n in both("wrist")]]
+    wrists = joints_of(default_body, state, track)[1][[JOINT_INDEX[n] for n in both("wrist")]]
     columns, rows = project(wrists, CAMERA)[0].astype(int).T
     assert maximum_filter(observation.person_mask, 3)[rows, columns].all()  # up to a pixel
 
@@ -300,36 +288,36 @@ def test_hidden_hands_keep_to_a_body(body: Body, arm: str, seed: int) -> None:
 
 @pytest.mark.parametrize("flat", [1.0, 0.5])
 @pytest.mark.parametrize("legs", ["sit", "sit low", "squat", "one foot up"])
-def test_knees_come_forwards(body: Body, legs: str, flat: float) -> None:
-    state = person(body, ("down wide", "down wide"), legs)
-    observation = see(body, state, np.random.default_rng(6))
+def test_knees_come_forwards(default_body: Body, legs: str, flat: float) -> None:
+    state = person(default_body, ("down wide", "down wide"), legs)
+    observation = see(default_body, state, np.random.default_rng(6))
     # Detectors give less depth than there is.
     observation = replace(observation, pose_world=observation.pose_world * [1.0, 1.0, flat])
-    track = fit_body(observation, PORTRAIT, body, fov=FOV)
+    track = fit_body(observation, PORTRAIT, default_body, fov=FOV)
     sound(track)
-    true, found = joints_of(body, state, track)
+    true, found = joints_of(default_body, state, track)
     for side in SIDES:
         hip, knee = JOINT_INDEX[f"{side}_hip"], JOINT_INDEX[f"{side}_knee"]
         thigh = true[knee] - true[hip], found[knee] - found[hip]
         assert angle(*thigh) < 25.0
         if thigh[0][2] > 0.2:
             assert thigh[1][2] > 0.6 * thigh[0][2]
-    assert pixels_off(body, state, track, *both("knee", "ankle")) < 6.0
+    assert pixels_off(default_body, state, track, *both("knee", "ankle")) < 6.0
 
 
 @pytest.mark.parametrize("legs", ["sit", "squat"])
-def test_a_leg_is_found_from_standing(body: Body, legs: str) -> None:
-    state = person(body, ("down wide", "down wide"), legs)
-    observation = see(body, state, np.random.default_rng(7))
-    evidence, head = gather_evidence(observation, None, CAMERA, body)
-    fitter = Fitter(body, evidence, head)
+def test_a_leg_is_found_from_standing(default_body: Body, legs: str) -> None:
+    state = person(default_body, ("down wide", "down wide"), legs)
+    observation = see(default_body, state, np.random.default_rng(7))
+    evidence, head = gather_evidence(observation, None, CAMERA, default_body)
+    fitter = Fitter(default_body, evidence, head)
     stand = state
     for name in both("hip", "knee", "ankle"):
         stand = stand.with_joint(JOINT_INDEX[name], np.zeros(3))
     found = stand
     for left in (True, False):
         found = fitter.find_leg(found, left)
-    true, p = PosedJoints(body, state).p, PosedJoints(body, found).p
+    true, p = PosedJoints(default_body, state).p, PosedJoints(default_body, found).p
     for side in SIDES:
         hip, knee, ankle = (JOINT_INDEX[f"{side}_{part}"] for part in ("hip", "knee", "ankle"))
         assert angle(p[knee] - p[hip], true[knee] - true[hip]) < 15.0
@@ -340,19 +328,19 @@ def test_a_leg_is_found_from_standing(body: Body, legs: str) -> None:
 
 
 @pytest.mark.parametrize("arm", ["forward", "forward bent"])
-def test_foreshortened_forearms(body: Body, arm: str) -> None:
-    state = person(body, (arm, arm), distance=3.0)
-    observation = see(body, state, np.random.default_rng(8), hands=(True, False))
-    track = fit_body(observation, PORTRAIT, body, fov=FOV)
+def test_foreshortened_forearms(default_body: Body, arm: str) -> None:
+    state = person(default_body, (arm, arm), distance=3.0)
+    observation = see(default_body, state, np.random.default_rng(8), hands=(True, False))
+    track = fit_body(observation, PORTRAIT, default_body, fov=FOV)
     sound(track)
-    true, found = joints_of(body, state, track)
+    true, found = joints_of(default_body, state, track)
     for side in SIDES:
         elbow, wrist = JOINT_INDEX[f"{side}_elbow"], JOINT_INDEX[f"{side}_wrist"]
         fore = true[wrist] - true[elbow], found[wrist] - found[elbow]
         assert fore[1][2] > 0.8 * fore[0][2] > 0.15
         assert angle(*fore) < 15.0
     tips = both("index3", "middle3", "ring3", "pinky3", "thumb3")
-    assert pixels_off(body, state, track, *tips) < 5.0
+    assert pixels_off(default_body, state, track, *tips) < 5.0
 
 
 # From the side and from behind
@@ -372,16 +360,16 @@ def far_side(yaw: float) -> range:
 
 @pytest.mark.parametrize("yaw", [-90.0, 90.0])
 @pytest.mark.parametrize("seed", [9, 10])
-def test_pure_side_view(body: Body, yaw: float, seed: int) -> None:
+def test_pure_side_view(default_body: Body, yaw: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    state = person(body, yaw=yaw)
-    observation = dreaming(see(body, state, rng, face=False), far_side(yaw), rng)
-    track = fit_body(observation, PORTRAIT, body, fov=FOV)
+    state = person(default_body, yaw=yaw)
+    observation = dreaming(see(default_body, state, rng, face=False), far_side(yaw), rng)
+    track = fit_body(observation, PORTRAIT, default_body, fov=FOV)
     sound(track)
     assert track.view == "side"
     assert track.face_error is None
-    assert trunk_yaw(body, track) == pytest.approx(yaw, abs=15.0)
-    assert pixels_off(body, state, track, "head", *both("shoulder", "hip", "knee")) < 8.0
+    assert trunk_yaw(default_body, track) == pytest.approx(yaw, abs=15.0)
+    assert pixels_off(default_body, state, track, "head", *both("shoulder", "hip", "knee")) < 8.0
 
 
 def from_behind(body: Body, state: FitState, rng: np.random.Generator) -> Observation:
@@ -394,36 +382,38 @@ def from_behind(body: Body, state: FitState, rng: np.random.Generator) -> Observ
 
 @pytest.mark.parametrize("sure", [1.0, 0.3])
 @pytest.mark.parametrize("yaw", [180.0, 155.0, -155.0])
-def test_back_view(body: Body, sure: float, yaw: float) -> None:
-    state = person(body, yaw=yaw)
-    observation = from_behind(body, state, np.random.default_rng(12))
+def test_back_view(default_body: Body, sure: float, yaw: float) -> None:
+    state = person(default_body, yaw=yaw)
+    observation = from_behind(default_body, state, np.random.default_rng(12))
     visibility = np.ones(33)
     visibility[[11, 12]] = sure
-    track = fit_body(replace(observation, pose_visibility=visibility), PORTRAIT, body, fov=FOV)
+    track = fit_body(
+        replace(observation, pose_visibility=visibility), PORTRAIT, default_body, fov=FOV
+    )
     sound(track)
-    off = (trunk_yaw(body, track) - yaw + 180.0) % 360.0 - 180.0
+    off = (trunk_yaw(default_body, track) - yaw + 180.0) % 360.0 - 180.0
     assert track.view == "back"
     assert abs(off) < 15.0
-    assert pixels_off(body, state, track, *both("shoulder", "hip", "knee", "elbow")) < 8.0
+    assert pixels_off(default_body, state, track, *both("shoulder", "hip", "knee", "elbow")) < 8.0
 
 
-def test_a_face_dreamt_on_the_back_of_a_head_is_left_out(body: Body) -> None:
+def test_a_face_dreamt_on_the_back_of_a_head_is_left_out(default_body: Body) -> None:
     rng = np.random.default_rng(13)
-    state = person(body, yaw=180.0)
-    front = see(body, person(body), rng).face
-    observation = replace(from_behind(body, state, rng), face=front, face_score=0.6)
-    track = fit_body(observation, PORTRAIT, body, fov=FOV)
+    state = person(default_body, yaw=180.0)
+    front = see(default_body, person(default_body), rng).face
+    observation = replace(from_behind(default_body, state, rng), face=front, face_score=0.6)
+    track = fit_body(observation, PORTRAIT, default_body, fov=FOV)
     assert track.view == "back"
     assert track.face_error is None
     assert any("contradict" in warning for warning in track.warnings)
 
 
-def test_an_exact_profile_keeps_its_place_in_the_first_stage(body: Body) -> None:
+def test_an_exact_profile_keeps_its_place_in_the_first_stage(default_body: Body) -> None:
     """Paper, supplement C.4; elsewhere head, trunk and place are fitted together."""
-    observation = see(body, person(body), np.random.default_rng(3))
-    evidence, head = gather_evidence(observation, None, CAMERA, body)
+    observation = see(default_body, person(default_body), np.random.default_rng(3))
+    evidence, head = gather_evidence(observation, None, CAMERA, default_body)
     for profile in ("", "left"):
-        fitter = Fitter(body, evidence, head, profile=profile)
+        fitter = Fitter(default_body, evidence, head, profile=profile)
         found, _ = fitter.find_trunk(fitter.start)
         assert np.array_equal(found.transl, fitter.start.transl) is bool(profile)
         assert not np.array_equal(found.full_pose, fitter.start.full_pose)

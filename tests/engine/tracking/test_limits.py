@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from likeness.engine.body.body_file import load_body
+from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_quaternion, swing_twist
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES
-from likeness.engine.files.weights import asset_path
 from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.joint_limits import (
     FREE,
@@ -46,8 +45,8 @@ def mirrored(pose):
     return pose[..., SWAP, :] * [1, -1, -1]
 
 
-def test_standing_at_ease_is_possible():
-    assert not limit_violations(relaxed_pose(load_body(asset_path("body")))).any()
+def test_standing_at_ease_is_possible(default_body: Body):
+    assert not limit_violations(relaxed_pose(default_body)).any()
 
 
 @pytest.mark.parametrize("name", ARM_POSITIONS)

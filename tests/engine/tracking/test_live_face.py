@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix
@@ -26,14 +26,6 @@ from likeness.engine.tracking.live_source import open_live_source
 from PIL import Image
 
 NAMES = list(ARKIT_EXPRESSIONS)
-
-
-@pytest.fixture(scope="module")
-def default_body() -> Body:
-    try:
-        return load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
 
 
 def photograph(

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.body import load_body
 from likeness.engine.body.atlas import surface_points
 from likeness.engine.body.model import Body
 from likeness.engine.core.cameras import photo_camera, project
@@ -22,7 +21,6 @@ from likeness.engine.core.types import (
     Portrait,
     Pose,
 )
-from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from likeness.engine.tracking import fit_body, silhouette
 from likeness.engine.tracking.detectors import DetectedPerson, FaceBox, Roi
@@ -42,11 +40,6 @@ from likeness.engine.tracking.silhouette import SilhouetteEdges
 HEAD = JOINT_INDEX["head"]
 SIZE, FOV = 512, 35.0
 TOO_FAR = 20.0  # degrees by which the body's landmarks turn a head without a face too far
-
-
-@pytest.fixture(scope="module")
-def body() -> Body:
-    return load_body(asset_path("body"))
 
 
 def camera() -> Camera:
@@ -94,22 +87,24 @@ def head_error(body: Body, pose: Pose, yaw: float) -> float:
 
 
 @pytest.mark.parametrize("yaw", [60.0, -64.0])
-def test_the_turn_and_what_it_does_to_landmarks_are_found_together(body: Body, yaw: float) -> None:
-    track = fit_body(photograph(body, yaw), portrait(), body, fov=FOV)
-    assert head_error(body, track.pose, yaw) < 3.0
+def test_the_turn_and_what_it_does_to_landmarks_are_found_together(
+    default_body: Body, yaw: float
+) -> None:
+    track = fit_body(photograph(default_body, yaw), portrait(), default_body, fov=FOV)
+    assert head_error(default_body, track.pose, yaw) < 3.0
     assert not [w for w in track.warnings if "failed" in w]
 
 
 @pytest.mark.parametrize("yaw", [62.0, -65.0])
-def test_without_a_face_the_profile_holds_the_head(body: Body, yaw: float) -> None:
-    seen = photograph(body, yaw)
+def test_without_a_face_the_profile_holds_the_head(default_body: Body, yaw: float) -> None:
+    seen = photograph(default_body, yaw)
     turn = axis_angle_to_matrix(np.array([0.0, np.copysign(np.radians(TOO_FAR), yaw), 0.0]))
     world: FloatArray = np.array(seen.pose_world)
     middle = world[HEAD_POINTS].mean(0)
     world[HEAD_POINTS] = (world[HEAD_POINTS] - middle) @ turn.T + middle
     faceless = replace(seen, pose_world=world, face=None, face_score=0.0)
-    track = fit_body(faceless, portrait(), body, fov=FOV)
-    assert head_error(body, track.pose, yaw) < 5.5
+    track = fit_body(faceless, portrait(), default_body, fov=FOV)
+    assert head_error(default_body, track.pose, yaw) < 5.5
 
 
 def face_box(seen: Observation, score: float = 0.8) -> FaceBox:
@@ -121,22 +116,28 @@ def face_box(seen: Observation, score: float = 0.8) -> FaceBox:
 
 
 @pytest.mark.parametrize("yaw", [62.0, -70.0])
-def test_a_profile_is_not_seen_from_behind(body: Body, yaw: float) -> None:
+def test_a_profile_is_not_seen_from_behind(default_body: Body, yaw: float) -> None:
     """The body network took the front for the back; the face's box shows where it looks."""
-    seen = replace(photograph(body, yaw), face=None, face_score=0.0)
+    seen = replace(photograph(default_body, yaw), face=None, face_score=0.0)
     mistaken = flip_front_back(seen)
-    assert head_error(body, fit_body(mistaken, portrait(), body, fov=FOV).pose, yaw) > 30.0
+    assert (
+        head_error(default_body, fit_body(mistaken, portrait(), default_body, fov=FOV).pose, yaw)
+        > 30.0
+    )
     box = face_box(seen)
     found = estimate_profile_yaw(box)
     assert found is not None
     assert np.degrees(found) == pytest.approx(yaw, abs=12.0)
     followed = follow_profile(mistaken, box)
-    assert head_error(body, fit_body(followed, portrait(), body, fov=FOV).pose, yaw) < 12.0
+    assert (
+        head_error(default_body, fit_body(followed, portrait(), default_body, fov=FOV).pose, yaw)
+        < 12.0
+    )
 
 
-def test_what_is_no_profile(body: Body) -> None:
-    assert estimate_profile_yaw(face_box(photograph(body, 20.0))) is None
-    side = photograph(body, 70.0)
+def test_what_is_no_profile(default_body: Body) -> None:
+    assert estimate_profile_yaw(face_box(photograph(default_body, 20.0))) is None
+    side = photograph(default_body, 70.0)
     assert estimate_profile_yaw(face_box(side, score=0.6)) is None
     box = face_box(side)
     rest = (side.pose_world, side.person_mask, 1.0, box.box, Roi((0.0, 0.0), 1.0))
@@ -158,34 +159,34 @@ def costs(body: Body, true: float, tried: list[float]) -> list[float]:
     return out
 
 
-def test_the_true_turn_fits_the_mask_best(body: Body) -> None:
-    by_turn = costs(body, 65.0, [45.0, 55.0, 65.0, 80.0])
+def test_the_true_turn_fits_the_mask_best(default_body: Body) -> None:
+    by_turn = costs(default_body, 65.0, [45.0, 55.0, 65.0, 80.0])
     assert min(by_turn) == by_turn[2]
     assert by_turn[2] < 0.3 * min(by_turn[0], by_turn[3])
 
 
-def test_a_face_to_the_camera_has_no_profile(body: Body) -> None:
-    assert costs(body, 10.0, [10.0]) == [0]
+def test_a_face_to_the_camera_has_no_profile(default_body: Body) -> None:
+    assert costs(default_body, 10.0, [10.0]) == [0]
 
 
-def test_a_head_whose_ears_eyes_and_mouth_disagree_is_doubted(body: Body) -> None:
-    seen = photograph(body, 60.0)
+def test_a_head_whose_ears_eyes_and_mouth_disagree_is_doubted(default_body: Body) -> None:
+    seen = photograph(default_body, 60.0)
     assert np.degrees(yaw_disagreement(seen)) < 8.0
     world: FloatArray = np.array(seen.pose_world)
     world[[9, 10]] = world[[10, 9]]  # a mouth that looks the other way
     doubtful = replace(seen, pose_world=world, face=None, face_score=0.0)
     assert np.degrees(yaw_disagreement(doubtful)) > 90.0
-    pose = turned_pose(body, 60.0)
-    state = FitState(pose.transl, pose.full_pose, np.zeros(body.num_betas), pose.expression)
-    edges, vertices = SilhouetteEdges.of(body), body.vertices(pose)[0]
+    pose = turned_pose(default_body, 60.0)
+    state = FitState(pose.transl, pose.full_pose, np.zeros(default_body.num_betas), pose.expression)
+    edges, vertices = SilhouetteEdges.of(default_body), default_body.vertices(pose)[0]
     for observation, count in ((replace(seen, face=None), 1), (doubtful, 0)):
-        evidence, _ = gather_evidence(observation, None, camera(), body)
+        evidence, _ = gather_evidence(observation, None, camera(), default_body)
         assert len(edges.profile_term(vertices, state, evidence)) == count
 
 
-def test_a_face_from_the_side_may_be_twice_as_far_off(body: Body) -> None:
-    front, _ = gather_evidence(photograph(body, 5.0), None, camera(), body)
-    side, _ = gather_evidence(photograph(body, 62.0), None, camera(), body)
+def test_a_face_from_the_side_may_be_twice_as_far_off(default_body: Body) -> None:
+    front, _ = gather_evidence(photograph(default_body, 5.0), None, camera(), default_body)
+    side, _ = gather_evidence(photograph(default_body, 62.0), None, camera(), default_body)
     assert front.turned == 0.0
     assert side.turned == pytest.approx(1.0, abs=0.01)
     assert not fit_failed(9.0, front)
@@ -197,18 +198,20 @@ def test_a_face_from_the_side_may_be_twice_as_far_off(body: Body) -> None:
     assert fit_failed(1.05 * limit, side)
 
 
-def test_turning_the_head_leaves_the_body_in_its_depth(body: Body) -> None:
+def test_turning_the_head_leaves_the_body_in_its_depth(default_body: Body) -> None:
     """The head's landmarks and profile alone would draw the whole body away from its own."""
-    seen = photograph(body, 65.0)
-    evidence, head = gather_evidence(seen, None, camera(), body)
-    fitter = Fitter(body, evidence, head)
+    seen = photograph(default_body, 65.0)
+    evidence, head = gather_evidence(seen, None, camera(), default_body)
+    fitter = Fitter(default_body, evidence, head)
     state = fitter.refine(fitter.find_pose())
     moved = replace(state, transl=state.transl + np.array([0.04, 0.0, -0.3]))
-    turned = fitter.turn_head(moved, SilhouetteEdges.of(body))
+    turned = fitter.turn_head(moved, SilhouetteEdges.of(default_body))
     assert turned.transl[2] == moved.transl[2]
 
 
-def test_a_profile_behind_a_limb_says_nothing(body: Body, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_behind_a_limb_says_nothing(
+    default_body: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn = silhouette.rasterize_mesh
 
     def draw_behind_a_limb(*arguments: Any) -> MeshBuffer:
@@ -216,4 +219,4 @@ def test_a_profile_behind_a_limb_says_nothing(body: Body, monkeypatch: pytest.Mo
         return replace(buffer, face=np.zeros_like(buffer.face))
 
     monkeypatch.setattr(silhouette, "rasterize_mesh", draw_behind_a_limb)
-    assert costs(body, 65.0, [65.0]) == [0]
+    assert costs(default_body, 65.0, [65.0]) == [0]

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.body_file import save_body
-from likeness.engine.network.config import GuavaConfig, NetworkConfig
+from likeness.engine.network.config import NetworkConfig
 from likeness.engine.training.config import TRAINING, TrainConfig
+
+from tests.small_networks import SMALL_GUAVA
 
 
 @pytest.fixture(scope="session")
@@ -37,27 +39,7 @@ def config(blank_network: NetworkConfig) -> TrainConfig:
 
 @pytest.fixture(scope="session")
 def guava(config: TrainConfig) -> TrainConfig:
-    decoder = GuavaConfig(
-        uv_size=16,
-        template_vertices=60,
-        channels=5,
-        upsamplings=1,
-        uv_features=4,
-        template_features=6,
-        vertex_code=3,
-        identity=4,
-        template_hidden=8,
-        style=8,
-        uv_width=4,
-        uv_levels=2,
-        uv_channels=6,
-        uv_bias=2,
-        head_hidden=8,
-        refiner_width=4,
-        refiner_levels=2,
-        max_width=8,
-    )
-    network = NetworkConfig("boxes", config.network.encoder, decoder, 1500)
+    network = NetworkConfig("boxes", config.network.encoder, SMALL_GUAVA, 1500)
     losses = TRAINING["guava-tiny"].losses
     return replace(config, network=network, losses=losses, beta1=0.5, targets=1)
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 from likeness.benchmarks.figures.overfit import overfit_subject
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.core.types import JOINT_NAMES, LikenessError
-from likeness.engine.files.weights import asset_path
 from likeness.engine.network.config import override_fields
 from likeness.engine.network.create import create_network
 from likeness.engine.synth.subject import write_people
@@ -222,7 +221,7 @@ def test_figures_are_of_both_pictures(
 
 
 @pytest.mark.slow
-def test_one_person_is_learned(tmp_path: Path) -> None:
+def test_one_person_is_learned(default_body: Body, tmp_path: Path) -> None:
     person = SynthOptions(seed=5, size=96, views=6, poses=1, framing="half", engine="raster")
     write_people(tmp_path, 1, replace(person, split="train", depth=False, labels=False))
     quick = {
@@ -237,7 +236,7 @@ def test_one_person_is_learned(tmp_path: Path) -> None:
         "network.max_gaussians": "400",
     }
     config = override_fields(TRAINING["guava-tiny"], quick)
-    found = overfit_subject(tmp_path, config, load_body(asset_path("body")))
+    found = overfit_subject(tmp_path, config, default_body)
     # 16.6 at the start. Runs of this size reach 27 to 29, of which the refiner adds 0.6 to 0.9: it
     # begins as the identity. benchmarks/guava.py has pictures in which it adds more.
     assert found.network_db >= 26.0

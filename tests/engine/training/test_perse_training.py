@@ -10,7 +10,7 @@ import torch
 from likeness.engine.body import Body
 from likeness.engine.dataset.shards import write_shard
 from likeness.engine.dataset.subjects import Subject
-from likeness.engine.network.config import NetworkConfig, PerseConfig
+from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.inputs import FamilyEdit
 from likeness.engine.training.batches import data_options, iterate_batches
 from likeness.engine.training.config import TRAINING, TrainConfig
@@ -19,17 +19,9 @@ from likeness.engine.training.evaluate import evaluate_network
 from likeness.engine.training.references import InvalidReferenceError, find_edit
 from likeness.engine.training.trainer import Trainer
 
-PERSE = PerseConfig(
-    categories="hair hat",
-    looks=2,
-    code=3,
-    point_code=2,
-    frequencies=2,
-    deform_width=8,
-    deform_layers=2,
-    width=8,
-    layers=2,
-)
+from tests.small_networks import SMALL_PERSE
+
+PERSE = replace(SMALL_PERSE, categories="hair hat")
 
 
 @pytest.fixture(scope="module")

@@ -7,24 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
-from likeness.engine.core.types import LAYERS, PARTS, Avatar, BoundGaussians, LikenessError, Pose
-from likeness.engine.files.weights import asset_path
+from likeness.engine.core.types import LAYERS, PARTS, Avatar, BoundGaussians, Pose
 from likeness.engine.formats.avatar import save_avatar
 
 SKIN, HAIR, SHIRT = (0.78, 0.60, 0.50), (0.20, 0.13, 0.08), (0.3, 0.4, 0.6)
 HAIR_DEPTH = 0.02  # metres
-
-
-@pytest.fixture(scope="session")
-def average() -> Body:
-    """The default body of average build."""
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-    return body.personalised(np.zeros(body.num_betas))
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,9 @@ from likeness.engine.workflows.options import CrowdOptions
 from likeness.engine.workflows.worker import crowd as worker_crowd
 from scipy.spatial import cKDTree
 
-from tests.engine.wardrobe.conftest import average, person, person_file
+from tests.engine.wardrobe.conftest import person, person_file
 
-__all__ = ["average", "person", "person_file"]
+__all__ = ["person", "person_file"]
 
 
 @pytest.mark.parametrize("layout", ["grid", "scattered"])

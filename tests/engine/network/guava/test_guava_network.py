@@ -18,7 +18,6 @@ from likeness.engine.network.apply import apply_network, blank_lift
 from likeness.engine.network.attributes import with_attributes
 from likeness.engine.network.config import (
     EncoderConfig,
-    GuavaConfig,
     NetworkConfig,
     diff_configs,
     load_config,
@@ -42,29 +41,12 @@ from likeness.engine.network.runtime import load_runtime
 from likeness.engine.network.tensor_batch import collate
 from likeness.engine.network.uv_grids import uv_grids
 
+from tests.small_networks import SMALL_GUAVA
+
 CONFIG = NetworkConfig(
     "boxes",
     EncoderConfig(image_size=64, channels=12, width=8, depth=1),
-    GuavaConfig(
-        uv_size=16,
-        template_vertices=40,
-        channels=5,
-        upsamplings=1,
-        uv_features=4,
-        template_features=6,
-        vertex_code=3,
-        identity=4,
-        template_hidden=8,
-        style=8,
-        uv_width=4,
-        uv_levels=2,
-        uv_channels=6,
-        uv_bias=2,
-        head_hidden=8,
-        refiner_width=4,
-        refiner_levels=2,
-        max_width=8,
-    ),
+    replace(SMALL_GUAVA, template_vertices=40),
     300,
 )
 

@@ -13,7 +13,7 @@ from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import PARTS, Avatar, BoundGaussians, LikenessError, Pose
 from likeness.engine.formats.avatar import load_editable_avatar, save_avatar
-from likeness.engine.network.config import EncoderConfig, NetworkConfig, PerseConfig, save_config
+from likeness.engine.network.config import EncoderConfig, NetworkConfig, save_config
 from likeness.engine.network.create import create_network
 from likeness.engine.network.inputs import FamilyEdit
 from likeness.engine.network.perse.learned_looks import add_look
@@ -24,18 +24,9 @@ from likeness.engine.network.starting_gaussians import starting_gaussians
 from likeness.engine.network.tensor_batch import GaussianAttributes, replace_attributes
 from likeness.engine.workflows.edit_avatar import LearnedLooks, edit_avatar, parse_look
 
-PERSE = PerseConfig(
-    categories="hair glasses",
-    looks=2,
-    code=3,
-    point_code=2,
-    frequencies=2,
-    deform_width=8,
-    deform_layers=2,
-    width=8,
-    layers=2,
-)
-CONFIG = NetworkConfig("boxes", EncoderConfig(image_size=32, channels=8, width=8), PERSE, 300)
+from tests.small_networks import SMALL_PERSE
+
+CONFIG = NetworkConfig("boxes", EncoderConfig(image_size=32, channels=8, width=8), SMALL_PERSE, 300)
 GLASSES = FamilyEdit(1, 0, 0.25)
 FIELDS = ("triangle", "bary", *GaussianAttributes._fields)
 

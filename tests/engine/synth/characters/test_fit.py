@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.body.body_file import load_body
 from likeness.engine.body.model import Body
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import FloatArray, LikenessError, Pose
-from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.characters.body_fit import (
     CLOTHED,
     CharacterTarget,
@@ -32,11 +30,6 @@ from likeness.engine.tracking.solver import NormalEquations
 from likeness.engine.wardrobe.mesh_parts import LABEL, Material, MeshPart
 
 GREY = np.full((2, 2, 4), (150, 150, 150, 255), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def body() -> Body:
-    return load_body(asset_path("body"))
 
 
 def person(body: Body, seed: int) -> tuple[FloatArray, Pose]:
@@ -75,56 +68,60 @@ def seen(character: Character, joints: FloatArray) -> CharacterTarget:
     return CharacterTarget(None, rows, joints[rows], cloud, classify_points(surface, cloud, None))
 
 
-def test_recovers_a_bare_and_a_dressed_body(body: Body) -> None:
-    betas, pose = person(body, 5)
-    vertices, joints = body.vertices(pose, betas)
-    worn = np.isin(body.face_part, [body.part_names.index(n) for n in ("torso", "leg")])
-    shell = vertices + 0.008 * vertex_normals(vertices, body.f)
-    bare = Character("bare", (part(vertices, body.f),), None)
+def test_recovers_a_bare_and_a_dressed_body(default_body: Body) -> None:
+    betas, pose = person(default_body, 5)
+    vertices, joints = default_body.vertices(pose, betas)
+    worn = np.isin(
+        default_body.face_part, [default_body.part_names.index(n) for n in ("torso", "leg")]
+    )
+    shell = vertices + 0.008 * vertex_normals(vertices, default_body.f)
+    bare = Character("bare", (part(vertices, default_body.f),), None)
     dressed = Character(
-        "dressed", (part(vertices, body.f), part(shell, body.f[worn], "clothes")), None
+        "dressed",
+        (part(vertices, default_body.f), part(shell, default_body.f[worn], "clothes")),
+        None,
     )
     for character, all_mm, trunk_mm in ((bare, 4.0, 4.0), (dressed, 5.0, 8.0)):
         target = seen(character, joints)
         assert (CLOTHED in target.kind) == (character is dressed)
-        state = fit_body(body, target)
-        found, _ = body.vertices(state.pose, state.betas)
+        state = fit_body(default_body, target)
+        found, _ = default_body.vertices(state.pose, state.betas)
         away = 1e3 * np.linalg.norm(found - vertices, axis=1)
-        trunk = np.unique(body.f[worn])
+        trunk = np.unique(default_body.f[worn])
         assert np.sqrt((away**2).mean()) < all_mm
         assert np.sqrt((away[trunk] ** 2).mean()) < trunk_mm
-        figures = measure_fit(body, state, target)
+        figures = measure_fit(default_body, state, target)
         assert figures["fits"]
         assert figures["regions"]["arms"]["rms_mm"] < 3.0
         # Measured again by hand: the report does not flatter.
-        inside = ((found - shell) * vertex_normals(vertices, body.f)).sum(1)[trunk]
+        inside = ((found - shell) * vertex_normals(vertices, default_body.f)).sum(1)[trunk]
         if character is dressed:
             assert (inside > 0.003).mean() < 0.02
             assert figures["outside_clothes"] < 0.03
 
 
-def test_report_tells_a_body_that_does_not_fit(body: Body) -> None:
-    betas, pose = person(body, 5)
-    vertices, joints = body.vertices(pose, betas)
-    target = seen(Character("bare", (part(vertices, body.f),), None), joints)
+def test_report_tells_a_body_that_does_not_fit(default_body: Body) -> None:
+    betas, pose = person(default_body, 5)
+    vertices, joints = default_body.vertices(pose, betas)
+    target = seen(Character("bare", (part(vertices, default_body.f),), None), joints)
     moved = FitState(
         pose.transl + np.array([0.0, 0.0, 0.02]), pose.full_pose, betas, pose.expression
     )
-    figures = measure_fit(body, moved, target)
+    figures = measure_fit(default_body, moved, target)
     assert 5.0 < figures["regions"]["trunk"]["rms_mm"] < 21.0
     assert figures["joints_mm"]["left_knee"] == pytest.approx(20.0, abs=0.1)
     away = FitState(pose.transl + np.array([0.5, 0.0, 0.0]), pose.full_pose, betas, pose.expression)
-    assert not measure_fit(body, away, target)["fits"]
+    assert not measure_fit(default_body, away, target)["fits"]
 
 
 @pytest.mark.parametrize("kind", ["points", "planes"])
-def test_derivatives_of_the_terms(body: Body, kind: str) -> None:
+def test_derivatives_of_the_terms(default_body: Body, kind: str) -> None:
     rng = np.random.default_rng(2)
-    betas, pose = person(body, 7)
+    betas, pose = person(default_body, 7)
     state = FitState(pose.transl, pose.full_pose, betas, pose.expression)
-    rows = rng.integers(0, len(body.f), 12)
-    points = BodyPoints.on_surface(body, rows, np.full((12, 3), 1 / 3))
-    target = points.positions(PosedJoints(body, state)) + rng.normal(0, 0.02, (12, 3))
+    rows = rng.integers(0, len(default_body.f), 12)
+    points = BodyPoints.on_surface(default_body, rows, np.full((12, 3), 1 / 3))
+    target = points.positions(PosedJoints(default_body, state)) + rng.normal(0, 0.02, (12, 3))
     normal = rng.normal(size=(12, 3))
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     weight = rng.uniform(1, 2, 12)
@@ -133,31 +130,33 @@ def test_derivatives_of_the_terms(body: Body, kind: str) -> None:
         if kind == "points"
         else PlaneTerm(points, target, normal, weight, np.full(12, 0.05))
     )
-    unknowns = Unknowns(np.array([0, 3, 16, 18]), np.arange(5), np.arange(3), body.num_betas)
+    unknowns = Unknowns(
+        np.array([0, 3, 16, 18]), np.arange(5), np.arange(3), default_body.num_betas
+    )
     system = NormalEquations.empty(unknowns)
-    cost = term.add(PosedJoints(body, state), system)
+    cost = term.add(PosedJoints(default_body, state), system)
     assert cost > 0
     for k, column in enumerate(unknowns.columns):
         step = np.zeros(len(state.vector))
         step[column] = 1e-6
         ends = [
-            term.add(PosedJoints(body, state.with_vector(state.vector + s * step)), None)
+            term.add(PosedJoints(default_body, state.with_vector(state.vector + s * step)), None)
             for s in (1, -1)
         ]
         assert system.gradient[k] == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-4, abs=1e-7)
 
 
-def test_nothing_is_asked_without_landmarks_or_rig(body: Body) -> None:
+def test_nothing_is_asked_without_landmarks_or_rig(default_body: Body) -> None:
     nothing = CharacterTarget(None, np.zeros(0, int), np.zeros((0, 3)), None, np.zeros(0))  # type: ignore[arg-type]
-    assert landmark_terms(body, nothing, 0.1) == []
+    assert landmark_terms(default_body, nothing, 0.1) == []
 
 
-def test_samples_are_the_same_always(body: Body) -> None:
-    rows, parts = sample_vertices(body)
-    again, _ = sample_vertices(body)
+def test_samples_are_the_same_always(default_body: Body) -> None:
+    rows, parts = sample_vertices(default_body)
+    again, _ = sample_vertices(default_body)
     np.testing.assert_array_equal(rows, again)
     assert len(np.unique(rows)) == len(rows)
-    assert body.part_names.index("eye_socket") not in parts
+    assert default_body.part_names.index("eye_socket") not in parts
 
 
 @pytest.mark.parametrize(

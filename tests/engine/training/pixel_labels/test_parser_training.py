@@ -11,11 +11,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from likeness.engine.body import Body, load_body  # noqa: E402
+from likeness.engine.body import Body  # noqa: E402
 from likeness.engine.core.cameras import photo_camera  # noqa: E402
 from likeness.engine.core.types import FloatArray, IntArray, LikenessError, Pose  # noqa: E402
 from likeness.engine.files.digests import file_sha256  # noqa: E402
-from likeness.engine.files.weights import asset_path  # noqa: E402
 from likeness.engine.gaussians.lift.labels import standard_rest  # noqa: E402
 from likeness.engine.gaussians.lift.labels_parser import (  # noqa: E402
     CHANNELS,
@@ -84,20 +83,15 @@ def store_picture(folder: Path, body: Body, number: int, size: int = 96) -> IntA
 
 
 @pytest.fixture(scope="module")
-def average() -> Body:
-    return load_body(asset_path("body"))
-
-
-@pytest.fixture(scope="module")
-def pictures(average: Body, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pictures(default_body: Body, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
     for number in range(2):
-        store_picture(folder, average, number)
+        store_picture(folder, default_body, number)
     return folder
 
 
-def test_a_cut_has_the_labels_of_its_pixels(average: Body, tmp_path: Path) -> None:
-    label = store_picture(tmp_path, average, 3)
+def test_a_cut_has_the_labels_of_its_pixels(default_body: Body, tmp_path: Path) -> None:
+    label = store_picture(tmp_path, default_body, 3)
     picture = read_picture(tmp_path / "person_000003_0.npz")
     cut = cut_square(picture, Square(0, 0, 96))
     rows = np.minimum(((np.arange(SIDE // 2) * 2 + 1.5) * 96 / SIDE).astype(int), 95)
@@ -114,8 +108,8 @@ def test_a_cut_has_the_labels_of_its_pixels(average: Body, tmp_path: Path) -> No
         read_picture(tmp_path / "person_000003_0.npz")
 
 
-def test_samples_ask_for_what_the_mask_shows(average: Body, pictures: Path) -> None:
-    folder = PictureFolder(pictures, average, 1)
+def test_samples_ask_for_what_the_mask_shows(default_body: Body, pictures: Path) -> None:
+    folder = PictureFolder(pictures, default_body, 1)
     posed = folder.refresh()[0]
     for seed in range(6):
         one = random_sample(posed, folder, np.random.default_rng(seed))
@@ -154,25 +148,27 @@ def clean_batch(pictures: Path, body: Body) -> tuple[FloatArray, IntArray]:
 
 
 def test_it_learns_and_ships(
-    average: Body, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    default_body: Body, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("likeness.engine.training.pixel_labels.model.WIDTHS", (8, 16))
-    clean = clean_batch(pictures, average)
+    clean = clean_batch(pictures, default_body)
     monkeypatch.setattr(
         "likeness.engine.training.pixel_labels.train.random_batch", lambda *given: clean
     )
     said: list[str] = []
-    trainer = train_parser(pictures, tmp_path / "run", average, 40, config=SMALL, say=said.append)
+    trainer = train_parser(
+        pictures, tmp_path / "run", default_body, 40, config=SMALL, say=said.append
+    )
     assert trainer.step == 40
     assert "2 pictures" in said[0]
-    files = export_parser(tmp_path / "run", tmp_path / "out", average, {"limits": "All."})
+    files = export_parser(tmp_path / "run", tmp_path / "out", default_body, {"limits": "All."})
     path = tmp_path / "out" / PARSER_ONNX
     assert path in files
     assert path.stat().st_size <= PARSER.max_bytes
     assert str(tmp_path).encode() not in path.read_bytes()
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert (card["steps"], card["sha256"]) == (40, file_sha256(path))
-    counts = measure_parser(ParserRuntime(path), pictures, average)
+    counts = measure_parser(ParserRuntime(path), pictures, default_body)
     table = counts["true body"]
     assert table[[SKIN, UPPER, LOWER]].sum() > 0.9 * table.sum() > 0
     assert table.trace() > 0.9 * table.sum()
@@ -181,11 +177,11 @@ def test_it_learns_and_ships(
 
 
 def test_the_file_gives_what_the_network_gives(
-    average: Body, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    default_body: Body, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("likeness.engine.training.pixel_labels.model.WIDTHS", (8, 16))
-    train_parser(pictures, tmp_path / "run", average, 1, config=SMALL, say=lambda text: None)
-    export_parser(tmp_path / "run", tmp_path / "out", average, {})
+    train_parser(pictures, tmp_path / "run", default_body, 1, config=SMALL, say=lambda text: None)
+    export_parser(tmp_path / "run", tmp_path / "out", default_body, {})
     network, steps = load_parser_network(tmp_path / "run")
     assert steps == 1
     given = np.random.default_rng(0).normal(size=(CHANNELS, SIDE, SIDE)).astype(np.float32)
