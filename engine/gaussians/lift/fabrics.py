@@ -54,6 +54,9 @@ class FabricSettings:
 
     one_side: float = 0.2  # share of a side's votes for the usual fabric that the other side has
     hidden_side: float = 1.0  # the same where the photo shows nothing of the other side
+    sleeves: float = 0.7  # share of the arms' cloth that one fabric has if it is the outermost
+    open_share: float = 0.08  # of the trunk's front at a height that such a fabric shows
+    open_height: float = 0.5  # share of the trunk's heights at which it shows that
     near: float = 1.5  # bins over which votes for a fabric are smoothed
     far: float = 8.0  # the same where the limb's own bins say nothing
     habit: float = 0.1  # weight of those, and of what the limb is of, to the fullest bin's votes
@@ -320,6 +323,7 @@ def _around(
     # A shadow along a sleeve darkens only its side, a cuff its whole width.
     limbs = np.arange(len(GROUPS)) != TORSO
     votes[limbs] *= (shown / np.maximum(shown.sum(1, keepdims=True), 1e-9))[limbs]
+    votes[TORSO] = _outermost(votes[TORSO], shown)
     whole = votes.sum((0, 2)) + 1e-6
     out = np.zeros(len(own), np.int64)
     for limb in np.unique(group):
@@ -348,6 +352,31 @@ def _around(
         out[rows] = _without_slivers(score, light, S.crook if limb in ARMS else S.sliver)[
             bins[rows]
         ]
+    return out
+
+
+def _outermost(votes: FloatArray, shown: FloatArray) -> FloatArray:
+    """The trunk's votes [kinds, length]: what has sleeves goes round it, over what is below.
+
+    An open jacket shows more of the shirt below it than of itself. Sleeves of another cloth than
+    the trunk's occur beside it near the shoulders only.
+
+    Args:
+        votes: [kinds, length] of the trunk.
+        shown: [limbs, kinds, length] what the photo shows of each limb.
+    """
+    sleeves = shown[list(ARMS)].sum((0, 2))
+    outer = int(sleeves.argmax())
+    trunk = shown[TORSO]
+    rows = trunk.sum(0) > 0
+    if sleeves[outer] < max(S.sleeves * sleeves.sum(), 1e-9) or not rows.any():
+        return votes
+    beside = rows & (trunk[outer] > S.open_share * trunk.sum(0))
+    if beside.sum() < S.open_height * rows.sum():
+        return votes
+    out = votes.copy()
+    out[:, beside] = 0.0
+    out[outer, beside] = votes[:, beside].sum(0)
     return out
 
 

@@ -27,7 +27,7 @@ class GarmentBorderSettings:
     """Of the clothes' height, above and below the labels' border: where the colours' is sought."""
 
     band: float = 0.1  # of the clothes' height, within which colours then tell which is which
-    apart: float = 0.2  # of the legs' rows in cloth: background between them in more is trousers
+    apart: float = 0.35  # of the legs' rows in cloth: background between them in more is trousers
 
 
 S = register_settings("lift.garment_borders", GarmentBorderSettings())

@@ -28,12 +28,15 @@ class SkirtOutlineSettings:
     min_cut: float = 0.2  # the same where the frame cuts lower wear off: trousers have no gap yet
     min_gap: float = 0.02  # metres between the fitted legs near the hem, so that a gap is filled
     filled: float = 0.9  # share of the gap that must be cloth
+    closed: float = 0.7  # the same of every row: trousers that meet at the calves part at the knees
+    closed_above: float = 0.85  # of its length: hems are not level
     tight_length: float = 0.1  # as min_length, where legs leave no gap: short shorts have no notch
     legs_apart: float = 0.05  # metres between the middles of such legs: not one behind the other
     to_ankles: float = 0.7  # of the legs that such cloth covers at most: trousers cover them all
     notch: float = 0.008  # metres that one hem is higher between such legs than below them, at most
     min_down: float = 0.75  # cosine between a hanging thigh and the vertical
     above_legwear: float = 0.15  # metres from the crotch to a hem over trousers, socks or leggings
+    hem_gap: float = 0.05  # metres between the fitted legs there, at least
     hem_depth: float = 0.03  # metres below it within which the legs come apart
     hem_open: float = 0.7  # share of the gap that is still cloth there, at most
     hem_narrows: float = 0.8  # width of what the legs wear there, of the skirt's, at most
@@ -183,7 +186,8 @@ def _look_between_legs(cloth: BoolArray, regions: Regions, crotch: int, metres: 
         between = slice(spans[0].max() + 1, spans[1].min())
         gaps.append(int((~arms[row, between]).sum()))
         filled.append(int(cloth[row, between].sum()))
-        width.append(int((cloth | arms)[row].sum()))
+        span = slice(int(cloth[row].argmax()), len(cloth[row]) - int(cloth[row, ::-1].argmax()))
+        width.append(int((cloth | arms)[row, span].sum()))
         middles = (int(np.median(spans[0])), int(np.median(spans[1])))
         row += 1
     gaps, filled = gaps[:-1], filled[:-1]  # the last row is below the hem, or of the frame
@@ -191,34 +195,35 @@ def _look_between_legs(cloth: BoolArray, regions: Regions, crotch: int, metres: 
     if length < S.min_length:
         return _Gap(False, 0.0, middles)
     count = len(gaps)
-    hem = _find_hem(np.array(gaps), np.array(filled), np.array(width[:count]), metres)
+    wide = np.array(gaps) * metres > S.min_gap
+    share = np.where(wide, np.array(filled) / np.maximum(gaps, 1), 1.0)
+    hem = _find_hem(share, np.where(wide, gaps, 0) * metres, np.array(width[:count]), metres)
     if hem is not None:
         return _Gap(True, hem * metres, middles, crotch + hem)
-    low = slice(2 * len(gaps) // 3, None)
+    low = slice(2 * count // 3, None)
     if float(np.mean(gaps[low])) * metres > S.min_gap:
-        return _Gap(sum(filled[low]) > S.filled * sum(gaps[low]), 0.0, middles)
+        closed = ndimage.uniform_filter1d(share, 3)[: round(S.closed_above * count)]
+        whole = sum(filled[low]) > S.filled * sum(gaps[low]) and closed.min(initial=1.0) > S.closed
+        return _Gap(whole, 0.0, middles)
     return _Gap(False, length, middles)
 
 
-def _find_hem(gaps: IntArray, filled: IntArray, width: IntArray, metres: float) -> int | None:
+def _find_hem(share: FloatArray, gap: FloatArray, width: IntArray, metres: float) -> int | None:
     """The row [R] at which cloth that fills the legs' gap ends at once, and what they wear goes on.
 
     Trousers part gradually, and keep their width.
 
     Args:
-        gaps: [R] pixels between the legs, from the crotch on.
-        filled: [R] those that are cloth.
+        share: [R] 0..1 of the gap that is cloth, from the crotch on; 1 where it is too narrow.
+        gap: [R] metres between the fitted legs.
         width: [R] pixels of all the cloth.
         metres: of a pixel.
     """
     deep, first = max(round(S.hem_depth / metres), 1), round(S.above_legwear / metres)
-    share = np.where(gaps * metres > S.min_gap, filled / np.maximum(gaps, 1.0), 1.0)
-    if not len(share) or share[:first].min() < S.filled:
+    if share[:first].min(initial=1.0) < S.filled:
         return None
     hem = int((share < S.filled).argmax())
-    if share[hem] >= S.filled:
-        return None
-    apart = share[hem : hem + deep + 1].min() < S.hem_open
+    apart = share[hem : hem + deep + 1].min() < S.hem_open and gap[hem] > S.hem_gap
     narrower = width[hem : hem + 2 * deep + 1].min() < S.hem_narrows * width[hem - deep]
     return hem if apart and narrower else None
 
