@@ -26,6 +26,9 @@ class GarmentBorderSettings:
     sought: tuple[float, float] = (0.2, 0.05)
     """Of the clothes' height, above and below the labels' border: where the colours' is sought."""
 
+    coat: tuple[float, float] = (-0.05, 0.65)
+    """The same for the hem of a coat or a dress over trousers, if they are not found there."""
+
     band: float = 0.1  # of the clothes' height, within which colours then tell which is which
     apart: float = 0.35  # of the legs' rows in cloth: background between them in more is trousers
 
@@ -62,9 +65,11 @@ def part_garments(
         parted = np.where(worn & (lower > upper), LOWER, one)
         if (measure_border(parted, lab) or 0.0) >= 1.0:
             return parted
-        found = _find_waist(worn, [label == LOWER, parted == LOWER], lab)
-        if found is not None:
-            return np.where(found, LOWER, one)
+        seen = [part for part in (label == LOWER, parted == LOWER) if part.any()]
+        for sought in (S.sought, S.coat)[2 - len(seen) :]:  # where both see some, near it first
+            found = _find_waist(worn, seen, lab, sought)
+            if found is not None:
+                return np.where(found, LOWER, one)
     legs = worn & (side != 0)
     if not parts_legs(np.where(legs, side, 0.0), label != NONE):
         return one
@@ -88,19 +93,20 @@ def parts_legs(side: FloatArray, person: BoolArray) -> bool:
     return apart > S.apart * len(rows)
 
 
-def _find_waist(worn: BoolArray, lower: list[BoolArray], lab: FloatArray) -> BoolArray | None:
+def _find_waist(
+    worn: BoolArray, lower: list[BoolArray], lab: FloatArray, sought: tuple[float, float]
+) -> BoolArray | None:
     """Find lower wear [H, W] below the row where the colours change most, near the labels' border.
 
-    None where they do not change as two garments' do, or the labels see no lower wear.
+    None where they do not change as two garments' do. ``sought`` is how far above and below that
+    border it may be, of the clothes' height.
     """
-    if not all(part.any() for part in lower):
-        return None
     rows = np.nonzero(worn.any(1))[0]
     height = rows[-1] + 1 - rows[0]
     tops = [float(np.median(part.argmax(0)[part.any(0)])) for part in lower]
     rim = S.across * height
-    first = round(max(min(tops) - S.sought[0] * height, rows[0] + rim))
-    last = round(min(max(tops) + S.sought[1] * height, rows[-1] - rim))
+    first = round(max(min(tops) - sought[0] * height, rows[0] + rim))
+    last = round(min(max(tops) + sought[1] * height, rows[-1] - rim))
     down = np.arange(len(worn))[:, None]
     calm, reach = smooth_within(lab, worn, 1.0), S.across * np.sqrt(worn.sum())
     steps: dict[int, float] = {}

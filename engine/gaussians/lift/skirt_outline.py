@@ -230,7 +230,7 @@ def _find_hem(share: FloatArray, gap: FloatArray, width: IntArray, metres: float
 
 def _cut_below(cloth: BoolArray, hem: int, deep: int) -> BoolArray:
     """Cut cloth [H, W] off at the hem's row, and there where it ends beside the legs."""
-    near = slice(max(hem - 2 * deep, 0), hem + 2 * deep)
+    near = slice(max(hem - 2 * deep, 0), hem + deep)
     band = cloth[near]
     columns = np.nonzero(cloth[hem - 1])[0]
     ends = near.start + len(band) - band[::-1, columns].argmax(0)
@@ -285,11 +285,13 @@ def _trace(
         return None
     corner_left, corner_right = (rows - cols).argmax(), (rows + cols).argmax()
     sides = []
+    drawn = np.nonzero(regions.trunk.face[start] >= 0)[0]
     for corner, outer, step in (
         (corner_left, pixels.argmax(1), -1),
         (corner_right, pixels.shape[1] - 1 - pixels[:, ::-1].argmax(1), 1),
     ):
-        sides.append(_side(outer, rows[corner], start, step, pixels, arms))
+        top = float((step * drawn).max() * step) if len(drawn) else None
+        sides.append(_side(outer, rows[corner], start, step, pixels, arms, top))
     left, right = sides
     hem = _hem(left[-1], right[-1], pixels, arms)
     left[-1], right[-1] = hem[0], hem[-1]
@@ -338,18 +340,31 @@ def _main_piece(cloth: BoolArray) -> BoolArray:
 
 
 def _side(
-    outer: IntArray, end: int, start: int, step: int, pixels: BoolArray, arms: BoolArray
+    outer: IntArray,
+    end: int,
+    start: int,
+    step: int,
+    pixels: BoolArray,
+    arms: BoolArray,
+    top: float | None,
 ) -> FloatArray:
-    """[R, 2] one side from the waist to the hem's corner, straight where an arm hides it."""
+    """[R, 2] one side from the waist to the hem's corner, straight where an arm hides it.
+
+    At the waist it then begins at the body's outline, column ``top``, if the picture shows that.
+    """
     rows = np.arange(start, max(end, start + 2) + 1)
     rows = rows[rows < len(outer)]
     x = outer[rows].astype(float) + (step > 0)
     beyond = np.clip(outer[rows] + 2 * step, 0, arms.shape[1] - 1)
     hidden = arms[rows, beyond] | arms[rows, np.clip(beyond - step, 0, None)] | ~pixels[rows].any(1)
     if (~hidden).sum() >= 2:
-        straight = np.interp(rows, rows[~hidden], x[~hidden])
+        ends, at = rows[~hidden], x[~hidden]
+        if hidden[0] and top is not None:
+            ends, at = np.append(rows[0], ends), np.append(top + (step > 0), at)
+        straight = np.interp(rows, ends, at)
         # Behind the arm it lies at least as far out as what is seen.
-        x = np.where(hidden, np.maximum(step * straight, step * x) * step, x)
+        seen = np.where(pixels[rows].any(1), step * x, -np.inf)
+        x = np.where(hidden, np.maximum(step * straight, seen) * step, x)
     x = ndimage.gaussian_filter1d(x, S.calm, mode="nearest")
     return np.stack([x, rows + 0.5], -1)
 

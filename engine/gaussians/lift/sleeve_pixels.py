@@ -326,8 +326,9 @@ def release_other_cloth(
             bare |= _rings_beyond_skin(bare)
         own = (group == arm) & cloth
         lower = own & (label == LOWER)
-        if lower.sum() > S.same_cloth * own.sum():  # sleeves that look like the trousers
-            lower[:] = False
+        if lower.sum() > S.same_cloth * own.sum():
+            # Sleeves that look like the trousers, if not a skirt in the hand of a bare arm.
+            lower &= _rings_beyond_skin(bare)[ring]
         patches, _ = ndimage.label(own & bare[ring] | lower, np.ones((3, 3)))
         touching = np.unique(patches[dilate(others, 1) & (patches > 0)])
         if len(touching):

@@ -53,6 +53,22 @@ def test_high_trousers_are_no_shirt() -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
+def test_a_coat_ends_where_trousers_show_below_it(known: bool) -> None:
+    """The rules take all of it for one piece, or part it at the hips, as the parser does."""
+    rows, _ = np.mgrid[:160, :80]
+    hem = 110
+    rng = np.random.default_rng(2)
+    lab = np.where((rows < hem)[..., None], (38.0, -6.0, 14.0), (8.0, 0.0, 0.0))
+    lab = lab + rng.normal(0.0, 3.0, lab.shape)
+    label = np.where((rows < 70) | (not known), UPPER, LOWER)
+    parsed = np.zeros((160, 80, len(PARSED)))
+    parsed[..., PARSED.index("upper")] = rows < 64
+    parsed[..., PARSED.index("lower")] = rows >= 64
+    out = part_garments(label, parsed, lab, np.zeros((160, 80)))
+    assert (out != np.where(rows < hem, UPPER, LOWER)).mean() < 0.01
+
+
+@pytest.mark.parametrize("known", [True, False])
 def test_a_suit_has_trousers(known: bool) -> None:
     """Of one colour, but with background between the legs, with and without the parser's word."""
     rows, cols = np.mgrid[:120, :80]

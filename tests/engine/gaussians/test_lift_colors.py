@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.types import FloatArray, IntArray
 from likeness.engine.dual_uv.sampling import sample_surface
@@ -186,6 +187,22 @@ def test_a_print_of_four_colours_is_one_fabric_beside_sleeves_in_one_of_them() -
     assert len(np.unique(trunk)) == 1
     assert found.printed[trunk[0]]
     np.testing.assert_allclose(found.colors[found.around[sleeve]], 0.9, atol=0.03)
+
+
+@pytest.mark.parametrize(("reach", "goes_round"), [(0.3, True), (0.12, False)])
+def test_an_open_jacket_goes_round_over_the_shirt(reach: float, goes_round: bool) -> None:
+    """It shows on one side only; raglan sleeves in its colour show beside the shoulders only."""
+    rest, seen = cloth(20000)
+    sleeve = np.abs(rest[:, 0]) > 0.15
+    edge = (rest[:, 0] < -0.08) & (rest[:, 1] > 0.3 - 2.0 * reach)
+    jacket, shirt = [0.1, 0.4, 0.3], [0.8, 0.5, 0.1]
+    albedo = np.where((sleeve | edge)[:, None], jacket, shirt)
+    group = np.where(sleeve, np.where(rest[:, 0] > 0, LEFT_ARM, RIGHT_ARM), TORSO)
+    found = find_fabrics(albedo, seen, seen, rest, group, np.full(3, 0.5))
+    behind = ~sleeve & (seen == 0) & (np.abs(rest[:, 1]) < 0.25)
+    below = behind & (rest[:, 1] < -0.05)
+    around = found.colors[found.around[below]]
+    np.testing.assert_allclose(around, np.tile(jacket if goes_round else shirt, (len(around), 1)))
 
 
 def test_shades_of_one_fabric_are_no_two() -> None:
