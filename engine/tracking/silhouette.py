@@ -218,7 +218,8 @@ class SilhouetteEdges:
             evidence: of the photo.
 
         Returns:
-            One term, or none where the face looks to the camera or the mask has no edge.
+            One term, or none where the face looks to the camera, the mask has no edge, or limbs
+            hide the profile.
         """
         front, trust = face_direction(state, evidence)
         if trust <= 0:
@@ -247,6 +248,8 @@ class SilhouetteEdges:
         own = distance_transform_edt(covered[low[1] : high[1], low[0] : high[0]])
         column, row = (pixels - low).astype(np.int64).T
         kept = np.flatnonzero(own[row, column] < OUTERMOST)
+        if not len(kept):
+            return []
         noise = np.hypot(S.profile_noise, S.profile_pixels / unit)
         weight = trust * contour.lengths[kept] / (S.profile_together * unit) / noise**2
         return [

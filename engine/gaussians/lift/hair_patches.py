@@ -204,8 +204,9 @@ def _crop_hair(usual: FloatArray, depth: float, view: PhotoView) -> _HairPhoto |
     pixel = depth / float(view.camera.K[0, 0]) / finer
     # What splats cannot show costs time only.
     stride = max(1, int(S.finest / pixel))
-    rows = np.arange(round(top * finer), round(bottom * finer), stride)
-    cols = np.arange(round(left * finer), round(right * finer), stride)
+    height, width = view.fine.shape[:2]  # whole pixels: not quite of the same aspect
+    rows = np.arange(round(top * finer), min(round(bottom * finer), height), stride)
+    cols = np.arange(round(left * finer), min(round(right * finer), width), stride)
     last = np.array(alike.shape) - 1
     of_row, of_col = (
         np.minimum(((at + 0.5) / finer).astype(int), n)

@@ -232,9 +232,17 @@ def label_pixels(
     features = np.column_stack([lab[mask] / COLOUR_SCALE, S.texture_scale * texture[mask]])
     skin = _SkinTone.fitted(features, head.skin[mask], _far_from_face(places, mask, body))
     first, strands = _first_seeds(features, skin, mask, places, head, body)
+    likely = None if parsed is None else _solved_probabilities(parsed[mask])
     # Hair that falls below the chin beside the neck may lie in front of the trunk as well.
     beside = ~places.on_body[mask] & head.below_chin[mask] & head.near[mask]
     long = (strands & beside).sum() > S.long_hair * head.unit**2
+    if likely is not None and not head.bald:
+        # What falls there is mostly lighter than the scalp's: it must not teach what cloth is.
+        hair = likely[:, SOLVED.index(HAIR)]
+        fallen = (hair > S.sure) & head.below_chin[mask]
+        if fallen.sum() > S.long_hair * head.unit**2:
+            long = True
+            first = {**first, HAIR: first[HAIR] | fallen, UPPER: first[UPPER] & (hair < 0.5)}
     prior = _pixel_prior(places, mask, head, body, long)
     # Where place alone decides there are eyes, brows and beards: not colours to learn from.
     given = prior.max(1) > 0.999
@@ -258,7 +266,6 @@ def label_pixels(
             seeds[SKIN] |= head.skin[mask]
         return label, smooth
 
-    likely = None if parsed is None else _solved_probabilities(parsed[mask])
     if likely is not None and first[UPPER].sum() < S.min_seeds:
         # A frame that ends at the chin shows no chest, but may show a collar or a hood.
         upper = likely[:, SOLVED.index(UPPER)]

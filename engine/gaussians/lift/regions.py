@@ -39,6 +39,7 @@ from .pixel_grids import dilate, resize_nearest
 from .pixel_smoother import PixelSmoother
 from .shoe_pixels import settle_hem_pixels
 from .skin_tone import find_skin_color, measure_skin_tone
+from .sleeve_ends import settle_sleeve_ends
 from .sleeve_pixels import (
     Forearm,
     claim_bare_skin,
@@ -216,6 +217,7 @@ def find_regions(
     silhouettes = {arm: dilate(drawn.face >= 0, 1) for arm, drawn in drawn_arms.items()}
     if silhouettes:
         group = claim_bare_skin(group, label, silhouettes)
+    label = settle_sleeve_ends(group, label, lab, places.rest, ARMS)
     group, label = claim_shaded_skin(group, label, lab, places.rest[..., 0], drawn_arms, camera)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match

@@ -33,6 +33,10 @@ class SkirtOutlineSettings:
     to_ankles: float = 0.7  # of the legs that such cloth covers at most: trousers cover them all
     notch: float = 0.008  # metres that one hem is higher between such legs than below them, at most
     min_down: float = 0.75  # cosine between a hanging thigh and the vertical
+    above_legwear: float = 0.15  # metres from the crotch to a hem over trousers, socks or leggings
+    hem_depth: float = 0.03  # metres below it within which the legs come apart
+    hem_open: float = 0.7  # share of the gap that is still cloth there, at most
+    hem_narrows: float = 0.8  # width of what the legs wear there, of the skirt's, at most
     min_upright: float = 0.93  # cosine between the legs and the picture's columns
     stands_off: float = 0.02  # metres beside the body from which on cloth hangs free
     above_hips: float = 0.03  # metres above the hips that a skirt reaches at least
@@ -111,6 +115,8 @@ def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtO
     for wanted in ((UPPER,), (UPPER, LOWER)):
         cloth = regions.mask & np.isin(regions.label, wanted) & ~np.isin(regions.group, ARMS)
         gap = _look_between_legs(cloth, regions, crotch, metres)
+        if gap.hem is not None:
+            cloth = _cut_below(cloth, gap.hem, round(S.hem_depth / metres))
         short = S.tight_length < gap.length < S.to_ankles * _leg_length(joints)
         if gap.filled or (short and _has_one_hem(cloth, gap, metres)):
             below = regions.label[crotch:][cloth[crotch:]]
@@ -152,18 +158,20 @@ class _Gap:
         filled: whether it fills a gap there, above one common hem.
         length: metres down which it covers both legs, or 0 where they stand apart.
         middles: columns of the middle of both legs at its end, from left to right.
+        hem: row at which it ends above what the legs wear farther down; None if it does not.
     """
 
     filled: bool
     length: float
     middles: tuple[int, int]
+    hem: int | None = None
 
 
 def _look_between_legs(cloth: BoolArray, regions: Regions, crotch: int, metres: float) -> _Gap:
     """Look at the cloth between the fitted legs, from the crotch to its hem."""
     arms = regions.mask & np.isin(regions.group, ARMS)  # what they hide may be cloth
     legs = [regions.limb[leg].face >= 0 for leg in (RIGHT_LEG, LEFT_LEG)]
-    gaps, filled = [], []
+    gaps, filled, width = [], [], []
     covered, middles = [True, True], (0, 0)
     row = crotch
     while row < cloth.shape[0] and all(covered):
@@ -175,16 +183,57 @@ def _look_between_legs(cloth: BoolArray, regions: Regions, crotch: int, metres: 
         between = slice(spans[0].max() + 1, spans[1].min())
         gaps.append(int((~arms[row, between]).sum()))
         filled.append(int(cloth[row, between].sum()))
+        width.append(int((cloth | arms)[row].sum()))
         middles = (int(np.median(spans[0])), int(np.median(spans[1])))
         row += 1
     gaps, filled = gaps[:-1], filled[:-1]  # the last row is below the hem, or of the frame
     length = len(gaps) * metres
     if length < S.min_length:
         return _Gap(False, 0.0, middles)
+    count = len(gaps)
+    hem = _find_hem(np.array(gaps), np.array(filled), np.array(width[:count]), metres)
+    if hem is not None:
+        return _Gap(True, hem * metres, middles, crotch + hem)
     low = slice(2 * len(gaps) // 3, None)
     if float(np.mean(gaps[low])) * metres > S.min_gap:
         return _Gap(sum(filled[low]) > S.filled * sum(gaps[low]), 0.0, middles)
     return _Gap(False, length, middles)
+
+
+def _find_hem(gaps: IntArray, filled: IntArray, width: IntArray, metres: float) -> int | None:
+    """The row [R] at which cloth that fills the legs' gap ends at once, and what they wear goes on.
+
+    Trousers part gradually, and keep their width.
+
+    Args:
+        gaps: [R] pixels between the legs, from the crotch on.
+        filled: [R] those that are cloth.
+        width: [R] pixels of all the cloth.
+        metres: of a pixel.
+    """
+    deep, first = max(round(S.hem_depth / metres), 1), round(S.above_legwear / metres)
+    share = np.where(gaps * metres > S.min_gap, filled / np.maximum(gaps, 1.0), 1.0)
+    if not len(share) or share[:first].min() < S.filled:
+        return None
+    hem = int((share < S.filled).argmax())
+    if share[hem] >= S.filled:
+        return None
+    apart = share[hem : hem + deep + 1].min() < S.hem_open
+    narrower = width[hem : hem + 2 * deep + 1].min() < S.hem_narrows * width[hem - deep]
+    return hem if apart and narrower else None
+
+
+def _cut_below(cloth: BoolArray, hem: int, deep: int) -> BoolArray:
+    """Cut cloth [H, W] off at the hem's row, and there where it ends beside the legs."""
+    near = slice(max(hem - 2 * deep, 0), hem + 2 * deep)
+    band = cloth[near]
+    columns = np.nonzero(cloth[hem - 1])[0]
+    ends = near.start + len(band) - band[::-1, columns].argmax(0)
+    free = ends < near.start + len(band)  # else a leg goes on
+    end = np.full(cloth.shape[1], hem)
+    if free.any():
+        end[columns] = np.round(np.interp(columns, columns[free], ends[free]))
+    return np.asarray(cloth & (np.arange(len(cloth))[:, None] < end))
 
 
 def _has_one_hem(cloth: BoolArray, gap: _Gap, metres: float) -> bool:

@@ -16,6 +16,7 @@ from likeness.engine.core.cameras import project  # noqa: E402
 from likeness.engine.core.types import FloatArray, LikenessError  # noqa: E402
 from likeness.engine.files.onnx_session import NOTE  # noqa: E402
 from likeness.engine.gaussians.lift.labels import (  # noqa: E402
+    GLASSES,
     HAIR,
     HAT,
     LABELS,
@@ -200,6 +201,24 @@ def test_the_parser_does_not_make_sleeves_of_bare_arms(sitter: Sitter) -> None: 
     sleeves = np.where(rows == PARSED.index("skin"), PARSED.index("upper"), rows)
     guided, alone = (relabel(sitter, COLORS, said) for said in (ScriptedParser(sleeves), None))
     np.testing.assert_array_equal(guided == UPPER, alone == UPPER)
+
+
+def test_fallen_hair_does_not_teach_what_cloth_is(sitter: Sitter) -> None:  # noqa: F811
+    """Tan tips over the chest, which no scalp has, beside tanned arms."""
+    part, rest = vertex_parts(sitter.body), np.asarray(sitter.body.v_template)
+    fallen = np.isin(part, ["torso", "neck", "ear"]) & (rest[:, 0] > 0.02) & (rest[:, 0] < 0.14)
+    fallen &= rest[:, 1] > 0.15
+    worn = np.where((part == "arm") & (np.abs(rest[:, 0]) > 0.19), SKIN, sitter.worn)
+    tan = np.where(fallen, HAT, np.where((part == "arm") & (worn == SKIN), GLASSES, worn))
+    colors = {**COLORS, HAT: (0.55, 0.34, 0.19), GLASSES: (0.55, 0.36, 0.24)}
+    painted = replace(sitter, worn=tan)
+    _, seen = label(painted, colors)
+    truth = np.select([seen == HAT, seen == GLASSES], [HAIR, SKIN], seen)
+    rows = np.array([PARSED.index(n) if n in PARSED else 0 for n in LABELS])[truth]
+    doubted = np.where(seen == GLASSES, PARSED.index("upper"), rows)  # it may take arms for sleeves
+    guided = relabel(painted, colors, ScriptedParser(doubted))
+    assert (guided == HAIR)[seen == HAT].mean() > 0.9
+    assert (guided == SKIN)[seen == GLASSES].mean() > 0.9
 
 
 def test_a_collar_below_the_chin_is_neither_skin_nor_hair(sitter: Sitter) -> None:  # noqa: F811

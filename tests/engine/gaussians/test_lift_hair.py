@@ -19,6 +19,7 @@ from likeness.engine.gaussians.lift.hair_field import (
 )
 from likeness.engine.gaussians.lift.hair_patches import (
     HairPatches,
+    _crop_hair,
     carry_strands,
     cut_patches,
     hair_anchors,
@@ -343,3 +344,18 @@ def _covariance(gaussians: object) -> FloatArray:
     quats, scales = gaussians.quats, gaussians.scales  # type: ignore[attr-defined]
     turn = Rotation.from_quat(np.asarray(quats)[:, [1, 2, 3, 0]]).as_matrix()
     return np.einsum("nij,nj,nkj->nik", turn, np.asarray(scales, float) ** 2, turn)
+
+
+def test_hair_may_reach_the_frame() -> None:
+    """Whole pixels: the finer grid's rows are not quite as many more as its columns are."""
+    mask = np.ones((151, 100), bool)
+    view = SimpleNamespace(
+        regions=SimpleNamespace(mask=mask, hair=mask),
+        alpha=np.ones(mask.shape),
+        colors=np.full((*mask.shape, 3), 0.2),
+        fine=np.full((303, 201, 3), 0.2),
+        camera=SimpleNamespace(width=100, K=np.eye(3) * 600.0),
+    )
+    found = _crop_hair(np.full(3, 0.2), 2.0, view)
+    assert found is not None
+    assert found.hair.shape == found.colors.shape[:2]

@@ -1,4 +1,4 @@
-"""What the frame cuts off below the hips is a skirt only where legs would have parted."""
+"""Where skirts end: at a hem over legs or what they wear, or at the frame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from likeness.engine.core.types import Camera
-from likeness.engine.gaussians.lift.limbs import TORSO
+from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
+from likeness.engine.gaussians.lift.limbs import LEFT_LEG, RIGHT_LEG, TORSO
 from likeness.engine.gaussians.lift.photo_splats import crop_camera
 from likeness.engine.gaussians.lift.regions import Regions
 from likeness.engine.gaussians.lift.skirt_outline import _Gap, _has_one_hem, find_outline
@@ -46,6 +47,23 @@ def test_lower_wear_that_the_frame_cuts_off(scene: Scene, metres: float, found: 
     regions, camera = cut_off(scene, metres)
     assert (find_outline(regions, camera, joints) is not None) == found
     assert find_outline(scene.regions, scene.camera, joints) is not None
+
+
+@pytest.mark.parametrize("label", [LOWER, UPPER])
+def test_what_legs_wear_below_a_hem_is_no_skirt(label: int) -> None:
+    """Leggings below a skirt, or trousers below a coat, of the same label."""
+    scene = photograph(label=label)
+    _, joints = scene.body.vertices(scene.pose)
+    alone = find_outline(scene.regions, scene.camera, joints)
+    legs = np.isin(scene.regions.group, (LEFT_LEG, RIGHT_LEG)) & scene.regions.mask
+    labels = np.where(legs & (scene.regions.label == SKIN), label, scene.regions.label)
+    found = find_outline(replace(scene.regions, label=labels), scene.camera, joints)
+    assert alone is not None
+    assert found is not None
+    assert found.label == label
+    both = (found.pixels & alone.pixels).sum() / (found.pixels | alone.pixels).sum()
+    assert both > 0.97
+    assert np.abs(found.hem[:, 1].mean() - alone.hem[:, 1].mean()) < 1.5
 
 
 @pytest.mark.parametrize(("ends", "one"), [("skirt", True), ("shorts", False), ("frame", False)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +21,8 @@ from likeness.engine.core.types import (
     Portrait,
     Pose,
 )
-from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.tracking import fit_body
+from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
+from likeness.engine.tracking import fit_body, silhouette
 from likeness.engine.tracking.detectors import DetectedPerson, FaceBox, Roi
 from likeness.engine.tracking.fit import gather_evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints
@@ -206,3 +207,16 @@ def test_turning_the_head_leaves_the_body_in_its_depth(default_body: Body) -> No
     moved = replace(state, transl=state.transl + np.array([0.04, 0.0, -0.3]))
     turned = fitter.turn_head(moved, SilhouetteEdges.of(default_body))
     assert turned.transl[2] == moved.transl[2]
+
+
+def test_a_profile_behind_a_limb_says_nothing(
+    default_body: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = silhouette.rasterize_mesh
+
+    def draw_behind_a_limb(*arguments: Any) -> MeshBuffer:
+        buffer = drawn(*arguments)
+        return replace(buffer, face=np.zeros_like(buffer.face))
+
+    monkeypatch.setattr(silhouette, "rasterize_mesh", draw_behind_a_limb)
+    assert costs(default_body, 65.0, [65.0]) == [0]

@@ -1,0 +1,63 @@
+"""Where sleeves end: at a step in colour."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from likeness.engine.core.types import FloatArray, IntArray
+from likeness.engine.gaussians.lift.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO
+from likeness.engine.gaussians.lift.sleeve_ends import settle_sleeve_ends
+
+ROWS, COLUMNS = 40, 80
+METRE = 0.01  # of a pixel: the arm reaches 0.8 metres from the body's middle
+SKIN_LAB, CLOTH_LAB = np.array([80.0, 8.0, 14.0]), np.array([94.0, 0.0, 0.0])
+
+
+def photograph(hem: float, labelled: float) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+    """An arm beside a trunk in pale cloth, whose sleeve ends ``hem`` metres from the middle.
+
+    Its label ends elsewhere. Limbs, labels, colours and places at rest.
+    """
+    rows, cols = np.mgrid[:ROWS, :COLUMNS]
+    x = (cols + 0.5) * METRE
+    arm = (x > 0.16) & (rows < 10)
+    trunk = x < 0.16
+    group = np.select([arm, trunk], [LEFT_ARM, TORSO], -1)
+    label = np.where(arm & (x > labelled), SKIN, UPPER) * (group >= 0)
+    bare = arm & (x > hem)
+    shade = 12.0 * np.sin(np.pi * (rows / 10.0)) - 6.0  # an arm is round
+    lab = np.where(bare[..., None], SKIN_LAB, CLOTH_LAB) + np.zeros((ROWS, COLUMNS, 3))
+    lab[..., 0] -= np.where(arm, shade, 0.0)
+    lab += np.random.default_rng(2).normal(0.0, 0.8, lab.shape)
+    rest = np.stack([x, 0.45 - rows * METRE, np.zeros_like(x)], -1)
+    return group, label, lab, rest
+
+
+@pytest.mark.parametrize("hem", [0.28, 0.40])
+def test_a_sleeve_ends_where_the_colours_change(hem: float) -> None:
+    group, label, lab, rest = photograph(hem, labelled=0.60)
+    out = settle_sleeve_ends(group, label, lab, rest, (LEFT_ARM, RIGHT_ARM))
+    arm = group == LEFT_ARM
+    ends = rest[..., 0][arm & (out == UPPER)].max()
+    assert ends == pytest.approx(hem, abs=0.015)
+    assert (out[~arm] == label[~arm]).all()
+
+
+def test_a_bare_arm_has_none() -> None:
+    group, label, lab, rest = photograph(hem=0.0, labelled=0.50)
+    out = settle_sleeve_ends(group, label, lab, rest, (LEFT_ARM, RIGHT_ARM))
+    assert (out[group == LEFT_ARM] == SKIN).mean() > 0.98
+    assert (out[(group == TORSO) & (rest[..., 0] < 0.1)] == UPPER).all()
+
+
+def test_a_hem_that_shows_stays() -> None:
+    group, label, lab, rest = photograph(hem=0.40, labelled=0.40)
+    out = settle_sleeve_ends(group, label, lab, rest, (LEFT_ARM, RIGHT_ARM))
+    np.testing.assert_array_equal(out, label)
+
+
+def test_cloth_in_the_skins_colour_stays() -> None:
+    group, label, lab, rest = photograph(hem=2.0, labelled=0.60)
+    out = settle_sleeve_ends(group, label, lab, rest, (LEFT_ARM, RIGHT_ARM))
+    np.testing.assert_array_equal(out, label)
