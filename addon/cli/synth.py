@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from ...engine.core.types import LikenessError
+from ...engine.core.types import LikenessError, Progress
 from ...engine.core.version import VERSION
 from ...engine.synth.synth_options import SynthOptions, family_size
 from ..synth.synth_run import SynthJob
@@ -20,6 +21,7 @@ EXIT_GIVEN_UP = 3
 PLACES = ("motions", "environments", "characters")
 ATLAS_OPTIONS = ("seed", "split", "framing", "texture_size", "assets", "motions")
 ATLAS_TEXTURE = 256  # pixels along a texture's sides, as fine as the atlas
+_Outcome = TypeVar("_Outcome")
 
 
 @click.command()
@@ -60,12 +62,7 @@ def synth(context: click.Context, /, data: Path, atlas: bool, **chosen: Any) -> 
     if atlas:
         _run_atlas(context, job)
         return
-    try:
-        with terminal_progress() as progress:
-            outcome = run_synth(job, progress)
-    except KeyboardInterrupt:
-        click.echo(f"  stopped; the same command goes on with '{data}'.", err=True)
-        raise
+    outcome = _run(run_synth, job)
     if not outcome.made and not outcome.given_up and has_current_card(data):
         click.echo(f"  '{data}' is complete.", err=True)
     else:
@@ -95,12 +92,7 @@ def _atlas_options(context: click.Context, chosen: dict[str, Any]) -> dict[str, 
 def _run_atlas(context: click.Context, job: SynthJob) -> None:
     from ..synth.atlas_run import run_atlas
 
-    try:
-        with terminal_progress() as progress:
-            outcome = run_atlas(job, progress)
-    except KeyboardInterrupt:
-        click.echo(f"  stopped; the same command goes on with '{job.data}'.", err=True)
-        raise
+    outcome = _run(run_atlas, job)
     for number, reason in sorted(outcome.given_up.items()):
         click.echo(f"  person {number} was given up: {reason}", err=True)
     click.echo(str(job.data))
@@ -108,10 +100,20 @@ def _run_atlas(context: click.Context, job: SynthJob) -> None:
         context.exit(EXIT_GIVEN_UP)
 
 
+def _run(make: Callable[[SynthJob, Progress], _Outcome], job: SynthJob) -> _Outcome:
+    """Run a job with progress; whoever stops it is told how to go on."""
+    try:
+        with terminal_progress() as progress:
+            return make(job, progress)
+    except KeyboardInterrupt:
+        click.echo(f"  stopped; the same command goes on with '{job.data}'.", err=True)
+        raise
+
+
 @click.command("synth-worker", hidden=True)
 @click.pass_context
 def synth_worker(context: click.Context, /) -> None:
-    """Make people by numbers that come on stdin; 'likeness synth' starts this."""
+    """Make the people whose numbers are read from stdin; 'likeness synth' starts this."""
     from ..synth.subject_maker import open_subject_maker
     from ..synth.subject_worker import serve_subjects
 
@@ -121,7 +123,7 @@ def synth_worker(context: click.Context, /) -> None:
 @click.command("atlas-worker", hidden=True)
 @click.pass_context
 def atlas_worker(context: click.Context, /) -> None:
-    """Make people over the atlas by numbers that come on stdin."""
+    """Label the atlas of the people whose numbers are read from stdin."""
     from ..synth.atlas_run import open_atlas_maker
     from ..workers.serving import serve_units
 
@@ -135,7 +137,7 @@ def _options(chosen: dict[str, Any]) -> SynthOptions:
     if chosen["engine"] == "cycles" and not has_bpy():
         raise LikenessError(
             "Cycles needs Blender's Python module bpy, which is not installed.",
-            "Run it in Blender (blender --command likeness synth ...), install bpy, or take "
+            "Run it in Blender (blender --command likeness synth ...), install bpy, or use "
             "--engine raster.",
         )
     assets = chosen.pop("assets")
@@ -160,5 +162,5 @@ def _options(chosen: dict[str, Any]) -> SynthOptions:
     )
 
 
-def _absolute(paths: Any) -> tuple[str, ...]:
+def _absolute(paths: Iterable[Path]) -> tuple[str, ...]:
     return tuple(str(path.absolute()) for path in paths)

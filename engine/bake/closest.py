@@ -11,6 +11,9 @@ from ..core.types import FloatArray, IntArray
 CANDIDATES = 24
 """Triangles, by the distance of their middles, among which :func:`nearest_facing` searches."""
 
+_MARGIN = 1e-9
+"""Metres by which distances may be rounded."""
+
 
 @kernel()
 def _closest_bary(p, a, b, c):  # type: ignore[no-untyped-def]
@@ -56,10 +59,16 @@ def _distance(point, corner):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _search(points, corners, triangle, bary):  # type: ignore[no-untyped-def]
+def _search(points, corners, middle, radius, away, triangle, bary):  # type: ignore[no-untyped-def]
     for i in range(points.shape[0]):
         best = np.inf
         for k in range(corners.shape[0]):
+            x = points[i, 0] - middle[k, 0]
+            y = points[i, 1] - middle[k, 1]
+            z = points[i, 2] - middle[k, 2]
+            reach = away[i] + radius[k]
+            if x * x + y * y + z * z > reach * reach:
+                continue
             distance, u, v, w = _distance(points[i], corners[k])
             if distance < best:
                 best = distance
@@ -70,7 +79,7 @@ def _search(points, corners, triangle, bary):  # type: ignore[no-untyped-def]
 def closest_on_mesh(
     points: FloatArray, vertices: FloatArray, f: IntArray, faces: IntArray
 ) -> tuple[IntArray, FloatArray]:
-    """Find the nearest surface points by exhaustive search.
+    """Find the nearest surface points.
 
     Args:
         points: [N, 3] metres.
@@ -85,15 +94,32 @@ def closest_on_mesh(
     corners = np.ascontiguousarray(np.asarray(vertices, np.float64)[f[faces]])
     triangle = np.zeros(len(points), np.int64)
     bary = np.zeros((len(points), 3))
-    _search(np.ascontiguousarray(points, np.float64), corners, triangle, bary)
+    middle, radius = _spheres(corners)
+    # No nearest point lies farther than the nearest triangle's middle: all triangles that are
+    # wholly beyond are left out.
+    away, _ = cKDTree(middle).query(points)
+    given = np.ascontiguousarray(points, np.float64)
+    _search(given, corners, middle, radius, away + _MARGIN, triangle, bary)
     return faces[triangle], bary
 
 
+def _spheres(corners: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Middles [n, 3] of triangles [n, 3, 3], and how far [n] their corners lie from them."""
+    middle = corners.mean(1)
+    return middle, np.linalg.norm(corners - middle[:, None], axis=2).max(1)
+
+
 @kernel()
-def _search_among(points, normals, corners, facing, candidates, cosine, triangle, bary):  # type: ignore[no-untyped-def]
+def _search_among(  # type: ignore[no-untyped-def]
+    points, normals, corners, radius, facing, candidates, away, cosine, triangle, bary
+):
     for i in range(points.shape[0]):
         best = np.inf
-        for k in candidates[i]:
+        for j in range(candidates.shape[1]):
+            k = candidates[i, j]
+            least = away[i, j] - radius[k] - _MARGIN
+            if least > 0.0 and least * least > best:  # none of its points can be nearer
+                continue
             if normals[i] @ facing[k] < cosine:
                 continue
             distance, u, v, w = _distance(points[i], corners[k])
@@ -129,15 +155,18 @@ def nearest_facing(
     facing = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-12)
     count = min(CANDIDATES, len(faces))
-    _, candidates = cKDTree(corners.mean(1)).query(points, k=count)
+    middle, radius = _spheres(corners)
+    away, candidates = cKDTree(middle).query(points, k=count)
     triangle = np.full(len(points), -1)
     bary = np.zeros((len(points), 3))
     _search_among(
         np.ascontiguousarray(points, np.float64),
         np.ascontiguousarray(normals, np.float64),
         corners,
+        radius,
         facing,
         candidates.reshape(len(points), count),
+        away.reshape(len(points), count),
         cosine,
         triangle,
         bary,

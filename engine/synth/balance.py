@@ -11,10 +11,12 @@ from scipy.spatial import ConvexHull, QhullError
 from ..body.model import Body
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, FloatArray, IntArray, Pose
+from ..wardrobe.hair_binding import part_rows
 
 CONTACT = 0.02
-"""Metres above the lowest point within which a foot or a seat bears weight."""
+"""Metres above the lowest point within which a foot bears weight; a seat does within twice that."""
 SETTLED = 0.006
+"""Metres between the centre of mass and where the weight should be that are left alone."""
 _ROUNDS = 6
 _SEAT_PARTS = ("torso", "leg")
 
@@ -34,12 +36,6 @@ class Stance:
     yaw: FloatArray
     bend: FloatArray
     weight: float
-
-
-def part_rows(body: Body, names: tuple[str, ...]) -> IntArray:
-    """[N] vertices of the body's parts of these names, ascending."""
-    wanted = [body.part_names.index(name) for name in names]
-    return np.asarray(np.unique(body.f[np.isin(body.face_part, wanted)]))
 
 
 def centre_of_mass(body: Body, vertices: FloatArray) -> FloatArray:
@@ -70,7 +66,7 @@ def support_points(body: Body, vertices: FloatArray, seated: bool) -> FloatArray
     Returns:
         [K, 2] x and z, metres.
     """
-    feet = vertices[part_rows(body, ("foot",))]
+    feet = vertices[part_rows(body, "foot")]
     found = [feet[feet[:, 1] < feet[:, 1].min() + CONTACT]]
     if seated:
         seat = vertices[_seat_rows(body)]
@@ -81,11 +77,11 @@ def support_points(body: Body, vertices: FloatArray, seated: bool) -> FloatArray
 def _seat_rows(body: Body) -> IntArray:
     strongest = body.weights.argmax(1)
     held = [JOINT_INDEX[name] for name in ("pelvis", "left_hip", "right_hip")]
-    return np.intersect1d(np.flatnonzero(np.isin(strongest, held)), part_rows(body, _SEAT_PARTS))
+    return np.intersect1d(np.flatnonzero(np.isin(strongest, held)), part_rows(body, *_SEAT_PARTS))
 
 
 def distance_outside(point: FloatArray, support: FloatArray) -> float:
-    """Metres from a point to the convex hull of others; negative inside.
+    """Measure the metres from a point to the convex hull of others; negative inside.
 
     Args:
         point: [2] metres.
@@ -105,7 +101,7 @@ def distance_outside(point: FloatArray, support: FloatArray) -> float:
 
 
 def imbalance(body: Body, vertices: FloatArray, seated: bool = False) -> float:
-    """Metres by which the centre of mass lies outside the support; negative inside.
+    """Measure the metres by which the centre of mass lies outside the support; negative inside.
 
     Args:
         body: whose pose is judged.
@@ -119,7 +115,7 @@ def imbalance(body: Body, vertices: FloatArray, seated: bool = False) -> float:
 def pose_standing(
     body: Body, betas: FloatArray, full_pose: FloatArray, stance: Stance
 ) -> FloatArray:
-    """[55, 3] the pose with legs that stand.
+    """Return the pose [55, 3] with legs that stand.
 
     The feet keep their places to one another and lie flat; they are shifted under the body until
     its centre of mass is where the weight should be, and the knees bend as that requires.
@@ -155,17 +151,17 @@ def pose_standing(
 def pose_sitting(
     body: Body, betas: FloatArray, full_pose: FloatArray, stance: Stance, height: float
 ) -> FloatArray:
-    """[55, 3] the pose with legs that sit, flat feet on one ground and the thighs forwards.
+    """Return the pose [55, 3] with legs that sit: flat feet on the ground, thighs forwards.
 
-    The stance's ``ankles`` count from the places under the knees of level thighs; its ``bend``
-    and ``weight`` do not matter.
+    The stance's ``ankles`` are measured from below the knees of level thighs; its ``bend`` and
+    ``weight`` are not used.
 
     Args:
         body: whose legs sit.
         betas: [B] shape coefficients.
         full_pose: [55, 3] axis-angle, radians; its legs are replaced.
         stance: where the feet stand.
-        height: of the hips over the ground, in units of the shins' length.
+        height: of the hips above the ground, in lengths of the shin.
     """
     rest = body.shaped(betas)[1]
     pelvis = axis_angle_to_matrix(full_pose[0])

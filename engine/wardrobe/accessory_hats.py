@@ -30,7 +30,7 @@ from .tables import Color, parse_names
 KINDS = parse_names(
     "beanie, cap, bucket, sun hat, fedora, headscarf, hairband, headphones, library"
 )
-THICK = 0.007  # metres between the skull and a hat: pressed hair and cloth
+THICKNESS = 0.007  # metres between the skull and a hat: pressed hair and cloth
 UNDYED = (0.30, 0.27, 0.24)  # sRGB, of a hat without a picture and a colour
 COVERED = -10.0  # a height below everything: all hair is hidden
 
@@ -86,7 +86,7 @@ def hat_parts(wearer: WornBody, hat: Hat, rest: FloatArray) -> list[MeshPart]:
     """
     head = head_shape(rest, wearer.dress.body)
     if hat.kind == "library":
-        return [_library_hat(wearer, hat)]
+        return [_library_hat(hat, wearer)]
     if hat.kind == "headscarf":
         return [make_headscarf(wearer, np.array(hat.color), hat.seed, head)]
     make = {
@@ -139,41 +139,40 @@ class _Block:
         return np.stack([x, y, self.z + z], -1)
 
 
-def _block(hat: Hat, head: HeadShape, wearer: WornBody) -> _Block:
+def _fit_block(hat: Hat, head: HeadShape, wearer: WornBody) -> _Block:
     """An oval round the skull above the rim, grown until all of the skull is in it."""
     rim = rim_height(hat, head)
     body = wearer.dress.body
     rows = part_rows(body, "scalp", "face")
     points = head.vertices[rows]
-    tilt = HAT_TILT
     z = float(points[points[:, 1] > rim, 2].min() + points[points[:, 1] > rim, 2].max()) / 2
-    inside = points[points[:, 1] > rim + tilt * (points[:, 2] - z) - 0.002]
+    inside = points[points[:, 1] > rim + HAT_TILT * (points[:, 2] - z) - 0.002]
     a, b = float(np.abs(inside[:, 0]).max()), float(np.abs(inside[:, 2] - z).max())
     reach = np.hypot(inside[:, 0] / a, (inside[:, 2] - z) / b).max()
     return _Block(
         z,
-        a * reach + THICK * 0.6,
-        b * reach + THICK * 0.6,
+        a * reach + THICKNESS * 0.6,
+        b * reach + THICKNESS * 0.6,
         rim,
-        float(points[:, 1].max()) + THICK,
-        tilt,
+        float(points[:, 1].max()) + THICKNESS,
+        HAT_TILT,
     )
 
 
 def _dome(block: _Block, extra: float, flat: float, sides: int = 96, rows: int = 22) -> FloatArray:
     """[rows, sides, 3] from the top down to the rim, in a block's coordinates.
 
-    ``flat`` is 2 for a ball, more for a flatter top.
+    It stands ``extra`` metres above the block; ``flat`` is 2 for a ball, more for a flatter top.
     """
     height = block.top - block.rim + extra
     t = np.linspace(0.0, 1.0, rows)
     radius = np.sin(t * np.pi / 2) ** (2 / flat)
-    y = height * (1 - radius**flat * 1.0) ** (1 / flat)
+    y = height * (1 - radius**flat) ** (1 / flat)
     return revolve_profile(np.maximum(radius, 1e-3), y, sides)
 
 
 def _beanie(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
-    block = _block(hat, head, wearer)
+    block = _fit_block(hat, head, wearer)
     slack = 0.016 + 0.03 * (hat.seed % 97) / 97
     points = _dome(block, slack, 2.3, 192, 30)
     angle = np.arctan2(points[..., 0], points[..., 2])
@@ -200,20 +199,19 @@ def _beanie(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
 
 
 def _cap(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
-    block = _block(hat, head, wearer)
+    block = _fit_block(hat, head, wearer)
     points = _dome(block, 0.006, 2.2, 96, 20)
     seams = np.abs(np.sin(3 * np.arctan2(points[..., 0], points[..., 2])))
     points[..., [0, 2]] *= (1 - 0.006 * (seams < 0.06))[..., None]
     crown = make_grid(block.placed(points), (False, True))
-    s = np.linspace(-1, 1, 33)[None]
+    s = np.linspace(-1, 1, 33)[None]  # radians to the sides
     out = np.linspace(0.0, 1.0, 9)[:, None]
-    angle = s * 1.0
     long = 0.072 * np.clip(1 - np.abs(s) ** 2.6, 0, 1) ** 0.8
-    x = np.sin(angle) * block.a * (1.0 + 0.02 * out)
-    z = block.z + np.cos(angle) * block.b + out * long
+    x = np.sin(s) * block.a * (1.0 + 0.02 * out)
+    z = block.z + np.cos(s) * block.b + out * long
     y = (
         block.rim
-        + block.tilt * (np.cos(angle) * block.b)
+        + block.tilt * (np.cos(s) * block.b)
         + 0.004
         - 0.015 * s**2 * out
         - (0.014 * out**1.3)
@@ -254,14 +252,14 @@ def _brimmed(
 
 
 def _bucket(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
-    block = _block(hat, head, wearer)
+    block = _fit_block(hat, head, wearer)
     dome = _dome(block, 0.004, 3.6)
     crown, brim = _brimmed(hat, block, dome, 0.036, 0.034, 0.002)
     return [(join_shapes([crown, brim]), np.array(hat.color), 0.85, "cloth")]
 
 
 def _sun_hat(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
-    block = _block(hat, head, wearer)
+    block = _fit_block(hat, head, wearer)
     crown, brim = _brimmed(hat, block, _dome(block, 0.012, 3.0), 0.095, 0.022, 0.006)
     return [
         (join_shapes([crown, brim]), np.array(hat.color), 0.8, "cloth"),
@@ -270,7 +268,7 @@ def _sun_hat(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
 
 
 def _fedora(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
-    block = _block(hat, head, wearer)
+    block = _fit_block(hat, head, wearer)
     dome = _dome(block, 0.028, 4.2)
     # Creased along the middle, pinched in front.
     pinch = smoothstep(dome[..., 2], 0.1, 0.8) * smoothstep(dome[..., 1], 0.03, 0.1)
@@ -349,13 +347,13 @@ def _garment(hat: Hat, wearer: WornBody) -> tuple[FloatArray, Garment]:
     return garment_vertices(garment, wearer.rest()), garment
 
 
-def _library_hat(wearer: WornBody, hat: Hat) -> MeshPart:
+def _library_hat(hat: Hat, wearer: WornBody) -> MeshPart:
     points, garment = _garment(hat, wearer)
     return garment_part(garment, bind_to_head(points, wearer.posed), hat.color, hat.seed)
 
 
 def garment_part(garment: Garment, points: FloatArray, color: Color | None, seed: int) -> MeshPart:
-    """Make the part of a hat of a library.
+    """Make the mesh of a library's hat.
 
     Args:
         garment: the hat.

@@ -35,7 +35,7 @@ from .options import SpeakOptions
 
 @dataclass(frozen=True)
 class SpeakFiles:
-    """What was made of a recording.
+    """What speaking a recording gave.
 
     Attributes:
         motion_file: the motion's file.
@@ -68,7 +68,7 @@ def speak_to_file(
         progress: called with the stage, 0..1 and a message.
 
     Raises:
-        LikenessError: the input, the text or the output path cannot be used; it says what to do.
+        LikenessError: the input, the text or the output path cannot be used.
     """
     options = options or SpeakOptions()
     audio, out = Path(audio), Path(out)
@@ -96,7 +96,7 @@ def speak_to_file(
         body = load_body(body_path or asset_path("body"))
     report = _report(audio, speech, performance, stage)
     with make_parents(out):
-        write_npz(performance_arrays(performance, body) | _notes(audio, speech), out)
+        write_npz(performance_arrays(performance, body) | _describe_origin(audio, speech), out)
     return SpeakFiles(out, performance, speech, report)
 
 
@@ -147,7 +147,7 @@ def _check_target(audio: Path, out: Path) -> None:
         raise LikenessError(f"'{out}' is the input itself.", "Choose another name.")
 
 
-def _notes(audio: Path, speech: Speech) -> Arrays:
+def _describe_origin(audio: Path, speech: Speech) -> Arrays:
     return {
         "generator": np.array(f"Likeness {VERSION}"),
         "source": np.array(audio.name),

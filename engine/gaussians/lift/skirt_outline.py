@@ -83,14 +83,15 @@ class SkirtOutline:
             [R, S, 2] pixels.
         """
         t, u = down[:, None, None], across[None, :, None]
-        left, right = _along(self.left, down)[:, None], _along(self.right, down)[:, None]
-        top, hem = _along(self.top, across)[None], _along(self.hem, across)[None]
+        left, right = _resample(self.left, down)[:, None], _resample(self.right, down)[:, None]
+        top, hem = _resample(self.top, across)[None], _resample(self.hem, across)[None]
         a, b, c, d = self.top[0], self.top[-1], self.hem[0], self.hem[-1]
         flat = (1 - t) * ((1 - u) * a + u * b) + t * ((1 - u) * c + u * d)
         return np.asarray((1 - u) * left + u * right + (1 - t) * top + t * hem - flat)
 
 
-def _along(side: FloatArray, at: FloatArray) -> FloatArray:
+def _resample(side: FloatArray, at: FloatArray) -> FloatArray:
+    """[N, 2] points of a side [R, 2] at shares 0..1 [N] of its length."""
     place = np.linspace(0.0, 1.0, len(side))
     return np.stack([np.interp(at, place, side[:, k]) for k in range(2)], -1)
 
@@ -269,7 +270,7 @@ def _trace(
     arms = regions.mask & np.isin(regions.group, ARMS)
     hips, _ = project(joints[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]], camera)
     waist, _ = project(joints[JOINT_INDEX["spine2"]], camera)
-    start = _start(
+    start = _find_start(
         cloth,
         arms,
         regions,
@@ -279,7 +280,7 @@ def _trace(
         lowest=int(hips[:, 1].min() - S.above_hips / metres),
     )
     below = np.mgrid[: cloth.shape[0], :1][0] >= start
-    pixels = _main_piece(cloth & below)
+    pixels = _find_main_piece(cloth & below)
     rows, cols = np.nonzero(pixels)
     if len(rows) < 50:
         return None
@@ -291,15 +292,15 @@ def _trace(
         (corner_right, pixels.shape[1] - 1 - pixels[:, ::-1].argmax(1), 1),
     ):
         top = float((step * drawn).max() * step) if len(drawn) else None
-        sides.append(_side(outer, rows[corner], start, step, pixels, arms, top))
+        sides.append(_trace_side(outer, rows[corner], start, step, pixels, arms, top))
     left, right = sides
-    hem = _hem(left[-1], right[-1], pixels, arms)
+    hem = _trace_hem(left[-1], right[-1], pixels, arms)
     left[-1], right[-1] = hem[0], hem[-1]
     top = np.linspace(left[0], right[0], 9)
     return SkirtOutline(label, left, right, top, hem, pixels)
 
 
-def _start(
+def _find_start(
     cloth: BoolArray,
     arms: BoolArray,
     regions: Regions,
@@ -325,7 +326,7 @@ def _start(
     return max(highest, 0)
 
 
-def _main_piece(cloth: BoolArray) -> BoolArray:
+def _find_main_piece(cloth: BoolArray) -> BoolArray:
     """The largest connected piece of the cloth, closed and without threads."""
     tidy = (
         ndimage.binary_fill_holes(ndimage.binary_closing(cloth, iterations=2))
@@ -339,7 +340,7 @@ def _main_piece(cloth: BoolArray) -> BoolArray:
     return np.asarray(ndimage.binary_dilation(main, iterations=2) & tidy)
 
 
-def _side(
+def _trace_side(
     outer: IntArray,
     end: int,
     start: int,
@@ -369,7 +370,9 @@ def _side(
     return np.stack([x, rows + 0.5], -1)
 
 
-def _hem(left: FloatArray, right: FloatArray, pixels: BoolArray, arms: BoolArray) -> FloatArray:
+def _trace_hem(
+    left: FloatArray, right: FloatArray, pixels: BoolArray, arms: BoolArray
+) -> FloatArray:
     """[S, 2] the lower edge from corner to corner, straight where an arm hides it."""
     height = pixels.shape[0]
     x = np.linspace(left[0], right[0], max(int(right[0] - left[0]), 8))

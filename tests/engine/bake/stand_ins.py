@@ -36,12 +36,23 @@ class StandIns:
     source: np.ndarray
     bary: np.ndarray
 
-    def save(self, folder: Path) -> tuple[Path, Path, Path]:
-        paths = (folder / "SMPLX_NEUTRAL.npz", folder / "FLAME.npz", folder / "ids.npy")
-        np.savez(paths[0], **self.smplx)
-        np.savez(paths[1], **self.flame)
-        np.save(paths[2], self.ids)
-        return paths
+    def save(self, folder: Path) -> None:
+        smplx, flame, ids = licensed_files(folder)
+        np.savez(smplx, **self.smplx)
+        np.savez(flame, **self.flame)
+        np.save(ids, self.ids)
+        np.savez(folder / "truth.npz", truth=self.truth, source=self.source, bary=self.bary)
+
+    @staticmethod
+    def load(folder: Path) -> StandIns:
+        smplx, flame, ids = licensed_files(folder)
+        read = [dict(np.load(file)) for file in (smplx, flame, folder / "truth.npz")]
+        return StandIns(read[0], read[1], np.load(ids), **read[2])
+
+
+def licensed_files(folder: Path) -> tuple[Path, Path, Path]:
+    """The files of SMPL-X, FLAME and FLAME's vertices in SMPL-X."""
+    return folder / "SMPLX_NEUTRAL.npz", folder / "FLAME.npz", folder / "ids.npy"
 
 
 def _edges(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

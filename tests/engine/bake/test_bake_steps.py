@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.bake.closest import closest_on_mesh
+from likeness.engine.bake.closest import closest_on_mesh, nearest_facing
 from likeness.engine.bake.flatten import DiskPatch, boundary_loops, slim, tutte
 from likeness.engine.bake.makehuman_targets import (
     local_coefficients,
@@ -22,7 +22,14 @@ from likeness.engine.bake.tpose import to_tpose
 from likeness.engine.body.phenotype import ANCHORS, RACES, feature_products, phenotype_memberships
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import intrinsics, look_at, project
-from likeness.engine.core.types import JOINT_INDEX, Camera, LikenessError, Pose
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    Camera,
+    FloatArray,
+    IntArray,
+    LikenessError,
+    Pose,
+)
 from PIL import Image
 
 
@@ -196,6 +203,37 @@ def test_closest_on_mesh_against_sampling() -> None:
     nearest = np.linalg.norm(points[:, None] - samples[None], axis=2).min(1)
     assert (distance <= nearest + 1e-12).all()
     assert (nearest - distance < 0.05).all()
+
+
+def test_the_nearest_of_many_triangles_is_that_of_each_alone() -> None:
+    """Most are left out unseen, for they are too far away."""
+    rng = np.random.default_rng(1)
+    vertices = rng.normal(size=(60, 3))
+    f = np.array([rng.choice(60, 3, replace=False) for _ in range(80)])
+    near = np.linalg.norm(vertices[f] - vertices[f].mean(1, keepdims=True), axis=2).max(1) < 1.5
+    points = 3.0 * rng.normal(size=(40, 3))
+
+    def distances(triangle: IntArray, bary: FloatArray) -> FloatArray:
+        return np.linalg.norm(np.einsum("nkc,nk->nc", vertices[f[triangle]], bary) - points, axis=1)
+
+    alone = [
+        distances(*closest_on_mesh(points, vertices, f, np.array([face])))
+        for face in np.flatnonzero(near)
+    ]
+    triangle, _bary = closest_on_mesh(points, vertices, f, np.flatnonzero(near))
+    np.testing.assert_array_equal(triangle, np.flatnonzero(near)[np.argmin(alone, axis=0)])
+    # The same among all, and only of those that face the same way.
+    normal = np.cross(vertices[f[:, 1]] - vertices[f[:, 0]], vertices[f[:, 2]] - vertices[f[:, 0]])
+    faces = np.arange(20)  # so few that each is a candidate
+    towards = normal[rng.choice(20, 40)]
+    towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+    triangle, _ = nearest_facing(points, towards, vertices, f, faces, 0.3)
+    unit = normal[:20] / np.linalg.norm(normal[:20], axis=1, keepdims=True)
+    each = np.array(
+        [distances(*closest_on_mesh(points, vertices, f, np.array([face]))) for face in faces]
+    )
+    each[(unit @ towards.T) < 0.3] = np.inf
+    np.testing.assert_array_equal(triangle, faces[np.argmin(each, axis=0)])
 
 
 def test_triangulate_ignores_a_wild_view() -> None:

@@ -40,23 +40,24 @@ from likeness.engine.training.data import DataOptions, SampleStream
 from likeness.engine.training.step import make_step_batch
 from likeness.engine.training.trainer import Trainer
 
-folder, shards, out = (Path(name) for name in sys.argv[1:])
-config, body = load_config(TrainConfig, folder), load_body(folder / "body.npz")
-trainer = Trainer(config, body, "cpu")
-rank, world = trainer.accelerator.process_index, trainer.accelerator.num_processes
-options = DataOptions(render_size=config.render_size, targets=config.targets)
-stream = iter(SampleStream(shards, config.network, options, body))
-losses = []
-for number in range(config.steps):
-    share = list(islice(stream, config.batch))[rank::world]
-    batch = make_step_batch(share, body, trainer.network.grids, config.network.decoder)
-    step = trainer.step(batch, stop=number == 2 and rank == world - 1)
-    assert step.stop == (number == 2), "every process is told that one was asked to stop"
-    losses.append(step.loss)
-if rank == 0:
-    trainer.save(out, {})
-    (out / "losses.json").write_text(json.dumps([world, losses]))
-trainer.accelerator.wait_for_everyone()
+shards, out, *folders = sys.argv[1:]
+for folder in map(Path, folders):
+    config, body = load_config(TrainConfig, folder), load_body(folder / "body.npz")
+    trainer = Trainer(config, body, "cpu")
+    rank, world = trainer.accelerator.process_index, trainer.accelerator.num_processes
+    options = DataOptions(render_size=config.render_size, targets=config.targets)
+    stream = iter(SampleStream(Path(shards), config.network, options, body))
+    losses = []
+    for number in range(config.steps):
+        share = list(islice(stream, config.batch))[rank::world]
+        batch = make_step_batch(share, body, trainer.network.grids, config.network.decoder)
+        step = trainer.step(batch, stop=number == 2 and rank == world - 1)
+        assert step.stop == (number == 2), "every process is told that one was asked to stop"
+        losses.append(step.loss)
+    if rank == 0:
+        trainer.save(folder / out, {})
+        (folder / out / "losses.json").write_text(json.dumps([world, losses]))
+    trainer.accelerator.wait_for_everyone()
 trainer.accelerator.end_training()
 """
 
@@ -90,26 +91,40 @@ def run(command: list[str]) -> str:
     return done.stderr
 
 
-@pytest.fixture(params=["config", "guava"])
-def settings(request: pytest.FixtureRequest, box_body: Body, tmp_path: Path) -> Path:
-    config: TrainConfig = request.getfixturevalue(request.param)
+def prepare(config: TrainConfig, body: Body, folder: Path) -> None:
     small = replace(config, steps=4, batch=4, render_size=24, targets=1, sheet_every=0)
-    save_config(small, tmp_path)
-    save_body(box_body, tmp_path / "body.npz")
-    return tmp_path
+    save_config(small, folder)
+    save_body(body, folder / "body.npz")
+
+
+@pytest.fixture(scope="module")
+def trained(
+    config: TrainConfig,
+    guava: TrainConfig,
+    box_body: Body,
+    box_shards: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A folder for each kind of network, with the runs of one process and of two."""
+    folder = tmp_path_factory.mktemp("processes")
+    networks = {"config": config, "guava": guava}
+    for name, settings in networks.items():
+        (folder / name).mkdir()
+        prepare(settings, box_body, folder / name)
+    script = folder / "steps.py"
+    script.write_text(SCRIPT)
+    folders = [str(folder / name) for name in networks]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(script), str(box_shards), "one", *folders])
+        runpy.run_path(str(script))
+    run([*torchrun(), str(script), str(box_shards), "two", *folders])
+    return folder
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(
-    settings: Path, box_shards: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = settings / "steps.py"
-    script.write_text(SCRIPT)
-    one, two = settings / "one", settings / "two"
-    arguments = [str(script), str(settings), str(box_shards)]
-    monkeypatch.setattr(sys, "argv", [*arguments, str(one)])
-    runpy.run_path(str(script))
-    run([*torchrun(), *arguments, str(two)])
+@pytest.mark.parametrize("network", ["config", "guava"])
+def test_two_processes_train_as_one(trained: Path, network: str) -> None:
+    one, two = trained / network / "one", trained / network / "two"
     world, expected = json.loads((one / "losses.json").read_text())
     both, found = json.loads((two / "losses.json").read_text())
     assert (world, both) == (1, 2)
@@ -128,19 +143,21 @@ def test_two_processes_train_as_one(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", ["config"], indirect=True)
-def test_the_command_runs_in_two_processes(settings: Path, box_shards: Path) -> None:
-    folder = settings / "run"
+def test_the_command_runs_in_two_processes(
+    config: TrainConfig, box_body: Body, box_shards: Path, tmp_path: Path
+) -> None:
+    prepare(config, box_body, tmp_path)
+    folder = tmp_path / "run"
     command = [
         "-m",
         "likeness",
         "train",
         "--config",
-        str(settings / "config.json"),
+        str(tmp_path / "config.json"),
         "--data",
         str(box_shards),
         "--body",
-        str(settings / "body.npz"),
+        str(tmp_path / "body.npz"),
         "--device",
         "cpu",
         "--no-onnx",
