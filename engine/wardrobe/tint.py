@@ -61,7 +61,7 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
     before = [one for one in avatar.attributes if one.name == name]
     if before and before[0].item in ITEMS.get(name, ()):
         raise LikenessError(
-            f"The {name} was put on, and is not the photo's.",
+            f"What is worn as '{name}' was put on, and is not the photo's.",
             f"Add it in this color: {name}={before[0].item},color={format_color(color)}.",
         )
     if before:

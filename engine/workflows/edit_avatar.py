@@ -28,7 +28,7 @@ from ..wardrobe.tint import TINTED, check_tinted, tint_part
 
 _SUFFIX = ".safetensors"
 FILE_NAME = f"avatar{_SUFFIX}"
-_OPTIONS = ("color", "second", "value", "seed", "length")
+_OPTIONS = ("color", "second", "value", "seed", "length", "thickness")
 _ITEM = re.compile(
     r"(?P<category>[^=,]*)=(?P<item>.+\.mhclo|[^,]*)(?P<options>|,.*)", re.IGNORECASE | re.DOTALL
 )
@@ -121,7 +121,7 @@ def parse_item(text: str) -> tuple[ItemRequest, float]:
         raise LikenessError(
             f"'{text}' does not name an item of the wardrobe.",
             "Write a category and an item, such as hat=fedora, and after commas its color, second "
-            "color, value, seed or length, such as color=#332211.",
+            "color, value, seed, length or thickness, such as color=#332211.",
         )
     request = ItemRequest(
         found["category"],
@@ -130,6 +130,7 @@ def parse_item(text: str) -> tuple[ItemRequest, float]:
         parse_color(options["second"]) if "second" in options else None,
         int(_parse_number(options.get("seed", "0"), text)),
         _parse_number(options.get("length", "0.5"), text),
+        _parse_number(options.get("thickness", "0.5"), text),
     )
     check_item(request)
     return request, _parse_number(options.get("value", "1"), text)
