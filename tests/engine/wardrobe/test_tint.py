@@ -104,6 +104,56 @@ def test_a_highlight_stays_white_on_dark_skin_and_shadows_of_blond_hair_are_brow
     assert low[2] / low[0] < blond[2] / blond[0] < high[2] / high[0]
 
 
+def test_prints_straps_and_shirts_keep_their_colours() -> None:
+    """Black and white parts of an orange suit took the complement of orange: cyan."""
+    rng = np.random.default_rng(5)
+    light = rng.normal(0.8, 0.15, (3000, 1)).clip(0.2, 1.2)
+    orange = np.clip(light * [0.85, 0.35, 0.15], 0, 1)
+    others = np.array([[0.95, 0.94, 0.92], [0.03, 0.03, 0.04], [0.25, 0.15, 0.60]])
+    for target in ((0.10, 0.17, 0.33), (0.85, 0.85, 0.85), (0.1, 0.6, 0.35)):
+        new = tint_cloth(np.concatenate([orange, others]), np.array(target))
+        np.testing.assert_allclose(new[-3:], others, atol=0.02)
+        off = np.linalg.norm(rgb_to_lab(new[:-3]) - rgb_to_lab(orange), axis=1)
+        assert np.quantile(off, 0.02) > 15.0  # all of the cloth, folds as well
+    black = np.clip(rng.normal(0.10, 0.03, (3000, 1)).clip(0.02) * [0.9, 0.95, 1.2], 0, 1)
+    new = tint_cloth(np.concatenate([black, [[0.93, 0.94, 0.96]]]), np.array([0.6, 0.2, 0.2]))
+    np.testing.assert_allclose(new[-1], [0.93, 0.94, 0.96], atol=0.02)
+    yellow = np.clip(rng.normal(0.9, 0.05, (3000, 1)) * [1.0, 0.85, 0.3], 0, 1)
+    shine = np.array([[1.0, 0.98, 0.85]])
+    new = tint_cloth(np.concatenate([yellow, shine]), np.array([0.1, 0.17, 0.33]))
+    assert new[-1].mean() < 0.45
+
+
+def test_the_rim_of_a_garment_changes_by_its_share(person: Avatar) -> None:
+    """Splats of skin that had taken half of a white shirt's colour stayed as white specks."""
+    body, bound = person.body, person.gaussians
+    shirt, skin = np.float32([0.95, 0.95, 0.95]), np.float32([0.45, 0.28, 0.20])
+    upper = bound.part == PARTS.index("upper")
+    naked = (bound.part == PARTS.index("skin")) | (bound.part == PARTS.index("face"))
+    colors = np.where(upper[:, None], shirt, np.where(naked[:, None], skin, bound.colors))
+    on_shirt = np.isin(body.f, body.f[bound.triangle[upper]])[bound.triangle]
+    rim = (bound.part == PARTS.index("skin")) & on_shirt.any(1)
+    assert rim.sum() > 10
+    colors[rim] = 0.5 * shirt + 0.5 * skin
+    white = replace(person, gaussians=replace(bound, colors=colors.astype(np.float32)))
+    dark = np.array([0.10, 0.12, 0.20])
+    after = apply_attributes(tint_part(white, "upper", tuple(dark))).gaussians
+    at = np.argsort(after.triangle)
+    mixed = after.colors[at[np.searchsorted(after.triangle[at], bound.triangle[rim])]]
+    close = np.abs(mixed - (0.5 * dark + 0.5 * skin)).max(1) < 0.12
+    moved = np.abs(mixed - colors[rim]).max(1) > 0.02
+    assert moved.mean() > 0.5  # the others have no bare skin near that tells
+    assert close[moved].mean() > 0.9
+    first, then = (
+        {row.tobytes() for row in np.column_stack([one.triangle, one.colors])[~skip]}
+        for one, skip in (
+            (white.gaussians, upper | rim),
+            (after, np.isin(after.triangle, bound.triangle[upper | rim])),
+        )
+    )
+    assert then <= first
+
+
 @pytest.mark.parametrize("name", ["eyeshadow", "blush"])
 def test_makeup_lies_where_it_belongs(person: Avatar, name: str) -> None:
     worn = tint_part(person, name, (0.5, 0.1, 0.4))
