@@ -86,7 +86,7 @@ from .options import FILE, given_flags, options_from, pop_options
     "--part",
     metavar="NAME",
     help="What was changed in the picture of --from, such as 'hat', 'hair' or 'upper'; found in "
-    "the picture if not given.",
+    "the picture if not given. Of --edit, what FLUX fill may change.",
 )
 @click.option(
     "--picture",
@@ -99,7 +99,7 @@ from .options import FILE, given_flags, options_from, pop_options
     metavar="NAME|DIR",
     default=MODELS["views"].weights,
     show_default=True,
-    help="Image model of --edit, by a name that Likeness knows or its folder.",
+    help="Image model of --edit: qwen-image-edit, flux-fill, or a folder; FLUX fill needs --part.",
 )
 @click.option("--seed", metavar="N", type=int, default=0, help="Random seed of --edit; 0.")
 @options_from(EditOptions, prefix="image_")
@@ -193,7 +193,9 @@ def edit(
             EditedPortrait(edited, portrait, part)
             placement = Placement(**pop_options(Placement, chosen))
             options = EditOptions(**pop_options(EditOptions, chosen, "image_"))
-            source = edit_portrait(portrait, edited, text, image_model, placement, options, seed)
+            source = edit_portrait(
+                portrait, edited, text, image_model, placement, options, seed, avatar, part
+            )
         assert edited is not None
         photo = EditedPortrait(edited, portrait, part, source)
         made = edit_avatar_file(
