@@ -55,7 +55,8 @@ from .options import FILE, given_flags, options_from, pop_options
     metavar="NAME=AMOUNT",
     multiple=True,
     help="Add a learned look, as in 'hat=0.5': between the two of the pair, 0 the first and 1 the "
-    "second; 'hat:1=0.5' is of the second pair.",
+    "second; 'hat:1=0.5' is of the second pair. 'hat=edited.png' is one that the network has not "
+    "learned, from the portrait with something changed.",
 )
 @click.option("--remove", metavar="NAME", multiple=True, help="Remove what was added.")
 @click.option(
@@ -80,7 +81,8 @@ from .options import FILE, given_flags, options_from, pop_options
     "--portrait",
     metavar="PICTURE",
     type=FILE,
-    help="The portrait from which the avatar was built; --from and --edit need it.",
+    help="The portrait from which the avatar was built; --from, --edit and a --look of a picture "
+    "need it.",
 )
 @click.option(
     "--part",
@@ -147,12 +149,12 @@ def edit(
     """
     from ...engine.workflows.edit_avatar import (
         EditedPortrait,
-        LearnedLooks,
         check_edits,
         edit_avatar_file,
         list_wardrobe,
         parse_setting,
     )
+    from ...engine.workflows.look_edits import LearnedLooks, parse_look
 
     if listed:
         for category, items in list_wardrobe().items():
@@ -162,7 +164,8 @@ def edit(
         raise click.UsageError("Missing argument 'AVATAR' or option '-o'.")
     if edited is not None and text is not None:
         raise click.UsageError("Give --from or --edit, not both.")
-    if edited is None and text is None and (portrait is not None or part is not None):
+    shown = any(parse_look(look).picture for look in looks)
+    if edited is None and text is None and ((portrait and not shown) or part is not None):
         raise click.UsageError("--portrait and --part belong to --from and --edit.")
     if text is not None and portrait is None:
         raise click.UsageError("--edit needs --portrait, the picture that is changed.")
@@ -176,7 +179,7 @@ def edit(
             "--restore."
         )
     settings = dict(parse_setting(text) for text in values)
-    learned = None if network is None else LearnedLooks(network, looks)
+    learned = None if network is None else LearnedLooks(network, looks, portrait)
     if edited is None and text is None:
         made = edit_avatar_file(
             avatar, out, add, settings, remove, tints=tints, learned=learned, restore=restore

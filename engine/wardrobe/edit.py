@@ -393,7 +393,7 @@ def _gives_way(
     own = bound.take(rows)
     out = find_above(places, own, vertices, f) | find_outside(places, own, surface)
     places[out] = sink_hair(places[out], bare)
-    gone = under | through
+    gone = under | through | (find_own(avatar) & (bound.part == PARTS.index("hat")))
     gone[rows] = True
     stays = places[:, 1] < rim + HAT_TILT * (places[:, 2] - middle)
     return gone, rows[stays], places[stays]

@@ -31,6 +31,7 @@ from .tint_materials import follow_skin, tint_cloth, tint_hair, tint_skin
 class TintSettings:
     """How colours change."""
 
+    reserve: int = 24_000  # splats of the room for what is put on that a large garment leaves
     few: int = 10  # splats of a part that are too few to tint
 
 
@@ -86,7 +87,8 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
         rows = rows | (rim > 0.0)
         source = np.nonzero(rows)[0]
     new = replace(avatar.gaussians, colors=tinted.astype(np.float32)).take(source)
-    room = count_room(avatar)
+    left = count_room(avatar)
+    room = max(left - S.reserve, left // 2)
     new = thin_gaussians(new, room)
     source = thin_rows(source, room)
     spans = choose_spans(rows, GOES_AFTER)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.color import rgb_to_lab
+from likeness.engine.core.settings import overridden_settings
 from likeness.engine.core.types import JOINT_INDEX, PARTS, Avatar, LikenessError
 from likeness.engine.formats.avatar import avatar_to_bytes
+from likeness.engine.wardrobe import attribute_splats
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
 from likeness.engine.wardrobe.items import ItemRequest
 from likeness.engine.wardrobe.tint import TINTED, tint_part
@@ -152,6 +154,27 @@ def test_the_rim_of_a_garment_changes_by_its_share(person: Avatar) -> None:
         )
     )
     assert then <= first
+
+
+def test_a_large_garment_leaves_room_for_other_things(
+    person: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tinted suit took all of it, and not even a nose could be changed any more."""
+    upper = int((person.gaussians.part == PARTS.index("upper")).sum())
+    monkeypatch.setattr(attribute_splats, "MAX_ADDED", upper)
+    with overridden_settings({"wardrobe.tint.reserve": upper // 4}):
+        worn = tint_part(person, "upper", RED)
+    assert attribute_splats.count_room(worn) >= upper // 4
+    before, after = person.gaussians, apply_attributes(worn).gaussians
+    size = [
+        float((one.scales[one.part == PARTS.index("upper"), :2] ** 2).sum())
+        for one in (before, after)
+    ]
+    assert size[1] > 0.9 * size[0]  # fewer, and larger
+    assert [one.name for one in add_item(worn, ItemRequest("nose", "wide")).attributes] == [
+        "upper",
+        "nose",
+    ]
 
 
 @pytest.mark.parametrize("name", ["eyeshadow", "blush"])
