@@ -84,6 +84,7 @@ def stop() -> None:
 
 
 _NO_LENGTH = ("hair=bald", "hair=shaved", "hair=bun")
+_NO_COLOR = ("nose=", "mouth=", "wrinkles=")
 
 
 class WearOperator(JobOperator):
@@ -138,8 +139,8 @@ class WearOperator(JobOperator):
 
 
 class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Put hair, a hat, glasses, jewellery, a scarf or a beard on the avatar, fitted to it. It
-    replaces one of the same kind"""
+    """Put hair, a hat, glasses, jewellery, a scarf or a beard on the avatar, fitted to it, or give
+    it other brows, another nose or mouth, or age lines. It replaces one of the same kind"""
 
     bl_idname = "likeness.add_item"
     bl_label = "Add Item"
@@ -169,6 +170,15 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
         default=0.5,
     )
 
+    thickness: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Thickness",
+        description="How thick the brows are, from plucked to bushy",
+        subtype="FACTOR",
+        min=0.0,
+        max=1.0,
+        default=0.5,
+    )
+
     def ask(self, context: Any, event: Any) -> set[str]:
         """Ask for item and color."""
         return set(context.window_manager.invoke_props_dialog(self, width=280))
@@ -180,6 +190,10 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
         layout.prop(self, "item")
         if self.item.startswith("hair=") and self.item not in _NO_LENGTH:
             layout.prop(self, "length")
+        if self.item.startswith("brows=") and self.item != "brows=none":
+            layout.prop(self, "thickness")
+        if self.item.startswith(_NO_COLOR):
+            return
         layout.prop(self, "use_color")
         row = layout.row()
         row.enabled = self.use_color
@@ -192,7 +206,9 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
         text = self.item
         if text.startswith("hair="):
             text += f",length={self.length:.3f}"
-        if self.use_color:
+        if text.startswith("brows="):
+            text += f",thickness={self.thickness:.3f}"
+        if self.use_color and not text.startswith(_NO_COLOR):
             text += f",color={_hex_color(self.color)}"
         return {"add": [text]}
 

@@ -25,8 +25,8 @@ from .options import FILE, given_flags, options_from, pop_options
     metavar="CATEGORY=ITEM[,...]",
     multiple=True,
     help="Put something on, as in 'hat=fedora,color=#332211,value=0.5'; 'second' is the color of "
-    "ribbons, stripes and lenses, 'length' (0 to 1) is of hair. Hats and hair may be .mhclo files "
-    "of a MakeHuman library.",
+    "ribbons, stripes and lenses, 'length' (0 to 1) is of hair, 'thickness' of brows. Hats and "
+    "hair may be .mhclo files of a MakeHuman library.",
 )
 @click.option(
     "--set",
@@ -55,7 +55,8 @@ from .options import FILE, given_flags, options_from, pop_options
     metavar="NAME=AMOUNT",
     multiple=True,
     help="Add a learned look, as in 'hat=0.5': between the two of the pair, 0 the first and 1 the "
-    "second; 'hat:1=0.5' is of the second pair.",
+    "second; 'hat:1=0.5' is of the second pair. 'hat=edited.png' is one that the network has not "
+    "learned, from the portrait with something changed.",
 )
 @click.option("--remove", metavar="NAME", multiple=True, help="Remove what was added.")
 @click.option(
@@ -80,13 +81,14 @@ from .options import FILE, given_flags, options_from, pop_options
     "--portrait",
     metavar="PICTURE",
     type=FILE,
-    help="The portrait from which the avatar was built; --from and --edit need it.",
+    help="The portrait from which the avatar was built; --from, --edit and a --look of a picture "
+    "need it.",
 )
 @click.option(
     "--part",
     metavar="NAME",
     help="What was changed in the picture of --from, such as 'hat', 'hair' or 'upper'; found in "
-    "the picture if not given.",
+    "the picture if not given. Of --edit, what FLUX fill may change.",
 )
 @click.option(
     "--picture",
@@ -99,7 +101,7 @@ from .options import FILE, given_flags, options_from, pop_options
     metavar="NAME|DIR",
     default=MODELS["views"].weights,
     show_default=True,
-    help="Image model of --edit, by a name that Likeness knows or its folder.",
+    help="Image model of --edit: qwen-image-edit, flux-fill, or a folder; FLUX fill needs --part.",
 )
 @click.option("--seed", metavar="N", type=int, default=0, help="Random seed of --edit; 0.")
 @options_from(EditOptions, prefix="image_")
@@ -136,7 +138,8 @@ def edit(
     seed: int,
     **chosen: Any,
 ) -> None:
-    """Put hair, hats, glasses, beards, jewellery and scarves on an avatar, or take them off.
+    """Put hair, hats, glasses, beards, jewellery and scarves on an avatar, or take them off; give
+    it other brows, another nose or mouth, or age lines.
 
     With --from, what you changed in the portrait becomes an attribute of the avatar; with --edit,
     what an image model changed in it.
@@ -146,12 +149,12 @@ def edit(
     """
     from ...engine.workflows.edit_avatar import (
         EditedPortrait,
-        LearnedLooks,
         check_edits,
         edit_avatar_file,
         list_wardrobe,
         parse_setting,
     )
+    from ...engine.workflows.look_edits import LearnedLooks, parse_look
 
     if listed:
         for category, items in list_wardrobe().items():
@@ -161,7 +164,8 @@ def edit(
         raise click.UsageError("Missing argument 'AVATAR' or option '-o'.")
     if edited is not None and text is not None:
         raise click.UsageError("Give --from or --edit, not both.")
-    if edited is None and text is None and (portrait is not None or part is not None):
+    shown = any(parse_look(look).picture for look in looks)
+    if edited is None and text is None and ((portrait and not shown) or part is not None):
         raise click.UsageError("--portrait and --part belong to --from and --edit.")
     if text is not None and portrait is None:
         raise click.UsageError("--edit needs --portrait, the picture that is changed.")
@@ -175,7 +179,7 @@ def edit(
             "--restore."
         )
     settings = dict(parse_setting(text) for text in values)
-    learned = None if network is None else LearnedLooks(network, looks)
+    learned = None if network is None else LearnedLooks(network, looks, portrait)
     if edited is None and text is None:
         made = edit_avatar_file(
             avatar, out, add, settings, remove, tints=tints, learned=learned, restore=restore
@@ -192,7 +196,9 @@ def edit(
             EditedPortrait(edited, portrait, part)
             placement = Placement(**pop_options(Placement, chosen))
             options = EditOptions(**pop_options(EditOptions, chosen, "image_"))
-            source = edit_portrait(portrait, edited, text, image_model, placement, options, seed)
+            source = edit_portrait(
+                portrait, edited, text, image_model, placement, options, seed, avatar, part
+            )
         assert edited is not None
         photo = EditedPortrait(edited, portrait, part, source)
         made = edit_avatar_file(

@@ -32,6 +32,10 @@ CATALOGS = {
     "necklace": "Wardrobe/Necklaces",
     "scarf": "Wardrobe/Scarves",
     "beard": "Wardrobe/Beards",
+    "brows": "Wardrobe/Brows",
+    "nose": "Wardrobe/Noses",
+    "mouth": "Wardrobe/Mouths",
+    "wrinkles": "Wardrobe/Age Lines",
 }
 """Category of an item -> its catalog."""
 

@@ -245,6 +245,14 @@ WEIGHTS: dict[str, ModelWeights] = {
             repository="Qwen/Qwen-Image-Edit",
             gigabytes=58,
         ),
+        ModelWeights(
+            "flux-fill",
+            "fills a part of a portrait in 'likeness edit --edit'",
+            "FLUX.1 [dev] Non-Commercial",
+            (WeightFile("model_index.json"),),
+            repository="black-forest-labs/FLUX.1-Fill-dev",
+            gigabytes=58,
+        ),
     )
 }
 """Trained networks by name, with sizes and checksums where these are published."""

@@ -161,6 +161,31 @@ def load_editing_pipeline(source: str, placement: Placement) -> tuple[Any, dict[
         return _placed(pipeline, placement), {**about, "pipeline": named}
 
 
+def load_fill_pipeline(source: str, placement: Placement) -> tuple[Any, dict[str, Any]]:
+    """Load a ``FluxFillPipeline``.
+
+    Args:
+        source: As for :func:`.models.resolve_model`.
+        placement: Where it runs.
+
+    Returns:
+        The pipeline, and its entry in records.
+
+    Raises:
+        LikenessError: It is missing or cannot be loaded.
+    """
+    folder, about = resolve_model(source, placement)
+    with translate_errors(f"the fill model '{source}'"):
+        diffusers = _library("diffusers")
+        pipeline = diffusers.FluxFillPipeline.from_pretrained(
+            folder,
+            dtype=getattr(torch, placement.dtype),
+            local_files_only=True,
+            use_safetensors=True,
+        )
+        return _placed(pipeline, placement), about
+
+
 def _placed(pipeline: Any, placement: Placement) -> Any:
     pipeline.set_progress_bar_config(disable=True)
     if placement.offload and placement.device != "cpu":

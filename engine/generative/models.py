@@ -50,6 +50,10 @@ MODELS: Mapping[str, ModelSpec] = {
     "views": ModelSpec("views", "qwen-image-edit", 64, 46, "model_index.json"),
 }
 
+FILL = ModelSpec("fill", "flux-fill", 38, 28, "model_index.json")
+"""Fills a part of a portrait for ``likeness edit --edit``; no stage of the generation."""
+_ALL = {**MODELS, FILL.stage: FILL}
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -84,11 +88,11 @@ def missing_requirements(
     """List what stages need and this computer lacks, a sentence for each.
 
     Args:
-        stages: Names in :data:`MODELS`; others need no model.
+        stages: Names in :data:`MODELS`, or ``fill``; others need no model.
         sources: Stage -> source, see :func:`resolve_model`.
         placement: Where the models run.
     """
-    wanted = [MODELS[stage] for stage in stages if stage in MODELS]
+    wanted = [_ALL[stage] for stage in stages if stage in _ALL]
     if not wanted:
         return []
     out = []
@@ -106,7 +110,7 @@ def _weights_needs(
     for model in wanted:
         source = sources.get(model.stage, model.weights)
         try:
-            folder = _found(source, allow_download=False)
+            folder = find_model_folder(source, allow_download=False)
             if not (folder / model.index).is_file():
                 out.append(f"'{folder}' is not a model for {model.stage}: it lacks {model.index}.")
         except LikenessError as error:
@@ -205,7 +209,7 @@ def resolve_model(source: str, placement: Placement) -> tuple[Path, dict[str, An
     Raises:
         LikenessError: It is missing and may not be downloaded, or is incomplete.
     """
-    folder = _found(source, placement.allow_download)
+    folder = find_model_folder(source, placement.allow_download)
     missing = missing_weight_files(folder)
     if missing:
         raise LikenessError(
@@ -236,6 +240,15 @@ def resolve_model(source: str, placement: Placement) -> tuple[Path, dict[str, An
     return folder, about
 
 
-def _found(source: str, allow_download: bool | None) -> Path:
+def find_model_folder(source: str, allow_download: bool | None) -> Path:
+    """Find the folder of a model.
+
+    Args:
+        source: As for :func:`resolve_model`.
+        allow_download: As for :func:`~..files.weights.find_weights`.
+
+    Raises:
+        LikenessError: It is missing and may not be downloaded.
+    """
     found = find_weights(source, allow_download)
     return found if found.is_dir() else found.parent

@@ -19,8 +19,11 @@ from ..core.color import rgb_to_lab
 from ..core.settings import register_settings
 from ..core.types import FloatArray, LikenessError
 from ..files.atomic import atomic_write
+from ..formats.avatar import load_editable_avatar
 from ..imaging.load import load_portrait
-from .models import Placement, missing_requirements
+from .edit_mask import find_edit_mask
+from .fill_editing import is_fill_model, keep_outside, open_fill_model
+from .models import FILL, Placement, missing_requirements
 from .view_editing import EditOptions, open_editing_model
 
 TEXT_PROMPT = (
@@ -55,8 +58,12 @@ def edit_portrait(
     placement: Placement,
     options: EditOptions,
     seed: int = 0,
+    avatar: Path | None = None,
+    part: str | None = None,
 ) -> dict[str, Any]:
     """Change a portrait by text.
+
+    A model that fills masks (FLUX fill) gets that of a part; any other draws the whole anew.
 
     Args:
         portrait: the picture.
@@ -66,6 +73,8 @@ def edit_portrait(
         placement: where it runs.
         options: of its sampler.
         seed: of its noise.
+        avatar: that was built from the portrait; models that fill masks need it,
+        part: and what they may change, of ``core.attributes.NAMES``.
 
     Returns:
         The text and the model, for the avatar's provenance.
@@ -76,15 +85,32 @@ def edit_portrait(
     """
     if not text.strip():
         raise LikenessError("The text of the edit is empty.", "Say what to change.")
+    fills = is_fill_model(source)
+    if fills and (avatar is None or part is None):
+        raise LikenessError(
+            f"The image model '{source}' fills one part of the portrait.",
+            "Say which with --part, such as --part hat.",
+        )
     photo = load_portrait(portrait).rgb
-    missing = missing_requirements(["views"], {"views": source}, placement)
+    stage = FILL.stage if fills else "views"
+    missing = missing_requirements([stage], {stage: source}, placement)
     if missing:
         raise LikenessError(f"This cannot start. {' '.join(missing)}", "See docs/attributes.md.")
-    edit, about = open_editing_model(source, placement, options)
     picture = Image.fromarray(np.rint(255.0 * np.clip(photo, 0.0, 1.0)).astype(np.uint8))
-    made = edit(picture, TEXT_PROMPT.format(text=text.strip()), seed)
-    made = made.convert("RGB").resize(picture.size, Image.Resampling.LANCZOS)
-    kept = keep_edit(np.asarray(picture, np.uint8), np.asarray(made, np.uint8))
+    before = np.asarray(picture, np.uint8)
+    if avatar is not None and part is not None and fills:
+        height, width = before.shape[:2]
+        mask = find_edit_mask(load_editable_avatar(avatar), height, width, part)
+        fill, about = open_fill_model(source, placement, options.steps)
+        white = Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))
+        made = np.asarray(fill(picture, white, text.strip(), seed), np.float64)
+        filled = keep_outside(before.astype(np.float64), made, mask)
+        kept = keep_edit(before, np.rint(filled).astype(np.uint8))
+    else:
+        edit, about = open_editing_model(source, placement, options)
+        drawn = edit(picture, TEXT_PROMPT.format(text=text.strip()), seed)
+        drawn = drawn.convert("RGB").resize(picture.size, Image.Resampling.LANCZOS)
+        kept = keep_edit(before, np.asarray(drawn, np.uint8))
     if kept is None:
         raise LikenessError(
             f"The image model changed nothing that can be seen for '{text}'.",

@@ -234,7 +234,7 @@ def _brows_and_lashes(wearer: Wearer, look: HairLook, rest: FloatArray) -> list[
             wearer, rest, library.lashes[look.lashes], lash, strength, look.lash_length
         )
     return [
-        brows or face.grow_brows(wearer, rest, color, look.brow_thickness, look.seed),
+        brows or face.make_grown_brows(wearer, rest, color, look.brow_thickness, look.seed),
         lashes or face.grow_lashes(wearer, rest, lash, look.lash_length, look.seed),
     ]
 

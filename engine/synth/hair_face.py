@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
-from ..body.model import Body
 from ..core.geometry import vertex_normals
 from ..core.interpolation import smoothstep
-from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessError
+from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from ..wardrobe.asset_files import Garment, load_garment, load_texture
+from ..wardrobe.brow_hairs import BROW_HIGH, BROW_LOW, grow_brow_hairs, interpolate_line
 from ..wardrobe.dress import garment_vertices
+from ..wardrobe.face_marks import find_landmarks
 from ..wardrobe.hair_binding import bind_to_skin, build_surface, normalize, part_rows
 from ..wardrobe.mesh_parts import LABEL, Material, MeshPart
 from .person_parts import Wearer
@@ -25,8 +26,7 @@ BROW_TURN, BROW_RISE = -0.02, 0.25
 face they mostly rise outwards by 5 to 30 %, and a relaxed face would frown."""
 BROW_DROP = 0.004  # metres below the brow landmarks' middle that brows may lie
 
-# Landmarks of the left side (the subject's), from the nose outwards.
-_BROW_LOW, _BROW_HIGH = (285, 295, 282, 283, 276), (336, 296, 334, 293, 300)
+# Landmarks of the left side (the subject's).
 _UPPER_LID = (362, 398, 384, 385, 386, 387, 388, 466, 263)
 _LOWER_LID = (362, 382, 381, 380, 374, 373, 390, 249, 263)
 
@@ -150,7 +150,7 @@ def _at_ease(
     """
     body = wearer.dress.body
     eye = _eye(wearer)
-    low, high = (_landmarks(body, rest, rows, 1.0) for rows in (_BROW_LOW, _BROW_HIGH))
+    low, high = (find_landmarks(body, rest, rows) for rows in (BROW_LOW, BROW_HIGH))
     middle = 0.5 * (low + high)
     lowest = np.interp(eye[0], middle[:, 0], middle[:, 1]) - BROW_DROP
     out = np.array(points, np.float64)
@@ -195,19 +195,6 @@ def library_lashes(
     )
 
 
-def _landmarks(body: Body, rest: FloatArray, rows: tuple[int, ...], side: float) -> FloatArray:
-    """[len(rows), 3] landmarks of the left side at rest, or the same mirrored."""
-    if body.landmarks is None:
-        raise LikenessError(
-            "The body file lacks the places of brows and eyelids.",
-            "Use the default body: run 'python build.py assets'.",
-        )
-    marks = body.landmarks
-    corners = np.asarray(rest, np.float64)[body.f[marks.face_triangle[list(rows)]]]
-    points = (corners * marks.face_bary[list(rows)][..., None]).sum(1)
-    return np.asarray(points * [side, 1.0, 1.0])
-
-
 def _hairs(
     paths: FloatArray, outward: FloatArray, width: float
 ) -> tuple[FloatArray, IntArray, FloatArray]:
@@ -232,13 +219,7 @@ def _hair_picture(color: FloatArray) -> NDArray[np.uint8]:
     return np.asarray(np.rint(255 * np.clip(out, 0, 1)), np.uint8)
 
 
-def _line(points: FloatArray, t: FloatArray) -> FloatArray:
-    """Points at shares ``t`` of the way along a polyline's rows."""
-    place = np.linspace(0, 1, len(points))
-    return np.stack([np.interp(t, place, points[:, axis]) for axis in range(3)], -1)
-
-
-def grow_brows(
+def make_grown_brows(
     wearer: Wearer, rest: FloatArray, color: FloatArray, thickness: float, seed: int
 ) -> MeshPart:
     """Make brows of single hairs between the brow landmarks.
@@ -251,35 +232,8 @@ def grow_brows(
         seed: of the hairs.
     """
     body = wearer.dress.body
-    rng = np.random.default_rng([seed, 21])
-    skin = build_surface(rest, body, "face")
-    count = int(np.interp(thickness, [0, 1], [190, 380]))
-    paths = []
-    for side in (1.0, -1.0):
-        t = np.sort(rng.random(count))
-        low = _line(_landmarks(body, rest, _BROW_LOW, side), t)
-        high = _line(_landmarks(body, rest, _BROW_HIGH, side), t)
-        body_share = np.interp(t, [0, 0.15, 0.6, 1], [1.1, 1.6, 1.3, 0.4])
-        across = 0.45 + (rng.random(count) - 0.5) * body_share * np.interp(
-            thickness, [0, 1], [0.55, 1.0]
-        )
-        # The landmarks lie on the brow's upper half.
-        root = low + (high - low) * across[:, None] - [0.0, 0.004, 0.0]
-        upward = np.interp(t, [0, 0.2, 0.5, 1], [1.0, 0.55, 0.12, -0.35])
-        d = normalize(
-            np.stack(
-                [side * np.ones(count), upward + rng.normal(0, 0.15, count), np.zeros(count)], 1
-            )
-        )
-        long = 0.0075 * np.interp(t, [0, 0.2, 1], [0.75, 1.0, 0.7]) * rng.uniform(0.8, 1.2, count)
-        for_each = np.linspace(0, 1, 4)[None, :, None] * (d * long[:, None])[:, None]
-        bend = np.linspace(0, 1, 4)[None, :, None] ** 2 * [0.0, -0.0012, 0.0]
-        path = root[:, None] + for_each + bend
-        lift = np.tile([0.0002, 0.0007, 0.0009, 0.0006], count)
-        paths.append(skin.outside(path.reshape(-1, 3), lift).reshape(path.shape))
-    every = np.concatenate(paths)
-    _, outward = skin.height(every[:, 0])
-    vertices, f, uv = _hairs(every, outward, 0.0008)
+    paths, outward, _ = grow_brow_hairs(body, rest, thickness, seed)
+    vertices, f, uv = _hairs(paths, outward, 0.0008)
     points = bind_to_skin(vertices, rest, wearer.posed, part_rows(body, "face"))
     return _part("brows", points, f, uv, _hair_picture(color))
 
@@ -308,7 +262,7 @@ def grow_lashes(
             (_LOWER_LID, 45, 0.0048, -1.0),
         ):
             t = np.sort(rng.uniform(0.10, 0.99, count))
-            root = _line(_landmarks(body, rest, rows, side), t)
+            root = interpolate_line(find_landmarks(body, rest, rows, side), t)
             near = np.linalg.norm(root[:, None] - lid[None], axis=-1).argmin(1)
             radial = normalize(root - eye + [0, 0, 0.004])
             fan = np.stack(

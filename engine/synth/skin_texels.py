@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
 from ..body.atlas import atlas_texels, surface_points
@@ -18,6 +17,7 @@ from ..core.distances import find_nearest
 from ..core.geometry import vertex_normals
 from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, FloatArray, IntArray
+from ..wardrobe.face_marks import mirror_points, smooth_curve
 
 HEAD_PARTS = ("face", "scalp", "ear", "neck", "lips", "eyelid", "eye_socket")
 MOUTH_PARTS = ("mouth", "teeth", "tongue")
@@ -147,32 +147,6 @@ def gaussian_falloff(points: FloatArray, centres: FloatArray, radius: float) -> 
         squared = ((points - centre) ** 2).sum(1) / radius**2
         np.maximum(out, np.exp(-0.5 * squared), out=out)
     return out
-
-
-def smooth_curve(control: FloatArray, count: int = 24) -> FloatArray:
-    """Draw a smooth line through points.
-
-    Args:
-        control: [C, 3] metres.
-        count: points of the line.
-
-    Returns:
-        [count, 3] metres.
-    """
-    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(control, axis=0), axis=1))])
-    return np.asarray(CubicSpline(along, control)(np.linspace(0.0, along[-1], count)))
-
-
-def mirror_points(points: FloatArray) -> FloatArray:
-    """Mirror points to the other side of the body.
-
-    Args:
-        points: [N, 3] metres.
-
-    Returns:
-        [N, 3] metres.
-    """
-    return points * np.array([-1.0, 1.0, 1.0], points.dtype)
 
 
 def _both(points: FloatArray) -> FloatArray:

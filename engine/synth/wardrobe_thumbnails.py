@@ -26,9 +26,11 @@ from ..wardrobe.mesh_splats import make_discs, scatter_evenly
 from ..wardrobe.occlusion import measure_openness
 from ..wardrobe.refit import put_on
 from ..wardrobe.thumbnails import FOLDER, SIZE
+from ..wardrobe.tint import tint_part
 
 _CLAY = (0.80, 0.77, 0.74)
 _BROWN = (0.30, 0.20, 0.14)
+_ROSE = (0.62, 0.36, 0.34)
 _BACKGROUND = 0.19  # grey, sRGB
 _LIGHT = (0.45, 0.6, 0.66)
 _SUPERSAMPLED = 3
@@ -45,8 +47,14 @@ _VIEWS = {
     "necklace": (-12.0, 6.0, 0.32, -0.19),
     "scarf": (-18.0, 4.0, 0.40, -0.15),
     "beard": (-26.0, 2.0, 0.24, -0.05),
+    "brows": (-12.0, 2.0, 0.16, -0.016),
+    "nose": (-42.0, 4.0, 0.11, -0.055),
+    "mouth": (-16.0, 2.0, 0.09, -0.085),
+    "wrinkles": (-14.0, 2.0, 0.18, -0.02),
 }
 """Yaw and pitch in degrees, width of what is shown, and height above the head's middle, metres."""
+_FACIAL = ("brows", "nose", "mouth", "wrinkles")
+_FORWARD = 0.09  # metres before the head's middle to which pictures of these turn
 
 
 class Bust:
@@ -66,12 +74,15 @@ class Bust:
         if item == "trimmed":  # there must be hair to cut
             long = add_item(avatar, ItemRequest("hair", "wavy", _BROWN))
             avatar = replace(apply_attributes(long), provenance={})
-        color = _BROWN if category in ("hair", "beard") else None
+        color = _BROWN if category in ("hair", "beard", "brows") else None
         length = 0.4 if item == "trimmed" else 0.5
+        if category == "mouth":
+            avatar = tint_part(avatar, "lips", _ROSE)
         worn = apply_attributes(put_on(avatar, ItemRequest(category, item, color, length=length)))
         yaw, pitch, width, above = _VIEWS[category]
         head = head_shape(worn.body.v_template, worn.body)
-        target = head.centre + np.array([0.0, above, 0.02])
+        forward = _FORWARD if category in _FACIAL else 0.02
+        target = head.centre + np.array([0.0, above, forward])
         side = SIZE * _SUPERSAMPLED
         camera = Camera(
             look_at(target, _AWAY, yaw, pitch),

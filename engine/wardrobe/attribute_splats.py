@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..core.attributes import STAYS, Attribute, constant_span
+from ..core.attributes import GOES, STAYS, Attribute, constant_span
 from ..core.types import (
     MAX_GAUSSIANS,
     Avatar,
@@ -43,6 +43,7 @@ class AddedSplats:
         part: [K] rows of ``PARTS``.
         source: [K] which of the avatar's each came from: it goes with the sliders of that one, too;
             -1 for none.
+        goes: span, or spans [K, 2], of what gives way.
     """
 
     splats: Gaussians
@@ -54,6 +55,7 @@ class AddedSplats:
     openness: FloatArray
     part: IntArray
     source: IntArray
+    goes: tuple[float, float] | FloatArray = GOES
 
 
 def find_own(avatar: Avatar, *names: str) -> BoolArray:
@@ -109,12 +111,12 @@ def check_room(avatar: Avatar, category: str, needed: int) -> None:
         )
 
 
-def choose_spans(rows: BoolArray, span: tuple[float, float]) -> FloatArray:
+def choose_spans(rows: BoolArray, span: tuple[float, float] | FloatArray) -> FloatArray:
     """Return the spans [N, 2] of an avatar's Gaussians.
 
     Args:
         rows: [N] those that get ``span``; the others stay.
-        span: of the slider.
+        span: of the slider, of all of them or each [K, 2].
     """
     out = constant_span(STAYS, len(rows))
     out[rows] = span

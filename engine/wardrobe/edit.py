@@ -6,6 +6,7 @@ stay as they are; those that give way go with the slider (core/attributes.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,14 +14,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..body.model import Body
-from ..core.attributes import (
-    APPEARS,
-    GOES,
-    Attribute,
-    NothingToEditError,
-    constant_span,
-    record_edit,
-)
+from ..core.attributes import APPEARS, Attribute, NothingToEditError, constant_span, record_edit
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
 from ..core.types import (
@@ -45,7 +39,6 @@ from ..gaussians.relight.photo_shade import (
     turn_to_camera,
 )
 from .attribute_splats import (
-    GOES_AFTER,
     AddedSplats,
     check_room,
     choose_spans,
@@ -63,6 +56,8 @@ from .avatar_wearer import (
     place_at_rest,
 )
 from .beards import find_hair_color, grow_beard
+from .brows import find_brow_color, fit_brows
+from .face_shapes import fit_shape
 from .fitting import (
     cast_shade,
     find_above,
@@ -77,6 +72,7 @@ from .hair_edit import fit_hair
 from .head_shape import head_shape
 from .items import (
     DEFAULT_COLORS,
+    WITHOUT_COLOR,
     ItemRequest,
     check_item,
     format_color,
@@ -90,6 +86,7 @@ from .mesh_parts import MeshPart
 from .mesh_splats import cover_mesh
 from .occlusion import measure_openness
 from .tables import Color
+from .wrinkles import fit_wrinkles
 
 
 @dataclass(frozen=True)
@@ -157,13 +154,15 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
     added = _make_splats(avatar, request)
     check_room(avatar, request.category, len(added.splats))
     bound = _bind(avatar, added, request.category)
+    usual = DEFAULT_COLORS.get(request.category)
+    of_it = request.color or usual or np.median(bound.colors, axis=0)
     attribute = Attribute(
         request.category,
-        request.category,
+        request.category if request.category in PARTS else "face",
         request.item_name,
-        format_color(request.color or DEFAULT_COLORS[request.category]),
+        format_color(of_it),
         value,
-        choose_spans(added.gives_way, GOES_AFTER if request.category == "hair" else GOES),
+        choose_spans(added.gives_way, added.goes),
     )
     worn = insert_splats(avatar, bound, added.span, attribute, added.source)
     return record_edit(worn, _describe(request, attribute))
@@ -171,37 +170,39 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
 
 def _describe(request: ItemRequest, attribute: Attribute) -> dict[str, Any]:
     """The record of an item: enough to fit it again."""
-    edit: dict[str, Any] = {
-        "add": request.category,
-        "item": request.item_name,
-        "color": attribute.color,
-        "value": attribute.value,
-    }
+    edit: dict[str, Any] = {"add": request.category, "item": request.item_name}
+    if request.category not in WITHOUT_COLOR:
+        edit["color"] = attribute.color
+    edit["value"] = attribute.value
     if request.second is not None:
         edit["second"] = format_color(request.second)
     if request.seed:
         edit["seed"] = request.seed
     if request.category == "hair":
         edit["length"] = request.length
+    if request.category == "brows":
+        edit["thickness"] = request.thickness
     return edit
 
 
 def _make_splats(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     """The splats of an item, and what gives way to it."""
-    if request.category == "hair":
-        return fit_hair(avatar, request)
-    if request.category == "beard":
-        return _grow(avatar, request)
-    return _fit(avatar, request)
+    make = _MAKERS.get(request.category, _fit)
+    return make(avatar, request)
 
 
 def _choose_color(avatar: Avatar, request: ItemRequest) -> Color | None:
     """The colour asked for, or the usual one; None leaves a garment its own."""
-    if request.color is not None or (request.is_garment and request.category != "hair"):
+    if request.color is not None or request.category in WITHOUT_COLOR:
         return request.color
-    if request.category not in ("beard", "hair"):
+    if request.is_garment and request.category != "hair":
+        return None
+    if request.category in DEFAULT_COLORS:
         return DEFAULT_COLORS[request.category]
-    r, g, b = find_hair_color(avatar, request.category)
+    if request.category == "brows":
+        r, g, b = find_brow_color(avatar)
+    else:
+        r, g, b = find_hair_color(avatar, request.category)
     return float(r), float(g), float(b)
 
 
@@ -392,7 +393,7 @@ def _gives_way(
     own = bound.take(rows)
     out = find_above(places, own, vertices, f) | find_outside(places, own, surface)
     places[out] = sink_hair(places[out], bare)
-    gone = under | through
+    gone = under | through | (find_own(avatar) & (bound.part == PARTS.index("hat")))
     gone[rows] = True
     stays = places[:, 1] < rim + HAT_TILT * (places[:, 2] - middle)
     return gone, rows[stays], places[stays]
@@ -460,3 +461,14 @@ def _join_meshes(parts: list[MeshPart]) -> tuple[FloatArray, IntArray]:
     starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
     vertices = np.concatenate([np.asarray(part.vertices, np.float64) for part in parts])
     return vertices, np.concatenate([p.f + start for p, start in zip(parts, starts, strict=False)])
+
+
+_MAKERS: dict[str, Callable[[Avatar, ItemRequest], AddedSplats]] = {
+    "hair": fit_hair,
+    "beard": _grow,
+    "brows": fit_brows,
+    "nose": fit_shape,
+    "mouth": fit_shape,
+    "wrinkles": fit_wrinkles,
+}
+"""What makes the splats of the categories that are not made of meshes."""

@@ -12,7 +12,7 @@ from ..core.attributes import constant_span
 from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray, LikenessError
 from ..gaussians.binding import place_gaussians
-from .attribute_splats import COMES, AddedSplats, find_own
+from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own
 from .avatar_wearer import fill_out, make_garment_body, measure_thickness
 from .bare_head import HeadSkin
 from .hair_binding import build_surface, normalize
@@ -85,6 +85,7 @@ def fit_hair(avatar: Avatar, request: ItemRequest) -> AddedSplats:
         np.ones(count + len(hair)),
         np.concatenate([bare.part, np.full(len(hair), _HAIR)]),
         np.full(count + len(hair), -1),
+        GOES_AFTER,
     )
 
 

@@ -22,6 +22,10 @@ from .mesh_parts import MeshPart
 from .tables import Color
 
 BEARDS = ("stubble", "short", "full", "goatee", "moustache")
+BROWS = ("none", "thin", "natural", "bushy", "straight", "arched", "angled")
+NOSES = ("wide", "narrow", "large", "small", "long", "upturned", "aquiline")
+MOUTHS = ("full", "thin", "wide", "small")
+WRINKLES = ("fine", "deep", "forehead", "eyes", "mouth")
 HAIR = ("bald", "shaved", "trimmed", *STYLES)
 ITEMS: dict[str, tuple[str, ...]] = {
     "hair": HAIR,
@@ -32,10 +36,17 @@ ITEMS: dict[str, tuple[str, ...]] = {
     "necklace": ("chain", "pendant", "pearls"),
     "scarf": ("plain", "stripes"),
     "beard": BEARDS,
+    "brows": BROWS,
+    "nose": NOSES,
+    "mouth": MOUTHS,
+    "wrinkles": WRINKLES,
 }
 """What the wardrobe has, by category; hats and hair may also be of a MakeHuman library."""
 
 FROM_LIBRARY = ("hat", "hair")
+
+WITHOUT_COLOR = ("nose", "mouth", "wrinkles")
+"""Categories that keep the colours of the face."""
 
 DEFAULT_COLORS: dict[str, Color] = {
     "hat": (0.16, 0.17, 0.20),
@@ -45,7 +56,7 @@ DEFAULT_COLORS: dict[str, Color] = {
     "necklace": (0.86, 0.70, 0.40),
     "scarf": (0.36, 0.10, 0.12),
 }
-"""Hair and beards take the colour of the person's own hair."""
+"""Hair, beards and brows take the colour of the person's own."""
 
 _SECOND: Color = (0.12, 0.10, 0.09)  # of ribbons, visors and stripes where none is given
 _METALLIC = ("earrings", "necklace")
@@ -63,6 +74,7 @@ class ItemRequest:
         second: [3] sRGB 0..1 of ribbons, stripes, stones and lenses; None for the item's own.
         seed: of folds and hairs.
         length: of hair, 0..1 between the shortest and the longest of the style.
+        thickness: of brows, 0..1 from plucked to bushy.
     """
 
     category: str
@@ -71,6 +83,7 @@ class ItemRequest:
     second: Color | None = None
     seed: int = 0
     length: float = 0.5
+    thickness: float = 0.5
 
     @property
     def is_garment(self) -> bool:
@@ -102,10 +115,15 @@ def check_item(request: ItemRequest) -> None:
             f"The wardrobe has no {request.category} '{request.item}'.",
             f"Choose one of {', '.join(ITEMS[request.category])}.",
         )
-    if not 0.0 <= request.length <= 1.0:
+    if request.color is not None and request.category in WITHOUT_COLOR:
         raise LikenessError(
-            f"The length {request.length:g} is out of range.", "Give a number from 0 to 1."
+            f"The {request.category} keeps the colors of the face.", "Leave the color out."
         )
+    for name, value in (("length", request.length), ("thickness", request.thickness)):
+        if not 0.0 <= value <= 1.0:
+            raise LikenessError(
+                f"The {name} {value:g} is out of range.", "Give a number from 0 to 1."
+            )
 
 
 def parse_color(text: str) -> Color:

@@ -10,18 +10,19 @@ from ..body.model import Body
 from ..core.color import rgb_to_lab
 from ..core.interpolation import smoothstep
 from ..core.settings import register_settings
-from ..core.types import JOINT_INDEX, PARTS, Avatar, BoolArray, FloatArray
+from ..core.types import JOINT_INDEX, Avatar, BoolArray, FloatArray
 from .attribute_splats import find_own
 from .bare_head import HeadSkin
-from .hair_binding import part_rows
+from .brow_hairs import find_brow_field
+from .face_skin import find_front, find_skins
 
 
 @dataclass(frozen=True)
 class MakeupSettings:
     """Sizes and strengths; metres."""
 
-    brow: tuple[float, float] = (0.030, 0.013)  # half the size of the field with a brow
-    brow_up: float = 0.024  # of its middle above the eye
+    surely: float = 0.5  # of a brow's field in which hair is the brow's
+    lids: float = 0.0075  # above the eye up to which dark is lashes and lids
     dark: tuple[float, float] = (4.0, 12.0)  # L* below the skin: from none to all of a brow
     shadow: tuple[float, float] = (0.021, 0.0115)  # half the size of eyeshadow
     shadow_up: float = 0.008  # of its middle above the eye
@@ -50,18 +51,15 @@ def find_share(avatar: Avatar, name: str) -> FloatArray:
     bound = avatar.gaussians
     rest = np.asarray(body.v_template, np.float64)
     feet = np.einsum("nk,nkd->nd", bound.bary, rest[body.f[bound.triangle]])
-    face = np.isin(bound.part, [PARTS.index("face"), PARTS.index("skin")])
-    names = np.array(body.part_names)[body.face_part][bound.triangle]
-    face &= np.isin(names, ("face", "eyelid"))
-    face &= feet[:, 2] > rest[part_rows(body, "face"), 2].mean()
+    face = find_front(avatar, "face", *(() if name == "brows" else ("eyelid",)))
     share = np.zeros(len(bound))
+    field = find_brow_field(body, rest, feet) if name == "brows" else share
     for side in ("left", "right"):
         eye = np.asarray(body.J_template, np.float64)[JOINT_INDEX[f"{side}_eye_smplhf"]]
         out = np.sign(eye[0])
         x, y = (feet[:, 0] - eye[0]) * out, feet[:, 1] - eye[1]
         if name == "brows":
-            away = np.hypot(x / S.brow[0], (y - S.brow_up) / S.brow[1])
-            own = smoothstep(away, 1.0, 0.75)
+            own = field * (feet[:, 0] * out > 0.0) * (y > S.lids)
         elif name == "eyeshadow":
             away = np.hypot((x - S.shadow_out) / S.shadow[0], (y - S.shadow_up) / S.shadow[1])
             # Strongest along the lashes.
@@ -72,17 +70,22 @@ def find_share(avatar: Avatar, name: str) -> FloatArray:
         share = np.maximum(share, own)
     share *= face
     if name == "brows":
+        surely = find_brow_field(body, rest, feet, S.surely) > 0.5
+        share *= surely | ~HeadSkin(avatar, find_own(avatar)).hair  # a fringe is darker as well
         share *= _find_darker(avatar, np.asarray(share > S.least))
     return np.asarray(np.where(share > S.least, share, 0.0))
 
 
 def _find_darker(avatar: Avatar, near: BoolArray) -> FloatArray:
     """[N] 0..1 how far splats near the brows are darker than the skin around them."""
+    body: Body = avatar.body
     bound = avatar.gaussians
-    rows = np.nonzero(near)[0]
-    skin = HeadSkin(avatar, find_own(avatar))
-    expected = rgb_to_lab(skin.tone(bound.triangle[rows], bound.bary[rows]))[:, 0]
-    now = rgb_to_lab(np.asarray(bound.colors[rows], np.float64))[:, 0]
     out = np.zeros(len(bound))
-    out[rows] = smoothstep(expected - now, *S.dark)
+    rows = np.nonzero(near)[0]
+    corners = np.asarray(body.v_template, np.float64)[body.f[bound.triangle[rows]]]
+    feet = np.einsum("nk,nkd->nd", bound.bary[rows], corners)
+    light = rgb_to_lab(np.asarray(bound.colors[rows], np.float64))[:, 0]
+    for part, skin in find_skins(avatar, rows, ~near):
+        expected = rgb_to_lab(skin.tone(feet[part]))[:, 0]
+        out[rows[part]] = smoothstep(expected - light[part], *S.dark)
     return out

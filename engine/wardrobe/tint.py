@@ -20,6 +20,7 @@ from .attribute_splats import COMES, GOES_AFTER, choose_spans, count_room, find_
 from .avatar_wearer import place_at_rest
 from .bare_head import HeadSkin
 from .edit import check_value, remove_attribute
+from .garment_rims import find_rim
 from .items import ITEMS, format_color
 from .makeup import MAKEUP, find_share
 from .tables import Color
@@ -30,6 +31,7 @@ from .tint_materials import follow_skin, tint_cloth, tint_hair, tint_skin
 class TintSettings:
     """How colours change."""
 
+    reserve: int = 24_000  # splats of the room for what is put on that a large garment leaves
     few: int = 10  # splats of a part that are too few to tint
 
 
@@ -39,6 +41,7 @@ TINTED = ("hair", "skin", "lips", *MAKEUP, "upper", "lower", "skirt", "shoes")
 """What can be tinted; the lips follow the ``skin``, and make-up is laid over the face's colours."""
 
 ITEM = "tint"
+_GARMENTS = ("upper", "lower", "skirt", "shoes")
 
 
 def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Avatar:
@@ -61,7 +64,7 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
     before = [one for one in avatar.attributes if one.name == name]
     if before and before[0].item in ITEMS.get(name, ()):
         raise LikenessError(
-            f"The {name} was put on, and is not the photo's.",
+            f"What is worn as '{name}' was put on, and is not the photo's.",
             f"Add it in this color: {name}={before[0].item},color={format_color(color)}.",
         )
     if before:
@@ -74,10 +77,19 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
             "List its parts with 'info'; build avatars of older versions again.",
         )
     source: IntArray = np.nonzero(rows)[0]
-    new = avatar.gaussians.take(source)
-    tinted = _tint_splats(avatar, source, name, np.array(color), share[source])
-    room = count_room(avatar)
-    new = thin_gaussians(replace(new, colors=tinted.astype(np.float32)), room)
+    tinted = np.array(avatar.gaussians.colors, np.float64)
+    tinted[source] = _tint_splats(avatar, source, name, np.array(color), share[source])
+    if name in _GARMENTS:  # a rim changes with the garment beside it
+        rim, beside = find_rim(avatar, rows)
+        mixed = np.nonzero(rim)[0]
+        gain = (tinted - avatar.gaussians.colors)[beside[mixed]].mean(1)
+        tinted[mixed] = np.clip(tinted[mixed] + rim[mixed, None] * gain, 0.0, 1.0)
+        rows = rows | (rim > 0.0)
+        source = np.nonzero(rows)[0]
+    new = replace(avatar.gaussians, colors=tinted.astype(np.float32)).take(source)
+    left = count_room(avatar)
+    room = max(left - S.reserve, left // 2)
+    new = thin_gaussians(new, room)
     source = thin_rows(source, room)
     spans = choose_spans(rows, GOES_AFTER)
     part = name if name in PARTS else "face"

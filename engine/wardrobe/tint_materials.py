@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..core.color import lab_to_rgb, linear_to_srgb, rgb_to_lab, srgb_to_linear
+from ..core.interpolation import smoothstep
 from ..core.settings import register_settings
 from ..core.types import FloatArray
 
@@ -24,6 +25,13 @@ class TintMaterialSettings:
     spread: float = 11.0  # L* units, standard deviation of what was darker: black has little
     contrast: tuple[float, float] = (0.7, 2.0)  # least and most factor for that
     hue: float = 0.5  # of the deviations in hue that stay
+    other: tuple[float, float] = (22.0, 38.0)  # a*b* distance from cloth to print: some, all of it
+    lighter: tuple[float, float] = (50.0, 65.0)  # L* units from cloth to a shirt below a suit
+    black: tuple[float, float] = (0.25, 0.12)  # share of colourful cloth's lightness that is black
+    pales: tuple[float, float] = (60.0, 75.0)  # L* of cloth whose highlights have no colour
+    turn: float = 0.4  # of the chroma, by which a shade's hue may be another
+    colorful: float = 20.0  # chroma of cloth from which on grey is no shade of it,
+    grey: tuple[float, float] = (0.5, 0.8)  # and share of its chroma that such grey lacks
     highlight: float = 0.4  # share of the chroma that highlights lose
     hair: tuple[float, float] = (0.6, 0.38)
     """Standard deviation of the logarithm of light in hair: black, and white. Strands of light hair
@@ -133,6 +141,8 @@ def _spread_light(light: FloatArray, target: FloatArray, spread: tuple[float, fl
 def tint_cloth(colors: FloatArray, target: FloatArray) -> FloatArray:
     """Return colours [N, 3] of cloth or lips; their median is the target's.
 
+    What has another hue or none keeps its own: prints, straps and buttons.
+
     Args:
         colors: [N, 3] sRGB 0..1.
         target: [3] sRGB 0..1.
@@ -148,5 +158,39 @@ def tint_cloth(colors: FloatArray, target: FloatArray) -> FloatArray:
     # Dark folds and bright highlights have less colour than what lies between them.
     away = np.where(new > light, S.highlight * (new - light) / max(100.0 - light, 1e-3), 0.0)
     chroma = (1.0 - away)[:, None] * np.minimum(new / max(light, 1e-3), 1.0)[:, None]
-    hue = chroma * [a, b] + S.hue * (lab[:, 1:] - middle[1:])
-    return np.clip(lab_to_rgb(np.column_stack([np.clip(new, 0.0, 100.0), hue])), 0.0, 1.0)
+    other, apart = _find_prints(lab, middle)
+    hue = chroma * [a, b] + S.hue * apart
+    dyed = np.clip(lab_to_rgb(np.column_stack([np.clip(new, 0.0, 100.0), hue])), 0.0, 1.0)
+    return np.asarray(dyed + other[:, None] * (np.clip(colors, 0.0, 1.0) - dyed))
+
+
+def _find_prints(lab: FloatArray, middle: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Find what of a garment is not of its cloth.
+
+    Args:
+        lab: [N, 3] colours in Lab.
+        middle: [3] the cloth's.
+
+    Returns:
+        other: [N] 0..1 how surely each is another material.
+        apart: [N, 2] a* and b* off those of the cloth in the same light.
+    """
+    colorful = float(np.linalg.norm(middle[1:]))
+    along = middle[1:] / max(colorful, 1e-3)
+    # A fold has the cloth's hue, and less of it; where light cloth shines, it pales.
+    wanted = colorful * np.minimum(lab[:, 0] / max(middle[0], 1e-3), 1.0)
+    pale = float(smoothstep(middle[:1], *S.pales)[0])
+    shines = np.clip((lab[:, 0] - middle[0]) / max(100.0 - middle[0], 1.0), 0.0, 1.0)
+    wanted = wanted * (1.0 - pale * shines)
+    apart = lab[:, 1:] - wanted[:, None] * along
+    chroma = lab[:, 1:] @ along
+    aside = np.linalg.norm(lab[:, 1:] - chroma[:, None] * along, axis=1)
+    lacks = np.maximum(wanted - chroma, 0.0)
+    off = np.hypot(np.maximum(aside - S.turn * np.maximum(chroma, 0.0), 0.0), lacks)
+    other = np.maximum(
+        smoothstep(off, *S.other), smoothstep(np.abs(lab[:, 0] - middle[0]), *S.lighter)
+    )
+    if colorful > S.colorful:
+        other = np.maximum(other, smoothstep(lacks / np.maximum(wanted, 1.0), *S.grey))
+        other = np.maximum(other, smoothstep(lab[:, 0] / max(middle[0], 1e-3), *S.black))
+    return other, apart

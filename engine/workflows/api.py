@@ -127,11 +127,12 @@ def edit(
         values: of sliders by name, 0 (without it) to 1.
         remove: names of what was added.
         edited: the portrait with something changed in any program, in the same frame.
-        portrait: from which the avatar was built; ``edited`` needs it.
+        portrait: from which the avatar was built; ``edited`` and looks of pictures need it.
         part: what was changed in ``edited``, such as ``hat``; found in the picture if left out.
         tint: colours of parts, such as ``hair=#803010``.
         network: folder of the network that made the avatar (``train --config perse``).
-        looks: of that network, such as ``hat=0.5``.
+        looks: of that network, such as ``hat=0.5``, or ``hat=edited.png`` for one that it has not
+            learned.
         restore: first undo what was erased, painted, moved and sculpted by hand in Blender.
         progress: called with the stage, 0..1 and a message.
 
@@ -142,12 +143,14 @@ def edit(
         LikenessError: an item or a slider is unknown, the edited portrait cannot be used, or a file
             cannot be read or written.
     """
-    from .edit_avatar import EditedPortrait, LearnedLooks, edit_avatar_file
+    from .edit_avatar import EditedPortrait, edit_avatar_file
+    from .look_edits import LearnedLooks
 
     photo = None
-    learned = None if network is None else LearnedLooks(Path(network), looks)
+    original = None if portrait is None else Path(portrait)
+    learned = None if network is None else LearnedLooks(Path(network), looks, original)
     if edited is not None:
-        photo = EditedPortrait(Path(edited), None if portrait is None else Path(portrait), part)
+        photo = EditedPortrait(Path(edited), original, part)
     return edit_avatar_file(
         Path(avatar), Path(out), add, values, remove, photo, progress, tint, learned, restore
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,25 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..body import load_body
 from ..core.attributes import NAMES, NothingToEditError
 from ..core.retouch import record_retouch, remove_retouch
 from ..core.types import Avatar, LikenessError, Progress
 from ..files.folders import check_output_folder
-from ..files.weights import asset_path
 from ..formats.avatar import load_editable_avatar, save_avatar
-from ..network.config import NetworkConfig, PerseConfig, load_config
-from ..network.inputs import FamilyEdit
-from ..network.starting_gaussians import starting_gaussians
-from ..wardrobe.edit import check_value, remove_attribute, set_attribute
+from ..wardrobe.edit import check_value, set_attribute
 from ..wardrobe.items import ITEMS, ItemRequest, check_item, parse_color
 from ..wardrobe.refit import put_on, take_off
 from ..wardrobe.tables import Color
 from ..wardrobe.tint import TINTED, check_tinted, tint_part
+from .look_edits import LearnedLooks, add_looks, parse_look
 
 _SUFFIX = ".safetensors"
 FILE_NAME = f"avatar{_SUFFIX}"
-_OPTIONS = ("color", "second", "value", "seed", "length")
+_OPTIONS = ("color", "second", "value", "seed", "length", "thickness")
 _ITEM = re.compile(
     r"(?P<category>[^=,]*)=(?P<item>.+\.mhclo|[^,]*)(?P<options>|,.*)", re.IGNORECASE | re.DOTALL
 )
@@ -67,44 +62,6 @@ class EditedPortrait:
             )
 
 
-@dataclass(frozen=True)
-class LearnedLooks:
-    """Looks of the network that made the avatar (``train --config perse``).
-
-    Attributes:
-        network: its folder.
-        looks: such as ``hat=0.5``, as for :func:`parse_look`.
-    """
-
-    network: Path
-    looks: Sequence[str]
-
-
-def parse_look(text: str) -> tuple[str, int, float]:
-    """Read the category, the number of the pair and the amount of a learned look.
-
-    >>> parse_look("hat=0.25"), parse_look("hair:2=1")
-    (('hat', 0, 0.25), ('hair', 2, 1.0))
-
-    Args:
-        text: a category, after a colon the pair (0 if left out), and how much of the pair's second
-            look, 0 to 1.
-
-    Raises:
-        LikenessError: it is not written so.
-    """
-    name, equals, amount = text.partition("=")
-    category, _, pair = name.partition(":")
-    share = _parse_number(amount, text) if equals else -1.0
-    if not (pair or "0").isdecimal() or not 0.0 <= share <= 1.0:
-        raise LikenessError(
-            f"'{text}' does not name a learned look.",
-            "Write a category and an amount from 0 to 1, such as hat=0.5, or hat:1=0.5 for the "
-            "category's second pair.",
-        )
-    return category, int(pair or 0), share
-
-
 def parse_item(text: str) -> tuple[ItemRequest, float]:
     """Read what to put on, and the value of its slider.
 
@@ -121,7 +78,7 @@ def parse_item(text: str) -> tuple[ItemRequest, float]:
         raise LikenessError(
             f"'{text}' does not name an item of the wardrobe.",
             "Write a category and an item, such as hat=fedora, and after commas its color, second "
-            "color, value, seed or length, such as color=#332211.",
+            "color, value, seed, length or thickness, such as color=#332211.",
         )
     request = ItemRequest(
         found["category"],
@@ -130,6 +87,7 @@ def parse_item(text: str) -> tuple[ItemRequest, float]:
         parse_color(options["second"]) if "second" in options else None,
         int(_parse_number(options.get("seed", "0"), text)),
         _parse_number(options.get("length", "0.5"), text),
+        _parse_number(options.get("thickness", "0.5"), text),
     )
     check_item(request)
     return request, _parse_number(options.get("value", "1"), text)
@@ -341,7 +299,7 @@ def edit_avatar(
     for name in remove:
         avatar = take_off(avatar, name)
     if learned is not None:
-        avatar = _add_looks(avatar, learned)
+        avatar = add_looks(avatar, learned)
     if edited is not None and edited.portrait is not None:
         from ..pipeline.photo_edit import edit_from_photo  # late: the whole engine
 
@@ -424,44 +382,6 @@ def edit_avatar_file(
         file = out / FILE_NAME
     save_avatar(changed, file)
     return file
-
-
-def _add_looks(avatar: Avatar, learned: LearnedLooks) -> Avatar:
-    """The avatar with learned looks, each in the place of an attribute of its name."""
-    looks = [parse_look(text) for text in learned.looks]
-    config = load_config(NetworkConfig, learned.network)
-    if not isinstance(config.decoder, PerseConfig):
-        raise LikenessError(
-            f"The network in '{learned.network}' has no latent looks.",
-            "Give a network that was trained on a family, in PERSE's form.",
-        )
-    if importlib.util.find_spec("torch") is None:
-        raise LikenessError(
-            "Learned looks need torch, which is not installed.",
-            "Use a Python that has the packages of the extra 'torch'.",
-        )
-    from ..network.network_files import load_network
-    from ..network.perse.learned_looks import NAMES as LOOK_NAMES
-    from ..network.perse.learned_looks import add_look
-    from ..network.perse.perse_network import PerseNetwork
-
-    body = load_body(asset_path("body"))
-    network = load_network(learned.network, body)
-    assert isinstance(network, PerseNetwork)
-    points = starting_gaussians(config, body, network.grids)
-    categories = config.decoder.category_names
-    for category, pair, amount in looks:
-        if category not in categories:
-            raise LikenessError(
-                f"The network has no looks of '{category}'.",
-                f"Choose one of: {', '.join(categories)}.",
-            )
-        name = LOOK_NAMES.get(category, category)
-        if any(one.name == name for one in avatar.attributes):
-            avatar = remove_attribute(avatar, name)
-        edit = FamilyEdit(categories.index(category), pair, amount)
-        avatar = add_look(avatar, network, points, edit)
-    return avatar
 
 
 def list_wardrobe() -> dict[str, tuple[str, ...]]:

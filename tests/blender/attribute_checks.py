@@ -179,6 +179,8 @@ def worn(folder: str, avatar: str) -> dict[str, Any]:
     out: dict[str, Any] = {"without": bpy.ops.likeness.remove_item.poll()}
     bpy.ops.likeness.add_item(item="earrings=hoop", use_color=True, color=(1.0, 0.5, 0.0))
     bpy.ops.likeness.add_item(item="glasses=round")
+    bpy.ops.likeness.add_item(item="brows=angled", thickness=0.8)
+    bpy.ops.likeness.add_item(item="wrinkles=deep", use_color=True)
     after = read_avatar(objects)
     out["graded"] = float(np.abs(before.gaussians.colors - plain).max())
     out["grade"] = float(get_input(objects.splats.modifiers[MODIFIER_NAME], grade))
@@ -190,7 +192,7 @@ def worn(folder: str, avatar: str) -> dict[str, Any]:
     bpy.ops.likeness.export_avatar(filepath=file, pose="PHOTO")
     saved = load_editable_avatar(Path(file))
     out["saved"] = {one.name: one.value for one in saved.attributes}
-    for name in ("glasses", "earrings"):
+    for name in ("glasses", "wrinkles", "earrings", "brows"):
         bpy.ops.likeness.remove_item(attribute=name)
     back = read_avatar(objects)
     out["left"] = get_sliders(objects.splats)

@@ -40,14 +40,15 @@ def test_things_are_put_on_in_blender(blender, tmp_path: Path, person_file: Path
     """File > Export wrote the avatar without its sliders; grades were applied twice."""
     found = blender(CHECKS, "worn", folder=str(tmp_path), avatar=str(person_file))
     assert not found["without"]
-    assert found["sliders"] == {"glasses": 1.0, "earrings": 1.0}
-    assert found["colors"] == ["#ff8000", "#120f0f"]
-    assert found["edits"] == ["earrings", "glasses"]
+    worn = dict.fromkeys(("glasses", "earrings", "brows", "wrinkles"), 1.0)
+    assert found["sliders"] == worn
+    assert found["colors"][:2] == ["#ff8000", "#120f0f"]
+    assert found["edits"] == ["earrings", "glasses", "brows", "wrinkles"]
     assert found["graded"] > 0.05
     assert found["grade"] == -1.0
     assert found["pose"] < 1e-4
     assert found["shown"][0] == found["shown"][1]
-    assert found["saved"] == {"glasses": 1.0, "earrings": 1.0}
+    assert found["saved"] == worn
     assert found["left"] == {}
     assert found["splats"][0] == found["splats"][1]
     assert found["same"]
@@ -75,8 +76,8 @@ def test_the_list_of_tints_is_the_engines() -> None:
 def test_the_wardrobe_in_the_asset_browser(blender, tmp_path: Path, person_file: Path) -> None:
     found = blender(CHECKS, "browsed", folder=str(tmp_path), avatar=str(person_file))
     assert found["unchanged"]
-    assert found["catalogs"] == 8
-    assert len(set(found["items"])) == len(found["items"]) == 50
+    assert found["catalogs"] == 12
+    assert len(set(found["items"])) == len(found["items"]) == 73
     assert found["named"]
     assert found["drawn"] > 0.01
     assert found["poll"] == [False, True]

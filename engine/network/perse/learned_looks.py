@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,27 +54,52 @@ def add_look(
             f"The network has not learned pair {edit.look} of '{own}'.",
             "Choose a look of the family that it was trained on.",
         )
-    before, after = (_decode(network, points, one) for one in (FamilyEdit(), edit))
+    before, after = (decode_look(network, points, one) for one in (FamilyEdit(), edit))
     changed = find_changes(before, after)
+    item, entry = f"learned {edit.look}", {"amount": edit.amount}
+    return put_look(avatar, points, before, after, changed, own, item, entry, value)
+
+
+def put_look(
+    avatar: Avatar,
+    points: BoundGaussians,
+    before: BoundGaussians,
+    after: BoundGaussians,
+    changed: BoolArray,
+    category: str,
+    item: str,
+    entry: dict[str, Any],
+    value: float,
+) -> Avatar:
+    """Make an attribute of what a look changes.
+
+    Args:
+        avatar: Built with the network; without an attribute of this name.
+        points: The network's N blank Gaussians.
+        before: What it made of them without the look.
+        after: The same with it.
+        changed: [N] those that differ.
+        category: Of the look.
+        item: Name of the look.
+        entry: Of the provenance, besides name, item and value.
+        value: Of the slider.
+
+    Raises:
+        LikenessError: The network made another avatar, or there are too many splats.
+    """
     rows = find_points(avatar, points)
     gone = np.zeros(len(avatar.gaussians), bool)
     gone[rows[changed & (before.opacities > _LEAST_OPACITY)]] = True
     comes = changed & (after.opacities > _LEAST_OPACITY)
-    name = NAMES.get(own, own)
+    name = NAMES.get(category, category)
     count = int(comes.sum())
     check_room(avatar, name, count)
     bound = replace(after.take(comes), part=np.full(count, PARTS.index(name), np.uint8))
-    attribute = Attribute(
-        name,
-        name,
-        f"learned {edit.look}",
-        format_color(np.median(bound.colors, axis=0)) if count else "#000000",
-        value,
-        choose_spans(gone, GOES),
-    )
-    entry = {"add": name, "item": attribute.item, "amount": edit.amount, "value": value}
+    color = format_color(np.median(bound.colors, axis=0)) if count else "#000000"
+    attribute = Attribute(name, name, item, color, value, choose_spans(gone, GOES))
+    record = {"add": name, "item": item, **entry, "value": value}
     return record_edit(
-        insert_splats(avatar, bound, constant_span(APPEARS, count), attribute), entry
+        insert_splats(avatar, bound, constant_span(APPEARS, count), attribute), record
     )
 
 
@@ -106,12 +132,26 @@ def find_points(avatar: Avatar, points: BoundGaussians) -> IntArray:
     return np.asarray(rows)
 
 
-def _decode(network: PerseNetwork, points: BoundGaussians, edit: FamilyEdit) -> BoundGaussians:
-    """The network's Gaussians of one look."""
+def blank_attributes(points: BoundGaussians) -> GaussianAttributes:
+    """Return the attributes [1, N, ...] of the network's Gaussians before it changes them.
+
+    Args:
+        points: N of them.
+    """
     values = (getattr(points, name) for name in GaussianAttributes._fields)
-    base = GaussianAttributes(*(torch.from_numpy(value)[None] for value in values))
+    return GaussianAttributes(*(torch.from_numpy(value)[None] for value in values))
+
+
+def decode_look(network: PerseNetwork, points: BoundGaussians, edit: FamilyEdit) -> BoundGaussians:
+    """Return the network's Gaussians of one look.
+
+    Args:
+        network: PERSE's.
+        points: Its blank Gaussians.
+        edit: The look.
+    """
     with torch.inference_mode():
         edits = torch.tensor([[edit.category, edit.look]])
         codes = network.codes(edits, torch.tensor([edit.amount]))
-        made = network.decode(codes, base).of(0, len(points))
+        made = network.decode(codes, blank_attributes(points)).of(0, len(points))
     return replace_attributes(points, made)

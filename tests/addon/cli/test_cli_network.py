@@ -11,6 +11,7 @@ import pytest
 import torch
 from likeness.addon.cli.main import main
 from likeness.engine.body import Body
+from likeness.engine.core.settings import overridden_settings
 from likeness.engine.formats.avatar import load_avatar, load_editable_avatar
 from likeness.engine.network.config import save_config
 from likeness.engine.network.create import create_network
@@ -124,6 +125,21 @@ def test_perses_network_builds_an_avatar_that_takes_its_looks(
     names = [one.name for one in load_editable_avatar(Path(worn)).attributes]
     assert sorted(names) == ["hat", "scarf"]
     capsys.readouterr()
+    with Image.open(small_portrait) as picture:
+        pixels = np.array(picture.convert("RGB"))
+    height, width = pixels.shape[:2]
+    pixels[height // 8 : height // 4, width // 3 : 2 * width // 3] = (200, 20, 20)
+    edited = tmp_path / "edited.png"
+    Image.fromarray(pixels).save(edited)
+    shown = ["--network", str(folder), "--look", f"hat={edited}"]
+    assert main(["edit", avatar, *shown, "-o", worn]) == 2
+    assert "needs the portrait" in capsys.readouterr().err
+    with overridden_settings({"network.transfer.steps": 2}):
+        assert main(["edit", avatar, *shown, "--portrait", str(small_portrait), "-o", worn]) == 0
+    (record,) = load_editable_avatar(Path(worn)).provenance["edits"]
+    assert (record["add"], record["item"], record["from"]) == ("hat", "transferred", "edited.png")
+    assert main(["edit", avatar, *shown, "--portrait", str(edited), "-o", worn]) == 2
+    assert "is not the portrait" in capsys.readouterr().err
     assert main(["edit", avatar, "--network", str(folder), "--look", "wig=1", "-o", worn]) == 2
     assert "no looks of 'wig'" in capsys.readouterr().err
 

@@ -187,6 +187,81 @@ def save_editing_pipeline(folder: Path, kind: str = "QwenImageEditPipeline") -> 
     return folder
 
 
+def save_fill_pipeline(folder: Path) -> Path:
+    from diffusers import (
+        AutoencoderKL,
+        FlowMatchEulerDiscreteScheduler,
+        FluxFillPipeline,
+        FluxTransformer2DModel,
+    )
+    from transformers import (
+        CLIPTextConfig,
+        CLIPTextModel,
+        CLIPTokenizer,
+        T5Config,
+        T5EncoderModel,
+        T5Tokenizer,
+    )
+
+    _seed(3)
+    signs = [chr(number) for number in range(33, 127)]
+    words = [*signs, *(f"{sign}</w>" for sign in signs), "<|startoftext|>", "<|endoftext|>"]
+    clip = CLIPTokenizer(
+        vocab={word: row for row, word in enumerate(words)}, merges=[], model_max_length=77
+    )
+    pieces = ["<pad>", "</s>", "<unk>", "\u2581", *signs]
+    text = CLIPTextConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        projection_dim=16,
+        bos_token_id=len(words) - 2,
+        eos_token_id=len(words) - 1,
+    )
+    second = T5Tokenizer(
+        vocab=[(piece, 0.0) for piece in pieces], extra_ids=0, model_max_length=512
+    )
+    long = T5Config(vocab_size=len(second), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    vae = AutoencoderKL(
+        block_out_channels=(8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=4,
+        norm_num_groups=4,
+        sample_size=32,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+        shift_factor=0.0,
+        scaling_factor=1.0,
+    )
+    # Picture, masked picture (16 channels in squares of two), and the mask in squares of two.
+    transformer = FluxTransformer2DModel(
+        patch_size=1,
+        in_channels=16 + 16 + 4 * 2**2,
+        out_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        pooled_projection_dim=16,
+        axes_dims_rope=(4, 4, 8),
+        guidance_embeds=True,
+    )
+    FluxFillPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=vae,
+        text_encoder=CLIPTextModel(text),
+        tokenizer=clip,
+        text_encoder_2=T5EncoderModel(long),
+        tokenizer_2=second,
+        transformer=transformer,
+    ).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny() -> SimpleNamespace:
     """Functions that save such models into a folder."""
@@ -194,4 +269,5 @@ def tiny() -> SimpleNamespace:
         language_model=save_language_model,
         video_pipeline=save_video_pipeline,
         editing_pipeline=save_editing_pipeline,
+        fill_pipeline=save_fill_pipeline,
     )

@@ -59,9 +59,8 @@ def test_what_is_not_edited_stays_to_the_last_bit(person: Avatar, category: str,
     assert added.sum() > 500
     assert rows(worn.gaussians.take(stays)) <= before
     gone = len(person.gaussians) - stays.sum()
-    assert gone < {"hat": 0.2, "hair": 0.2, "headphones": 0.1}.get(category, 0.01) * len(
-        person.gaussians
-    )
+    share = {"hat": 0.2, "hair": 0.2, "headphones": 0.1, "nose": 0.05, "mouth": 0.05}
+    assert gone < share.get(category, 0.01) * len(person.gaussians)
     off = apply_attributes(set_attribute(worn, category, 0.0))
     same = replace(off, provenance=person.provenance)
     assert avatar_to_bytes(same) == avatar_to_bytes(person)
@@ -91,6 +90,23 @@ def test_nothing_comes_through_a_hat(person: Avatar, item: str) -> None:
         region = region & (drawn.alpha > 0.95)
         assert region.sum() > 1000
         assert drawn.rgb[..., 1][region].max() < 0.2, (yaw, pitch)
+
+
+def test_a_hat_takes_the_photos_hat_off(person: Avatar) -> None:
+    """The wide brim of the photo's hat stayed below a beanie."""
+    bound = person.gaussians
+    hair = np.nonzero(bound.part == PARTS.index("hair"))[0]
+    brim = bound.take(hair[:60])
+    brim = replace(
+        brim,
+        part=np.full(60, PARTS.index("hat"), np.uint8),
+        offset=brim.offset + np.float32([0.0, 0.0, 0.08]),
+    )
+    hatted = replace(person, gaussians=BoundGaussians.concatenate([bound, brim]), lod_start=None)
+    worn = apply_attributes(add_item(hatted, ItemRequest("hat", "beanie", RED)))
+    assert not rows(worn.gaussians) & rows(brim)
+    off = apply_attributes(set_attribute(add_item(hatted, ItemRequest("hat", "cap")), "hat", 0.0))
+    assert rows(off.gaussians) == rows(hatted.gaussians)
 
 
 def test_a_hat_has_the_heads_size_and_moves_with_it(person: Avatar) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.color import rgb_to_lab
+from likeness.engine.core.settings import overridden_settings
 from likeness.engine.core.types import JOINT_INDEX, PARTS, Avatar, LikenessError
 from likeness.engine.formats.avatar import avatar_to_bytes
+from likeness.engine.wardrobe import attribute_splats
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
 from likeness.engine.wardrobe.items import ItemRequest
 from likeness.engine.wardrobe.tint import TINTED, tint_part
@@ -102,6 +104,77 @@ def test_a_highlight_stays_white_on_dark_skin_and_shadows_of_blond_hair_are_brow
     order = np.argsort(hair.mean(1))
     low, high = hair[order[:100]].mean(0), hair[order[-100:]].mean(0)
     assert low[2] / low[0] < blond[2] / blond[0] < high[2] / high[0]
+
+
+def test_prints_straps_and_shirts_keep_their_colours() -> None:
+    """Black and white parts of an orange suit took the complement of orange: cyan."""
+    rng = np.random.default_rng(5)
+    light = rng.normal(0.8, 0.15, (3000, 1)).clip(0.2, 1.2)
+    orange = np.clip(light * [0.85, 0.35, 0.15], 0, 1)
+    others = np.array([[0.95, 0.94, 0.92], [0.03, 0.03, 0.04], [0.25, 0.15, 0.60]])
+    for target in ((0.10, 0.17, 0.33), (0.85, 0.85, 0.85), (0.1, 0.6, 0.35)):
+        new = tint_cloth(np.concatenate([orange, others]), np.array(target))
+        np.testing.assert_allclose(new[-3:], others, atol=0.02)
+        off = np.linalg.norm(rgb_to_lab(new[:-3]) - rgb_to_lab(orange), axis=1)
+        assert np.quantile(off, 0.02) > 15.0  # all of the cloth, folds as well
+    black = np.clip(rng.normal(0.10, 0.03, (3000, 1)).clip(0.02) * [0.9, 0.95, 1.2], 0, 1)
+    new = tint_cloth(np.concatenate([black, [[0.93, 0.94, 0.96]]]), np.array([0.6, 0.2, 0.2]))
+    np.testing.assert_allclose(new[-1], [0.93, 0.94, 0.96], atol=0.02)
+    yellow = np.clip(rng.normal(0.9, 0.05, (3000, 1)) * [1.0, 0.85, 0.3], 0, 1)
+    shine = np.array([[1.0, 0.98, 0.85]])
+    new = tint_cloth(np.concatenate([yellow, shine]), np.array([0.1, 0.17, 0.33]))
+    assert new[-1].mean() < 0.45
+
+
+def test_the_rim_of_a_garment_changes_by_its_share(person: Avatar) -> None:
+    """Splats of skin that had taken half of a white shirt's colour stayed as white specks."""
+    body, bound = person.body, person.gaussians
+    shirt, skin = np.float32([0.95, 0.95, 0.95]), np.float32([0.45, 0.28, 0.20])
+    upper = bound.part == PARTS.index("upper")
+    naked = (bound.part == PARTS.index("skin")) | (bound.part == PARTS.index("face"))
+    colors = np.where(upper[:, None], shirt, np.where(naked[:, None], skin, bound.colors))
+    on_shirt = np.isin(body.f, body.f[bound.triangle[upper]])[bound.triangle]
+    rim = (bound.part == PARTS.index("skin")) & on_shirt.any(1)
+    assert rim.sum() > 10
+    colors[rim] = 0.5 * shirt + 0.5 * skin
+    white = replace(person, gaussians=replace(bound, colors=colors.astype(np.float32)))
+    dark = np.array([0.10, 0.12, 0.20])
+    after = apply_attributes(tint_part(white, "upper", tuple(dark))).gaussians
+    at = np.argsort(after.triangle)
+    mixed = after.colors[at[np.searchsorted(after.triangle[at], bound.triangle[rim])]]
+    close = np.abs(mixed - (0.5 * dark + 0.5 * skin)).max(1) < 0.12
+    moved = np.abs(mixed - colors[rim]).max(1) > 0.02
+    assert moved.mean() > 0.5  # the others have no bare skin near that tells
+    assert close[moved].mean() > 0.9
+    first, then = (
+        {row.tobytes() for row in np.column_stack([one.triangle, one.colors])[~skip]}
+        for one, skip in (
+            (white.gaussians, upper | rim),
+            (after, np.isin(after.triangle, bound.triangle[upper | rim])),
+        )
+    )
+    assert then <= first
+
+
+def test_a_large_garment_leaves_room_for_other_things(
+    person: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tinted suit took all of it, and not even a nose could be changed any more."""
+    upper = int((person.gaussians.part == PARTS.index("upper")).sum())
+    monkeypatch.setattr(attribute_splats, "MAX_ADDED", upper)
+    with overridden_settings({"wardrobe.tint.reserve": upper // 4}):
+        worn = tint_part(person, "upper", RED)
+    assert attribute_splats.count_room(worn) >= upper // 4
+    before, after = person.gaussians, apply_attributes(worn).gaussians
+    size = [
+        float((one.scales[one.part == PARTS.index("upper"), :2] ** 2).sum())
+        for one in (before, after)
+    ]
+    assert size[1] > 0.9 * size[0]  # fewer, and larger
+    assert [one.name for one in add_item(worn, ItemRequest("nose", "wide")).attributes] == [
+        "upper",
+        "nose",
+    ]
 
 
 @pytest.mark.parametrize("name", ["eyeshadow", "blush"])

@@ -22,7 +22,8 @@ from likeness.engine.network.perse.points import REGIONS
 from likeness.engine.network.presets import NETWORKS
 from likeness.engine.network.starting_gaussians import starting_gaussians
 from likeness.engine.network.tensor_batch import GaussianAttributes, replace_attributes
-from likeness.engine.workflows.edit_avatar import LearnedLooks, edit_avatar, parse_look
+from likeness.engine.workflows.edit_avatar import edit_avatar
+from likeness.engine.workflows.look_edits import LearnedLooks, parse_look
 
 from tests.small_networks import SMALL_PERSE
 
