@@ -17,7 +17,6 @@ from ...body import Body
 from ...core.cameras import camera_position, project, unproject
 from ...core.geometry import triangle_frames, vertex_normals
 from ...core.interpolation import smoothstep
-from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.threads import map_threads
 from ...core.types import (
@@ -34,21 +33,20 @@ from ..binding import bind_gaussians, place_gaussians
 from ..squareness import cosine_to_camera
 from .eye_splats import make_eye_socket, make_eyeball, rebind_eye_photo
 from .face_parts import (
-    EYE_RINGS,
     OUTER_PARTS,
+    SIDES,
     FittedFace,
     cast_rays,
     inner_lips,
     inside_polygon,
     make_face,
-    spread_points,
 )
-from .lid_places import photo_depth
+from .face_rims import RimSkin, find_rim_faces, light_borrowed, make_rim_skin
 from .lids import lid_triangles, make_closed_lid
 from .mouth import S as MOUTH
 from .mouth import is_mouth_open, make_mouth_cavity, make_teeth, make_tongue, rebind_mouth_photo
 from .mouth_visibility import find_visible_mouth
-from .surfels import CORE, PHOTO, surfels_from_tangents, surfels_on_plane, tangent_plane_steps
+from .surfels import CORE, PHOTO, surfels_from_tangents, tangent_plane_steps
 
 REPLACED = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
 HOLDERS = (*OUTER_PARTS, *REPLACED, "scalp", "ear")
@@ -64,24 +62,17 @@ class FaceSettings:
     sink_fade: float = 0.018  # metres, the outer part of that over which raising fades out
     sink_facing: tuple[float, float] = (0.35, 0.65)  # cosines to the camera over which it fades in
     lean: float = 0.3  # of a texel's depth under the skin that it may lie aside
-    rim_width: float = 0.004  # metres beside lids and lips with fine skin
-    rim_spacing: float = 0.0011  # metres between its splats
-    rim_sink: float = 0.0007  # metres that it lies under the photo
     sigma: float = 0.45  # of photo splats laid out anew, in steps of their grid
     teeth_sigma: float = 0.57  # the same on teeth
     jump: float = 0.0015  # metres in depth from which a splat is laid out anew
     clear: float = 0.001  # metres behind the photo's teeth kept free of the mouth's lining
     behind_photo: float = 0.0004  # metres that completed splats stay behind the photo's
     max_sink: float = 0.004  # metres; splats that would have to move farther are dropped
-    bared: float = 0.001  # metres that a blink moves skin beside the lids, at least
     full: int = 21_000  # completed splats at full density
     before_face: float = 0.008  # metres off the skin from which on a splat shows something else
 
 
 S = register_settings("lift.face_finish", FaceSettings())
-
-
-SIDES = ("right", "left")
 
 
 @dataclass(frozen=True)
@@ -93,12 +84,14 @@ class CompletedFace:
         closed: [V, 3] its vertices with closed eyes.
         gone: [F] triangles whose texels the splats replace.
         splats: bound to the body.
+        rims: in addition; None where the triangles are too small for any.
     """
 
     face: FittedFace
     closed: FloatArray
     gone: BoolArray
     splats: BoundGaussians
+    rims: RimSkin | None
 
 
 def complete_face(
@@ -129,7 +122,7 @@ def complete_face(
         return None
     closed = face.blinked()
     unfolding = [lid_triangles(face, closed, side)[0] for side in SIDES]
-    rims = _rim_faces(face) & ~np.logical_or.reduce(unfolding)
+    rims = find_rim_faces(face) & ~np.logical_or.reduce(unfolding)
     gone = face.faces(*REPLACED) | rims | np.logical_or.reduce(unfolding)
     shown = find_visible_mouth(body)
     lining = (
@@ -139,7 +132,7 @@ def complete_face(
         make_mouth_cavity(face),
     )
     inner = [_behind_photo(face, part.take(shown[part.triangle])) for part in lining]
-    own = [_rim_skin(face, closed, rims)]
+    own = []
     for side in SIDES:
         own += [
             make_closed_lid(face, closed, side),
@@ -147,7 +140,8 @@ def complete_face(
             make_eyeball(face, side),
         ]
     outer = [_behind_photo(face, part) for part in own if part is not None]
-    return CompletedFace(face, closed, gone, BoundGaussians.concatenate([*inner, *outer]))
+    splats = BoundGaussians.concatenate([*inner, *outer])
+    return CompletedFace(face, closed, gone, splats, make_rim_skin(face, closed, rims))
 
 
 def finish_face(
@@ -169,7 +163,11 @@ def finish_face(
     face, gone = completed.face, completed.gone
     bound = _raise_skin(face, bound.take((bound.layer == PHOTO) | ~gone[bound.triangle]))
     bound = _rebind_photo(face, completed.closed, bound)
-    added = _sink_behind_photo(face, completed.splats, bound)
+    added = completed.splats
+    if completed.rims is not None:
+        rims = _behind_photo(face, light_borrowed(face, completed.rims, bound))
+        added = BoundGaussians.concatenate([added, rims])
+    added = _sink_behind_photo(face, added, bound)
     if len(added) > budget:
         added = added.take(np.linspace(0, len(added) - 1, budget).astype(np.int64))
     return BoundGaussians.concatenate([added, bound])
@@ -235,92 +233,6 @@ def _sink_behind_photo(
     local = np.einsum("nab,na->nb", frames.R, means - frames.origin) / frames.sigma[:, None]
     offset = np.where(sunk[:, None], local, completed.offset).astype(np.float32)
     return replace(completed, offset=offset).take(short < S.max_sink)
-
-
-def _rim_faces(face: FittedFace) -> BoolArray:
-    """[F] triangles of the lips, of the lids' edges and of the skin next to them.
-
-    Texels are too coarse there: they would reach over the lips' edge into the mouth, and over the
-    lids into the eye.
-    """
-    rest, f = face.body.v_template, face.body.f
-    rims = np.unique(f[face.faces("lips", "eyelid")])
-    distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=S.rim_width)
-    return np.asarray(face.faces("face", "lips", "eyelid") & (distance < S.rim_width))
-
-
-def _rim_skin(face: FittedFace, closed: FloatArray, faces: BoolArray) -> BoundGaussians | None:
-    """Fine skin under the photo on some triangles ``faces`` [F], in the photo's colours.
-
-    Hidden lips look like the nearest lips that are seen. None where the triangles are too small
-    for any splat.
-    """
-    f, vertices = face.body.f, face.vertices
-    rest = face.body.v_template.astype(np.float64)
-    rows = np.nonzero(faces)[0]
-    spacing = face.coarseness * S.rim_spacing
-    row, bary = spread_points(rest[f[rows]], spacing)
-    if not len(row):
-        return None
-    triangle = rows[row]
-    corner = f[triangle]
-    at = np.einsum("nk,nkd->nd", bary, face.registered[corner])
-    normal = np.einsum("nk,nkd->nd", bary, vertex_normals(face.registered, f)[corner])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    xy, depth = project(at, face.camera)
-    front = cast_rays(face, xy, np.ones(len(f), bool))
-    toward = -at / np.linalg.norm(at, axis=1, keepdims=True)
-    seen = np.einsum("nd,nd->n", normal, toward) > 0.2
-    if front is not None:
-        seen &= depth < front.depth + 0.0015
-    over_eye = np.zeros(len(at), bool)
-    for side in SIDES:
-        inside, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
-        seen &= edge > 0.008 * face.unit
-        over_eye |= inside
-    inside, edge = inside_polygon(xy, inner_lips(face))
-    seen &= ~over_eye & ~inside & (edge > 0.008 * face.unit)
-    if not seen.any():
-        seen[:] = True
-    color = bilinear(face.matte.foreground, xy)
-    points = np.einsum("nk,nkd->nd", bary, rest[corner])
-    if not seen.all():
-        some = min(6, int(seen.sum()))
-        near = cKDTree(points[seen]).query(points[~seen], k=some)[1]
-        color[~seen] = 0.86 * color[seen][near.reshape(-1, some)].mean(1)
-    world = surfels_on_plane(
-        at - S.rim_sink * toward,
-        normal,
-        np.full(len(at), 0.8 * spacing),
-        color,
-        np.full(len(at), 0.97),
-    )
-    layer = np.full(len(at), CORE, np.uint8)
-    skin = bind_gaussians(world, triangle, bary, layer, vertices, face.body)
-    # The photo's open eye is not covered, nor, by what a blink unfolds, its skin beside an eye.
-    return skin.take(~over_eye & ~_bared_by_blink(face, closed, skin))
-
-
-def _bared_by_blink(face: FittedFace, closed: FloatArray, skin: BoundGaussians) -> BoolArray:
-    """Return which splats a blink brings out in front of the photo's skin.
-
-    In an eye's corners they carry the colours of lashes, and would swell to a dark clump.
-    """
-    before, after = (
-        np.asarray(place_gaussians(skin, vertices, face.body).means, np.float64)
-        for vertices in (face.vertices, closed)
-    )
-    moved = np.linalg.norm(after - before, axis=1) > S.bared
-    xy, depth = project(after, face.camera)
-    left = face.left[skin.triangle]
-    out = np.zeros(len(xy), bool)
-    for side in SIDES:
-        own = moved & (left == (side == "left"))
-        own &= face.faces("face", "eyelid")[skin.triangle]
-        photo = photo_depth(face, side, xy[own]) if own.any() else None
-        if photo is not None:
-            out[own] = depth[own] < photo + S.behind_photo
-    return out
 
 
 def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:

@@ -26,6 +26,8 @@ from ...render.mesh import rasterize_mesh
 from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .surfels import closest_barycentric
 
+SIDES = ("right", "left")
+
 EYE_RINGS = {
     "right": (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
     "left": (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),

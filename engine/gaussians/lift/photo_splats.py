@@ -61,6 +61,7 @@ class PhotoSplatSettings:
     sleeve_reach: float = 0.2  # metres; the same off a forearm, whose cuff may cover the hand
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
     hair_depth: float = 0.8  # pixels that the splat of one reaches in depth at most, in hair
+    skin_depth: float = 2.5  # the same in the skin of heads
     most_scatter: float = 0.02  # metres; the most depth over which pixels of hair are scattered
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
@@ -196,13 +197,14 @@ def front_layer(
     bounds = np.array([FADE.get(name, S.fade_cloth) for name in LABELS])[label]
     # Strands that lie on a face are drawn out over skin, not over hair.
     worn = dressed.worn[body.f].mean(1)
-    on_face = (label == SKIN) | (worn < 0.5)[buffer.face]
-    bounds = np.where((on_face & (group == HEAD))[..., None], S.fade_face, bounds)
+    on_face = ((label == SKIN) | (worn < 0.5)[buffer.face]) & (group == HEAD)
+    bounds = np.where(on_face[..., None], S.fade_face, bounds)
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
     # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight) * pixel_size, np.inf)
+    most = np.where(on_face & ~strands, S.skin_depth * pixel_size, most)
     steps = np.abs([np.einsum("hwd,hwd->hw", step, ray) for step in (du, dv)]).max(0)
     scattered = scatter_depth(points, np.where(strands, steps, 0.0))
     du, dv = (limit_depth(step, ray, most) for step in (du, dv))

@@ -45,7 +45,7 @@ from .regions import hidden_below
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
-from .trust import facing_ramp, find_hand_stains, find_pale_rim, find_specks
+from .trust import bound_facing, facing_ramp, find_hand_stains, find_pale_rim, find_specks
 
 
 @dataclass(frozen=True)
@@ -255,13 +255,14 @@ def texel_layer(
     seen = core.seen & at.visible & (facing > S.min_facing)
     named = regions.label[at.row, at.col]
     seen &= ~hidden & ~np.isin(named, [NONE, OBJECT]) & ((label != SHOES) | (named == SHOES))
-    head = group == HEAD
+    head, inside = group == HEAD, view.inside[at.row, at.col]
     xy, _ = project(points[seen], view.camera)
     finer = np.array(view.fine.shape[1::-1]) / [view.camera.width, view.camera.height]
     sampled[seen] = bilinear(view.fine, xy * finer)
     pale = _pale_hair(sampled, seen & (label == HAIR), facing, at, view)
     pale *= 1.0 - view.backlight  # gilded hair is pale, but what the photo shows
-    known = seen & ~inner & (facing_ramp(facing, label, head, pale) >= 1.0)
+    squarely = np.where(head & ~is_shell, np.minimum(facing, bound_facing(inside)), facing)
+    known = seen & ~inner & (facing_ramp(squarely, label, head, pale) >= 1.0)
     known &= ~view.borders.behind[at.row, at.col]
     rest = samples.points(body.v_template, f)
     known &= ~find_specks(sampled, points, rest, known & head & ~is_shell, body)

@@ -37,6 +37,7 @@ class TrustSettings:
     hair: tuple[float, float] = (0.10, 0.40)  # the same of hair and hats
     skin: tuple[float, float] = (0.10, 0.35)  # the same of skin
     face: tuple[float, float] = (0.15, 0.40)  # the same of the head's skin
+    round: float = 1.0  # inter-ocular distances, radius of a head at its outline
     rim: float = 1.0  # inter-ocular distances inside the outline that the background shines through
     pale: tuple[float, float] = (8.0, 24.0)
     """L*a*b* distances from the usual colour, shadows left out, between which a rim's pixel turns
@@ -92,6 +93,24 @@ def facing_ramp(
     shift = pale * np.where((label == HAIR)[:, None], S.pale_hair, S.pale_shift).T
     low, high = low + shift[0], high + shift[1]
     return np.asarray(np.clip((facing - low) / (high - low), 0.0, 1.0))
+
+
+def bound_facing(inside: FloatArray) -> FloatArray:
+    """Return how squarely a head's skin may face the camera at most, so near to its outline.
+
+    A head is round: whatever the fit says, it turns away at its outline.
+
+    Args:
+        inside: [N] inter-ocular distances from the outline.
+
+    Returns:
+        [N] cosine to the camera.
+
+    >>> bound_facing(np.array([0.0, 0.2, 5.0])).round(2).tolist()
+    [0.0, 0.6, 1.0]
+    """
+    off = np.clip(inside / S.round, 0.0, 1.0)
+    return np.asarray(np.sqrt(off * (2.0 - off)))
 
 
 def find_pale_rim(colors: FloatArray, usual: FloatArray, inside: FloatArray) -> FloatArray:
@@ -181,6 +200,7 @@ def repaint_photo(
     on_head = limb == HEAD
     loose = (kind == HAIR) | ((kind == SKIN) & on_head)
     inside = view.inside[row, col]
+    facing = np.where((kind == SKIN) & on_head, np.minimum(facing, bound_facing(inside)), facing)
     borders = view.borders
     doubt = borders.behind[row, col] & (kind != OBJECT)
     doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt

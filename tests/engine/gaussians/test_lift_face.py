@@ -23,13 +23,7 @@ from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift.eye_splats import S as EYE_SPLATS
 from likeness.engine.gaussians.lift.eye_splats import rebind_eye_photo
 from likeness.engine.gaussians.lift.face_finish import S as FACE_FINISH
-from likeness.engine.gaussians.lift.face_finish import (
-    _raise_skin,
-    _rim_faces,
-    _rim_skin,
-    complete_face,
-    finish_face,
-)
+from likeness.engine.gaussians.lift.face_finish import _raise_skin, complete_face, finish_face
 from likeness.engine.gaussians.lift.face_parts import (
     BLINK,
     EYE_RINGS,
@@ -40,6 +34,7 @@ from likeness.engine.gaussians.lift.face_parts import (
     make_face,
     spread_points,
 )
+from likeness.engine.gaussians.lift.face_rims import find_rim_faces, make_rim_skin
 from likeness.engine.gaussians.lift.lids import make_closed_lid
 from likeness.engine.gaussians.lift.mouth import is_mouth_open, make_mouth_cavity, make_teeth
 from likeness.engine.gaussians.lift.mouth_visibility import INSIDE, find_visible_mouth
@@ -439,12 +434,12 @@ def test_rims_that_are_all_seen_or_not_at_all(head: Head):
     vertices, _ = head.body.vertices(head.track.pose)
     face = make_face(head.body, vertices, head.track, head.observation, head.matte)
     assert face is not None
-    rows = np.nonzero(_rim_faces(face))[0]
+    rows = np.nonzero(find_rim_faces(face))[0]
     for row in rows[:: len(rows) // 40]:
         only = np.zeros(len(head.body.f), bool)
         only[row] = True
-        skin = _rim_skin(face, face.blinked(), only)
-        assert skin is None or np.isfinite(skin.colors).all()
+        skin = make_rim_skin(face, face.blinked(), only)
+        assert skin is None or np.isfinite(skin.splats.colors).all()
 
 
 def test_lips_continue_inside_the_mouth(head: Head):

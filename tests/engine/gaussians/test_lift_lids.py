@@ -10,8 +10,8 @@ from likeness.engine.core.cameras import project, unproject
 from likeness.engine.core.types import BoundGaussians, FloatArray, Matte
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.binding import bind_gaussians
-from likeness.engine.gaussians.lift.face_finish import _rim_faces, _rim_skin
 from likeness.engine.gaussians.lift.face_parts import FittedFace, make_face
+from likeness.engine.gaussians.lift.face_rims import find_rim_faces, make_rim_skin
 from likeness.engine.gaussians.lift.lid_colors import (
     EyeOpening,
     find_eye_opening,
@@ -127,10 +127,11 @@ def test_a_blink_brings_no_skin_of_the_corners_before_the_photo(head: Head, side
     """Skin of a corner that a blink swells would be a clump in the colour of lashes."""
     face = face_of(head)
     closed = face.blinked()
-    own = _rim_faces(face) & ~lid_triangles(face, closed, side)[0]
+    own = find_rim_faces(face) & ~lid_triangles(face, closed, side)[0]
     own &= face.faces("face", "eyelid") & (face.left == (side == "left"))
-    skin = _rim_skin(face, closed, own)
-    assert skin is not None
+    rims = make_rim_skin(face, closed, own)
+    assert rims is not None
+    skin = rims.splats
     assert len(skin) > 50
     before, after = (
         np.asarray(place_gaussians(skin, vertices, head.body).means, np.float64)

@@ -17,6 +17,7 @@ from likeness.engine.gaussians.lift.limbs import HANDS, hand_triangles, vertex_g
 from likeness.engine.gaussians.lift.pixel_grids import distance_inside
 from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, surfels_on_plane
 from likeness.engine.gaussians.lift.trust import (
+    bound_facing,
     facing_ramp,
     find_hand_stains,
     find_specks,
@@ -168,3 +169,10 @@ def test_another_limbs_colour_at_its_outline_is_repainted(scene) -> None:  # typ
 
 def test_the_dark_gap_beside_a_limb_is_repainted(scene) -> None:  # type: ignore[no-untyped-def]
     np.testing.assert_allclose(scene([19], 90, [0.03, 0.03, 0.1]), [BLUE], atol=1e-6)
+
+
+def test_skin_of_a_head_turns_away_at_its_outline():
+    """As on a sphere, whose pixels at ``inside`` of its outline are seen at this cosine."""
+    inside = np.linspace(0.01, 0.99, 20)
+    angle = np.arcsin(1.0 - inside)  # from the axis to the camera, on a sphere of radius 1
+    np.testing.assert_allclose(bound_facing(inside), np.cos(angle))
