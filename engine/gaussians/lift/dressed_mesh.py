@@ -13,24 +13,32 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, sparse
+from scipy import sparse
 from scipy.sparse.linalg import cg
 
 from ...body import Body
 from ...core.cameras import camera_position, project
-from ...core.distances import find_nearest, measure_depth
 from ...core.geometry import vertex_normals
-from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
-from ...render.mesh import MeshBuffer, rasterize_mesh
+from ...render.mesh import rasterize_mesh
 from ..squareness import cosine_to_camera
 from .drape import hang_cloth, hang_trousers, measure_looseness
 from .hair_volume import fill_nape
-from .labels import OBJECT, ramp
+from .labels import ramp
 from .labels_surface import vertex_parts
-from .limbs import ARM_JOINTS, ARMS, FOREARM_JOINTS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO
+from .limbs import (
+    ARM_JOINTS,
+    ARMS,
+    FOREARM_JOINTS,
+    HEAD,
+    LEFT_LEG,
+    RIGHT_LEG,
+    TORSO,
+    UPPER_ARM_JOINTS,
+)
 from .mesh_diffusion import mesh_laplacian
+from .outlines import find_edge, find_sheet_outline, measure_excess, measure_gaps, measure_inside
 from .regions import Regions
 from .surfels import INNER_PARTS
 
@@ -47,9 +55,11 @@ class DressSettings:
     overshoot: float = 1.4  # most of the aim, of the limit
     min_facing: float = -0.15  # cosine to the camera from which a vertex is on the outline
     grazing: float = 0.45  # and up to which
-    agrees: float = 0.35  # least cosine between a vertex's way out and the way to the outline
     min_standoff: float = -0.012
     """Metres (negative: inwards) that a body fitted too wide is drawn in."""
+
+    max_inwards: float = 0.025  # metres farther that it is drawn in where an arm hides its outline
+    beside: float = 2.0  # strength of the smoothing with which what lies beside follows
 
     armpit: float = -0.2  # height of the rest normal below which a shoulder is an armpit
     max_fold_offset: float = 0.012  # metres in armpits and crotch
@@ -58,6 +68,7 @@ class DressSettings:
     max_sideways: float = 0.015  # metres across a vertex's own normal
     max_sideways_sleeve: float = 0.04  # the same from the elbow down
     max_skin_offset: float = 0.012  # metres, either way: bare skin lies nearly where it was fitted
+    max_arm_offset: float = 0.03  # the same outwards of an upper arm, which may be fitted too thin
     default_worn: float = 0.010  # metres where nothing was measured
     default_hair: float = 0.012  # metres, the same on the scalp
     pull: float = 3e-4  # weight of the default
@@ -182,15 +193,17 @@ def fit_dressed_mesh(
     hangs, falls = (ramp(worn, *S.hung) * off for off in hang_cloth(body, trunk))
     base = base + out * hangs[:, None]
     f = _capped(body.f, regions.hidden, groups)
-    outlines = [_outline(regions, sheet, near_hidden) for sheet in (0, *ARMS)]
+    outlines = [find_sheet_outline(regions, sheet, near_hidden) for sheet in (0, *ARMS)]
+    excess = measure_excess(regions)
     sheet_of = np.where(np.isin(groups, ARMS), groups, 0)
     prior, pull = limits.prior.copy(), limits.pull.copy()
     offset = np.where(inner, 0.0, prior)
+    low = limits.low
     head = (hair | hat | (vertex_parts(body) == "scalp")) & ~bare
     # Offsets bend freely where bare skin begins: a sleeve's end is an edge. Hair thins out.
     edges = _cut_laplacian(body.f, V, bare, np.where(groups == HEAD, S.soft_cut, S.cut))
     # What the bending keeps back, round after round, until the outline is met.
-    lead = np.zeros(V)
+    lead, inwards = np.zeros(V), np.zeros(V)
     for number in range(S.rounds):
         target, trust = np.zeros(V), np.zeros(V)
         surface = base + out * offset[:, None]
@@ -207,12 +220,16 @@ def fit_dressed_mesh(
             if outline is None:
                 continue
             own = near & (sheet_of == sheet)
-            drawn = _inside_distance(rasterize_mesh(surface, f[_faces(f, sheet_of, sheet)], camera))
-            rows, gap = _gaps(outline, drawn, whole, xy, z, ahead, own)
+            drawn = measure_inside(rasterize_mesh(surface, f[_faces(f, sheet_of, sheet)], camera))
+            rows, gap = measure_gaps(outline, drawn, whole, xy, z, ahead, own)
             lead[rows] += S.lead * gap * metres[rows]
             target[rows] = offset[rows] + S.step * gap * metres[rows] + lead[rows]
             trust[rows] = S.measured * (1.0 - np.clip(facing[rows], 0.0, None) / S.grazing)
-        target = np.clip(target, limits.low, S.overshoot * limits.high)
+            if sheet == 0:
+                rows = find_edge(drawn, xy, z, own & (trust == 0.0) & ~bare & ~head)
+                c, r = xy[rows].astype(np.int64).T
+                inwards[rows] += S.step * excess[r, c] * metres[rows]
+        target = np.clip(target, low, S.overshoot * limits.high)
         # A hat is as thick all around as its outline at the same height of the head; hair is nearly
         # so, and takes nothing from a brim.
         for own, share, weight in (
@@ -232,13 +249,15 @@ def fit_dressed_mesh(
                 pull[own] = S.full_cloth
         A = edges + sparse.diags(trust + pull)
         offset = _solve(A.tocsr(), trust * target + pull * prior, offset)
-        offset = np.clip(offset, limits.low, limits.high)
+        narrower = _smoothed(inwards[:, None], laplacian, S.beside)[:, 0]
+        low = limits.low - np.minimum(narrower, S.max_inwards)
+        offset = np.clip(offset - narrower, low, limits.high)
         if number + 1 == S.settled:
             loose = measure_looseness(body, target, trunk & (trust > 0.1))
             base = base + out * (loose * (falls - hangs))[:, None]
     # A tuft of hair or a crease of the outline must not be a spike of the surface.
     offset = _smoothed(offset[:, None], edges, S.calm)[:, 0]
-    offset = np.clip(offset, limits.low, limits.high)
+    offset = np.clip(offset, low, limits.high)
     # Below a cropped dress, keep the legs' clothes as narrow as trousers.
     xy, z = project(base, camera)
     below = (xy[:, 1] - camera.height) * z / float(camera.K[1, 1])
@@ -311,10 +330,10 @@ def _limits(
     prior = np.where(bare, 0.0, np.where(part == "scalp", S.default_hair, S.default_worn))
     pull = np.where(inner, 10.0, np.where(bare, 0.05, S.pull))
     pull = np.where(bare & face, 0.3, pull)  # the landmarks know the face better than the outline
-    low, high = (
-        np.where(bare, -S.max_skin_offset, S.min_standoff),
-        np.where(bare, S.max_skin_offset, most),
-    )
+    low = np.where(bare, -S.max_skin_offset, S.min_standoff)
+    upper_arm = body.weights[:, UPPER_ARM_JOINTS].sum(1)
+    skin = S.max_skin_offset + upper_arm * (S.max_arm_offset - S.max_skin_offset)
+    high = np.where(bare, np.where(_folds(body), S.max_skin_offset, skin), most)
     return _Limits(bare, inner, low, high, prior, pull)
 
 
@@ -390,100 +409,3 @@ def _cut_laplacian(
     links[off] *= np.minimum(across[i], across[j])[off]
     A = sparse.csr_matrix((links, (i, j)), whole.shape)
     return sparse.csr_matrix(A - sparse.diags(np.asarray(A.sum(1)).ravel()))
-
-
-@dataclass(frozen=True)
-class _Outline:
-    """Where the matte says that a sheet ends.
-
-    Attributes:
-        distance: [H, W] pixels inside (positive) or outside of the sheet's silhouette.
-        way: [H, W, 2] unit direction (x, y) towards larger distance, inwards.
-        counts: [H, W] whether the nearest outline is the sheet's own against the background.
-        sheet: whose.
-    """
-
-    distance: FloatArray
-    way: FloatArray
-    counts: BoolArray
-    sheet: int
-
-
-def _outline(regions: Regions, sheet: int, near_hidden: BoolArray | None) -> _Outline | None:
-    arms = np.isin(regions.group, ARMS) & regions.mask
-    # The part of the trunk that an arm hides is not outside of it.
-    mask = regions.mask if sheet == 0 else regions.mask & (regions.group == sheet)
-    if mask.sum() < 9:
-        return None
-    pad = np.pad(mask, 1, mode="edge")
-    ri, ci, inside = find_nearest(~pad)
-    ro, co, outside = find_nearest(pad)
-    distance = np.where(pad, inside - 0.5, 0.5 - outside)
-    rows, cols = np.where(pad, ri, ro), np.where(pad, ci, co)
-    # The mask's pixel at the nearest outline, and its limb. A held object must not widen a sleeve,
-    # and one in front of a forearm must not narrow it.
-    foreign = regions.label == OBJECT
-    if near_hidden is not None:
-        foreign |= arms & near_hidden
-    own = np.where(foreign, -1, np.where(arms, regions.group, 0))
-    nearest_r, nearest_c, _ = find_nearest(mask)
-    owner = np.pad(own[nearest_r, nearest_c], 1, mode="edge")
-    counts = owner[rows, cols] == sheet
-    gy, gx = np.gradient(ndimage.gaussian_filter(distance, 1.0))
-    way = np.stack([gx, gy], -1)
-    way /= np.maximum(np.linalg.norm(way, axis=-1, keepdims=True), 1e-9)
-    cut = (slice(1, -1), slice(1, -1))
-    return _Outline(distance[cut], way[cut], counts[cut], sheet)
-
-
-def _inside_distance(buffer: MeshBuffer) -> FloatArray:
-    """[H, W] pixels inside (positive) or outside of what is drawn; the border does not count.
-
-    Only near what is drawn: far outside elsewhere.
-    """
-    drawn = np.pad(buffer.face >= 0, 1, mode="edge")
-    if drawn.all() or not drawn.any():
-        return np.zeros(buffer.face.shape)
-    margin = round(_edge_width(buffer.face.shape)) + 3
-    rows, cols = np.nonzero(drawn.any(1))[0], np.nonzero(drawn.any(0))[0]
-    window = (
-        slice(max(rows[0] - margin, 0), rows[-1] + margin + 1),
-        slice(max(cols[0] - margin, 0), cols[-1] + margin + 1),
-    )
-    near = drawn[window]
-    signed = measure_depth(near) - measure_depth(~near)
-    out = np.full(drawn.shape, -float(sum(drawn.shape)))
-    out[window] = signed - 0.5 * np.sign(signed)
-    return out[1:-1, 1:-1]
-
-
-def _edge_width(shape: tuple[int, ...]) -> float:
-    """Pixels from the drawn outline up to which a vertex counts as lying on it."""
-    return 3.0 + 0.02 * min(shape)
-
-
-def _gaps(
-    outline: _Outline,
-    drawn: FloatArray,
-    whole: MeshBuffer,
-    xy: FloatArray,
-    z: FloatArray,
-    ahead: FloatArray,
-    own: BoolArray,
-) -> tuple[IntArray, FloatArray]:
-    """Vertices at the drawn outline whose distance to the matte's is known, and it in pixels."""
-    height, width = drawn.shape
-    inside = (xy >= 0).all(1) & (xy[:, 0] < width) & (xy[:, 1] < height) & (z > 0)
-    rows = np.nonzero(own & inside)[0]
-    at = xy[rows].astype(np.int64)
-    r, c = at[:, 1], at[:, 0]
-    both = np.stack([outline.distance, drawn], -1)
-    read = bilinear(both, xy[rows])
-    # A vertex grazed by the view within the silhouette (a fold, a nose) is on no outline.
-    at_edge = np.abs(read[:, 1]) < _edge_width(drawn.shape)
-    # Neither is one behind an arm or another limb.
-    front = z[rows] < whole.depth[r, c] + 0.08
-    along = -np.einsum("nd,nd->n", outline.way[r, c], ahead[rows])
-    ok = at_edge & front & outline.counts[r, c] & (along > S.agrees)
-    gap = (read[:, 0] - read[:, 1]) / np.maximum(along, S.agrees)
-    return rows[ok], gap[ok]

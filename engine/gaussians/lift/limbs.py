@@ -25,6 +25,7 @@ HANDS = ([20, *range(25, 40)], [21, *range(40, 55)])
 """Joints of the left and the right hand, the wrist first."""
 
 ARM_JOINTS = [16, 17, 18, 19, 20, 21, *range(25, 55)]
+UPPER_ARM_JOINTS = [16, 17]
 FOREARM_JOINTS = [18, 19, 20, 21, *range(25, 55)]
 HAND_JOINTS = [20, 21, *range(25, 55)]
 """Of both sides."""

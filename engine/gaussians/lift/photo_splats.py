@@ -23,7 +23,7 @@ from .depth_sheets import DepthSheet, composite_sheets
 from .depth_sheets import S as DEPTH_SHEETS
 from .dressed_mesh import DressedMesh, vertex_area_ratio
 from .labels import HAIR, HAT, LABELS, LOWER, OBJECT, SKIN, UPPER
-from .limbs import ARMS, HEAD, TORSO
+from .limbs import ARMS, HEAD, TORSO, UPPER_ARM_JOINTS
 from .photo_view import PhotoView
 from .pixel_grids import dilate, distance_inside
 from .surfels import (
@@ -58,6 +58,7 @@ class PhotoSplatSettings:
     tuft: float = 0.02  # metres: width of what leans alike
     fold_reach: float = 0.015  # metres; what stands farther off a fold is dropped
     arm_reach: float = 0.12  # metres; the same off an arm: wide sleeves stand so far off
+    armpit_reach: float = 0.03  # metres; the same off a bare upper arm, before a clothed trunk
     sleeve_reach: float = 0.2  # metres; the same off a forearm, whose cuff may cover the hand
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
     hair_depth: float = 0.8  # pixels that the splat of one reaches in depth at most, in hair
@@ -232,7 +233,8 @@ def front_layer(
     own &= ~(hair & homes.on_arm[buffer.face[ys, xs]])
     # Nor is a hand that lies on a clothed trunk the trunk's.
     skin_of_arm = (label == SKIN) & (sheet != 0) & (homes.face_group[buffer.face] != sheet)
-    own &= ~(skin_of_arm & (worn > 0.5)[buffer.face])[ys, xs]
+    over_cloth = (skin_of_arm & (worn > 0.5)[buffer.face])[ys, xs]
+    own &= ~over_cloth
     # A cuff that hangs over a hand turns with its forearm.
     own &= ~(in_sleeve & ~homes.above_wrist[buffer.face[ys, xs]])
     # Nor does hair that lies on a cheek go with the jaw, nor anything that stands off it.
@@ -256,11 +258,31 @@ def front_layer(
     bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
     # What stands off a squeezed fold would stick out when the limb is stretched.
     folded = vertex_area_ratio(body, vertices)[body.f[triangle]].mean(1) < S.squeezed
-    # And what stands far off an arm swings through the air with it; held things may.
-    reach = np.where(np.isin(limb, ARMS) & ~hair, S.arm_reach, np.inf)
-    reach = np.where(in_sleeve, S.sleeve_reach, reach)
-    reach = np.where(folded & ~held, S.fold_reach, reach)
+    upper = body.weights[:, UPPER_ARM_JOINTS].sum(1)[body.f[triangle]].mean(1) > 0.5
+    reach = limit_reach(
+        np.isin(limb, ARMS) & ~hair, in_sleeve, folded & ~held, over_cloth & drawn[ys, xs] & upper
+    )
     return bound.take(np.linalg.norm(bound.offset, axis=1) <= reach)
+
+
+def limit_reach(
+    arm: BoolArray, in_sleeve: BoolArray, folded: BoolArray, astray: BoolArray
+) -> FloatArray:
+    """Return how far off the body splats may stand, metres [N].
+
+    What stands far off an arm swings through the air with it; held things may.
+
+    Args:
+        arm: [N] splats of an arm.
+        in_sleeve: [N] those of a sleeve's forearm.
+        folded: [N] those off a fold.
+        astray: [N] bare upper arms whose pixels lie on a shirt: the arm was fitted beside them, and
+            raised it would leave a flap.
+    """
+    reach = np.where(arm, S.arm_reach, np.inf)
+    reach = np.where(in_sleeve, S.sleeve_reach, reach)
+    reach = np.where(folded, S.fold_reach, reach)
+    return np.where(astray, S.armpit_reach, reach)
 
 
 def find_stuck_cloth(label: IntArray, limb: IntArray, worn: FloatArray) -> BoolArray:

@@ -18,7 +18,7 @@ from likeness.engine.gaussians.lift.hidden_forearms import (
     hidden_forearm_distance,
     near_hidden_forearms,
 )
-from likeness.engine.gaussians.lift.labels import UPPER
+from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import (
     ARMS,
     HEAD,
@@ -141,6 +141,38 @@ def test_legs_below_a_frame_do_not_go_on_as_a_wide_dress(sitter: Sitter) -> None
     assert far.sum() > 100
     assert found.offset[shown].max() > 1.5 * DRESSED_MESH.max_below
     assert found.offset[far].max() < 1.1 * DRESSED_MESH.max_below
+
+
+def test_a_trunk_does_not_reach_through_the_arm_beside_it(sitter: Sitter, coat: Any) -> None:
+    """Where a bare arm covers the outer three centimetres of a trunk, cloth ends near its edge."""
+    before, regions = coat
+    body, groups = sitter.body, vertex_groups(sitter.body)
+    xy, z = project(sitter.vertices, sitter.camera)
+    trunk = groups == TORSO
+    waist = trunk & (np.abs(body.v_template[:, 1] - body.J_template[3, 1]) < 0.08)
+    rows = np.arange(int(xy[waist, 1].min()), int(xy[waist, 1].max()))
+    wide = round(0.03 * sitter.camera.K[0, 0] / z[waist].mean())
+    label, group = regions.label.copy(), regions.group.copy()
+    for row in rows:
+        own = np.nonzero(regions.mask[row] & (regions.group[row] == TORSO))[0]
+        label[row, own[-wide:]], group[row, own[-wide:]] = SKIN, ARMS[0]
+    worn = (~np.isin(groups, [HEAD, *ARMS])).astype(float)
+    none = np.zeros(len(worn), bool)
+    found = fit_dressed_mesh(
+        replace(regions, label=label, group=group),
+        sitter.camera,
+        body,
+        sitter.vertices,
+        groups,
+        worn,
+        none,
+        none,
+    )
+    side = waist & (xy[:, 0] > np.percentile(xy[waist, 0], 90))
+    middle = waist & (np.abs(body.v_template[:, 0]) < 0.03)
+    change = found.offset - before.offset
+    assert np.median(change[side]) < -0.012
+    assert np.abs(change[middle]).max() < 0.006
 
 
 def test_a_hand_that_something_hides_is_not_drawn(sitter: Sitter) -> None:

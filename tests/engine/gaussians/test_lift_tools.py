@@ -19,7 +19,7 @@ from likeness.engine.gaussians.lift.mesh_diffusion import (
     mesh_laplacian,
     mirror_vertices,
 )
-from likeness.engine.gaussians.lift.photo_splats import find_stuck_cloth
+from likeness.engine.gaussians.lift.photo_splats import find_stuck_cloth, limit_reach
 from likeness.engine.gaussians.lift.surfels import (
     FLATNESS,
     IN_SLEEVE,
@@ -304,3 +304,11 @@ def test_cloth_behind_a_bare_arm_stays_with_the_trunk() -> None:
     worn = np.array([0.0, 1.0, 0.0, 0.0, 0.0])
     stuck = find_stuck_cloth(label, limb, worn)
     np.testing.assert_array_equal(stuck, [True, False, False, False, False])
+
+
+def test_a_bare_arm_seen_before_a_shirt_keeps_no_flap():
+    """It is held tighter than a wide sleeve, and what is held in a hand not at all."""
+    none, one = np.zeros(1, bool), np.ones(1, bool)
+    flap = limit_reach(one, none, none, one)
+    sleeve = limit_reach(one, one, none, none)
+    assert flap < limit_reach(one, none, none, none) < sleeve < limit_reach(none, none, none, none)

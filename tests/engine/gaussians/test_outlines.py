@@ -1,0 +1,34 @@
+"""Where a trunk ends behind the arm beside it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from likeness.engine.gaussians.lift.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.limbs import ARMS, TORSO
+from likeness.engine.gaussians.lift.outlines import S, measure_excess
+
+ROWS = "..TTTTaaaaa..", "..TTTTaaaaaTT", "..aaaTTTT....", "..TTTTssss...", "aaaaa........"
+
+
+def regions_of(*rows: str, unit: float = 3.0) -> Any:
+    """Regions of T (a clothed trunk), a (a bare arm), s (a sleeve) and background."""
+    grid = np.array([list(row) for row in rows])
+    group = np.where(np.isin(grid, ["a", "s"]), ARMS[0], TORSO)
+    label = np.where(grid == "a", SKIN, UPPER)
+    return SimpleNamespace(mask=grid != ".", group=group, label=label, unit=unit)
+
+
+def test_only_a_bare_arm_between_trunk_and_background_bounds_the_trunk():
+    excess = measure_excess(regions_of(*ROWS))
+    away = np.arange(5) + 0.5
+    np.testing.assert_allclose(excess[0, 6:11], np.maximum(away - 5 * S.behind_arm, 0.0))
+    np.testing.assert_allclose(excess[2, 2:5], np.maximum(away[:3] - 3 * S.behind_arm, 0.0)[::-1])
+    assert not excess[[1, 3, 4]].any()  # trunk on both sides, a sleeve, no trunk
+    assert np.count_nonzero(excess) == np.count_nonzero(excess[[0, 2]])
+
+
+def test_a_forearm_across_the_trunk_bounds_nothing():
+    assert not measure_excess(regions_of(ROWS[0], unit=1.0)).any()
