@@ -198,4 +198,4 @@ def find_edge(drawn: FloatArray, xy: FloatArray, z: FloatArray, own: BoolArray) 
     inside = (xy >= 0).all(1) & (xy[:, 0] < width) & (xy[:, 1] < height) & (z > 0)
     rows = np.nonzero(own & inside)[0]
     edge = bilinear(drawn[..., None], xy[rows])[:, 0]
-    return rows[np.abs(edge) < _edge_width(drawn.shape)]
+    return np.asarray(rows[np.abs(edge) < _edge_width(drawn.shape)])
