@@ -109,6 +109,7 @@ _FIRST = (
     "tests/addon/cli/test_cli_network.py",
     "tests/engine/bake/test_ehm.py",
     "tests/engine/workflows/worker/test_worker.py",
+    "tests/engine/wardrobe/test_face_edits.py",
     "tests/engine/wardrobe/test_hair_edit.py",
     "tests/engine/pipeline/test_photo_edit.py",
     "tests/engine/tracking/test_video_tracking.py",

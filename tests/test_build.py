@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests.blender.inside import load
+from tests.extension_zip import whole_zip
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -166,15 +167,6 @@ def test_notices_say_what_is_pruned_in_a_wheel(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_pruned_model_of_words_knows_pairs(tmp_path: Path) -> None:
-    package = pytest.importorskip("pocketsphinx")
-    out = tmp_path / "words.lm.bin"
-    subprocess.run([sys.executable, ROOT / "tasks" / "word_model.py", out], check=True)
-    model = package.NGramModel.readfile(str(out))
-    assert model.prob(["the", "of"]) > model.prob(["the"]) > model.prob(["of", "the"])
-    assert out.stat().st_size < 4_000_000
-
-
 def test_manifest_gets_wheels_before_its_tables() -> None:
     source = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
     before = tomllib.loads(source)
@@ -246,16 +238,7 @@ def test_environment_is_reused(tmp_path: Path, monkeypatch) -> None:
 
 @pytest.fixture(scope="module")
 def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The zip of this platform, which Blender's own tool has built and validated."""
-    from likeness.engine.files.weights import asset_path
-
-    pytest.importorskip("bpy", reason="Blender's builder comes with bpy")
-    out, assets = tmp_path_factory.mktemp("dist"), asset_path("body").parent
-    made = extension.build_extension(
-        Path(sys.executable), assets, extension.detect_platform(), out, squeeze=False
-    )
-    assert list(out.iterdir()) == [made]
-    return made
+    return whole_zip(tmp_path_factory)
 
 
 @pytest.mark.slow
@@ -277,6 +260,18 @@ def test_extension_zip(zipped: Path) -> None:
         assert re.sub(r"[-.]", "_", f"| {package} | {version} |".lower()) in told
     assert "see the wheel" not in notices
     assert all(f"`{name}`" in notices for name in extension.PRUNED.values())
+
+
+@pytest.mark.slow
+def test_the_pruned_model_of_words_knows_pairs(zipped: Path, tmp_path: Path) -> None:
+    package = pytest.importorskip("pocketsphinx")
+    with zipfile.ZipFile(zipped) as archive:
+        (wheel,) = (name for name in archive.namelist() if "/pocketsphinx-" in name)
+        with archive.open(wheel) as inner, zipfile.ZipFile(inner) as files:
+            model_file = Path(files.extract(extension.PRUNED["pocketsphinx"], tmp_path))
+    model = package.NGramModel.readfile(str(model_file))
+    assert model.prob(["the", "of"]) > model.prob(["the"]) > model.prob(["of", "the"])
+    assert model_file.stat().st_size < 4_000_000
 
 
 @pytest.mark.slow
@@ -330,9 +325,10 @@ def test_wheels_are_squeezed_until_they_fit(tmp_path: Path) -> None:
     assert all(unpacked(wheel) == before[wheel][1] for wheel in wheels)
 
 
-def test_index_makes_a_repository_of_a_folder(zipped: Path) -> None:
+def test_index_makes_a_repository_of_a_folder(zipped: Path, tmp_path: Path) -> None:
+    (tmp_path / zipped.name).hardlink_to(zipped)
     index = json.loads(
-        extension.write_index(Path(sys.executable), zipped.parent).read_text(encoding="utf-8")
+        extension.write_index(Path(sys.executable), tmp_path).read_text(encoding="utf-8")
     )
     (entry,) = index["data"]
     assert entry["archive_url"] == f"./{zipped.name}"

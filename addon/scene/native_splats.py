@@ -244,6 +244,7 @@ def _build(tree: Any, kind: PointCloudKind | None) -> None:
     nothing = add.node("GeometryNodePoints", {"Count": 0}).outputs[0]
     unseen = add.boolean("AND", viewport, group[FAST_INPUT])
     add.node("NodeGroupOutput", {"Geometry": add.switch(unseen, points, nothing, "GEOMETRY")})
+    add.arrange()
 
 
 def _seen(add: NodeBuilder, faces: Any) -> Any:

@@ -8,20 +8,25 @@ import bpy
 
 
 class NodeBuilder:
-    """Adds and links nodes of a tree, and lays them out in columns in order of creation."""
+    """Adds and links all nodes of a tree; :meth:`arrange` shows them in columns."""
 
     def __init__(self, tree: Any) -> None:
         self.tree = tree
         self._column, self._row = 0, 0
+        self._places: list[int] = []
 
     def column(self) -> None:
         """Start the next column."""
         self._column, self._row = self._column + 1, 0
 
+    def arrange(self) -> None:
+        """Lay the nodes out in order of creation: at once, for each change updates the tree."""
+        self.tree.nodes.foreach_set("location", self._places)
+
     def node(self, kind: str, inputs: dict[Any, Any] | None = None, **settings: Any) -> Any:
         """A node with its settings; inputs by name or index, as sockets or values."""
         made = self.tree.nodes.new(kind)
-        made.location = (220 * self._column, -180 * self._row)
+        self._places += [220 * self._column, -180 * self._row]
         self._row += 1
         for key, value in settings.items():
             setattr(made, key, value)

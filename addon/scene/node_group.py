@@ -204,6 +204,7 @@ def _build(tree: Any) -> Iterator[None]:
     output = add.switch(unseen, output, nothing, "GEOMETRY")
     add.column()
     add.node("NodeGroupOutput", {"Geometry": output})
+    add.arrange()
 
 
 def move_steps(

@@ -118,3 +118,4 @@ def _build(tree: Any) -> None:
     add.column()
     ordered = sort_splats(add, result, on_face[0], camera)
     add.node("NodeGroupOutput", {"Geometry": add.switch(viewport, ordered, dithered, "GEOMETRY")})
+    add.arrange()

@@ -6,6 +6,7 @@ its weight is the product of the person's memberships in them (:mod:`..phenotype
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -127,7 +128,7 @@ def macro_coefficients(basis: TargetBasis, phenotype: dict[str, float]) -> Float
         [M] in 0..1.
     """
     member = phenotype_memberships(phenotype)
-    return np.array([np.prod([member[v] for v in values]) for values in basis.macro_values])
+    return np.array([math.prod(member[v] for v in values) for values in basis.macro_values])
 
 
 def local_coefficients(values: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ those of the anny package, where 0 is a baby, 1/3 a child, 2/3 a young adult and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -60,4 +61,4 @@ def feature_products(phenotype: Mapping[str, float], features: Sequence[str]) ->
     array([1. , 0.5, 0. ])
     """
     member = phenotype_memberships(phenotype)
-    return np.array([float(np.prod([member[v] for v in name.split()])) for name in features])
+    return np.array([float(math.prod(member[v] for v in name.split())) for name in features])

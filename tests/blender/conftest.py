@@ -6,7 +6,6 @@ That executable needs the core's packages for its own Python: put their folder, 
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import json
 import os
@@ -14,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,6 +26,7 @@ from PIL import Image
 
 from tests.blender import inside
 from tests.engine.wardrobe.conftest import person, person_file
+from tests.extension_zip import extension_tasks
 from tests.made_once import make_once
 
 __all__ = ["person", "person_file"]
@@ -173,19 +172,6 @@ def blender(request: pytest.FixtureRequest, blenders: Callable[[str], Blenders])
 def blender_lts(blenders: Callable[[str], Blenders]) -> Blenders:
     """Only Blender 4.5, for what takes long and does not depend on the version."""
     return blenders("4.5")
-
-
-def extension_tasks() -> ModuleType:
-    """``tasks.extension`` of the task runner, which lies beside the package, not in it."""
-    spec = importlib.util.spec_from_file_location(
-        "tasks", ROOT / "tasks" / "__init__.py", submodule_search_locations=[str(ROOT / "tasks")]
-    )
-    assert spec
-    assert spec.loader
-    if "tasks" not in sys.modules:
-        sys.modules["tasks"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["tasks"])
-    return importlib.import_module("tasks.extension")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 import people
 from likeness.addon.motion.bone_pose import apply_pose, read_bone_pose
+from likeness.addon.scene import node_group
 from likeness.addon.scene.armature import create_armature
 from likeness.addon.scene.avatar_objects import (
     AvatarObjects,
@@ -20,7 +21,6 @@ from likeness.addon.scene.avatar_objects import (
 )
 from likeness.addon.scene.blend_writer import blend_from_avatar
 from likeness.addon.scene.body_object import create_body, set_expression
-from likeness.addon.scene.node_group import splat_group_steps
 from likeness.addon.scene.origin import template_origin
 from likeness.addon.scene.read_back import body_vertices
 from likeness.addon.scene.render_setup import render_png, set_up_render
@@ -297,10 +297,10 @@ def objects_and_names() -> dict[str, Any]:
 def nodes_in_slices() -> list[int]:
     """How many nodes each slice adds to the splats' node group."""
     empty()
-    made, counts = splat_group_steps(), [0]
-    while next(made, made) is not made:
-        counts.append(len(bpy.data.node_groups[0].nodes))
-    return np.diff([*counts, len(bpy.data.node_groups[0].nodes)]).tolist()
+    tree, counts = bpy.data.node_groups.new("Splats", "GeometryNodeTree"), [0]
+    for _ in node_group._build(tree):
+        counts.append(len(tree.nodes))
+    return np.diff([*counts, len(tree.nodes)]).tolist()
 
 
 def unreadable_photo(folder: str) -> dict[str, Any]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.files.weights import WEIGHTS, asset_path
+from likeness.engine.files.weights import WEIGHTS
 from PIL import Image
 
-from .conftest import HERE, blender_python, extension_tasks
+from tests.extension_zip import whole_zip
+
+from .conftest import HERE, blender_python
 
 CHECKS = "shipping_checks"
 
@@ -100,18 +101,6 @@ def test_preferences(blender_lts, extension: Path, tmp_path: Path) -> None:
     assert "HF_HUB_OFFLINE" not in said["variables"]
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The zip of this platform with its wheels."""
-    pytest.importorskip("bpy", reason="Blender's builder comes with bpy")
-    build = extension_tasks()
-    out, assets = tmp_path_factory.mktemp("dist"), asset_path("body").parent
-    made: Path = build.build_extension(
-        Path(sys.executable), assets, build.detect_platform(), out, squeeze=False
-    )
-    return made
-
-
 def bare_python(version: str, folder: Path) -> Path:
     """An interpreter that has that Blender's bpy and its requirements, and nothing else."""
     python = blender_python(version)
@@ -138,12 +127,15 @@ def bare_python(version: str, folder: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["4.5", "5.0"])
-def test_the_zip_brings_all_that_it_needs(version: str, whole: Path, tmp_path: Path) -> None:
+def test_the_zip_brings_all_that_it_needs(
+    version: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """In a Blender without our packages: installed, enabled, and the worker looks at a photo."""
     photo, result = tmp_path / "nobody.png", tmp_path / "result.json"
     Image.fromarray(np.full((240, 320, 3), 128, np.uint8)).save(photo)
     python = bare_python(version, tmp_path / "bare")
-    arguments = json.dumps({"zip_path": str(whole), "photo": str(photo)})
+    zipped = whole_zip(tmp_path_factory)
+    arguments = json.dumps({"zip_path": str(zipped), "photo": str(photo)})
     environment = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "user")}
     done = subprocess.run(
         [python, "-I", HERE / "inside.py", CHECKS, "bare", arguments, result],

@@ -106,6 +106,7 @@ class LiftOptions:
         hat_share: the same for a hat with a brim.
         strand_share: the same for the strands of unseen hair.
         beyond_share: the same for the cloth that goes on beyond the frame.
+        texel_share: least of the budget for the texels.
         region_pixels: pixels of the person on the grid that labels and depths are found on.
     """
 
@@ -116,7 +117,28 @@ class LiftOptions:
     hat_share: float = 0.08
     strand_share: float = 0.055
     beyond_share: float = 0.04
+    texel_share: float = 0.05
     region_pixels: int = 40_000
+
+    def share_rest(self, spent: int, hat: bool, hair: bool) -> tuple[int, int, int]:
+        """Share what is left once the photo's pixels, loose parts and the face have theirs.
+
+        A hat and strands give way where the texels would get too little.
+
+        Args:
+            spent: Gaussians of the others.
+            hat: whether there is a hat with a brim.
+            hair: whether there are strands.
+
+        Returns:
+            The budgets of the texels, of the hat and of the strands.
+        """
+        left = self.max_gaussians - spent
+        wanted = [hat * self.hat_share, hair * self.strand_share]
+        spare = max(left / self.max_gaussians - self.texel_share, 0.0)
+        scale = min(1.0, spare / max(sum(wanted), 1e-9)) * self.max_gaussians
+        for_hat, for_strands = (int(scale * share) for share in wanted)
+        return left - for_hat - for_strands, for_hat, for_strands
 
 
 @dataclass(frozen=True)
@@ -277,10 +299,10 @@ def lift_photo(
     )
     fineness = texel_fineness(body, dressed.vertices, shares, regions, camera, view.patterned)
     notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
-    spent = sum(len(part) for part in (*photo, *loose, beyond))
-    hat_budget = 0 if brimmed is None else int(options.hat_share * options.max_gaussians)
-    strand_budget = int(options.strand_share * options.max_gaussians) if hair.any() else 0
-    room = options.max_gaussians - spent - head_budget - hat_budget - strand_budget
+    spent = sum(len(part) for part in (*photo, *loose, beyond)) + head_budget
+    room, hat_budget, strand_budget = options.share_rest(
+        spent, brimmed is not None, bool(hair.any())
+    )
     samples, side = sample_texels(body, room, fineness)
     layer = texel_layer(
         view,

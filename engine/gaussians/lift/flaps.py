@@ -55,15 +55,15 @@ def find_flaps(
     out = np.zeros_like(regions.mask)
     cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER))
     of_face = groups[dressed.f[:, 0]]
-    trunk = ~np.isin(of_face, ARMS)
     parts = [(regions.group == arm, of_face == arm) for arm in ARMS]
-    for shown, faces in (*parts, (~np.isin(regions.group, ARMS), trunk)):
+    parts.append((~np.isin(regions.group, ARMS), ~np.isin(of_face, ARMS)))
+    for shown, faces in parts:
         own = cloth & shown
         if not own.any():
             continue
         others = rasterize_mesh(dressed.vertices, dressed.f[~faces], camera)
         before = own & (others.face >= 0)
-        cut = faces is trunk and bool(own[-1].any())
+        cut = bool(own[-1].any())
         if not (before.any() or cut):
             continue
         fitted = rasterize_mesh(dressed.vertices, dressed.f[faces], camera)

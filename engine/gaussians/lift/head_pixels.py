@@ -133,7 +133,7 @@ def find_face_outlines(
 
 
 def is_head_cut(camera: Camera, body: Body, vertices: FloatArray) -> bool:
-    """Whether the frame cuts the head of a person whose face was not found below the eyes.
+    """Return whether the frame cuts the head below the eyes, if no face was found.
 
     Args:
         camera: of the grid.

@@ -217,7 +217,7 @@ def find_regions(
     silhouettes = {arm: dilate(drawn.face >= 0, 1) for arm, drawn in drawn_arms.items()}
     if silhouettes:
         group = claim_bare_skin(group, label, silhouettes)
-    label = settle_sleeve_ends(group, label, lab, places.rest, ARMS)
+    label = settle_sleeve_ends(group, label, lab, places.rest)
     group, label = claim_shaded_skin(group, label, lab, places.rest[..., 0], drawn_arms, camera)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match

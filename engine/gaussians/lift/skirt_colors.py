@@ -41,11 +41,11 @@ class SkirtColorSettings:
     )  # the same of cloth with a pattern, which stretches
     middle: float = float(np.radians(24.0))  # radians around within which they stay in front
     beside_arm: float = 0.8  # inter-ocular distances from an arm within which a cuff may lie
-    cuff: float = 18.0  # L*a*b* units, half of L*, off the skirt's colour from which on one does
+    cuff: float = 18.0  # L*a*b* units, half of L*, that it differs from the skirt's colour
     even: float = float(np.radians(45.0))  # radians behind a cut within which the tone evens out
     even_rings: float = 2.0  # rings over which what differs from it is smoothed
     most: float = 0.7  # most that this changes, of the logarithm
-    sliver: int = 4  # cells of the colour grid, twice which what shows is wide at least
+    sliver: int = 4  # cells of the colour grid: what shows is more than twice as wide
     fine: int = 8  # columns and rings of the colour grid for each of the mesh's
 
 

@@ -120,7 +120,7 @@ def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtO
         cloth = regions.mask & np.isin(regions.label, wanted) & ~np.isin(regions.group, ARMS)
         gap = _look_between_legs(cloth, regions, crotch, metres)
         if gap.hem is not None:
-            cloth = _cut_below(cloth, gap.hem, round(S.hem_depth / metres))
+            cloth = _cut_below(cloth, gap.hem, metres)
         short = S.tight_length < gap.length < S.to_ankles * _leg_length(joints)
         if gap.filled or (short and _has_one_hem(cloth, gap, metres)):
             below = regions.label[crotch:][cloth[crotch:]]
@@ -220,7 +220,7 @@ def _find_hem(share: FloatArray, gap: FloatArray, width: IntArray, metres: float
         width: [R] pixels of all the cloth.
         metres: of a pixel.
     """
-    deep, first = max(round(S.hem_depth / metres), 1), round(S.above_legwear / metres)
+    deep, first = _hem_rows(metres), round(S.above_legwear / metres)
     if share[:first].min(initial=1.0) < S.filled:
         return None
     hem = int((share < S.filled).argmax())
@@ -229,8 +229,17 @@ def _find_hem(share: FloatArray, gap: FloatArray, width: IntArray, metres: float
     return hem if apart and narrower else None
 
 
-def _cut_below(cloth: BoolArray, hem: int, deep: int) -> BoolArray:
-    """Cut cloth [H, W] off at the hem's row, and there where it ends beside the legs."""
+def _hem_rows(metres: float) -> int:
+    """Rows below a hem, of pixels so many metres wide, within which the legs come apart."""
+    return max(round(S.hem_depth / metres), 1)
+
+
+def _cut_below(cloth: BoolArray, hem: int, metres: float) -> BoolArray:
+    """Cut cloth [H, W] off at the hem's row, and beside the legs where it ends there.
+
+    ``metres`` is a pixel's width.
+    """
+    deep = _hem_rows(metres)
     near = slice(max(hem - 2 * deep, 0), hem + deep)
     band = cloth[near]
     columns = np.nonzero(cloth[hem - 1])[0]

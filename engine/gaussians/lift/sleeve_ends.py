@@ -14,6 +14,7 @@ from scipy import ndimage
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .labels import SKIN, UPPER
+from .limbs import ARMS
 from .pixel_grids import smooth_within
 
 
@@ -38,7 +39,7 @@ S = register_settings("lift.sleeve_ends", SleeveEndSettings())
 
 
 def settle_sleeve_ends(
-    group: IntArray, label: IntArray, lab: FloatArray, rest: FloatArray, arms: tuple[int, ...]
+    group: IntArray, label: IntArray, lab: FloatArray, rest: FloatArray
 ) -> IntArray:
     """Make skin of upper wear on an arm that ends without a hem.
 
@@ -50,7 +51,6 @@ def settle_sleeve_ends(
         label: [H, W] index into ``labels.LABELS``.
         lab: [H, W, 3] L*a*b* of the photo.
         rest: [H, W, 3] metres in the standard T-pose, of the place on the body.
-        arms: their numbers in ``group``.
 
     Returns:
         [H, W] labels.
@@ -60,26 +60,26 @@ def settle_sleeve_ends(
     ring = (np.abs(rest[..., 0]) / S.ring).astype(int)
     x, y = S.shoulder
     shoulder = (np.abs(rest[..., 0]) > x) & (rest[..., 1] > y)
-    for arm in arms:
+    for arm in ARMS:
         own = (group == arm) & np.isin(label, (SKIN, UPPER))
-        seam = _find_end(own, label == SKIN, tone, ring)
-        if seam is None or seam.step >= S.hem:
+        found = _find_end(own, label == SKIN, tone, ring)
+        if found is None or found.step >= S.hem:
             continue
         may = own & (label == UPPER)
-        if seam.sleeve is None:
-            trunk = (label == UPPER) & (group >= 0) & ~np.isin(group, arms) & ~shoulder
+        if found.sleeve is None:
+            trunk = (label == UPPER) & (group >= 0) & ~np.isin(group, ARMS) & ~shoulder
             if trunk.sum() < S.few:
                 continue
             cloth = np.median(tone[trunk], axis=0)
-            if np.linalg.norm(cloth - seam.skin) < S.sought:
+            if np.linalg.norm(cloth - found.skin) < S.sought:
                 continue
             pieces, _ = ndimage.label(may | (shoulder & (label == UPPER) & (group >= 0)))
             same_side = np.sign(rest[..., 0]) == np.sign(np.median(rest[..., 0][own]))
             may = same_side & (pieces > 0) & np.isin(pieces, np.unique(pieces[may]))
         else:
-            cloth = seam.sleeve
-            may &= ring >= seam.end
-        nearer = np.linalg.norm(tone - seam.skin, axis=-1) - np.linalg.norm(tone - cloth, axis=-1)
+            cloth = found.sleeve
+            may &= ring >= found.end
+        nearer = np.linalg.norm(tone - found.skin, axis=-1) - np.linalg.norm(tone - cloth, axis=-1)
         out[may & (smooth_within(nearer, may, S.calm) < 0.0)] = SKIN
     return out
 
@@ -128,12 +128,14 @@ def _find_end(own: BoolArray, skin: BoolArray, tone: FloatArray, ring: IntArray)
     if across is None:
         return None
     bare_arm = across[1]
+    sides = {at: pair for at in range(int(covered.min()) + 1, last) if (pair := beside(at))}
+    steps = {at: float(np.linalg.norm(pair[1] - pair[0])) for at, pair in sides.items()}
     best, end, sleeve = S.sought, 0, None
-    for at in range(int(covered.min()) + 1, last):
-        sides = beside(at)
-        if sides is None or (step := float(np.linalg.norm(sides[1] - sides[0]))) < best:
+    for at, pair in sides.items():
+        # Only at its greatest: before and beyond it, both sides' colours mix.
+        if steps[at] < max(best, steps.get(at - 1, 0.0), steps.get(at + 1, 0.0)):
             continue
-        away = [float(np.linalg.norm(side - bare_arm)) for side in sides]
+        away = [float(np.linalg.norm(side - bare_arm)) for side in pair]
         if away[1] < S.alike * away[0]:
-            best, end, sleeve = step, at, sides[0]
+            best, end, sleeve = steps[at], at, pair[0]
     return _End(float(np.linalg.norm(across[1] - across[0])), bare_arm, end, sleeve)

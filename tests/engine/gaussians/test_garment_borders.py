@@ -80,6 +80,8 @@ def test_a_suit_has_trousers(known: bool) -> None:
     parsed[..., PARSED.index("lower")] = rows >= 50
     said = parsed if known else None
     assert (part_garments(names, said, lab, side) == UPPER).all()  # a dress
+    slit = np.where((rows > 102) & (abs(cols - 40) < 3), NONE, names)
+    assert (part_garments(slit, said, lab, side) != LOWER).all()  # a coat that opens below
     names[(rows > 70) & (abs(cols - 40) < 3)] = NONE
     found = part_garments(names, said, lab, side)
     worn = names == UPPER

@@ -40,6 +40,7 @@ from likeness.engine.gaussians.lift.labels_surface import (
 )
 from likeness.engine.gaussians.lift.limbs import HEAD
 from likeness.engine.gaussians.lift.mesh_diffusion import mesh_edges, mesh_laplacian
+from likeness.engine.gaussians.lift.photo_splats import crop_camera
 from likeness.engine.gaussians.lift.pixel_grids import dilate
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.skin_tone import UNSEEN_SKIN
@@ -157,6 +158,21 @@ def test_a_person_whose_face_is_not_found_keeps_skin_and_hair(
         project(unseen.vertices[unseen.body.weights[:, 24] > 0.5], unseen.camera)[0], 0
     )
     assert regions.unit == pytest.approx(np.linalg.norm(eyes - other), rel=0.1)
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_head_is_cut_only_where_no_face_is_found(sitter: Sitter, found: bool) -> None:
+    """The frame ends below the nose; a face that is found for all that says where it is."""
+    assert sitter.observation.face is not None
+    top = int(sitter.observation.face[94, 1])
+    height, width = sitter.camera.height, sitter.camera.width
+    camera = crop_camera(sitter.camera, (0, top, width, height - top))
+    points = sitter.observation.pose - [0.0, top]
+    face = sitter.observation.face - [0.0, top] if found else None
+    observation = replace(sitter.observation, pose=points, face=face)
+    regions, _ = label(replace(sitter, camera=camera, observation=observation))
+    assert regions.face.any() == found
+    assert regions.head_cut != found
 
 
 def test_who_shows_no_skin_is_neither_pale_nor_dark(sitter: Sitter) -> None:

@@ -76,6 +76,31 @@ def test_the_middle_of_the_front_has_a_colour(
     np.testing.assert_allclose(color, 0.4, atol=1e-6)
 
 
+def test_a_sliver_beyond_an_arm_does_not_go_round(scene: Scene, skirt: Skirt) -> None:
+    """Between an arm and the outline little shows of it, and that in the arm's shade."""
+    regions = scene.regions
+    own = regions.mask & (regions.label == LOWER)
+    columns = np.nonzero(own.any(0))[0]
+    outline = columns.max() - np.argmax(own[:, columns.max() :: -1], axis=1)
+    beyond = own & (np.arange(own.shape[1]) > outline[:, None] - 3)
+    arm = own & ~beyond & (np.arange(own.shape[1]) > outline[:, None] - 12)
+    picture = np.full((*own.shape, 3), 0.4)
+    picture[beyond] = 0.32
+    view = PhotoView(
+        scene.camera,
+        picture,
+        regions.mask * 1.0,
+        replace(regions, group=np.where(arm, ARMS[0], regions.group)),
+        (Visible(scene),),  # type: ignore[arg-type]
+        NO_BORDERS,
+        picture,
+    )
+    faces, points = skirt_faces(), posed(scene, skirt).reshape(-1, 3)
+    bary = np.full((len(faces), 3), 1 / 3)
+    color = skirt_colors(np.arange(len(faces)), bary, faces, points, LOWER, view)
+    np.testing.assert_allclose(color, 0.4, atol=0.01)
+
+
 def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
     """A ramp over the photo's columns: the sides go on, and meet in the cloth's own tone behind."""
     wearer = dress(scene, skirt)

@@ -10,6 +10,7 @@ from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.dual_uv.sampling import SurfaceSamples, sample_surface
+from likeness.engine.gaussians.lift import LiftOptions
 from likeness.engine.gaussians.lift.labels import LABELS, SKIN, UPPER
 from likeness.engine.gaussians.lift.texel_samples import (
     PART_SPACING,
@@ -33,6 +34,19 @@ def test_the_budget_is_kept_and_used(budget: int) -> None:
     coarse, _ = sample_texels(body, budget, np.ones(len(body.f)))
     share = (fineness[coarse.triangle] == 2.0).mean()
     assert fine.sum() / (~fine).sum() == pytest.approx(4 * share / (1 - share), rel=0.25)
+
+
+@pytest.mark.parametrize("spent", [0.5, 0.85, 0.94])
+def test_hats_and_strands_leave_the_body_its_texels(spent: float) -> None:
+    """Photos, loose parts and what is beyond the frame may leave less than all of them want."""
+    options = LiftOptions(max_gaussians=20_000)
+    used = int(spent * options.max_gaussians)
+    texels, hat, strands = options.share_rest(used, hat=True, hair=True)
+    assert texels + hat + strands + used == options.max_gaussians
+    assert texels >= options.texel_share * options.max_gaussians
+    whole = [int(share * options.max_gaussians) for share in (0.08, 0.055)]
+    assert [hat, strands] == whole if spent == 0.5 else 0 < strands < hat < whole[0]
+    assert options.share_rest(used, hat=False, hair=False) == (20_000 - used, 0, 0)
 
 
 def metres_apart(body: Body, samples: SurfaceSamples, part: str) -> float:

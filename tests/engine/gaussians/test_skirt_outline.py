@@ -8,10 +8,17 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import Camera
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import LEFT_LEG, RIGHT_LEG, TORSO
+from likeness.engine.gaussians.lift.limbs import LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
 from likeness.engine.gaussians.lift.photo_splats import crop_camera
 from likeness.engine.gaussians.lift.regions import Regions
-from likeness.engine.gaussians.lift.skirt_outline import _Gap, _has_one_hem, find_outline
+from likeness.engine.gaussians.lift.skirt_outline import (
+    S,
+    _cut_below,
+    _find_hem,
+    _Gap,
+    _has_one_hem,
+    find_outline,
+)
 from likeness.engine.render.mesh import MeshBuffer
 
 from .test_lift_skirt import Scene, photograph
@@ -64,6 +71,74 @@ def test_what_legs_wear_below_a_hem_is_no_skirt(label: int) -> None:
     both = (found.pixels & alone.pixels).sum() / (found.pixels | alone.pixels).sum()
     assert both > 0.97
     assert np.abs(found.hem[:, 1].mean() - alone.hem[:, 1].mean()) < 1.5
+
+
+def test_the_smallest_person_has_a_hem_too() -> None:
+    """A pixel is wider than what is looked at below it."""
+    metres = 3.0 * S.hem_depth
+    share = np.where(np.arange(6) < 4, 1.0, 0.0)
+    width = np.where(np.arange(6) < 4, 8, 4)
+    hem = _find_hem(share, np.full(6, metres), width, metres)
+    assert hem == 4
+    cloth = np.ones((6, 8), bool)
+    cloth[4:, 2:6] = False
+    cut = _cut_below(cloth, hem, metres)
+    assert cut[:4].all()
+    assert not cut[4:].any()
+
+
+def test_trousers_that_meet_at_the_calves_are_no_skirt() -> None:
+    """Wide ones, with background between the knees only."""
+    scene = photograph("trousers")
+    _, joints = scene.body.vertices(scene.pose)
+    legs = [scene.regions.limb[leg].face >= 0 for leg in (LEFT_LEG, RIGHT_LEG)]
+    columns = np.nonzero((legs[0] | legs[1]).any(0))[0]
+    rows = np.nonzero(legs[0].any(1))[0]
+    calves = np.zeros_like(scene.regions.mask)
+    calves[(2 * rows.min() + rows.max()) // 3 : 245, columns.min() : columns.max()] = True
+    filled = replace(
+        scene.regions,
+        mask=scene.regions.mask | calves,
+        label=np.where(calves, LOWER, scene.regions.label),
+        group=np.where(calves & ~scene.regions.mask, LEFT_LEG, scene.regions.group),
+    )
+    assert find_outline(filled, scene.camera, joints) is None
+    knees = np.zeros_like(calves)
+    knees[rows.min() : 245, columns.min() : columns.max()] = True
+    closed = replace(
+        filled,
+        mask=filled.mask | knees,
+        label=np.where(knees, LOWER, filled.label),
+        group=np.where(knees & ~filled.mask, LEFT_LEG, filled.group),
+    )
+    assert find_outline(closed, scene.camera, joints) is not None
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_behind_an_arm_a_side_begins_at_the_body(scene: Scene, mirrored: bool) -> None:
+    """An arm hangs before one side of the waist; the skirt is wider where it shows again."""
+    _, joints = scene.body.vertices(scene.pose)
+    free = find_outline(scene.regions, scene.camera, joints)
+    assert free is not None
+    side, other = (free.right, free.left) if mirrored else (free.left, free.right)
+    start = int(side[0, 1])
+    drawn = np.nonzero(scene.regions.trunk.face[start] >= 0)[0]
+    edge = drawn.max() + 1 if mirrored else drawn.min()
+    arm = np.zeros_like(scene.regions.mask)
+    arm[start - 20 : start + 40, edge - 25 : edge + 25] = True
+    regions = replace(
+        scene.regions,
+        mask=scene.regions.mask | arm,
+        group=np.where(arm, LEFT_ARM, scene.regions.group),
+        label=np.where(arm, SKIN, scene.regions.label),
+    )
+    found = find_outline(regions, scene.camera, joints)
+    assert found is not None
+    hidden = found.right if mirrored else found.left
+    assert int(hidden[0, 1]) == start
+    assert hidden[0, 0] == pytest.approx(edge, abs=2.0)
+    assert np.abs(hidden[:40] - side[:40]).max() < 6.5  # straight, where the true one is hollow
+    np.testing.assert_allclose(found.left if mirrored else found.right, other, atol=0.5)
 
 
 @pytest.mark.parametrize(("ends", "one"), [("skirt", True), ("shorts", False), ("frame", False)])

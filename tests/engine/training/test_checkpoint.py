@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
@@ -51,15 +52,40 @@ def batches(
     return [make_step_batch(list(islice(stream, 2)), box_body, grids, decoder) for _ in range(4)]
 
 
-@pytest.fixture
-def trained(config: TrainConfig, box_body: Body, batches: list[StepBatch], tmp_path: Path):
+def train(config: TrainConfig, body: Body, batches: list[StepBatch], folder: Path) -> Trainer:
     """A trainer after three steps, saved after the second and the third."""
-    trainer = Trainer(config, box_body, "cpu")
+    trainer = Trainer(config, body, "cpu")
     for number, batch in enumerate(batches[:3]):
         trainer.step(batch)
         if number:
-            trainer.save(tmp_path, {"readers": 1})
+            trainer.save(folder, {"readers": 1})
     return trainer
+
+
+@pytest.fixture
+def trained(
+    config: TrainConfig, box_body: Body, batches: list[StepBatch], tmp_path: Path
+) -> Trainer:
+    """That, and its run in the test's folder."""
+    return train(config, box_body, batches, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def once(
+    config: TrainConfig,
+    box_body: Body,
+    batches: list[StepBatch],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    folder = tmp_path_factory.mktemp("once")
+    train(config, box_body, batches, folder)
+    return folder
+
+
+@pytest.fixture
+def run(once: Path, tmp_path: Path) -> Path:
+    """A folder with the checkpoints of that trainer, to be damaged."""
+    return Path(shutil.copytree(once, tmp_path / "run"))
 
 
 def test_a_run_goes_on_exactly(
@@ -103,17 +129,12 @@ def one_bit(path: Path) -> None:
 @pytest.mark.parametrize("damage", [truncated, one_bit, Path.unlink])
 @pytest.mark.parametrize("name", FILES)
 def test_the_one_before_a_damaged_one_is_used(
-    trained: Trainer,
-    config: TrainConfig,
-    box_body: Body,
-    tmp_path: Path,
-    name: str,
-    damage: Callable[[Path], None],
+    run: Path, config: TrainConfig, box_body: Body, name: str, damage: Callable[[Path], None]
 ) -> None:
-    damage(tmp_path / "checkpoints" / "step_000003" / name)
+    damage(run / "checkpoints" / "step_000003" / name)
     again = Trainer(config, box_body, "cpu")
     with pytest.warns(UserWarning, match="step_000003' is damaged"):
-        found = again.load(tmp_path)
+        found = again.load(run)
     assert found is not None
     assert found.step == again.steps_done == 2
 
@@ -134,10 +155,8 @@ def test_a_damaged_one_is_written_anew(
     assert again.step(batches[3]) == last.step(batches[3]) == trained.step(batches[3])
 
 
-def test_all_damaged_is_an_error(
-    trained: Trainer, config: TrainConfig, box_body: Body, tmp_path: Path
-) -> None:
-    for folder in checkpoint_folders(tmp_path):
+def test_all_damaged_is_an_error(run: Path, config: TrainConfig, box_body: Body) -> None:
+    for folder in checkpoint_folders(run):
         (folder / "state.json").write_text("{")
     fresh = Trainer(config, box_body, "cpu")
     before = [p.detach().clone() for p in fresh.network.parameters()]
@@ -145,17 +164,15 @@ def test_all_damaged_is_an_error(
         pytest.warns(UserWarning, match="damaged|another network"),
         pytest.raises(LikenessError, match="All checkpoints"),
     ):
-        fresh.load(tmp_path)
+        fresh.load(run)
     assert all(torch.equal(a, b) for a, b in zip(before, fresh.network.parameters()))
 
 
-def test_another_network_is_refused(
-    trained: Trainer, config: TrainConfig, box_body: Body, tmp_path: Path
-) -> None:
+def test_another_network_is_refused(run: Path, config: TrainConfig, box_body: Body) -> None:
     decoder = replace(config.network.decoder, layers=2)
     other = replace(config, network=replace(config.network, decoder=decoder))
     with pytest.warns(UserWarning, match="damaged|another network"), pytest.raises(LikenessError):
-        Trainer(other, box_body, "cpu").load(tmp_path)
+        Trainer(other, box_body, "cpu").load(run)
 
 
 def test_only_the_newest_stay(trained: Trainer, batches: list[StepBatch], tmp_path: Path) -> None:
@@ -164,25 +181,23 @@ def test_only_the_newest_stay(trained: Trainer, batches: list[StepBatch], tmp_pa
     assert [p.name for p in checkpoint_folders(tmp_path)] == ["step_000004", "step_000003"]
 
 
-def test_what_a_kill_left_is_no_checkpoint(
-    trained: Trainer, config: TrainConfig, box_body: Body, tmp_path: Path
-) -> None:
-    half = tmp_path / "checkpoints" / ".step_000004.part"
+def test_what_a_kill_left_is_no_checkpoint(run: Path, config: TrainConfig, box_body: Body) -> None:
+    half = run / "checkpoints" / ".step_000004.part"
     half.mkdir()
     (half / "config.json").touch()
     again = Trainer(config, box_body, "cpu")
-    found = again.load(tmp_path)
+    found = again.load(run)
     assert found is not None
     assert found.step == 3
-    remove_partial(tmp_path)
+    remove_partial(run)
     assert not half.exists()
 
 
-def test_a_state_names_what_it_was_made_with(trained: Trainer, tmp_path: Path) -> None:
-    state = json.loads((checkpoint_folders(tmp_path)[0] / "state.json").read_text())
+def test_a_state_names_what_it_was_made_with(run: Path) -> None:
+    state = json.loads((checkpoint_folders(run)[0] / "state.json").read_text())
     assert state["versions"]["torch"] == torch.__version__
     assert sorted(state["files"]) == sorted(set(FILES) - {"state.json"})
-    sizes = {p.name: p.stat().st_size for p in checkpoint_folders(tmp_path)[0].iterdir()}
+    sizes = {p.name: p.stat().st_size for p in checkpoint_folders(run)[0].iterdir()}
     assert all(state["files"][name][0] == sizes[name] for name in state["files"])
 
 

@@ -16,6 +16,7 @@ from likeness.engine.synth.synth_options import SynthOptions
 from likeness.engine.training.augment import CLEAN
 from likeness.engine.training.config import TRAINING
 
+pytestmark = pytest.mark.usefixtures("quick_people")
 LOOK = SynthOptions(seed=4, size=64, views=4, poses=2, framing="half", engine="raster")
 
 
@@ -33,11 +34,11 @@ def test_one_person_is_learned_and_the_map_carries(default_body: Body, tmp_path:
     write_people(
         tmp_path, 1, SynthOptions(seed=4, size=96, views=8, framing="half", engine="raster")
     )
-    smaller = {"steps": "200", "render_size": "48", "network.max_gaussians": "4000"}
+    smaller = {"steps": "160", "render_size": "48", "network.max_gaussians": "4000"}
     config = override_fields(TRAINING["paper-tiny"], QUICK | smaller)
     found = overfit_subject(tmp_path, config, default_body)
-    # 12.5 at the start; 23.4 to 23.9 after these steps, by the seed, and 12 without the map. Where
-    # the process has loaded bpy, as it may for other tests, torch rounds otherwise: 21.5.
+    # 12.5 at the start; 23.8 after these steps, and 12 without the map. Where the process has
+    # loaded bpy, as it may for other tests, torch rounds otherwise: up to 2 dB less.
     assert found.network_db >= 20.5
     assert found.no_map_db is not None
     assert found.no_map_db <= found.hidden_db - 5.0

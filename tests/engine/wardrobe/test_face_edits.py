@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +22,8 @@ from .conftest import SKIN
 FACIAL = [(name, item) for name in ("brows", "nose", "mouth", "wrinkles") for item in ITEMS[name]]
 BROWN = (0.25, 0.17, 0.13)
 
+Wear = Callable[[str, str], Avatar]
+
 
 @pytest.fixture(scope="module")
 def browed(person: Avatar) -> Avatar:
@@ -35,6 +39,12 @@ def browed(person: Avatar) -> Avatar:
     return replace(person, gaussians=replace(bound, colors=colors))
 
 
+@pytest.fixture(scope="module")
+def wear(browed: Avatar) -> Wear:
+    """The person with an item of a category; each is put on once."""
+    return functools.cache(lambda category, item: add_item(browed, ItemRequest(category, item)))
+
+
 def added(worn: Avatar) -> FloatArray:
     """[K, 3] where the splats of the last attribute are at rest, metres."""
     own = worn.attributes[-1].factors(0.0) == 0.0
@@ -44,9 +54,9 @@ def added(worn: Avatar) -> FloatArray:
 
 @pytest.mark.parametrize(("category", "item"), FACIAL)
 def test_only_the_face_changes_and_at_zero_nothing_does(
-    browed: Avatar, category: str, item: str
+    browed: Avatar, wear: Wear, category: str, item: str
 ) -> None:
-    worn = add_item(browed, ItemRequest(category, item))
+    worn = wear(category, item)
     off = apply_attributes(set_attribute(worn, category, 0.0))
     for same in (off, remove_attribute(worn, category)):
         same = replace(same, provenance=browed.provenance)
@@ -73,9 +83,12 @@ def test_brows_come_off(browed: Avatar) -> None:
     assert np.abs(face - np.float32(SKIN)).max() < 0.03
 
 
-def test_brows_have_their_shape_their_thickness_and_the_photos_colour(browed: Avatar) -> None:
+def test_brows_have_their_shape_their_thickness_and_the_photos_colour(
+    browed: Avatar, wear: Wear
+) -> None:
     def hairs(item: str, thickness: float = 0.5) -> tuple[FloatArray, FloatArray]:
-        worn = add_item(browed, ItemRequest("brows", item, thickness=thickness))
+        request = ItemRequest("brows", item, thickness=thickness)
+        worn = wear("brows", item) if thickness == 0.5 else add_item(browed, request)
         own = worn.attributes[-1].factors(0.0) == 0.0
         dark = worn.gaussians.colors[own].mean(1) < 0.4
         return added(worn)[dark], worn.gaussians.colors[own][dark]
@@ -109,8 +122,8 @@ def test_brows_have_their_shape_their_thickness_and_the_photos_colour(browed: Av
     )
 
 
-def test_brows_come_hair_by_hair_and_keep_a_tint_apart(browed: Avatar) -> None:
-    worn = add_item(browed, ItemRequest("brows", "bushy"))
+def test_brows_come_hair_by_hair_and_keep_a_tint_apart(browed: Avatar, wear: Wear) -> None:
+    worn = wear("brows", "bushy")
     counts = [
         len(apply_attributes(set_attribute(worn, "brows", value)).gaussians)
         for value in (0.0, 0.2, 0.5, 0.8, 1.0)
@@ -136,13 +149,15 @@ def test_brows_on_tinted_skin_come_off_in_its_tone(browed: Avatar) -> None:
 @pytest.mark.parametrize(
     ("item", "share"), [("wide", 1.22), ("narrow", 0.78), ("large", 1.16), ("small", 0.84)]
 )
-def test_the_wings_of_the_nose_move_by_the_share(browed: Avatar, item: str, share: float) -> None:
+def test_the_wings_of_the_nose_move_by_the_share(
+    browed: Avatar, wear: Wear, item: str, share: float
+) -> None:
     body = browed.body
     marks = body.landmarks
     wings = [129, 358]
     corners = body.v_template[body.f[marks.face_triangle[wings]]]
     wide = float(np.ptp((corners * marks.face_bary[wings][..., None]).sum(1)[:, 0]))
-    worn = add_item(browed, ItemRequest("nose", item))
+    worn = wear("nose", item)
     own = worn.attributes[-1].factors(0.0) == 0.0
     after = added(worn)
     before = body.v_template[body.f[worn.gaussians.triangle[own]]].mean(1)
@@ -154,10 +169,10 @@ def test_the_wings_of_the_nose_move_by_the_share(browed: Avatar, item: str, shar
 
 
 @pytest.mark.parametrize(("item", "sign"), [("full", 1.0), ("thin", -1.0)])
-def test_lips_get_higher_or_lower(browed: Avatar, item: str, sign: float) -> None:
+def test_lips_get_higher_or_lower(browed: Avatar, wear: Wear, item: str, sign: float) -> None:
     body = browed.body
     names = np.array(body.part_names)[body.face_part]
-    worn = add_item(browed, ItemRequest("mouth", item))
+    worn = wear("mouth", item)
     own = worn.attributes[-1].factors(0.0) == 0.0
     triangle = worn.gaussians.triangle[own]
     before, after = body.v_template[body.f[triangle]].mean(1), added(worn)
@@ -166,13 +181,13 @@ def test_lips_get_higher_or_lower(browed: Avatar, item: str, sign: float) -> Non
     assert sign * (tall[1] / tall[0] - 1.0) > 0.2
 
 
-def test_age_lines_lie_in_their_regions_and_spare_a_beard(browed: Avatar) -> None:
+def test_age_lines_lie_in_their_regions_and_spare_a_beard(browed: Avatar, wear: Wear) -> None:
     eye = float(browed.body.J_template[JOINT_INDEX["left_eye_smplhf"], 1])
-    forehead = added(add_item(browed, ItemRequest("wrinkles", "forehead")))
-    mouth = added(add_item(browed, ItemRequest("wrinkles", "mouth")))
+    forehead = added(wear("wrinkles", "forehead"))
+    mouth = added(wear("wrinkles", "mouth"))
     assert (forehead[:, 1] > eye + 0.005).all()
     assert (mouth[:, 1] < eye - 0.015).all()
-    fine, deep = (add_item(browed, ItemRequest("wrinkles", item)) for item in ("fine", "deep"))
+    fine, deep = (wear("wrinkles", item) for item in ("fine", "deep"))
 
     def darkest(worn: Avatar) -> float:
         own = worn.attributes[-1].factors(0.0) == 0.0
