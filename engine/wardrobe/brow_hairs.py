@@ -23,6 +23,8 @@ _INNER, _BESIDE, _ABOVE, _BELOW = (
     0.012,
 )  # metres around it that brows of photos reach
 _SOFT = 0.003  # metres over which that ends
+_BELOW_MIDDLE = 0.002  # metres below the landmarks' middle that hairs lie, with their rise
+_HIGHEST = 0.005  # metres by which brows may lie off the landmarks
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,20 @@ def find_brow_field(
     inside = smoothstep(x, inner, inner + _SOFT) * smoothstep(x, outer, outer - _SOFT)
     inside *= smoothstep(up, above, above - _SOFT) * smoothstep(up, -below, _SOFT - below)
     return np.asarray(inside)
+
+
+def find_brow_raise(body: Body, rest: FloatArray, feet: FloatArray) -> float:
+    """Return by how many metres a photo's brows lie higher than the landmarks say.
+
+    Args:
+        body: with landmarks.
+        rest: [V, 3] its vertices at rest, metres.
+        feet: [N, 3] places of the body that show brows, metres.
+    """
+    low, high = (find_landmarks(body, rest, rows) for rows in (BROW_LOW, BROW_HIGH))
+    middle = 0.5 * (low + high)
+    wanted = np.interp(np.abs(feet[:, 0]), middle[:, 0], middle[:, 1]) - _BELOW_MIDDLE
+    return float(np.clip(np.median(feet[:, 1] - wanted), -_HIGHEST, _HIGHEST))
 
 
 def _bend(t: FloatArray, height: FloatArray, shape: BrowShape) -> FloatArray:

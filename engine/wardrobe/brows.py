@@ -16,8 +16,7 @@ from ..gaussians.binding import place_gaussians
 from ..gaussians.lift.glasses import nearest_triangles
 from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own
 from .beards import find_hair_color
-from .brow_hairs import BROW_HIGH, BROW_LOW, USUAL, BrowShape, grow_brow_hairs
-from .face_marks import find_landmarks
+from .brow_hairs import USUAL, BrowShape, find_brow_raise, grow_brow_hairs
 from .face_skin import FaceSkin, find_skins
 from .hair_binding import normalize
 from .items import ItemRequest
@@ -56,9 +55,7 @@ class BrowSettings:
     lift: float = 0.0003  # metres over the photo's surface
     dark: float = 0.35  # quantile of a brow's lightness that its hairs have
     fewest: int = 12  # splats of the photo's brows that tell colour and height
-    below: float = 0.002  # metres below the landmarks' middle that hairs lie, with their rise
     wide: float = 1.3  # times as wide as a brow of cards, whose hairs are thicker
-    highest: float = 0.005  # metres by which brows may lie off the landmarks
 
 
 S = register_settings("wardrobe.brows", BrowSettings())
@@ -158,11 +155,7 @@ def _find_raise(avatar: Avatar, share: FloatArray) -> float:
     if len(rows) < S.fewest:
         return 0.0
     rest = np.asarray(body.v_template, np.float64)
-    feet = _find_feet(avatar, rows)
-    low, high = (find_landmarks(body, rest, marks) for marks in (BROW_LOW, BROW_HIGH))
-    middle = 0.5 * (low + high)
-    wanted = np.interp(np.abs(feet[:, 0]), middle[:, 0], middle[:, 1]) - S.below
-    return float(np.clip(np.median(feet[:, 1] - wanted), -S.highest, S.highest))
+    return find_brow_raise(body, rest, _find_feet(avatar, rows))
 
 
 def _grow(

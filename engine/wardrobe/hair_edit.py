@@ -15,7 +15,7 @@ from ..gaussians.binding import place_gaussians
 from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own
 from .avatar_wearer import fill_out, make_garment_body, measure_thickness
 from .bare_head import HeadSkin
-from .hair_binding import build_surface, normalize
+from .hair_binding import build_surface, normalize, part_rows
 from .hairstyles import bind_hair, cover_hair_cards, grow_hairstyle
 from .head_shape import HeadShape, head_shape
 from .items import ItemRequest
@@ -70,7 +70,10 @@ def fit_hair(avatar: Avatar, request: ItemRequest) -> AddedSplats:
         lit = True
     elif request.item not in ("bald", "shaved"):
         cloth = measure_thickness(avatar, ("upper", "skirt", "skin"), ("neck", "torso"))
-        rest = fill_out(body, np.minimum(S.over_cloth * cloth, S.most_cloth))
+        thick = np.minimum(S.over_cloth * cloth, S.most_cloth)
+        head = part_rows(body, "scalp", "face")
+        thick[head] = np.maximum(thick[head], skin.find_height(body.v_template[head]))
+        rest = fill_out(body, thick)
         hair = _grow(body, rest, request, color)
         hair = hair.take(~_find_below_hat(avatar, own, hair))
         triangle, bary = bind_hair(np.asarray(hair.means, np.float64), body)

@@ -11,6 +11,7 @@ from likeness.engine.body import Body
 from likeness.engine.core.alignment import fit_rigid
 from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.cameras import intrinsics, look_at
+from likeness.engine.core.settings import overridden_settings
 from likeness.engine.core.types import (
     JOINT_INDEX,
     PARTS,
@@ -290,11 +291,32 @@ def test_an_avatar_has_room_for_so_many_splats(
     """What is on counts, and what is replaced or belongs to the photo does not."""
     monkeypatch.setattr(attribute_splats, "MAX_ADDED", 30_000)
     bare = set_attribute(person, "glasses", 0.0)
-    worn = add_item(bare, ItemRequest("beard", "stubble"), 0.3)
-    with pytest.raises(LikenessError, match=r"needs \d+ splats, but 2500 are left of the 30000"):
-        add_item(worn, ItemRequest("scarf", "plain"))
-    again = add_item(worn, ItemRequest("beard", "short"))
+    with overridden_settings({"wardrobe.room.reserve": 0}):
+        worn = add_item(bare, ItemRequest("beard", "stubble"), 0.3)
+        match = r"needs \d+ splats, but 2500 are left of the 30000"
+        with pytest.raises(LikenessError, match=match):
+            add_item(worn, ItemRequest("scarf", "plain"))
+        again = add_item(worn, ItemRequest("beard", "short"))
     assert len(again.gaussians) == len(person.gaussians) + 27_000
+
+
+def test_things_share_the_room(person: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sun hat over a bob, or a full beard below long hair, was refused."""
+    alone = add_item(person, ItemRequest("hat", "beanie"))
+    needed = len(alone.gaussians) - len(person.gaussians)
+    monkeypatch.setattr(attribute_splats, "MAX_ADDED", needed // 2)
+    with overridden_settings({"wardrobe.room.reserve": 1000}):
+        worn = add_item(person, ItemRequest("hat", "beanie"))
+        twice = add_item(worn, ItemRequest("earrings", "stud"))
+    assert attribute_splats.count_room(worn) == 1000
+    assert [one.name for one in twice.attributes] == ["hat", "earrings"]
+    area = [
+        float((one.scales[one.part == PARTS.index("hat"), :2] ** 2).sum())
+        for one in (alone.gaussians, worn.gaussians)
+    ]
+    assert area[1] == pytest.approx(area[0], rel=0.1)  # fewer, and larger
+    off = replace(set_attribute(worn, "hat", 0.0), provenance=person.provenance)
+    assert avatar_to_bytes(apply_attributes(off)) == avatar_to_bytes(person)
 
 
 def test_wrong_edits_are_named(person: Avatar) -> None:

@@ -157,24 +157,31 @@ def test_thickness_is_that_of_the_outer_layer(person: Avatar) -> None:
     assert thickness.max() < 0.032
 
 
-def test_headphones_press_the_hair_below_them(person: Avatar) -> None:
+@pytest.mark.parametrize(
+    ("category", "item", "depth"), [("headphones", "over-ear", 0.09), ("hat", "hairband", 0.05)]
+)
+def test_what_lies_on_the_hair_presses_it(
+    person: Avatar, category: str, item: str, depth: float
+) -> None:
+    """A hairband lay within the hair, and could not be seen."""
     offset = np.array(person.gaussians.offset)
     hair = person.gaussians.part == PARTS.index("hair")
-    offset[hair, 2] = 0.09  # big hair
+    offset[hair, 2] = depth  # big hair
     thick = replace(person, gaussians=replace(person.gaussians, offset=offset))
-    worn = apply_attributes(add_item(thick, ItemRequest("headphones", "over-ear")))
+    worn = apply_attributes(add_item(thick, ItemRequest(category, item)))
     placed = place_gaussians(worn.gaussians, worn.body.v_template, worn.body)
     points = np.asarray(placed.means, np.float64)
     centre = head_shape(worn.body.v_template, worn.body).centre
     away = points - centre
     radius = np.linalg.norm(away, axis=1)
     way = away / radius[:, None]
-    own = worn.gaussians.part == PARTS.index("headphones")
+    own = worn.gaussians.part == PARTS.index(category)
     band = own & (points[:, 1] > centre[1] + 0.08) & (radius > np.quantile(radius[own], 0.5))
     left = worn.gaussians.part == PARTS.index("hair")
     angle, near = cKDTree(way[band]).query(way[left])
     over = (angle < 0.03) & (radius[left] > radius[band][near] + 0.01)
     assert band.sum() > 100
+    assert (radius[band] > depth).all()
     assert not over.any()
 
 
@@ -196,7 +203,7 @@ def test_a_head_without_skin_is_refused(person: Avatar) -> None:
 
 
 def test_hair_is_not_pressed_into_nothing(person: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is room for a single splat of it, there would be a bald patch."""
+    """Where only the headphones had room, and a single splat of hair, there was a bald patch."""
     offset = np.array(person.gaussians.offset)
     offset[person.gaussians.part == PARTS.index("hair"), 2] = 0.09
     thick = replace(person, gaussians=replace(person.gaussians, offset=offset))
@@ -213,5 +220,11 @@ def test_hair_is_not_pressed_into_nothing(person: Avatar, monkeypatch: pytest.Mo
     added = len(worn.gaussians) - len(thick.gaussians)
     assert pressed[0] > 8
     monkeypatch.setattr(attribute_splats, "MAX_ADDED", added - pressed[0] + 1)
+    worn = add_item(thick, ItemRequest("headphones", "over-ear"))
+    own = worn.gaussians.take(worn.attributes[0].factors(0.0) == 0.0)
+    hair = thick.gaussians.colors[thick.gaussians.part == PARTS.index("hair")][0]
+    pressed_hair = np.abs(own.colors - hair).max(1) < 0.01
+    assert pressed_hair.sum() > 0.1 * pressed[0]  # all is coarser instead
+    monkeypatch.setattr(attribute_splats, "MAX_ADDED", added // 8)
     with pytest.raises(LikenessError, match="are left"):
         add_item(thick, ItemRequest("headphones", "over-ear"))
