@@ -29,6 +29,7 @@ from likeness.engine.wardrobe.beards import find_hair_color
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
 from likeness.engine.wardrobe.hair_binding import build_surface
 from likeness.engine.wardrobe.items import ITEMS, ItemRequest
+from likeness.engine.wardrobe.photo_edit import PhotoEdit, add_photo_edit
 from likeness.engine.workflows.edit_avatar import edit_avatar_file, parse_item
 
 HAIR = (0.20, 0.13, 0.08)  # of the person
@@ -317,6 +318,19 @@ def test_things_share_the_room(person: Avatar, monkeypatch: pytest.MonkeyPatch) 
     assert area[1] == pytest.approx(area[0], rel=0.1)  # fewer, and larger
     off = replace(set_attribute(worn, "hat", 0.0), provenance=person.provenance)
     assert avatar_to_bytes(apply_attributes(off)) == avatar_to_bytes(person)
+
+
+def test_an_edited_portrait_may_change_what_is_no_part_of_its_own(person: Avatar) -> None:
+    """Brows and lips belong to the face; their name alone ended in a ValueError."""
+    shape = (person.camera.height, person.camera.width)
+    changed, seen = np.zeros(shape, bool), np.ones(shape, bool)
+    changed[: shape[0] // 2] = True
+    other = replace(person, gaussians=replace(person.gaussians, colors=person.gaussians.colors / 2))
+    worn = add_photo_edit(person, PhotoEdit(other, changed, seen, seen, {"from": "b.png"}, "brows"))
+    (edit,) = worn.attributes
+    assert (edit.name, edit.part) == ("brows", "face")
+    off = apply_attributes(set_attribute(worn, "brows", 0.0))
+    assert avatar_to_bytes(replace(off, provenance=person.provenance)) == avatar_to_bytes(person)
 
 
 def test_wrong_edits_are_named(person: Avatar) -> None:
