@@ -21,20 +21,19 @@ from likeness.engine.core.types import (
     FloatArray,
     LikenessError,
 )
-from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import avatar_to_bytes
 from likeness.engine.gaussians import place_gaussians, pose_avatar
 from likeness.engine.render import render_camera
 from likeness.engine.wardrobe.brow_hairs import find_brow_field
-from likeness.engine.wardrobe.dress import load_dress_body
 from likeness.engine.wardrobe.edit import add_item, set_attribute
 from likeness.engine.wardrobe.hair_binding import build_surface
 from likeness.engine.wardrobe.head_shape import head_shape
 from likeness.engine.wardrobe.items import ItemRequest
 from likeness.engine.wardrobe.refit import put_on, take_off
 from likeness.engine.workflows.edit_avatar import edit_avatar
-from PIL import Image
 from scipy.spatial import cKDTree
+
+from tests.library_hair import write_hair
 
 HAIR, HAIR_DEPTH, SKIN = (0.20, 0.13, 0.08), 0.02, (0.78, 0.60, 0.50)  # of the person
 RED = (0.7, 0.1, 0.08)
@@ -234,31 +233,6 @@ def test_new_hair_cannot_be_tinted_but_added_in_a_color(person: Avatar) -> None:
 def test_a_length_out_of_range_is_an_error(person: Avatar) -> None:
     with pytest.raises(LikenessError, match="length"):
         edit_avatar(person, add=["hair=long,length=2"])
-
-
-def write_hair(folder: Path) -> Path:
-    """Hair of a library that lies in the default body's scalp, with strands down its picture."""
-    dress = load_dress_body(asset_path("body"))
-    body = dress.body
-    faces = body.f[body.face_part == body.part_names.index("scalp")]
-    rows, corners = np.unique(faces, return_inverse=True)
-    base = np.full(len(dress.weights), -1)
-    known = np.flatnonzero(dress.row >= 0)
-    base[dress.row[known]] = known
-    points = body.v_template[rows]
-    lines = [f"v {x} {y} {z}" for x, y, z in points]
-    uv = (points[:, :2] - points[:, :2].min(0)) / np.ptp(points[:, :2], axis=0)
-    lines += [f"vt {u} {v}" for u, v in uv]
-    lines += [f"f {a}/{a} {b}/{b} {c}/{c}" for a, b, c in corners.reshape(-1, 3) + 1]
-    (folder / "cap.obj").write_text("\n".join(lines))
-    (folder / "cap.mhmat").write_text("diffuseTexture cap.png\n")
-    strands = np.random.default_rng(0).integers(60, 200, (1, 64, 1)).repeat(64, 0).repeat(4, 2)
-    strands[..., 3] = 255
-    Image.fromarray(strands.astype(np.uint8)).save(folder / "cap.png")
-    path = folder / "cap.mhclo"
-    head = "basemesh hm08\nobj_file cap.obj\nmaterial cap.mhmat\nverts 0\n"
-    path.write_text(head + "\n".join(str(k) for k in base[rows]))
-    return path
 
 
 def test_hair_of_a_library_is_dyed_and_names_no_folder(person: Avatar, tmp_path: Path) -> None:
