@@ -11,6 +11,7 @@ from likeness.engine.body import Body
 from likeness.engine.core.alignment import fit_rigid
 from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.cameras import intrinsics, look_at
+from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.settings import overridden_settings
 from likeness.engine.core.types import (
     JOINT_INDEX,
@@ -25,7 +26,7 @@ from likeness.engine.formats.avatar import avatar_to_bytes, load_avatar, load_ed
 from likeness.engine.gaussians import place_gaussians, pose_avatar
 from likeness.engine.render import render_camera
 from likeness.engine.wardrobe import attribute_splats
-from likeness.engine.wardrobe.beards import find_hair_color
+from likeness.engine.wardrobe.beards import find_hair_color, grow_beard
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
 from likeness.engine.wardrobe.hair_binding import build_surface
 from likeness.engine.wardrobe.items import ITEMS, ItemRequest
@@ -357,3 +358,28 @@ def test_dyed_hair_keeps_its_colour_and_a_lamps_green_goes(person: Avatar) -> No
         np.testing.assert_allclose(found(dye), dye, atol=1e-5)
     r, g, b = found((0.20, 0.19, 0.12))
     assert r > g > b
+
+
+def test_a_full_beard_is_short_before_the_ears(person: Avatar) -> None:
+    """It ended in a wall of long hairs there."""
+    body = person.body
+    splats, triangle, _ = grow_beard(body, "full", np.array(HAIR), 0)
+    at = body.v_template[body.f[triangle]].mean(1)
+    part = np.array(body.part_names)[body.face_part]
+    ear, lips = (body.v_template[np.unique(body.f[part == n])][:, 2] for n in ("ear", "lips"))
+    long = np.asarray(splats.scales).max(1)
+    hairs = long > np.asarray(splats.scales)[:, 1] * 2.0
+    back = hairs & (at[:, 2] < np.quantile(ear, 0.9) + 0.01)
+    chin = hairs & (at[:, 2] > lips.mean() - 0.02)
+    assert min(back.sum(), chin.sum()) > 200
+    assert np.median(long[back]) < 0.4 * np.median(long[chin])
+
+
+def test_hair_in_a_lamps_light_makes_no_orange_beard(person: Avatar) -> None:
+    bound = person.gaussians
+    hair = bound.part == PARTS.index("hair")
+    olive = np.where(hair[:, None], np.float32([0.33, 0.26, 0.08]), bound.colors)
+    greenish = replace(person, gaussians=replace(bound, colors=olive))
+    light, a, b = rgb_to_lab(find_hair_color(greenish, "beard"))
+    assert b < 0.75 * light
+    assert a > 0.3 * b
