@@ -45,6 +45,7 @@ class BareHeadSettings:
 
     beside: float = 0.012  # metres from hair from which on skin shows its own colour
     shaded: float = 0.005  # metres on the body beside hair within which skin has its shade
+    cell: float = 0.0005  # metres, of the grid in which that is measured
     shadow: float = 0.02  # metres within which darker skin has more of it,
     dark: float = 5.0  # by so many units of L*
     border: float = 0.045  # metres from hair within which skin may have taken the hair's colour
@@ -123,6 +124,7 @@ class HeadSkin:
     Attributes:
         hair: [N] hair, and strays of skin that took its colour or place.
         wisps: [N] of those, what is called skin and has all of the hair's colour.
+        beside: [N] metres on the body from skin to hair; infinite far off, and for all else.
     """
 
     def __init__(self, avatar: Avatar, own: BoolArray) -> None:
@@ -148,6 +150,7 @@ class HeadSkin:
         skin = own & np.isin(bound.part, [_FACE, _SKIN])
         loose = skin & (self._part_names[bound.triangle] == NAPE)
         skin &= np.isin(self._part_names[bound.triangle], _FILLED)
+        self.beside = np.full(len(bound), np.inf)
         self._raised = 0.0  # metres, of the brows
         self.hair = labelled
         self.wisps = labelled & False
@@ -163,10 +166,12 @@ class HeadSkin:
         bound, body = self._avatar.gaussians, self._body
         points = self._points
         distance = np.full(len(bound), np.inf)
-        distance[skin] = cKDTree(points[hair]).query(points[skin])[0]
+        distance[skin] = cKDTree(points[hair]).query(points[skin], distance_upper_bound=S.nape)[0]
         out = np.einsum("nd,nd->n", points - self._feet, self._normals_at(bound.triangle))
-        beside = np.full(len(bound), np.inf)
-        beside[skin] = cKDTree(self._feet[hair]).query(self._feet[skin])[0]
+        beside = self.beside
+        cells = np.unique(np.round(self._feet[hair] / S.cell), axis=0) * S.cell  # many lie alike
+        tree = cKDTree(cells)
+        beside[skin] = tree.query(self._feet[skin], distance_upper_bound=S.border)[0]
         self._find_brows(skin & (beside > S.fringe))
         kept = self._is_feature(self._feet)
         if (self._own & (bound.part == PARTS.index("beard"))).any():

@@ -16,12 +16,8 @@ from .hair_binding import build_surface, normalize
 BROW_LOW, BROW_HIGH = (285, 295, 282, 283, 276), (336, 296, 334, 293, 300)
 _DROP = 0.004  # metres: the landmarks lie on the brow's upper half
 _POINTS = 4  # of a hair
-_INNER, _BESIDE, _ABOVE, _BELOW = (
-    0.007,
-    0.011,
-    0.014,
-    0.012,
-)  # metres around it that brows of photos reach
+_INNER, _BESIDE = 0.010, 0.011  # metres beyond its ends that brows of photos reach,
+_ABOVE, _BELOW = 0.014, 0.012  # and the same above and below
 _SOFT = 0.003  # metres over which that ends
 _BELOW_MIDDLE = 0.002  # metres below the landmarks' middle that hairs lie, with their rise
 _HIGHEST = 0.005  # metres by which brows may lie off the landmarks

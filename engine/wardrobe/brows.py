@@ -39,6 +39,7 @@ class BrowSettings:
     """How brows are taken off and grown."""
 
     gone: float = 0.06  # share of a brow's colour from which on a splat gives way
+    whole: float = 0.25  # share from which on all of the splat's colour does
     aside: float = 0.016  # metres above a brow from where its skin takes its grain
     grain: float = 0.7  # of that grain
     density: float = 1.3  # times as many hairs as a brow of cards has: these are thinner
@@ -141,8 +142,8 @@ def _uncover(avatar: Avatar, share: FloatArray, gone: BoolArray) -> tuple[Gaussi
     for part, skin in find_skins(avatar, rows, share == 0.0):
         at = feet[part]
         tone = skin.tone(at) + S.grain * skin.grain(at + _ABOVE * S.aside)
-        # Half of a brow's colour would still be seen.
-        amount = np.clip(2.0 * share[rows][part], 0.0, 1.0)[:, None]
+        # A part of a brow's colour would still be seen, as its outline.
+        amount = np.clip(share[rows][part] / S.whole, 0.0, 1.0)[:, None]
         colors[part] += amount * (tone - colors[part])
     placed = place_gaussians(bound.take(rows), body.v_template, body)
     return replace(placed, colors=np.clip(colors, 0.0, 1.0).astype(np.float32)), rows

@@ -67,7 +67,20 @@ def test_only_the_face_changes_and_at_zero_nothing_does(
     assert gone.any() == (category != "wrinkles")
 
 
-def test_brows_come_off(browed: Avatar) -> None:
+@pytest.mark.parametrize("hair_above", [False, True])
+def test_brows_come_off(browed: Avatar, hair_above: bool) -> None:
+    """Where hair hung centimetres above, the edge of brows stayed as a line."""
+    bound = browed.gaussians
+    body = browed.body
+    at = body.v_template[body.f[bound.triangle]].mean(1)
+    eye = body.J_template[JOINT_INDEX["left_eye_smplhf"]]
+    brow = np.abs(bound.colors - np.float32(BROWN)).max(1) < 1e-3
+    colors = np.array(bound.colors)
+    colors[brow & (at[:, 1] > eye[1] + 0.021)] *= 2.0  # its edge is fainter
+    part = np.array(bound.part)
+    if hair_above:
+        part[(part == PARTS.index("face")) & (at[:, 1] > eye[1] + 0.04)] = PARTS.index("hair")
+    browed = replace(browed, gaussians=replace(bound, colors=colors, part=part))
     bald = apply_attributes(add_item(browed, ItemRequest("brows", "none"))).gaussians
     face = bald.colors[bald.part == PARTS.index("face")]
     assert np.abs(face - np.float32(SKIN)).max() < 0.03
