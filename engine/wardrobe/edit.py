@@ -108,7 +108,7 @@ class EditSettings:
     cast: float = 0.4  # light that is left where the sky is not seen
     thinnest: float = 0.25  # least share of the pressed hair's splats
     longest: float = 0.004  # metres, standard deviation of pressed hair: more sticks through a brim
-    wall: float = 0.007  # metres of cloth
+    wall: float = 0.003  # metres of cloth: hair is as wide as a hat at its rim
     clear: float = 64.0  # of 255: alpha of a lens that throws no shade
     metal: tuple[float, float] = (0.55, 0.85)  # brightness of metal: least, and more upwards
 

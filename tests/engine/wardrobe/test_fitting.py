@@ -15,19 +15,24 @@ from likeness.engine.render import render_camera
 from likeness.engine.wardrobe import attribute_splats, edit
 from likeness.engine.wardrobe.accessory_shapes import make_ball, plain_texture
 from likeness.engine.wardrobe.asset_files import Garment
-from likeness.engine.wardrobe.avatar_wearer import fill_out, make_garment_body, measure_thickness
+from likeness.engine.wardrobe.avatar_wearer import (
+    fill_out,
+    make_garment_body,
+    make_wearer,
+    measure_thickness,
+)
 from likeness.engine.wardrobe.dress import garment_rest, load_dress_body, pose_body
 from likeness.engine.wardrobe.edit import add_item
 from likeness.engine.wardrobe.fitting import press_hair, sink_hair
 from likeness.engine.wardrobe.hair_binding import BodySurface
 from likeness.engine.wardrobe.head_shape import head_shape
-from likeness.engine.wardrobe.items import ItemRequest
+from likeness.engine.wardrobe.items import ItemRequest, make_item
 from likeness.engine.wardrobe.mesh_parts import Material, MeshPart
 from likeness.engine.wardrobe.mesh_splats import cover_mesh
 from likeness.engine.wardrobe.occlusion import measure_openness
 from scipy.spatial import cKDTree
 
-from .conftest import HAIR_DEPTH
+from .conftest import HAIR, HAIR_DEPTH
 
 
 def ball(alpha: float = 1.0) -> MeshPart:
@@ -95,8 +100,8 @@ def test_hair_that_stands_out_below_a_rim_is_pressed_in(person: Avatar) -> None:
     rows, moved = press_hair(hair, bound, skin, 0.0, 0.0, 0.007)
     # Flat hair, hair far below and hair under the hat stay; what stands out keeps a little of it.
     assert rows.tolist() == [1]
-    room = 0.007 + 0.006 + 0.55 * 0.01
-    assert moved[0, 0] - 0.05 == pytest.approx(room + 0.15 * (0.03 - room), abs=1e-4)
+    room = 0.007 + 0.45 * 0.01
+    assert moved[0, 0] - 0.05 == pytest.approx(room + 0.05 * (0.03 - room), abs=1e-4)
     assert moved[0, 1] == pytest.approx(-0.01, abs=1e-9)
     close = sink_hair(hair, skin)
     np.testing.assert_allclose(close[:, 0], 0.054, atol=1e-4)
@@ -200,6 +205,34 @@ def test_a_head_without_skin_is_refused(person: Avatar) -> None:
     clad = replace(person, gaussians=person.gaussians.take(~skin))
     with pytest.raises(LikenessError, match="too little skin"):
         add_item(clad, ItemRequest("hair", "bald"))
+
+
+def test_a_caps_visor_ends_at_its_rim(person: Avatar) -> None:
+    """It hung three centimetres below it at both ends, like a flap."""
+    wearer = make_wearer(person.body, fill_out(person.body, np.zeros(len(person.body.v_template))))
+    crown, visor = make_item(ItemRequest("hat", "cap"), wearer)
+    ends = np.abs(visor.vertices[:, 0]) > 0.98 * np.abs(visor.vertices[:, 0]).max()
+    rim = crown.vertices[np.abs(crown.vertices[:, 0]) > 0.9 * np.abs(crown.vertices[:, 0]).max()]
+    assert visor.vertices[ends, 1].min() > rim[:, 1].min() - 0.006
+
+
+def test_hair_is_not_wider_than_a_hat_at_its_rim(person: Avatar) -> None:
+    """Big hair stood up beside a cap like the ears of a mouse."""
+    offset = np.array(person.gaussians.offset)
+    hair = person.gaussians.part == PARTS.index("hair")
+    offset[hair, 2] = 0.06
+    big = replace(person, gaussians=replace(person.gaussians, offset=offset))
+    worn = apply_attributes(add_item(big, ItemRequest("hat", "beanie", (0.9, 0.1, 0.1))))
+    placed = place_gaussians(worn.gaussians, worn.body.v_template, worn.body)
+    points = np.asarray(placed.means, np.float64)
+    red = worn.gaussians.colors[:, 0] > 3 * worn.gaussians.colors[:, 1]
+    hat = points[red & (worn.gaussians.part == PARTS.index("hat"))]
+    rim = np.quantile(hat[:, 1], 0.02)
+    wide = np.abs(hat[np.abs(hat[:, 1] - rim) < 0.01, 0]).max()
+    dark = np.abs(worn.gaussians.colors - HAIR).max(1) < 0.02
+    near = dark & (points[:, 1] > rim - 0.01) & (points[:, 1] < rim + 0.01)
+    assert near.sum() > 10
+    assert np.abs(points[near, 0]).max() < wide + 0.016
 
 
 def test_hair_is_not_pressed_into_nothing(person: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -253,3 +253,29 @@ def test_hair_of_a_library_without_a_picture_is_an_error(person: Avatar, tmp_pat
     (tmp_path / "cap.mhmat").write_text("name cap\n")
     with pytest.raises(LikenessError, match="has no picture"):
         edit_avatar(person, add=[f"hair={path}"])
+
+
+def test_cut_hair_leaves_no_gaps_and_frees_the_ears(person: Avatar) -> None:
+    """Where a face stands off the body, its skin came through short hair."""
+    skin = np.isin(person.gaussians.part, [PARTS.index(name) for name in ("face", "skin")])
+    offset = np.array(person.gaussians.offset)
+    offset[skin, 2] = 0.007
+    body = person.body
+    name = np.array(body.part_names)[body.face_part][person.gaussians.triangle]
+    over_ears = name == "ear"
+    part = np.where(over_ears, PARTS.index("hair"), person.gaussians.part).astype(np.uint8)
+    raised = replace(person, gaussians=replace(person.gaussians, offset=offset, part=part))
+    cut = add_item(raised, ItemRequest("hair", "trimmed", length=0.1))
+    added = cut.gaussians.take(cut.attributes[-1].factors(0.0) == 0.0)
+    hair = added.part == PARTS.index("hair")
+    place = np.array(body.part_names)[body.face_part][added.triangle]
+    assert (hair & (place == "ear")).sum() < 0.4 * over_ears.sum()  # at its root, there may be
+    means = np.asarray(place_gaussians(added, body.v_template, body).means, np.float64)
+    surface = build_surface(np.asarray(body.v_template, np.float64), body, "scalp", "face")
+    height = surface.height(means)[0]
+    front = means[:, 2] > body.J_template[JOINT_INDEX["left_eye_smplhf"], 2] - 0.03
+    below = ~hair & (place == "scalp") & front
+    over = cKDTree(means[below]).query(means[hair & front])
+    close = over[0] < 0.006
+    assert close.sum() > 10
+    assert (height[hair & front] > height[below][over[1]] - 0.0005)[close].mean() > 0.95
