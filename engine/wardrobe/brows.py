@@ -8,7 +8,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.attributes import constant_span
-from ..core.color import rgb_to_lab
+from ..core.color import lab_to_rgb, rgb_to_lab
 from ..core.rotations import matrix_to_quaternion
 from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray
@@ -54,6 +54,9 @@ class BrowSettings:
     shade_size: float = 0.0011  # metres
     grown: float = 0.25  # part of the slider in which a hair appears
     lift: float = 0.0003  # metres over the photo's surface
+    hairs: tuple[float, float] = (0.75, 1.0)  # share of the brow that is hair, and not skin,
+    contrast: tuple[float, float] = (20.0, 50.0)  # where so many units of L* darker than skin
+    darkest: float = 6.0  # least L* of hairs
     dark: float = 0.35  # quantile of a brow's lightness that its hairs have
     fewest: int = 12  # splats of the photo's brows that tell colour and height
     wide: float = 1.3  # times as wide as a brow of cards, whose hairs are thicker
@@ -78,11 +81,18 @@ def find_brow_color(avatar: Avatar) -> FloatArray:
     bound = avatar.gaussians.take(rows)
     colors = np.asarray(bound.colors, np.float64)
     skin = FaceSkin(avatar, find_own(avatar) & (share == 0.0))
-    dark = colors / skin.light(_find_feet(avatar, rows))
-    lightness = rgb_to_lab(np.clip(dark, 0.0, 1.0))[:, 0]
-    return np.asarray(
-        np.clip(np.median(dark[lightness <= np.quantile(lightness, S.dark)], axis=0), 0.0, 1.0)
-    )
+    feet = _find_feet(avatar, rows)
+    light = skin.light(feet)
+    lab = rgb_to_lab(np.clip(colors / light, 0.0, 1.0))
+    darkest = lab[:, 0] <= np.quantile(lab[:, 0], S.dark)
+    beside = np.median(rgb_to_lab(np.clip(skin.tone(feet) / light, 0.0, 1.0))[darkest], axis=0)
+    shown = np.median(lab[darkest], axis=0)
+    # Between the hairs of faint brows there is skin: without it, they are darker.
+    contrast = beside[0] - shown[0]
+    hair = beside[0] - contrast / np.interp(contrast, S.contrast, S.hairs)
+    hair = max(float(hair), S.darkest)
+    pure = np.array([hair, *(shown[1:] * hair / max(shown[0], 1.0))])
+    return np.asarray(np.clip(lab_to_rgb(pure), 0.0, 1.0))
 
 
 def _find_feet(avatar: Avatar, rows: IntArray) -> FloatArray:

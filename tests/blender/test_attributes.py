@@ -68,6 +68,14 @@ def test_attributes_come_from_files(blender, tmp_path: Path, person_file: Path) 
     assert found["items"] == ["cap"]
 
 
+def test_what_keeps_the_colors_of_the_face_is_the_engines() -> None:
+    from likeness.engine.wardrobe.items import WITHOUT_COLOR
+
+    source = Path(__file__).parents[2].joinpath("operators/attributes.py").read_text("utf-8")
+    named = ", ".join(f'"{name}="' for name in WITHOUT_COLOR)
+    assert f"_NO_COLOR = ({named})" in source
+
+
 def test_what_may_be_edited_is_the_engines() -> None:
     from likeness.addon.part_items import EDIT_ITEMS
     from likeness.engine.core.attributes import NAMES

@@ -10,6 +10,7 @@ from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.types import JOINT_INDEX, PARTS, Avatar, FloatArray, LikenessError
 from likeness.engine.formats.avatar import avatar_to_bytes
 from likeness.engine.gaussians.binding import place_gaussians
+from likeness.engine.wardrobe.brows import find_brow_color
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
 from likeness.engine.wardrobe.items import ITEMS, ItemRequest
 from likeness.engine.wardrobe.tint import tint_part
@@ -222,3 +223,15 @@ def test_what_is_asked_wrongly_is_named(person: Avatar) -> None:
     bare = replace(person, body=replace(person.body, landmarks=None))
     with pytest.raises(LikenessError, match="lacks the places of brows"):
         add_item(bare, ItemRequest("wrinkles", "deep"))
+
+
+def test_faint_brows_are_of_darker_hairs(person: Avatar, browed: Avatar) -> None:
+    """Skin between the hairs made opaque, golden brows."""
+    brow = np.abs(browed.gaussians.colors - np.float32(BROWN)).max(1) < 1e-3
+    half = 0.5 * (np.array(BROWN) + SKIN)
+    colors = np.where(brow[:, None], np.float32(half), browed.gaussians.colors)
+    faint = replace(browed, gaussians=replace(browed.gaussians, colors=colors))
+    found = find_brow_color(faint)
+    assert (found < half - 0.03).all()
+    assert (found > np.array(BROWN) - 0.03).all()
+    np.testing.assert_allclose(find_brow_color(browed), BROWN, atol=0.04)
