@@ -56,7 +56,8 @@ class BareHeadSettings:
     other: float = 26.0  # Lab distance to the face's usual tone beyond which it is not
     eye: tuple[float, float] = (0.022, 0.013)  # metres beside and above an eye that stay
     eye_up: float = 0.002  # metres above the eye of the middle of that
-    brow: float = 0.5  # reach of a brow that stays: what lies beside it may be a fringe
+    brow: float = 0.5  # reach of a brow that stays, and the same beyond its ends:
+    brow_ends: float = 0.15  # what lies there may be a fringe
     brow_dark: float = 10.0  # units of L* below the skin, from which on it is a brow,
     fringe: float = 0.006  # metres on the body from a fringe,
     lid: float = 0.010  # and above the eye
@@ -239,7 +240,7 @@ class HeadSkin:
             out |= (away**2).sum(1) < 1.0
         if self._body.landmarks is not None:
             level = at - [0.0, self._raised, 0.0]
-            out |= find_brow_field(self._body, self._rest, level, S.brow) > 0.5
+            out |= find_brow_field(self._body, self._rest, level, S.brow, S.brow_ends) > 0.5
         return np.asarray(out & (at[:, 2] > self._head.centre[2]))
 
     def _normals_at(self, triangle: IntArray) -> FloatArray:

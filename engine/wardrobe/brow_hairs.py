@@ -117,7 +117,7 @@ def grow_brow_hairs(
 
 
 def find_brow_field(
-    body: Body, rest: FloatArray, points: FloatArray, reach: float = 1.0
+    body: Body, rest: FloatArray, points: FloatArray, reach: float = 1.0, ends: float | None = None
 ) -> FloatArray:
     """Return how surely [N] a brow may lie at places of the front of a face, 0..1.
 
@@ -126,12 +126,14 @@ def find_brow_field(
         rest: [V, 3] its vertices at rest, metres.
         points: [N, 3] metres.
         reach: factor on how far around the landmarks one may.
+        ends: the same beyond its two ends; ``reach`` if left out.
     """
     low, high = (find_landmarks(body, rest, rows) for rows in (BROW_LOW, BROW_HIGH))
     middle = 0.5 * (low + high)
     x = np.abs(points[:, 0])
     up = points[:, 1] - np.interp(x, middle[:, 0], middle[:, 1]) + _DROP
-    inner, outer = middle[0, 0] - reach * _INNER, middle[-1, 0] + reach * _BESIDE
+    ends = reach if ends is None else ends
+    inner, outer = middle[0, 0] - ends * _INNER, middle[-1, 0] + ends * _BESIDE
     above, below = reach * _ABOVE, reach * _BELOW
     inside = smoothstep(x, inner, inner + _SOFT) * smoothstep(x, outer, outer - _SOFT)
     inside *= smoothstep(up, above, above - _SOFT) * smoothstep(up, -below, _SOFT - below)
