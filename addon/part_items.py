@@ -33,3 +33,11 @@ TINT_ITEMS = (
     *(_BY_NAME[name] for name in ("upper", "lower", "skirt", "shoes")),
 )
 """What can have another color, as the engine's table has it."""
+
+EDIT_ITEMS = (
+    ("AUTO", "Automatic", "What the picture shows"),
+    *(item for item in PART_ITEMS if item[0] not in ("eyes", "mouth")),
+    *TINT_ITEMS[1:2],
+    *TINT_ITEMS[3:6],
+)
+"""What may have been changed in a portrait."""

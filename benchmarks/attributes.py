@@ -50,9 +50,21 @@ from likeness.engine.render import render_camera
 from likeness.engine.wardrobe.edit import add_item, set_attribute
 from likeness.engine.wardrobe.items import ITEMS, ItemRequest
 
-QUICK = (
-    *("trimmed", "bob", "fedora", "beanie", "round", "hoop", "over-ear", "plain", "pearls", "full"),
-)
+QUICK = {
+    "hair": ("trimmed", "bob"),
+    "hat": ("fedora", "beanie", "hairband"),
+    "glasses": ("round",),
+    "headphones": ("over-ear",),
+    "earrings": ("hoop",),
+    "necklace": ("pearls",),
+    "scarf": ("plain",),
+    "beard": ("full",),
+    "brows": ("angled",),
+    "nose": ("large",),
+    "mouth": ("full",),
+    "wrinkles": ("deep",),
+}
+"""What ``--quick`` puts on."""
 
 KEEPS_FACE = ("hat", "glasses", "earrings")
 """Categories in which a person stays the same."""
@@ -139,7 +151,7 @@ def measure_poses(avatar: Avatar, repeats: int) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("avatars", type=Path, nargs="*")
-    parser.add_argument("--quick", action="store_true", help="one item of each category")
+    parser.add_argument("--quick", action="store_true", help="a few items of each category")
     parser.add_argument("--face-model", help="ONNX file that tells faces apart; SFace if installed")
     parser.add_argument("--family", help="shards of one person's family")
     parser.add_argument("--networks", type=Path, nargs=2, metavar=("WITH", "WITHOUT"))
@@ -174,9 +186,8 @@ def measure_avatars(options: argparse.Namespace) -> dict[str, Any]:
     model, missing = load_face_model(options.face_model)
     if model is None:
         print(f"id_change is not measured: {missing}", file=sys.stderr)
-    items = [
-        (c, i) for c, all_of in ITEMS.items() for i in all_of if not options.quick or i in QUICK
-    ]
+    wanted = QUICK if options.quick else ITEMS
+    items = [(category, item) for category, names in wanted.items() for item in names]
     changes, ratios, ids = [], [], []
     for path in options.avatars:
         avatar = load_editable_avatar(path)

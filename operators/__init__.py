@@ -15,6 +15,7 @@ from ..addon.translations import set_tooltip
 from . import (
     add_body,
     asset_library,
+    attribute_files,
     attributes,
     avatars,
     crowd,
@@ -52,6 +53,7 @@ _MODULES = (
     asset_library,
     crowd,
     attributes,
+    attribute_files,
     pose,
     proxy,
     retouch,

@@ -113,8 +113,8 @@ class WearOperator(JobOperator):
         """The avatar that is edited."""
         return get_active_avatar(context)
 
-    def edit(self) -> dict[str, list[str]]:
-        """The keys ``add``, ``remove`` and ``tints`` of the worker's request."""
+    def edit(self) -> dict[str, Any]:
+        """The keys ``add``, ``remove``, ``tints`` and ``edited`` of the worker's request."""
         raise NotImplementedError
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:

@@ -26,7 +26,9 @@ class AttributesPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         sliders = get_sliders(avatar.splats) if avatar is not None else {}
         column = layout.column(align=True)
         column.operator("likeness.add_item", icon="ADD")
+        column.operator("likeness.add_from_library", icon="FILE_3D")
         column.operator("likeness.tint_part", icon="COLOR")
+        column.operator("likeness.edit_from_photo", icon="IMAGE_DATA")
         column.operator("likeness.add_wardrobe", icon="ASSET_MANAGER")
         if avatar is None or not sliders:
             return

@@ -191,9 +191,9 @@ def edit(
         if text is not None and portrait is not None:
             from ...engine.generative.text_edit import FILE_NAME, edit_portrait
 
-            check_edits(avatar, out, add, settings, remove, tints, learned)
             edited = picture or Path(folder) / FILE_NAME
             EditedPortrait(edited, portrait, part)
+            check_edits(avatar, out, add, settings, remove, tints, learned, portrait)
             placement = Placement(**pop_options(Placement, chosen))
             options = EditOptions(**pop_options(EditOptions, chosen, "image_"))
             source = edit_portrait(

@@ -15,6 +15,8 @@ from ..core.types import JOINT_INDEX, PARTS, Avatar, BoolArray, FloatArray, Like
 from ..gaussians import pose_avatar
 from ..render import render_camera
 from ..wardrobe.brow_hairs import find_brow_field
+from ..wardrobe.face_marks import find_landmarks
+from ..wardrobe.face_shapes import find_nose_field
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class _Area:
     below: float | None = None
 
 
-_ALL = 1.0
+_ALL = 1.0  # metres above the eyes: all of the face stays
 _AREAS = {
     "hat": _Area(("hat", "hair"), ("scalp",), 0.07, 0.015),
     "hair": _Area(("hair", "hat"), ("scalp", "ear"), 0.05, 0.015),
@@ -59,7 +61,7 @@ _AREAS = {
     "mouth": _Area(("mouth",), ("lips",), 0.02),
     "eyeshadow": _Area((), ("eyelid",), 0.015),
     "brows": _Area((), (), 0.006),
-    "nose": _Area(("face",)),
+    "nose": _Area((), (), 0.006),
     "blush": _Area(("face",)),
     "wrinkles": _Area(("face",)),
 }
@@ -93,6 +95,8 @@ def find_edit_mask(avatar: Avatar, height: int, width: int, part: str) -> BoolAr
     rows |= np.isin(names, area.body)
     if part == "brows":
         rows = (find_brow_field(body, rest, feet) > 0.5) & (names == "face")
+    if part == "nose":
+        rows = (find_nose_field(feet, find_landmarks(body, rest)) > 0.3) & (names == "face")
     inside = _draw(shown, rows, height, width) > S.shown
     if not inside.any():
         raise LikenessError(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -10,6 +13,8 @@ from scipy import ndimage
 from ..core.color import rgb_to_lab
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, LikenessError, Portrait
+from ..files.digests import file_sha256
+from .load import load_portrait
 from .resize import fit_size, resize
 
 
@@ -32,6 +37,26 @@ class ChangeSettings:
 
 
 S = register_settings("imaging.changes", ChangeSettings())
+
+
+def load_original(path: Path, provenance: Mapping[str, Any]) -> Portrait:
+    """Load the portrait from which an avatar was built.
+
+    Args:
+        path: of the picture.
+        provenance: of the avatar.
+
+    Raises:
+        LikenessError: it cannot be read, or is another picture.
+    """
+    photo = load_portrait(path)
+    if file_sha256(path) != provenance.get("sha256"):
+        raise LikenessError(
+            f"'{path}' is not the portrait from which the avatar was built "
+            f"('{provenance.get('source', 'another file')}').",
+            "Give that file as it was then; the edited picture comes beside it.",
+        )
+    return photo
 
 
 def match_frame(photo: Portrait, edited: Portrait) -> Portrait:

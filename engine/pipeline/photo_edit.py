@@ -33,7 +33,7 @@ from ..gaussians.lift.labels import GLASSES, HAIR, HAT, LABELS, NONE, SKIN, WORN
 from ..gaussians.lift.pixel_grids import resize_nearest
 from ..imaging.load import load_portrait
 from ..imaging.matting import foreground_colors
-from ..imaging.picture_changes import find_changes, match_frame
+from ..imaging.picture_changes import find_changes, load_original, match_frame
 from ..render import best_backend
 from ..tracking.observation import eye_distance, observe
 from ..wardrobe.photo_edit import PhotoEdit, add_photo_edit
@@ -91,8 +91,8 @@ def edit_from_photo(
             different frames or people or do not differ, or the avatar was built in a way that
             cannot be repeated.
     """
-    photo = load_portrait(portrait)
-    options = _build_options(avatar, portrait)
+    photo = load_original(portrait, avatar.provenance)
+    options = find_build_options(avatar)
     with overridden_settings(options.settings):
         stages = StageTimer(progress)
         second = match_frame(photo, load_portrait(edited))
@@ -113,19 +113,16 @@ def edit_from_photo(
     return add_photo_edit(avatar, edit, value)
 
 
-def _build_options(avatar: Avatar, portrait: Path) -> BuildOptions:
-    """The options with which an avatar was built.
+def find_build_options(avatar: Avatar) -> BuildOptions:
+    """Find the options with which an avatar was built.
+
+    Args:
+        avatar: with its provenance.
 
     Raises:
-        LikenessError: they cannot be repeated from this portrait.
+        LikenessError: they cannot be repeated from one portrait.
     """
     provenance = avatar.provenance
-    source = provenance.get("source", "another file")
-    if file_sha256(portrait) != provenance.get("sha256"):
-        raise LikenessError(
-            f"'{portrait}' is not the portrait from which the avatar was built ('{source}').",
-            "Give that file as it was then; the edited picture comes beside it.",
-        )
     recorded: dict[str, Any] = dict(provenance.get("options", {}))
     if provenance.get("others"):
         what = "several photos"

@@ -206,15 +206,14 @@ def _cap(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
     crown = make_grid(block.placed(points), (False, True))
     s = np.linspace(-1, 1, 33)[None]  # radians to the sides
     out = np.linspace(0.0, 1.0, 9)[:, None]
-    long = 0.072 * np.clip(1 - np.abs(s) ** 2.6, 0, 1) ** 0.8
+    wide = np.clip(1 - np.abs(s) ** 2.6, 0, 1) ** 0.8  # at its ends it meets the crown
     x = np.sin(s) * block.a * (1.0 + 0.02 * out)
-    z = block.z + np.cos(s) * block.b + out * long
+    z = block.z + np.cos(s) * block.b + 0.072 * out * wide
     y = (
         block.rim
         + block.tilt * (np.cos(s) * block.b)
         + 0.004
-        - 0.015 * s**2 * out
-        - (0.014 * out**1.3)
+        - wide * (0.015 * s**2 * out + 0.014 * out**1.3)
     )
     top = np.stack(np.broadcast_arrays(x, y, z), -1)
     below = top - [0.0, 0.0025, 0.0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..core.attributes import GOES, STAYS, Attribute, constant_span
+from ..core.settings import register_settings
 from ..core.types import (
     MAX_GAUSSIANS,
     Avatar,
@@ -17,6 +19,18 @@ from ..core.types import (
     IntArray,
     LikenessError,
 )
+from ..gaussians.lift.lift_multiview import thin_rows
+
+
+@dataclass(frozen=True)
+class RoomSettings:
+    """How what is put on shares the room."""
+
+    reserve: int = 24_000  # splats that one thing leaves for others
+    coarsest: float = 0.2  # least share of its splats with which a thing is drawn
+
+
+S = register_settings("wardrobe.room", RoomSettings())
 
 MAX_ADDED = MAX_GAUSSIANS // 2
 """Most splats of everything that is put on one avatar, on top of the avatar's own."""
@@ -109,6 +123,45 @@ def check_room(avatar: Avatar, category: str, needed: int) -> None:
             f"{MAX_ADDED} for everything that is put on.",
             f"Remove something first: {on}.",
         )
+
+
+def share_room(avatar: Avatar, category: str, wanted: int) -> int:
+    """Return with how many splats a thing is drawn, such that others have room beside it.
+
+    Args:
+        avatar: with its attributes.
+        category: of what is put on.
+        wanted: splats of it.
+
+    Raises:
+        LikenessError: the room is too small even for a coarse one.
+    """
+    check_room(avatar, category, math.ceil(S.coarsest * wanted))
+    left = count_room(avatar)
+    return min(wanted, max(left - S.reserve, left // 2, math.ceil(S.coarsest * wanted)))
+
+
+def thin_added(added: AddedSplats, count: int) -> AddedSplats:
+    """Return what is put on with fewer splats, which grow to fill in.
+
+    Args:
+        added: K splats.
+        count: most that stay.
+    """
+    every = len(added.splats)
+    if every <= count:
+        return added
+    rows = thin_rows(np.arange(every), count)
+    grown = np.array([1.0, 1.0, 0.0]) * np.sqrt(every / count) + [0.0, 0.0, 1.0]
+    splats = added.splats.take(rows)
+    return replace(
+        added,
+        splats=replace(splats, scales=(splats.scales * grown).astype(np.float32)),
+        **{
+            name: getattr(added, name)[rows]
+            for name in ("triangle", "bary", "span", "lit", "openness", "part", "source")
+        },
+    )
 
 
 def choose_spans(rows: BoolArray, span: tuple[float, float] | FloatArray) -> FloatArray:

@@ -32,6 +32,7 @@ from ..core.types import (
 from ..gaussians.lift.colors_base import beard_area
 from ..gaussians.relight.photo_shade import find_light, light_all_around, turn_to_camera
 from .avatar_wearer import place_at_rest
+from .brow_hairs import find_brow_field, find_brow_raise
 from .hair_binding import part_rows
 from .head_shape import head_shape
 from .mesh_splats import make_discs, scatter_evenly
@@ -43,14 +44,24 @@ class BareHeadSettings:
     """What goes with the hair, and the skin that comes in its place."""
 
     beside: float = 0.012  # metres from hair from which on skin shows its own colour
+    shaded: float = 0.005  # metres on the body beside hair within which skin has its shade
+    cell: float = 0.0005  # metres, of the grid in which that is measured
+    shadow: float = 0.02  # metres within which darker skin has more of it,
+    dark: float = 5.0  # by so many units of L*
     border: float = 0.045  # metres from hair within which skin may have taken the hair's colour
     unlike: float = 9.0  # Lab distance to the expected skin from which on it has,
     towards: tuple[float, float] = (0.2, 0.45)  # and share of the way to the hair's: head, neck
     wisp: float = 0.65  # share of that way from which on it is hair that is called skin,
     wisp_beside: float = 0.02  # within so many metres of hair
     other: float = 26.0  # Lab distance to the face's usual tone beyond which it is not
-    eye: tuple[float, float] = (0.026, 0.021)  # metres beside and above an eye that stay, with brow
-    eye_up: float = 0.006  # metres above the eye of the middle of that
+    eye: tuple[float, float] = (0.022, 0.013)  # metres beside and above an eye that stay
+    eye_up: float = 0.002  # metres above the eye of the middle of that
+    brow: float = 0.5  # reach of a brow that stays, and the same beyond its ends:
+    brow_ends: float = 0.15  # what lies there may be a fringe
+    brow_dark: float = 10.0  # units of L* below the skin, from which on it is a brow,
+    fringe: float = 0.006  # metres on the body from a fringe,
+    lid: float = 0.010  # and above the eye
+    few: int = 40  # splats of it that tell how high it lies
     mouth: tuple[float, float] = (0.030, 0.014)  # the same of the mouth
     shoulder: float = 0.07  # metres from the neck to which the trunk is completed, too
     raised: float = 0.005  # metres above the head from which on skin beside hair is a stray
@@ -61,6 +72,8 @@ class BareHeadSettings:
     coarse: float = 0.0028  # and below hair
     sigma: float = 1.05  # standard deviation of a splat in steps of the spacing
     covered: float = 0.95  # opacity of what is kept above which no splat is added
+    stands: float = 0.010  # metres by which the photo's skin may stand off the body,
+    levels: float = 0.025  # and over which completed skin beside it comes down
     near: int = 32  # splats of skin whose tone a place follows
     close: float = 0.004  # metres that smooth this
     fades: float = 0.05  # metres over which it passes into the face's usual tone
@@ -112,6 +125,7 @@ class HeadSkin:
     Attributes:
         hair: [N] hair, and strays of skin that took its colour or place.
         wisps: [N] of those, what is called skin and has all of the hair's colour.
+        beside: [N] metres on the body from skin to hair; infinite far off, and for all else.
     """
 
     def __init__(self, avatar: Avatar, own: BoolArray) -> None:
@@ -137,6 +151,8 @@ class HeadSkin:
         skin = own & np.isin(bound.part, [_FACE, _SKIN])
         loose = skin & (self._part_names[bound.triangle] == NAPE)
         skin &= np.isin(self._part_names[bound.triangle], _FILLED)
+        self.beside = np.full(len(bound), np.inf)
+        self._raised = 0.0  # metres, of the brows
         self.hair = labelled
         self.wisps = labelled & False
         hair = np.asarray(bound.colors[labelled], np.float64)
@@ -151,8 +167,13 @@ class HeadSkin:
         bound, body = self._avatar.gaussians, self._body
         points = self._points
         distance = np.full(len(bound), np.inf)
-        distance[skin] = cKDTree(points[hair]).query(points[skin])[0]
+        distance[skin] = cKDTree(points[hair]).query(points[skin], distance_upper_bound=S.nape)[0]
         out = np.einsum("nd,nd->n", points - self._feet, self._normals_at(bound.triangle))
+        beside = self.beside
+        cells = np.unique(np.round(self._feet[hair] / S.cell), axis=0) * S.cell  # many lie alike
+        tree = cKDTree(cells)
+        beside[skin] = tree.query(self._feet[skin], distance_upper_bound=S.border)[0]
+        self._find_brows(skin & (beside > S.fringe))
         kept = self._is_feature(self._feet)
         if (self._own & (bound.part == PARTS.index("beard"))).any():
             kept |= beard_area(body)[body.f[bound.triangle]].mean(1) > 0.2
@@ -167,6 +188,7 @@ class HeadSkin:
         raised |= skin & neck & (distance < S.nape) & ~photo
         raised |= skin & neck & (distance < S.nape) & (out > high) & (facing < 0.0)
         raised |= skin & ~neck & (distance < S.grazed) & (facing < S.grazing) & ~kept
+        raised |= skin & ~kept & (distance < S.border) & (beside < S.shaded)
         core = skin & ~raised & (distance > S.beside)
         if core.sum() < S.near:
             return np.asarray(raised)
@@ -176,6 +198,8 @@ class HeadSkin:
         least = np.where((neck & photo)[rows], S.towards[1], S.towards[0])
         lab = rgb_to_lab(np.asarray(bound.colors[rows], np.float64))
         raised[rows[self._is_hairy(lab, rgb_to_lab(wanted), least)]] = True
+        dark = rgb_to_lab(wanted)[:, 0] - lab[:, 0] > S.dark
+        raised[rows[dark & (beside[rows] < S.shadow)]] = True
         wisps = self._is_hairy(lab, rgb_to_lab(wanted), S.wisp) & (distance[rows] < S.wisp_beside)
         self.wisps[rows[wisps]] = True
         return np.asarray(raised)
@@ -188,8 +212,24 @@ class HeadSkin:
         share = (apart * way).sum(-1) / np.maximum((way**2).sum(-1), 1.0)
         return np.asarray((np.linalg.norm(apart, axis=-1) > S.unlike) & (share > least))
 
+    def _find_brows(self, skin: BoolArray) -> None:
+        """Learn how much higher the photo's brows lie than the landmarks say."""
+        if self._body.landmarks is None:
+            return
+        eye = np.asarray(self._body.J_template)[JOINT_INDEX["left_eye_smplhf"]]
+        near = skin & (self._avatar.gaussians.layer == _PHOTO)
+        near &= self._feet[:, 1] > eye[1] + S.lid
+        rows = np.nonzero(near)[0]
+        rows = rows[find_brow_field(self._body, self._rest, self._feet[rows]) > 0.5]
+        if len(rows) < S.few:
+            return
+        light = rgb_to_lab(np.asarray(self._avatar.gaussians.colors[rows], np.float64))[:, 0]
+        dark = rows[light < np.quantile(light, 0.8) - S.brow_dark]
+        if len(dark) >= S.few:
+            self._raised = find_brow_raise(self._body, self._rest, self._feet[dark])
+
     def _is_feature(self, at: FloatArray) -> BoolArray:
-        """[K] places at rest, metres, on eyes with brows, or on the mouth."""
+        """[K] places at rest, metres, on eyes, brows or the mouth."""
         eyes = np.asarray(self._body.J_template)[
             [JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]
         ] + [0.0, S.eye_up, 0.0]
@@ -198,6 +238,9 @@ class HeadSkin:
         for middle, size in ((eyes[0], S.eye), (eyes[1], S.eye), (mouth, S.mouth)):
             away = (at[:, :2] - middle[:2]) / size
             out |= (away**2).sum(1) < 1.0
+        if self._body.landmarks is not None:
+            level = at - [0.0, self._raised, 0.0]
+            out |= find_brow_field(self._body, self._rest, level, S.brow, S.brow_ends) > 0.5
         return np.asarray(out & (at[:, 2] > self._head.centre[2]))
 
     def _normals_at(self, triangle: IntArray) -> FloatArray:
@@ -306,7 +349,7 @@ class HeadSkin:
             share = np.clip(dense * grown * speckle, 0.0, 0.95)[:, None]
             color = color * (1.0 - share) + share * stubble
         splats = make_discs(
-            at,
+            at + self.find_height(at)[:, None] * normals,
             normals,
             np.full(len(at), S.sigma * spacing),
             np.clip(color, 0.0, 1.0),
@@ -314,6 +357,23 @@ class HeadSkin:
         )
         part = np.where(np.isin(self._part_names[triangle], ("neck", "shoulder")), _SKIN, _FACE)
         return self._dress(BareSkin(splats, triangle, bary, part), normals)
+
+    def find_height(self, at: FloatArray) -> FloatArray:
+        """Return how high [K] completed skin stands, which follows the photo's beside it, metres.
+
+        Args:
+            at: [K, 3] on the head at rest, metres.
+        """
+        bound = self._avatar.gaussians
+        front = np.isin(self._part_names[bound.triangle], ("face", "scalp"))
+        rows = np.nonzero(self._skin & front & (bound.opacities > 0.5))[0]
+        if len(rows) < S.near:
+            return np.zeros(len(at))
+        apart = self._points[rows] - self._feet[rows]
+        height = (apart * self._normals_at(bound.triangle[rows])).sum(1)
+        distance, near = cKDTree(self._feet[rows]).query(at, S.near)
+        lift = np.clip(np.median(height[near], axis=1), -S.stands, S.stands)
+        return np.asarray(lift * np.exp(-((distance[:, 0] / S.levels) ** 2)))
 
     def _dress(self, bare: BareSkin, normals: FloatArray) -> BareSkin:
         """The same, with cloth where the hair hid some: it goes on from what is seen beside it."""
@@ -341,7 +401,7 @@ class HeadSkin:
     def _find_covered(self, triangle: IntArray, bary: FloatArray) -> BoolArray:
         """[K] places of the head over which skin or cloth of the photo stays."""
         bound = self._avatar.gaussians
-        names = ("face", "skin", "eyes", "mouth")
+        names = ("face", "skin", "eyes", "mouth", "beard")
         stays = np.isin(bound.part, [PARTS.index(name) for name in names])
         cloth = self._part_names[bound.triangle] == "shoulder"
         stays |= cloth & (bound.part == PARTS.index("upper"))

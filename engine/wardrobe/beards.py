@@ -9,6 +9,7 @@ import numpy as np
 from ..body.model import Body
 from ..core.color import lab_to_rgb, rgb_to_lab
 from ..core.geometry import vertex_normals
+from ..core.interpolation import smoothstep
 from ..core.rotations import matrix_to_quaternion
 from ..core.settings import register_settings
 from ..core.types import LAYERS, PARTS, Avatar, FloatArray, Gaussians, IntArray
@@ -64,6 +65,9 @@ class BeardSettings:
     root: float = 0.0006  # metres over the skin
     off: tuple[float, float] = (0.55, 1.0)  # how much hairs stand off the skin, and hang
     jitter: float = 0.30  # of their directions
+    rim: float = 0.12  # length of its hairs at the rim over that within
+    before: float = 0.02  # metres behind the lips from which on hairs are as long as the chin's
+    whiskers: float = 0.005  # metres, longest hairs before the ears
     tone: float = 0.20  # of their brightness
     shade: float = 0.30  # opacity of the shade between the roots
     shade_every: int = 4  # hairs for one splat of that shade
@@ -73,6 +77,7 @@ class BeardSettings:
     seen: int = 500  # splats of the photo that tell the colour; labels of fewer are doubtful
     dark: float = 0.3  # quantile of the hair's brightness that a beard has
     red: float = 0.35  # least red over yellow in Lab: hair that looks green has a lamp's colour
+    yellow: float = 0.7  # most yellow of such hair over its lightness
     dyed: tuple[float, float] = (-14.0, -7.0)  # a of Lab: below it green is a dye, above it a lamp
     brown: tuple[float, float, float] = (0.20, 0.14, 0.10)  # where no hair is seen
 
@@ -98,7 +103,9 @@ def find_hair_color(avatar: Avatar, category: str) -> FloatArray:
             near = np.argsort(np.abs(bright - np.quantile(bright, level)))[: S.seen]
             light, a, b = rgb_to_lab(np.median(own[near], axis=0).astype(np.float64))
             of_lamp = np.clip((a - S.dyed[0]) / (S.dyed[1] - S.dyed[0]), 0.0, 1.0)
-            a += of_lamp * max(S.red * b - a, 0.0)
+            if a < S.red * b:
+                b -= of_lamp * max(b - S.yellow * light, 0.0)
+                a += of_lamp * max(S.red * b - a, 0.0)
             return np.clip(lab_to_rgb(np.array([light, a, b])), 0.0, 1.0)
     return np.array(S.brown)
 
@@ -136,7 +143,9 @@ def grow_beard(
     root = np.einsum("nk,nkd->nd", bary, rest[corner])
     normal = normalize(np.einsum("nk,nkd->nd", bary, vertex_normals(rest, body.f)[corner]))
     local = np.einsum("nk,nk->n", bary, density[corner])
-    length = style.length * np.clip(local, 0.25, 1.0) * rng.uniform(0.6, 1.0, style.hairs)
+    length = style.length * np.clip(local, S.rim, 1.0) * rng.uniform(0.6, 1.0, style.hairs)
+    short = min(S.whiskers / style.length, 1.0)
+    length *= short + (1.0 - short) * _find_front(root, rest, body)
     down = np.array([0.0, -1.0, 0.12]) - normal * (normal @ [0.0, -1.0, 0.12])[:, None]
     side = np.sign(root[:, :1]) * np.minimum(np.abs(root[:, :1]) / 0.02, 1.0)
     on_lip = (density > 0) & (beard_area(body) < 0.3)
@@ -200,6 +209,13 @@ def _density(body: Body, style: BeardStyle) -> FloatArray:
         corner = np.clip(1.0 - np.abs(aside - S.lip_wide[0]) / 0.008, 0.0, 1.0) * front
         out = np.maximum(out, corner * (np.abs(rest[:, 1] - lips[:, 1].mean()) < 0.014))
     return np.asarray(np.maximum(out, S.thin_lip * style.lip * over))
+
+
+def _find_front(root: FloatArray, rest: FloatArray, body: Body) -> FloatArray:
+    """[K] where between ears (0) and chin (1) hairs grow."""
+    lips, ear = (rest[part_rows(body, name)] for name in ("lips", "ear"))
+    back, front = float(np.quantile(ear[:, 2], 0.9)), float(lips[:, 2].mean())
+    return np.asarray(smoothstep(root[:, 2], back, front - S.before))
 
 
 def _above_neckline(rest: FloatArray, body: Body) -> FloatArray:

@@ -16,13 +16,11 @@ from .hair_binding import build_surface, normalize
 BROW_LOW, BROW_HIGH = (285, 295, 282, 283, 276), (336, 296, 334, 293, 300)
 _DROP = 0.004  # metres: the landmarks lie on the brow's upper half
 _POINTS = 4  # of a hair
-_INNER, _BESIDE, _ABOVE, _BELOW = (
-    0.007,
-    0.011,
-    0.014,
-    0.012,
-)  # metres around it that brows of photos reach
+_INNER, _BESIDE = 0.010, 0.011  # metres beyond its ends that brows of photos reach,
+_ABOVE, _BELOW = 0.014, 0.012  # and the same above and below
 _SOFT = 0.003  # metres over which that ends
+_BELOW_MIDDLE = 0.002  # metres below the landmarks' middle that hairs lie, with their rise
+_HIGHEST = 0.005  # metres by which brows may lie off the landmarks
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def grow_brow_hairs(
 
 
 def find_brow_field(
-    body: Body, rest: FloatArray, points: FloatArray, reach: float = 1.0
+    body: Body, rest: FloatArray, points: FloatArray, reach: float = 1.0, ends: float | None = None
 ) -> FloatArray:
     """Return how surely [N] a brow may lie at places of the front of a face, 0..1.
 
@@ -128,16 +126,32 @@ def find_brow_field(
         rest: [V, 3] its vertices at rest, metres.
         points: [N, 3] metres.
         reach: factor on how far around the landmarks one may.
+        ends: the same beyond its two ends; ``reach`` if left out.
     """
     low, high = (find_landmarks(body, rest, rows) for rows in (BROW_LOW, BROW_HIGH))
     middle = 0.5 * (low + high)
     x = np.abs(points[:, 0])
     up = points[:, 1] - np.interp(x, middle[:, 0], middle[:, 1]) + _DROP
-    inner, outer = middle[0, 0] - reach * _INNER, middle[-1, 0] + reach * _BESIDE
+    ends = reach if ends is None else ends
+    inner, outer = middle[0, 0] - ends * _INNER, middle[-1, 0] + ends * _BESIDE
     above, below = reach * _ABOVE, reach * _BELOW
     inside = smoothstep(x, inner, inner + _SOFT) * smoothstep(x, outer, outer - _SOFT)
     inside *= smoothstep(up, above, above - _SOFT) * smoothstep(up, -below, _SOFT - below)
     return np.asarray(inside)
+
+
+def find_brow_raise(body: Body, rest: FloatArray, feet: FloatArray) -> float:
+    """Return by how many metres a photo's brows lie higher than the landmarks say.
+
+    Args:
+        body: with landmarks.
+        rest: [V, 3] its vertices at rest, metres.
+        feet: [N, 3] places of the body that show brows, metres.
+    """
+    low, high = (find_landmarks(body, rest, rows) for rows in (BROW_LOW, BROW_HIGH))
+    middle = 0.5 * (low + high)
+    wanted = np.interp(np.abs(feet[:, 0]), middle[:, 0], middle[:, 1]) - _BELOW_MIDDLE
+    return float(np.clip(np.median(feet[:, 1] - wanted), -_HIGHEST, _HIGHEST))
 
 
 def _bend(t: FloatArray, height: FloatArray, shape: BrowShape) -> FloatArray:

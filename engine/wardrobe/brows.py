@@ -8,7 +8,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.attributes import constant_span
-from ..core.color import rgb_to_lab
+from ..core.color import lab_to_rgb, rgb_to_lab
 from ..core.rotations import matrix_to_quaternion
 from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray
@@ -16,8 +16,7 @@ from ..gaussians.binding import place_gaussians
 from ..gaussians.lift.glasses import nearest_triangles
 from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own
 from .beards import find_hair_color
-from .brow_hairs import BROW_HIGH, BROW_LOW, USUAL, BrowShape, grow_brow_hairs
-from .face_marks import find_landmarks
+from .brow_hairs import USUAL, BrowShape, find_brow_raise, grow_brow_hairs
 from .face_skin import FaceSkin, find_skins
 from .hair_binding import normalize
 from .items import ItemRequest
@@ -40,6 +39,7 @@ class BrowSettings:
     """How brows are taken off and grown."""
 
     gone: float = 0.06  # share of a brow's colour from which on a splat gives way
+    whole: float = 0.25  # share from which on all of the splat's colour does
     aside: float = 0.016  # metres above a brow from where its skin takes its grain
     grain: float = 0.7  # of that grain
     density: float = 1.3  # times as many hairs as a brow of cards has: these are thinner
@@ -54,11 +54,12 @@ class BrowSettings:
     shade_size: float = 0.0011  # metres
     grown: float = 0.25  # part of the slider in which a hair appears
     lift: float = 0.0003  # metres over the photo's surface
+    hairs: tuple[float, float] = (0.75, 1.0)  # share of the brow that is hair, and not skin,
+    contrast: tuple[float, float] = (20.0, 50.0)  # where so many units of L* darker than skin
+    darkest: float = 6.0  # least L* of hairs
     dark: float = 0.35  # quantile of a brow's lightness that its hairs have
     fewest: int = 12  # splats of the photo's brows that tell colour and height
-    below: float = 0.002  # metres below the landmarks' middle that hairs lie, with their rise
     wide: float = 1.3  # times as wide as a brow of cards, whose hairs are thicker
-    highest: float = 0.005  # metres by which brows may lie off the landmarks
 
 
 S = register_settings("wardrobe.brows", BrowSettings())
@@ -80,11 +81,18 @@ def find_brow_color(avatar: Avatar) -> FloatArray:
     bound = avatar.gaussians.take(rows)
     colors = np.asarray(bound.colors, np.float64)
     skin = FaceSkin(avatar, find_own(avatar) & (share == 0.0))
-    dark = colors / skin.light(_find_feet(avatar, rows))
-    lightness = rgb_to_lab(np.clip(dark, 0.0, 1.0))[:, 0]
-    return np.asarray(
-        np.clip(np.median(dark[lightness <= np.quantile(lightness, S.dark)], axis=0), 0.0, 1.0)
-    )
+    feet = _find_feet(avatar, rows)
+    light = skin.light(feet)
+    lab = rgb_to_lab(np.clip(colors / light, 0.0, 1.0))
+    darkest = lab[:, 0] <= np.quantile(lab[:, 0], S.dark)
+    beside = np.median(rgb_to_lab(np.clip(skin.tone(feet) / light, 0.0, 1.0))[darkest], axis=0)
+    shown = np.median(lab[darkest], axis=0)
+    # Between the hairs of faint brows there is skin: without it, they are darker.
+    contrast = beside[0] - shown[0]
+    hair = beside[0] - contrast / np.interp(contrast, S.contrast, S.hairs)
+    hair = max(float(hair), S.darkest)
+    pure = np.array([hair, *(shown[1:] * hair / max(shown[0], 1.0))])
+    return np.asarray(np.clip(lab_to_rgb(pure), 0.0, 1.0))
 
 
 def _find_feet(avatar: Avatar, rows: IntArray) -> FloatArray:
@@ -144,8 +152,8 @@ def _uncover(avatar: Avatar, share: FloatArray, gone: BoolArray) -> tuple[Gaussi
     for part, skin in find_skins(avatar, rows, share == 0.0):
         at = feet[part]
         tone = skin.tone(at) + S.grain * skin.grain(at + _ABOVE * S.aside)
-        # Half of a brow's colour would still be seen.
-        amount = np.clip(2.0 * share[rows][part], 0.0, 1.0)[:, None]
+        # A part of a brow's colour would still be seen, as its outline.
+        amount = np.clip(share[rows][part] / S.whole, 0.0, 1.0)[:, None]
         colors[part] += amount * (tone - colors[part])
     placed = place_gaussians(bound.take(rows), body.v_template, body)
     return replace(placed, colors=np.clip(colors, 0.0, 1.0).astype(np.float32)), rows
@@ -158,11 +166,7 @@ def _find_raise(avatar: Avatar, share: FloatArray) -> float:
     if len(rows) < S.fewest:
         return 0.0
     rest = np.asarray(body.v_template, np.float64)
-    feet = _find_feet(avatar, rows)
-    low, high = (find_landmarks(body, rest, marks) for marks in (BROW_LOW, BROW_HIGH))
-    middle = 0.5 * (low + high)
-    wanted = np.interp(np.abs(feet[:, 0]), middle[:, 0], middle[:, 1]) - S.below
-    return float(np.clip(np.median(feet[:, 1] - wanted), -S.highest, S.highest))
+    return find_brow_raise(body, rest, _find_feet(avatar, rows))
 
 
 def _grow(

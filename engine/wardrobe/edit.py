@@ -46,6 +46,8 @@ from .attribute_splats import (
     find_own,
     find_shown,
     insert_splats,
+    share_room,
+    thin_added,
 )
 from .avatar_wearer import (
     AvatarWearer,
@@ -95,16 +97,18 @@ class EditSettings:
 
     pressed: float = 0.35  # share of the hair's thickness that stays under a hat
     most_pressed: float = 0.010  # metres
-    flat: float = 0.022  # metres of hair that things on the hair are made for
+    flat: float = 0.022  # metres of hair that headphones are made for,
+    band: float = 0.012  # and the same of hairbands
     flatter: float = 0.010  # metres that they come closer over flatter hair
+    over_ears: float = 0.003  # metres over them that hair under a hairband stays, at least
     most_on_hair: float = 0.035  # metres of hair more than that
     over_cloth: float = 1.15  # times the clothes' thickness under a scarf or a chain
     most_cloth: float = 0.05  # metres
     pressed_cloth: float = 0.02  # metres that a scarf leaves of them
     cast: float = 0.4  # light that is left where the sky is not seen
-    thinnest: float = 0.25  # share of the pressed hair's splats that must have room
+    thinnest: float = 0.25  # least share of the pressed hair's splats
     longest: float = 0.004  # metres, standard deviation of pressed hair: more sticks through a brim
-    wall: float = 0.007  # metres of cloth
+    wall: float = 0.003  # metres of cloth: hair is as wide as a hat at its rim
     clear: float = 64.0  # of 255: alpha of a lens that throws no shade
     metal: tuple[float, float] = (0.55, 0.85)  # brightness of metal: least, and more upwards
 
@@ -120,6 +124,9 @@ SPACING = {
     "scarf": 0.0024,
 }
 """Metres between the splats of an item."""
+
+_OF_FACE = ("brows", "nose", "mouth", "wrinkles")
+"""Categories whose splats are few, and fine as those of the photo."""
 
 PRESENT = ("glasses", "held")
 """Parts of the photo that can be taken off: what they hide has been completed."""
@@ -152,7 +159,11 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
     if color is not None:  # as the file keeps it, so that it can be fitted again
         request = replace(request, color=parse_color(format_color(color)))
     added = _make_splats(avatar, request)
-    check_room(avatar, request.category, len(added.splats))
+    if request.category in _OF_FACE:
+        check_room(avatar, request.category, len(added.splats))
+    else:
+        count = share_room(avatar, request.category, len(added.splats))
+        added = thin_added(added, count)
     bound = _bind(avatar, added, request.category)
     usual = DEFAULT_COLORS.get(request.category)
     of_it = request.color or usual or np.median(bound.colors, axis=0)
@@ -303,9 +314,8 @@ def _fit(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     shade, source = cast_shade(avatar, shaded, vertices, f)
     triangle, bary = _homes(means, request.category, body)
     bound, count = avatar.gaussians, len(splats)
-    least = int(S.thinnest * len(pressed))
-    check_room(avatar, request.category, count + len(source) + least)
-    few = thin_rows(np.arange(len(pressed)), count_room(avatar) - count - len(source))
+    room = max(count_room(avatar) - count - len(source), int(S.thinnest * len(pressed)))
+    few = thin_rows(np.arange(len(pressed)), room)
     wider = np.sqrt(len(pressed) / max(len(few), 1))
     pressed, moved = pressed[few], moved[few]
     hair = place_gaussians(bound.take(pressed), body.v_template, body)
@@ -325,6 +335,11 @@ def _fit(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     )
 
 
+def _lies_on_hair(request: ItemRequest) -> bool:
+    """Whether an item lies in a groove of the hair, which it does not hide."""
+    return request.category == "headphones" or request.item == "hairband"
+
+
 def _thickness(avatar: Avatar, request: ItemRequest) -> FloatArray:
     """[V] metres of hair or clothes that stay below an item."""
     if request.category in ("scarf", "necklace"):
@@ -333,10 +348,11 @@ def _thickness(avatar: Avatar, request: ItemRequest) -> FloatArray:
         most = S.pressed_cloth if request.category == "scarf" else S.most_cloth
         return np.minimum(S.over_cloth * cloth, most)
     hair = measure_thickness(avatar, ("hair",), ("scalp",))
-    if request.category == "hat" and request.item != "hairband":
+    if _lies_on_hair(request):
+        flat = S.flat if request.category == "headphones" else S.band
+        return np.clip(hair - flat, -S.flatter, S.most_on_hair)
+    if request.category == "hat":
         return np.minimum(S.pressed * hair, S.most_pressed)
-    if request.category in ("hat", "headphones"):
-        return np.clip(hair - S.flat, -S.flatter, S.most_on_hair)
     return np.zeros(len(hair))
 
 
@@ -360,9 +376,12 @@ def _gives_way(
     nothing = gone, np.zeros(0, np.int64), np.zeros((0, 3))
     if request.category == "glasses":
         return bound.part == PARTS.index("glasses"), *nothing[1:]
-    if request.category == "headphones":
+    if _lies_on_hair(request):
         centre = head_shape(np.asarray(body.v_template, np.float64), body).centre
         rows, places = press_below(place_at_rest(bound, body), bound, surface.points, centre)
+        if request.category == "hat":  # a band leaves the ears covered
+            skin = build_surface(np.asarray(body.v_template, np.float64), body, "scalp", "ear")
+            places = skin.outside(places, S.over_ears)
         shown = find_shown(avatar)[rows]
         gone[rows] = True
         return gone, rows[shown], places[shown]

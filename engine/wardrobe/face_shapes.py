@@ -139,19 +139,34 @@ def fit_shape(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     )
 
 
+def find_nose_field(points: FloatArray, marks: FloatArray) -> FloatArray:
+    """Return how surely [N] places of a face lie on its nose, 0..1.
+
+    Args:
+        points: [N, 3] at rest, metres.
+        marks: [478, 3] landmarks at rest, metres.
+    """
+    tip, base, root = marks[_TIP], marks[_BASE], marks[_ROOT]
+    wings = marks[list(_WINGS)]
+    middle, half = float(tip[0]), float(np.abs(wings[:, 0] - tip[0]).mean())
+    x, y, z = points.T
+    # Its sides draw apart towards the base.
+    side = half * np.interp((root[1] - y) / (root[1] - tip[1]), [0.0, 1.0], [0.45, 1.0])
+    weight = smoothstep(np.abs(x - middle), side + S.beside, 0.8 * side)
+    weight *= smoothstep(y, root[1] + S.above, root[1] - 0.01)
+    weight *= smoothstep(y, base[1] - S.below, base[1] + 0.002)
+    weight *= smoothstep(z, wings[:, 2].mean() - S.behind, wings[:, 2].mean() + S.behind)
+    return np.asarray(weight)
+
+
 def _move_nose(points: FloatArray, marks: FloatArray, shape: NoseShape) -> FloatArray:
     """[N, 3] metres by which places of a face move."""
     tip, base, root = marks[_TIP], marks[_BASE], marks[_ROOT]
     wings = marks[list(_WINGS)]
     middle, half = float(tip[0]), float(np.abs(wings[:, 0] - tip[0]).mean())
-    x, y, z = points.T
+    x, y = points[:, 0], points[:, 1]
     down = (root[1] - y) / (root[1] - tip[1])  # 0 at the root, 1 at the tip
-    # Its sides draw apart towards the base.
-    side = half * np.interp(down, [0.0, 1.0], [0.45, 1.0])
-    weight = smoothstep(np.abs(x - middle), side + S.beside, 0.8 * side)
-    weight *= smoothstep(y, root[1] + S.above, root[1] - 0.01)
-    weight *= smoothstep(y, base[1] - S.below, base[1] + 0.002)
-    weight *= smoothstep(z, wings[:, 2].mean() - S.behind, wings[:, 2].mean() + S.behind)
+    weight = find_nose_field(points, marks)
     low = smoothstep(down, 0.25, 0.9)
     high = np.exp(-0.5 * ((down - 0.45) / 0.2) ** 2)
     centre = np.array([middle, 0.5 * (base[1] + tip[1]), wings[:, 2].mean()])

@@ -42,9 +42,8 @@ class FittingSettings:
     under: float = 0.003  # metres under the wall from which on it does
     downward: float = -0.3  # height of a normal below which a surface is a brim's lower side
     close: float = 0.004  # metres over the skin of hair that lies close
-    loose: float = 0.006  # metres over the hat's wall that hair stands off at the rim
-    widens: float = 0.55  # metres more for each metre below the rim
-    springs: float = 0.15  # share of what stands off farther that stays
+    widens: float = 0.45  # metres that hair stands off more for each metre below a rim
+    springs: float = 0.05  # share of what stands off farther that stays
     pressed_below: float = 0.12  # metres below the rim that hair is pressed
     groove: tuple[float, float] = (0.04, 0.16)  # radians beside headphones over which hair rises
     groove_below: float = 0.004  # metres that hair lies under them
@@ -157,7 +156,7 @@ def press_hair(
     down = plane - points[:, 1]
     rows = np.nonzero((bound.part == _HAIR) & (down > -S.above) & (down < S.pressed_below))[0]
     height, normals = skin.height(points[rows])
-    room = wall + S.loose + S.widens * np.maximum(down[rows], 0.0)
+    room = wall + S.widens * np.maximum(down[rows], 0.0)
     move = np.maximum(height - room, 0.0) * (1.0 - S.springs)
     out = move > 0.001
     rows, move, normals = rows[out], move[out], normals[out]

@@ -15,7 +15,7 @@ from ..gaussians.binding import place_gaussians
 from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own
 from .avatar_wearer import fill_out, make_garment_body, measure_thickness
 from .bare_head import HeadSkin
-from .hair_binding import build_surface, normalize
+from .hair_binding import build_surface, normalize, part_rows
 from .hairstyles import bind_hair, cover_hair_cards, grow_hairstyle
 from .head_shape import HeadShape, head_shape
 from .items import ItemRequest
@@ -30,6 +30,8 @@ class HairEditSettings:
     under: float = 0.85  # share of the hair's colour in the scalp between strands
     angle: float = 0.07  # radians around a hat's splats that stay free of hair
     crop: tuple[float, float] = (0.12, 1.0)  # share of its thickness that cut hair keeps
+    least: float = 0.8  # of a splat's size that cut hair keeps: smaller ones leave gaps
+    free: float = 0.6  # such a share below which it leaves the ears
     short: float = 0.5  # length, 0..1, below which hair that hangs is gone
     end: float = 0.006  # metres by which ends differ
     close: float = 0.0015  # metres over the scalp, least
@@ -65,12 +67,12 @@ def fit_hair(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     bary: FloatArray = np.zeros((0, 3))
     lit = False
     if request.item == "trimmed":
-        hair, rows = _cut_hair(avatar, own & (avatar.gaussians.part == _HAIR), request)
+        hair, rows = _cut_hair(avatar, own & (avatar.gaussians.part == _HAIR), request, skin)
         triangle, bary = avatar.gaussians.triangle[rows], avatar.gaussians.bary[rows]
         lit = True
     elif request.item not in ("bald", "shaved"):
         cloth = measure_thickness(avatar, ("upper", "skirt", "skin"), ("neck", "torso"))
-        rest = fill_out(body, np.minimum(S.over_cloth * cloth, S.most_cloth))
+        rest = _raise_head(body, skin, np.minimum(S.over_cloth * cloth, S.most_cloth))
         hair = _grow(body, rest, request, color)
         hair = hair.take(~_find_below_hat(avatar, own, hair))
         triangle, bary = bind_hair(np.asarray(hair.means, np.float64), body)
@@ -110,7 +112,17 @@ def _find_below_hat(avatar: Avatar, own: BoolArray, hair: Gaussians) -> BoolArra
     return np.asarray(cKDTree(there).query(here)[0] < S.angle)
 
 
-def _cut_hair(avatar: Avatar, hair: BoolArray, request: ItemRequest) -> tuple[Gaussians, IntArray]:
+def _raise_head(body: Body, skin: HeadSkin, thickness: FloatArray) -> FloatArray:
+    """[V, 3] the body at rest below hair, with clothes [V] metres thick and the head's own skin."""
+    head = part_rows(body, "scalp", "face")
+    thick = np.array(thickness)
+    thick[head] = np.maximum(thick[head], skin.find_height(body.v_template[head]))
+    return fill_out(body, thick)
+
+
+def _cut_hair(
+    avatar: Avatar, hair: BoolArray, request: ItemRequest, skin: HeadSkin
+) -> tuple[Gaussians, IntArray]:
     """The photo's hair, cut: at rest, with the rows that it came from.
 
     From 1 to 0.5 what hangs gets shorter, up to the ears' lobes; below that the rest is cropped.
@@ -128,12 +140,17 @@ def _cut_hair(avatar: Avatar, hair: BoolArray, request: ItemRequest) -> tuple[Ga
     rng = np.random.default_rng([request.seed, 19])
     end = _end_height(points, head, request.length) + rng.normal(0.0, S.end, len(rows))
     stays = points[:, 1] > end
+    share = float(np.interp(request.length, [0.0, S.short], S.crop))
+    ear = cKDTree(rest[part_rows(body, "ear")]).query(points)[0]
+    rest = _raise_head(body, skin, np.zeros(len(rest)))
+    if share < S.free:  # ears are free of short hair
+        beside = cKDTree(rest[part_rows(body, "scalp", "face", "neck")]).query(points)[0]
+        stays &= beside < ear
     surface = build_surface(rest, body, "scalp", "face", "ear", "neck")
     height, normals = surface.height(points)
-    share = float(np.interp(request.length, [0.0, S.short], S.crop))
-    lower = np.maximum(share * height, S.close)
-    moved = points - np.maximum(height - lower, 0.0)[:, None] * normals
-    size = np.clip(share, 0.5, 1.0)
+    lower = np.where(height > S.close, np.maximum(share * height, S.close), S.close)
+    moved = points + (lower - height)[:, None] * normals
+    size = np.clip(share, S.least, 1.0)
     scales = np.asarray(placed.scales) * [size, size, 1.0]
     out = replace(placed, means=moved.astype(np.float32), scales=scales.astype(np.float32))
     return out.take(stays), rows[stays]

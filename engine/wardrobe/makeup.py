@@ -21,6 +21,7 @@ from .face_skin import find_front, find_skins
 class MakeupSettings:
     """Sizes and strengths; metres."""
 
+    fringe: float = 0.008  # metres from hair within which what is dark may be a fringe
     surely: float = 0.5  # of a brow's field in which hair is the brow's
     lids: float = 0.0075  # above the eye up to which dark is lashes and lids
     dark: tuple[float, float] = (4.0, 12.0)  # L* below the skin: from none to all of a brow
@@ -53,27 +54,37 @@ def find_share(avatar: Avatar, name: str) -> FloatArray:
     feet = np.einsum("nk,nkd->nd", bound.bary, rest[body.f[bound.triangle]])
     face = find_front(avatar, "face", *(() if name == "brows" else ("eyelid",)))
     share = np.zeros(len(bound))
-    field = find_brow_field(body, rest, feet) if name == "brows" else share
     for side in ("left", "right"):
         eye = np.asarray(body.J_template, np.float64)[JOINT_INDEX[f"{side}_eye_smplhf"]]
         out = np.sign(eye[0])
         x, y = (feet[:, 0] - eye[0]) * out, feet[:, 1] - eye[1]
-        if name == "brows":
-            own = field * (feet[:, 0] * out > 0.0) * (y > S.lids)
-        elif name == "eyeshadow":
+        if name == "eyeshadow":
             away = np.hypot((x - S.shadow_out) / S.shadow[0], (y - S.shadow_up) / S.shadow[1])
             # Strongest along the lashes.
             own = S.shadow_strength * smoothstep(away, 1.0, 0.3) * (y > -0.001)
-        else:
+        elif name == "blush":
             x, y = (x - S.blush_out) / S.blush[0], (y + S.blush_down) / S.blush[1]
             own = S.blush_strength * np.exp(-0.5 * ((x - 0.4 * y) ** 2 + y**2))
+        else:
+            continue
         share = np.maximum(share, own)
     share *= face
     if name == "brows":
+        fringe = HeadSkin(avatar, find_own(avatar)).beside < S.fringe  # darker as well
+        share = find_brow_field(body, rest, feet) * (face & _above_lids(avatar, feet))
         surely = find_brow_field(body, rest, feet, S.surely) > 0.5
-        share *= surely | ~HeadSkin(avatar, find_own(avatar)).hair  # a fringe is darker as well
+        share *= surely | ~fringe
         share *= _find_darker(avatar, np.asarray(share > S.least))
     return np.asarray(np.where(share > S.least, share, 0.0))
+
+
+def _above_lids(avatar: Avatar, feet: FloatArray) -> BoolArray:
+    """[N] places of the body at rest, metres, above the eyelid of their side."""
+    eyes = np.asarray(avatar.body.J_template, np.float64)[
+        [JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]
+    ]
+    left, right = eyes[:, 1]
+    return np.asarray(feet[:, 1] - np.where(feet[:, 0] > 0.0, left, right) > S.lids)
 
 
 def _find_darker(avatar: Avatar, near: BoolArray) -> FloatArray:

@@ -23,7 +23,7 @@ from ..gaussians.binding import place_gaussians
 from ..gaussians.lift.labels import LABELS
 from ..gaussians.lift.lift_multiview import thin_gaussians
 from ..gaussians.lift.parts import name_all
-from .attribute_splats import COMES, GOES_AFTER, choose_spans, count_room, insert_splats
+from .attribute_splats import COMES, GOES_AFTER, choose_spans, insert_splats, share_room
 from .edit import check_value, remove_attribute
 from .items import format_color
 
@@ -112,12 +112,14 @@ def add_photo_edit(avatar: Avatar, edit: PhotoEdit, value: float = 1.0) -> Avata
         if kept.item != "photo":
             goes = goes[kept.factors(0.0) > 0.0]
         avatar = remove_attribute(avatar, name)
-    new = thin_gaussians(edited.take(comes), count_room(avatar))
-    if edit.part is not None and edit.part not in LABELS:  # no photo's labels know it
+    new = edited.take(comes)
+    new = thin_gaussians(new, share_room(avatar, name, len(new)))
+    part = name if name in PARTS else "face"  # brows, lips and the like
+    if edit.part in PARTS and edit.part not in LABELS:  # no photo's labels know it
         new = name_all(new, edit.part)
-    own = new.part == PARTS.index(name)
+    own = new.part == PARTS.index(part)
     color = format_color(np.median(new.colors[own] if own.any() else new.colors, axis=0))
-    attribute = Attribute(name, name, ITEM, color, value, choose_spans(goes, GOES_AFTER))
+    attribute = Attribute(name, part, ITEM, color, value, choose_spans(goes, GOES_AFTER))
     spans = constant_span(COMES, len(new))
     record = {**edit.source, "name": name, "value": value}
     return record_edit(insert_splats(avatar, new, spans, attribute), record)

@@ -16,7 +16,7 @@ from ..core.color import lab_to_rgb, rgb_to_lab
 from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, IntArray, LikenessError
 from ..gaussians.lift.lift_multiview import thin_gaussians, thin_rows
-from .attribute_splats import COMES, GOES_AFTER, choose_spans, count_room, find_own, insert_splats
+from .attribute_splats import COMES, GOES_AFTER, choose_spans, find_own, insert_splats, share_room
 from .avatar_wearer import place_at_rest
 from .bare_head import HeadSkin
 from .edit import check_value, remove_attribute
@@ -31,7 +31,6 @@ from .tint_materials import follow_skin, tint_cloth, tint_hair, tint_skin
 class TintSettings:
     """How colours change."""
 
-    reserve: int = 24_000  # splats of the room for what is put on that a large garment leaves
     few: int = 10  # splats of a part that are too few to tint
 
 
@@ -47,7 +46,7 @@ _GARMENTS = ("upper", "lower", "skirt", "shoes")
 def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Avatar:
     """Give a part of an avatar another colour, with a slider.
 
-    It replaces an attribute of the same name.
+    It replaces an earlier tint of the part.
 
     Args:
         avatar: with its attributes.
@@ -57,15 +56,18 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
 
     Raises:
         NothingToEditError: the avatar does not have the part.
-        LikenessError: the part cannot be tinted.
+        LikenessError: the part cannot be tinted, or something was put on in its place.
     """
     check_value(name, value)
     check_tinted(name)
     before = [one for one in avatar.attributes if one.name == name]
-    if before and before[0].item in ITEMS.get(name, ()):
+    if before and before[0].item != ITEM:
+        listed = before[0].item in ITEMS.get(name, ())
         raise LikenessError(
-            f"What is worn as '{name}' was put on, and is not the photo's.",
-            f"Add it in this color: {name}={before[0].item},color={format_color(color)}.",
+            f"The {name} is not the photo's, but was put on: '{before[0].item}'.",
+            f"Add it in this color: {name}={before[0].item},color={format_color(color)}."
+            if listed
+            else f"Remove the {name} first, and tint the photo's.",
         )
     if before:
         avatar = remove_attribute(avatar, name)
@@ -87,8 +89,7 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
         rows = rows | (rim > 0.0)
         source = np.nonzero(rows)[0]
     new = replace(avatar.gaussians, colors=tinted.astype(np.float32)).take(source)
-    left = count_room(avatar)
-    room = max(left - S.reserve, left // 2)
+    room = share_room(avatar, name, len(source))
     new = thin_gaussians(new, room)
     source = thin_rows(source, room)
     spans = choose_spans(rows, GOES_AFTER)

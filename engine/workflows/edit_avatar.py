@@ -225,6 +225,7 @@ def check_edits(
     remove: Sequence[str] = (),
     tints: Sequence[str] = (),
     learned: LearnedLooks | None = None,
+    portrait: Path | None = None,
 ) -> None:
     """Check what can be known of edits before an image model, which takes long, changes a portrait.
 
@@ -236,11 +237,13 @@ def check_edits(
         remove: as for :func:`edit_avatar`.
         tints: as for :func:`edit_avatar`.
         learned: as for :func:`edit_avatar`.
+        portrait: the picture that the image model will change.
 
     Raises:
         LikenessError: as for :func:`edit_avatar_file`.
     """
-    names = [one.name for one in load_editable_avatar(avatar).attributes]
+    before = load_editable_avatar(avatar)
+    names = [one.name for one in before.attributes]
     check_output_folder(out.absolute().parent if out.suffix == _SUFFIX else out.absolute())
     for text in add:
         parse_item(text)
@@ -255,6 +258,12 @@ def check_edits(
         if name not in names:
             has = f"It has {', '.join(names)}." if names else "It has none."
             raise LikenessError(f"The avatar has no attribute '{name}'.", has)
+    if portrait is not None:
+        from ..imaging.picture_changes import load_original
+        from ..pipeline.photo_edit import find_build_options  # late: the whole engine
+
+        load_original(portrait, before.provenance)
+        find_build_options(before)
 
 
 def edit_avatar(

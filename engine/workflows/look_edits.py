@@ -12,7 +12,7 @@ from ..core.types import Avatar, LikenessError
 from ..files.digests import file_sha256
 from ..files.weights import asset_path
 from ..imaging.load import load_portrait
-from ..imaging.picture_changes import find_changes, match_frame
+from ..imaging.picture_changes import find_changes, load_original, match_frame
 from ..network.config import NetworkConfig, PerseConfig, load_config
 from ..network.inputs import FamilyEdit
 from ..network.starting_gaussians import starting_gaussians
@@ -136,12 +136,7 @@ def add_looks(avatar: Avatar, learned: LearnedLooks) -> Avatar:
                 f"The look of '{look.picture}' needs the portrait from which the avatar was built.",
                 "Give that portrait as well.",
             )
-        if file_sha256(learned.portrait) != avatar.provenance.get("sha256"):
-            raise LikenessError(
-                f"'{learned.portrait}' is not the portrait from which the avatar was built.",
-                "Give that file as it was then.",
-            )
-        photo = load_portrait(learned.portrait)
+        photo = load_original(learned.portrait, avatar.provenance)
         edited = match_frame(photo, load_portrait(look.picture))
         changed = find_changes(photo, edited)
         source = {"from": look.picture.name, "sha256": file_sha256(look.picture)}

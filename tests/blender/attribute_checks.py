@@ -207,6 +207,29 @@ def worn(folder: str, avatar: str) -> dict[str, Any]:
     return out
 
 
+def from_files(folder: str, avatar: str, hair: str) -> dict[str, Any]:
+    """Hair of a library is put on; what is said of files that do not fit."""
+    likeness.register()
+    empty()
+    objects = build_scene(load_editable_avatar(Path(avatar)), "Person")
+    bpy.context.view_layer.objects.active = objects.armature
+    picture = Path(folder) / "changed.png"
+    picture.touch()
+    said = []
+    for call, given in (
+        (bpy.ops.likeness.add_from_library, {"filepath": str(picture)}),
+        (bpy.ops.likeness.edit_from_photo, {"filepath": str(picture)}),
+        (bpy.ops.likeness.edit_from_photo, {"filepath": str(picture), "portrait": hair}),
+    ):
+        try:
+            call(**given)
+        except RuntimeError as error:
+            said.append(" ".join(str(error).split()))
+    bpy.ops.likeness.add_from_library(filepath=hair, kind="hair")
+    edits = read_avatar(objects).provenance["edits"]
+    return {"said": said, "sliders": get_sliders(objects.splats), "items": [edits[-1]["item"]]}
+
+
 def tinted(folder: str, avatar: str) -> dict[str, Any]:
     """Hair and lips get other colours in Blender by the worker; what may be chosen."""
     from likeness.operators import attributes

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.library_hair import write_hair
+
 CHECKS = "attribute_checks"
 
 
@@ -53,6 +55,34 @@ def test_things_are_put_on_in_blender(blender, tmp_path: Path, person_file: Path
     assert found["splats"][0] == found["splats"][1]
     assert found["same"]
     assert found["meshes"][0] == found["meshes"][1]
+
+
+def test_attributes_come_from_files(blender, tmp_path: Path, person_file: Path) -> None:
+    hair = str(write_hair(tmp_path))
+    found = blender(CHECKS, "from_files", folder=str(tmp_path), avatar=str(person_file), hair=hair)
+    kind, beside, other = found["said"]
+    assert "changed.png' is not of a MakeHuman library" in kind
+    assert "'a.png', from which the avatar was built, is not beside" in beside
+    assert "cap.mhclo' is not a picture" in other
+    assert found["sliders"] == {"hair": 1.0}
+    assert found["items"] == ["cap"]
+
+
+def test_what_keeps_the_colors_of_the_face_is_the_engines() -> None:
+    from likeness.engine.wardrobe.items import WITHOUT_COLOR
+
+    source = Path(__file__).parents[2].joinpath("operators/attributes.py").read_text("utf-8")
+    named = ", ".join(f'"{name}="' for name in WITHOUT_COLOR)
+    assert f"_NO_COLOR = ({named})" in source
+
+
+def test_what_may_be_edited_is_the_engines() -> None:
+    from likeness.addon.part_items import EDIT_ITEMS
+    from likeness.engine.core.attributes import NAMES
+
+    names = {item[0] for item in EDIT_ITEMS} - {"AUTO"}
+    assert set(NAMES) - names == {"nose", "mouth", "wrinkles"}
+    assert names <= set(NAMES)
 
 
 def test_parts_get_other_colors_in_blender(blender, tmp_path: Path, person_file: Path) -> None:

@@ -10,7 +10,7 @@ from pressing import browse, confirm, frame_view, panel, press, problem
 from scenarios import Steps, avatars, fresh, open_avatar, ours
 
 
-def display_buttons(ui: Any, avatar: str, photo: str) -> Steps:
+def display_buttons(ui: Any, avatar: str, photo: str, changed: str, hair: str) -> Steps:
     """Press the buttons of detail, fast splats, photo camera, shadow proxy and scene settings."""
     yield from fresh(ui)
     ours("addon.preferences").get_preferences(bpy.context).show_splats = True
@@ -48,6 +48,15 @@ def display_buttons(ui: Any, avatar: str, photo: str) -> Steps:
     out["added"] = [problem(), sliders(avatars()[0].splats)]
     yield from press(ui, "likeness.remove_item", attribute="glasses")
     out["removed"] = [problem(), sliders(avatars()[0].splats)]
+    yield from browse(ui, "likeness.add_from_library", Path(hair), "library_hair", kind="hair")
+    out["library"] = [problem(), sliders(avatars()[0].splats)]
+    yield from press(ui, "likeness.remove_item", attribute="hair")
+    yield from browse(
+        ui, "likeness.edit_from_photo", Path(changed), "changed_photo", portrait=photo, part="upper"
+    )
+    yield from ui.shot("photo_edited")
+    out["edited"] = [problem(), sliders(avatars()[0].splats)]
+    yield from press(ui, "likeness.remove_item", attribute="upper")
     yield from confirm(ui, "likeness.tint_part", "tint_part", part="hair")
     yield from ui.shot("hair_tinted")
     out["tinted"] = [problem(), sliders(avatars()[0].splats)]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+
+from tests.library_hair import write_hair
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -135,12 +139,21 @@ def test_secondary_motion(gui: Any, long_haired: str, motions: list[str]) -> Non
 
 
 @pytest.mark.slow
-def test_display(gui: Any, person: str, photo: str) -> None:
-    seen = gui("display_scenarios.display_buttons", avatar=person, photo=photo)
+def test_display(gui: Any, person: str, photo: str, tmp_path: Path) -> None:
+    with Image.open(photo) as image:
+        picture = image.convert("RGB")
+    left, top = (int(share * side) for share, side in zip((0.45, 0.7), picture.size, strict=True))
+    picture.paste((20, 160, 60), (left, top, left + 40, top + 40))
+    picture.save(tmp_path / "changed.png")
+    files = {"changed": str(tmp_path / "changed.png"), "hair": str(write_hair(tmp_path))}
+    seen = gui("display_scenarios.display_buttons", avatar=person, photo=photo, **files)
     assert seen["detail"] == pytest.approx(10_000, abs=1)
     assert seen["hair"] == ["EDIT_MESH", True]
     assert seen["added"] == [None, {"glasses": 1.0}]
     assert seen["removed"] == [None, {}]
+    assert seen["library"] == [None, {"hair": 1.0}]
+    if not os.environ.get("LIKENESS_AVATAR"):  # it may be of another photo
+        assert seen["edited"] == [None, {"upper": 1.0}]
     assert seen["tinted"] == [None, {"hair": 1.0}]
     assert "Likeness Wardrobe" in seen["libraries"]
     assert seen["put_on"] == [None, {"glasses": 1.0}]

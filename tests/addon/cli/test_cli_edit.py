@@ -10,6 +10,7 @@ from likeness.addon.cli.main import main
 from likeness.addon.wardrobe_items import ITEMS as OFFERED
 from likeness.engine.generative import text_edit
 from likeness.engine.wardrobe.items import ITEMS
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -94,6 +95,8 @@ def test_mistakes_are_named(
         (["--part", "wings"], "'wings' is not a part"),
         (["--network", "gone", "--look", "hat"], "does not name a learned look"),
         (["-o", "FILE/new"], "is a file, not a folder"),
+        ([], "a.png' is not the portrait from which the avatar was built"),
+        (["--portrait", "gone.png"], "'gone.png' does not exist"),
     ],
 )
 def test_the_image_model_runs_only_when_all_else_is_right(
@@ -106,8 +109,9 @@ def test_the_image_model_runs_only_when_all_else_is_right(
     ran: list[str] = []
     monkeypatch.setattr(text_edit, "edit_portrait", lambda *all: ran.append("ran"))
     photo = str(person_file.with_name("a.png"))
+    Image.new("RGB", (64, 64)).save(photo)
     words = [word.replace("FILE", str(person_file)) for word in words]
-    asked = ["edit", str(person_file), "-o", str(person_file.with_name("new")), *words]
-    assert main([*asked, "--edit", "a hat", "--portrait", photo]) == 2
+    asked = ["edit", str(person_file), "-o", str(person_file.with_name("new"))]
+    assert main([*asked, "--edit", "a hat", "--portrait", photo, *words]) == 2
     assert message in capsys.readouterr().err
     assert ran == []

@@ -73,6 +73,10 @@ def test_a_mask_covers_its_part_with_some_room_around(bust: Avatar) -> None:
     assert glasses[int(y), int(x)]
     assert glasses[int(y), int(other)]
     assert not glasses[int(y) + 12].any()
+    nose = find_edit_mask(bust, height, width, "nose")  # was the whole face
+    assert nose[int(y) + 4, int(0.5 * (x + other))]
+    assert not nose[int(y), int(x)]
+    assert nose.sum() < 0.5 * find_edit_mask(bust, height, width, "wrinkles").sum()
     hat = find_edit_mask(bust, height, width, "hat")
     rows = np.nonzero(hat.any(1))[0]
     assert rows.min() < y - 12  # above the head as well

@@ -211,5 +211,5 @@ def test_another_portrait_and_other_builds_are_refused(
         edit_from_photo(replace(avatar, pose=moved), small_portrait, printed)
     with pytest.raises(LikenessError, match="needs the portrait"):
         EditedPortrait(printed, None)
-    with pytest.raises(LikenessError, match="'nose' is not a part"):
-        EditedPortrait(printed, small_portrait, "nose")
+    with pytest.raises(LikenessError, match="'wings' is not a part"):
+        EditedPortrait(printed, small_portrait, "wings")

@@ -11,6 +11,8 @@ from likeness.engine.body import Body
 from likeness.engine.core.alignment import fit_rigid
 from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.cameras import intrinsics, look_at
+from likeness.engine.core.color import rgb_to_lab
+from likeness.engine.core.settings import overridden_settings
 from likeness.engine.core.types import (
     JOINT_INDEX,
     PARTS,
@@ -24,10 +26,11 @@ from likeness.engine.formats.avatar import avatar_to_bytes, load_avatar, load_ed
 from likeness.engine.gaussians import place_gaussians, pose_avatar
 from likeness.engine.render import render_camera
 from likeness.engine.wardrobe import attribute_splats
-from likeness.engine.wardrobe.beards import find_hair_color
+from likeness.engine.wardrobe.beards import find_hair_color, grow_beard
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
 from likeness.engine.wardrobe.hair_binding import build_surface
 from likeness.engine.wardrobe.items import ITEMS, ItemRequest
+from likeness.engine.wardrobe.photo_edit import PhotoEdit, add_photo_edit
 from likeness.engine.workflows.edit_avatar import edit_avatar_file, parse_item
 
 HAIR = (0.20, 0.13, 0.08)  # of the person
@@ -290,11 +293,45 @@ def test_an_avatar_has_room_for_so_many_splats(
     """What is on counts, and what is replaced or belongs to the photo does not."""
     monkeypatch.setattr(attribute_splats, "MAX_ADDED", 30_000)
     bare = set_attribute(person, "glasses", 0.0)
-    worn = add_item(bare, ItemRequest("beard", "stubble"), 0.3)
-    with pytest.raises(LikenessError, match=r"needs \d+ splats, but 2500 are left of the 30000"):
-        add_item(worn, ItemRequest("scarf", "plain"))
-    again = add_item(worn, ItemRequest("beard", "short"))
+    with overridden_settings({"wardrobe.room.reserve": 0}):
+        worn = add_item(bare, ItemRequest("beard", "stubble"), 0.3)
+        match = r"needs \d+ splats, but 2500 are left of the 30000"
+        with pytest.raises(LikenessError, match=match):
+            add_item(worn, ItemRequest("scarf", "plain"))
+        again = add_item(worn, ItemRequest("beard", "short"))
     assert len(again.gaussians) == len(person.gaussians) + 27_000
+
+
+def test_things_share_the_room(person: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sun hat over a bob, or a full beard below long hair, was refused."""
+    alone = add_item(person, ItemRequest("hat", "beanie"))
+    needed = len(alone.gaussians) - len(person.gaussians)
+    monkeypatch.setattr(attribute_splats, "MAX_ADDED", needed // 2)
+    with overridden_settings({"wardrobe.room.reserve": 1000}):
+        worn = add_item(person, ItemRequest("hat", "beanie"))
+        twice = add_item(worn, ItemRequest("earrings", "stud"))
+    assert attribute_splats.count_room(worn) == 1000
+    assert [one.name for one in twice.attributes] == ["hat", "earrings"]
+    area = [
+        float((one.scales[one.part == PARTS.index("hat"), :2] ** 2).sum())
+        for one in (alone.gaussians, worn.gaussians)
+    ]
+    assert area[1] == pytest.approx(area[0], rel=0.1)  # fewer, and larger
+    off = replace(set_attribute(worn, "hat", 0.0), provenance=person.provenance)
+    assert avatar_to_bytes(apply_attributes(off)) == avatar_to_bytes(person)
+
+
+def test_an_edited_portrait_may_change_what_is_no_part_of_its_own(person: Avatar) -> None:
+    """Brows and lips belong to the face; their name alone ended in a ValueError."""
+    shape = (person.camera.height, person.camera.width)
+    changed, seen = np.zeros(shape, bool), np.ones(shape, bool)
+    changed[: shape[0] // 2] = True
+    other = replace(person, gaussians=replace(person.gaussians, colors=person.gaussians.colors / 2))
+    worn = add_photo_edit(person, PhotoEdit(other, changed, seen, seen, {"from": "b.png"}, "brows"))
+    (edit,) = worn.attributes
+    assert (edit.name, edit.part) == ("brows", "face")
+    off = apply_attributes(set_attribute(worn, "brows", 0.0))
+    assert avatar_to_bytes(replace(off, provenance=person.provenance)) == avatar_to_bytes(person)
 
 
 def test_wrong_edits_are_named(person: Avatar) -> None:
@@ -321,3 +358,28 @@ def test_dyed_hair_keeps_its_colour_and_a_lamps_green_goes(person: Avatar) -> No
         np.testing.assert_allclose(found(dye), dye, atol=1e-5)
     r, g, b = found((0.20, 0.19, 0.12))
     assert r > g > b
+
+
+def test_a_full_beard_is_short_before_the_ears(person: Avatar) -> None:
+    """It ended in a wall of long hairs there."""
+    body = person.body
+    splats, triangle, _ = grow_beard(body, "full", np.array(HAIR), 0)
+    at = body.v_template[body.f[triangle]].mean(1)
+    part = np.array(body.part_names)[body.face_part]
+    ear, lips = (body.v_template[np.unique(body.f[part == n])][:, 2] for n in ("ear", "lips"))
+    long = np.asarray(splats.scales).max(1)
+    hairs = long > np.asarray(splats.scales)[:, 1] * 2.0
+    back = hairs & (at[:, 2] < np.quantile(ear, 0.9) + 0.01)
+    chin = hairs & (at[:, 2] > lips.mean() - 0.02)
+    assert min(back.sum(), chin.sum()) > 200
+    assert np.median(long[back]) < 0.4 * np.median(long[chin])
+
+
+def test_hair_in_a_lamps_light_makes_no_orange_beard(person: Avatar) -> None:
+    bound = person.gaussians
+    hair = bound.part == PARTS.index("hair")
+    olive = np.where(hair[:, None], np.float32([0.33, 0.26, 0.08]), bound.colors)
+    greenish = replace(person, gaussians=replace(bound, colors=olive))
+    light, a, b = rgb_to_lab(find_hair_color(greenish, "beard"))
+    assert b < 0.75 * light
+    assert a > 0.3 * b

@@ -12,6 +12,7 @@ from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.types import JOINT_INDEX, PARTS, Avatar, FloatArray, LikenessError
 from likeness.engine.formats.avatar import avatar_to_bytes
 from likeness.engine.gaussians.binding import place_gaussians
+from likeness.engine.wardrobe.brows import find_brow_color
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
 from likeness.engine.wardrobe.items import ITEMS, ItemRequest
 from likeness.engine.wardrobe.tint import tint_part
@@ -77,7 +78,20 @@ def test_only_the_face_changes_and_at_zero_nothing_does(
     assert gone.any() == (category != "wrinkles")
 
 
-def test_brows_come_off(browed: Avatar) -> None:
+@pytest.mark.parametrize("hair_above", [False, True])
+def test_brows_come_off(browed: Avatar, hair_above: bool) -> None:
+    """Where hair hung centimetres above, the edge of brows stayed as a line."""
+    bound = browed.gaussians
+    body = browed.body
+    at = body.v_template[body.f[bound.triangle]].mean(1)
+    eye = body.J_template[JOINT_INDEX["left_eye_smplhf"]]
+    brow = np.abs(bound.colors - np.float32(BROWN)).max(1) < 1e-3
+    colors = np.array(bound.colors)
+    colors[brow & (at[:, 1] > eye[1] + 0.021)] *= 2.0  # its edge is fainter
+    part = np.array(bound.part)
+    if hair_above:
+        part[(part == PARTS.index("face")) & (at[:, 1] > eye[1] + 0.04)] = PARTS.index("hair")
+    browed = replace(browed, gaussians=replace(bound, colors=colors, part=part))
     bald = apply_attributes(add_item(browed, ItemRequest("brows", "none"))).gaussians
     face = bald.colors[bald.part == PARTS.index("face")]
     assert np.abs(face - np.float32(SKIN)).max() < 0.03
@@ -224,3 +238,15 @@ def test_what_is_asked_wrongly_is_named(person: Avatar) -> None:
     bare = replace(person, body=replace(person.body, landmarks=None))
     with pytest.raises(LikenessError, match="lacks the places of brows"):
         add_item(bare, ItemRequest("wrinkles", "deep"))
+
+
+def test_faint_brows_are_of_darker_hairs(person: Avatar, browed: Avatar) -> None:
+    """Skin between the hairs made opaque, golden brows."""
+    brow = np.abs(browed.gaussians.colors - np.float32(BROWN)).max(1) < 1e-3
+    half = 0.5 * (np.array(BROWN) + SKIN)
+    colors = np.where(brow[:, None], np.float32(half), browed.gaussians.colors)
+    faint = replace(browed, gaussians=replace(browed.gaussians, colors=colors))
+    found = find_brow_color(faint)
+    assert (found < half - 0.03).all()
+    assert (found > np.array(BROWN) - 0.03).all()
+    np.testing.assert_allclose(find_brow_color(browed), BROWN, atol=0.04)

@@ -11,19 +11,29 @@ from likeness.engine.core.alignment import fit_rigid
 from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.cameras import intrinsics, look_at
 from likeness.engine.core.color import rgb_to_lab
-from likeness.engine.core.types import PARTS, Avatar, BoolArray, Camera, FloatArray, LikenessError
-from likeness.engine.files.weights import asset_path
+from likeness.engine.core.settings import overridden_settings
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    PARTS,
+    Avatar,
+    BoolArray,
+    Camera,
+    FloatArray,
+    LikenessError,
+)
 from likeness.engine.formats.avatar import avatar_to_bytes
 from likeness.engine.gaussians import place_gaussians, pose_avatar
 from likeness.engine.render import render_camera
-from likeness.engine.wardrobe.dress import load_dress_body
+from likeness.engine.wardrobe.brow_hairs import find_brow_field
 from likeness.engine.wardrobe.edit import add_item, set_attribute
 from likeness.engine.wardrobe.hair_binding import build_surface
 from likeness.engine.wardrobe.head_shape import head_shape
 from likeness.engine.wardrobe.items import ItemRequest
 from likeness.engine.wardrobe.refit import put_on, take_off
 from likeness.engine.workflows.edit_avatar import edit_avatar
-from PIL import Image
+from scipy.spatial import cKDTree
+
+from tests.library_hair import write_hair
 
 HAIR, HAIR_DEPTH, SKIN = (0.20, 0.13, 0.08), 0.02, (0.78, 0.60, 0.50)  # of the person
 RED = (0.7, 0.1, 0.08)
@@ -53,6 +63,76 @@ def test_the_head_below_is_whole_and_has_the_persons_skin(person: Avatar) -> Non
         assert np.quantile(drawn.alpha[inside], 0.02) > 0.9, (yaw, pitch)
         lab = rgb_to_lab(np.clip(drawn.rgb[inside], 0.0, 1.0)) - rgb_to_lab(np.array(SKIN))
         assert np.linalg.norm(np.median(lab, axis=0)) < 12.0, (yaw, pitch)
+
+
+def mark_skin(person: Avatar, part: str, low: float, high: float, half: float) -> BoolArray:
+    """Skin of the face's front between two heights over the eyes, metres."""
+    body, bound = person.body, person.gaussians
+    eye = np.asarray(body.J_template)[JOINT_INDEX["left_eye_smplhf"]]
+    at = body.v_template[body.f[bound.triangle]].mean(1) - eye
+    face = (bound.part == PARTS.index("face")) & (at[:, 2] > -0.02)
+    face &= np.array(body.part_names)[body.face_part][bound.triangle] == part
+    return np.asarray(face & (at[:, 1] > low) & (at[:, 1] < high) & (np.abs(at[:, 0]) < half))
+
+
+def test_a_beard_is_not_covered_with_skin(person: Avatar) -> None:
+    """Skin was completed over the lower part of a beard, in a stripe."""
+    chin = mark_skin(person, "face", -0.15, -0.06, 0.06)
+    assert chin.sum() > 30
+    part = np.where(chin, PARTS.index("beard"), person.gaussians.part).astype(np.uint8)
+    bearded = replace(person, gaussians=replace(person.gaussians, part=part))
+    added = [
+        set(one.gaussians.triangle[one.attributes[-1].factors(0.0) == 0.0])
+        for one in (add_item(p, ItemRequest("hair", "bald")) for p in (person, bearded))
+    ]
+    own = set(person.gaussians.triangle[chin])
+    assert len(added[1] & own) <= len(added[0] & own)
+
+
+def test_completed_skin_goes_on_at_the_height_of_the_photos(person: Avatar) -> None:
+    """A face that stands off the body ended in a step, like a mask."""
+    skin = np.isin(person.gaussians.part, [PARTS.index(name) for name in ("face", "skin")])
+    offset = np.array(person.gaussians.offset)
+    offset[skin, 2] = 0.006
+    raised = replace(person, gaussians=replace(person.gaussians, offset=offset))
+    heights = []
+    for one in (person, raised):
+        bald = add_item(one, ItemRequest("hair", "bald"))
+        added = bald.gaussians.take(bald.attributes[-1].factors(0.0) == 0.0)
+        scalp = np.array(bald.body.part_names)[bald.body.face_part][added.triangle] == "scalp"
+        at = bald.body.v_template[bald.body.f[added.triangle]].mean(1)
+        beside = scalp & (cKDTree(at_rest(person, skin)).query(at)[0] < 0.008)
+        beside &= at[:, 2] > bald.body.J_template[JOINT_INDEX["left_eye_smplhf"], 2] - 0.02
+        assert beside.sum() > 20
+        heights.append(float(np.median(added.offset[beside, 2])))
+    assert heights[1] - heights[0] == pytest.approx(0.006, abs=0.002)
+
+
+def test_the_shade_of_a_fringe_goes_with_it_and_brows_stay(person: Avatar) -> None:
+    """A dotted line stayed on the forehead, and what hung beside a brow became part of it."""
+    shade = mark_skin(person, "face", 0.045, 0.2, 0.1)
+    at = person.body.v_template[person.body.f[person.gaussians.triangle]].mean(1)
+    higher = at - [0.0, 0.004, 0.0]  # than the body has its brows
+    brow = find_brow_field(person.body, person.body.v_template, higher, 0.3) > 0.5
+    brow &= mark_skin(person, "face", 0.012, 0.04, 0.1)
+    fringe = mark_skin(person, "face", 0.05, 0.2, 0.1)
+    shade &= ~fringe
+    assert min(shade.sum(), brow.sum(), fringe.sum()) > 3
+    colors = np.array(person.gaussians.colors)
+    colors[shade] *= 0.85
+    colors[fringe | brow] = HAIR
+    part = np.where(fringe, PARTS.index("hair"), person.gaussians.part).astype(np.uint8)
+    fringed = replace(person, gaussians=replace(person.gaussians, part=part, colors=colors))
+    with overridden_settings({"wardrobe.bare_head.few": 5}):  # a splat on each triangle
+        left = rows_of(apply_attributes(add_item(fringed, ItemRequest("hair", "bald"))))
+    assert not left & rows_of(fringed, shade | fringe)
+    kept = rows_of(fringed, brow)
+    assert len(kept & left) > 0.9 * len(kept)
+
+
+def rows_of(avatar: Avatar, rows: BoolArray | slice = slice(None)) -> set[bytes]:
+    own = avatar.gaussians.take(rows)
+    return {row.tobytes() for row in np.column_stack([own.triangle, own.bary, own.colors])}
 
 
 def test_a_shaved_head_has_the_hairs_shade_within_the_hairline(person: Avatar) -> None:
@@ -155,31 +235,6 @@ def test_a_length_out_of_range_is_an_error(person: Avatar) -> None:
         edit_avatar(person, add=["hair=long,length=2"])
 
 
-def write_hair(folder: Path) -> Path:
-    """Hair of a library that lies in the default body's scalp, with strands down its picture."""
-    dress = load_dress_body(asset_path("body"))
-    body = dress.body
-    faces = body.f[body.face_part == body.part_names.index("scalp")]
-    rows, corners = np.unique(faces, return_inverse=True)
-    base = np.full(len(dress.weights), -1)
-    known = np.flatnonzero(dress.row >= 0)
-    base[dress.row[known]] = known
-    points = body.v_template[rows]
-    lines = [f"v {x} {y} {z}" for x, y, z in points]
-    uv = (points[:, :2] - points[:, :2].min(0)) / np.ptp(points[:, :2], axis=0)
-    lines += [f"vt {u} {v}" for u, v in uv]
-    lines += [f"f {a}/{a} {b}/{b} {c}/{c}" for a, b, c in corners.reshape(-1, 3) + 1]
-    (folder / "cap.obj").write_text("\n".join(lines))
-    (folder / "cap.mhmat").write_text("diffuseTexture cap.png\n")
-    strands = np.random.default_rng(0).integers(60, 200, (1, 64, 1)).repeat(64, 0).repeat(4, 2)
-    strands[..., 3] = 255
-    Image.fromarray(strands.astype(np.uint8)).save(folder / "cap.png")
-    path = folder / "cap.mhclo"
-    head = "basemesh hm08\nobj_file cap.obj\nmaterial cap.mhmat\nverts 0\n"
-    path.write_text(head + "\n".join(str(k) for k in base[rows]))
-    return path
-
-
 def test_hair_of_a_library_is_dyed_and_names_no_folder(person: Avatar, tmp_path: Path) -> None:
     path = write_hair(tmp_path)
     worn = apply_attributes(edit_avatar(person, add=[f"hair={path},color=#b0201a"]))
@@ -198,3 +253,29 @@ def test_hair_of_a_library_without_a_picture_is_an_error(person: Avatar, tmp_pat
     (tmp_path / "cap.mhmat").write_text("name cap\n")
     with pytest.raises(LikenessError, match="has no picture"):
         edit_avatar(person, add=[f"hair={path}"])
+
+
+def test_cut_hair_leaves_no_gaps_and_frees_the_ears(person: Avatar) -> None:
+    """Where a face stands off the body, its skin came through short hair."""
+    skin = np.isin(person.gaussians.part, [PARTS.index(name) for name in ("face", "skin")])
+    offset = np.array(person.gaussians.offset)
+    offset[skin, 2] = 0.007
+    body = person.body
+    name = np.array(body.part_names)[body.face_part][person.gaussians.triangle]
+    over_ears = name == "ear"
+    part = np.where(over_ears, PARTS.index("hair"), person.gaussians.part).astype(np.uint8)
+    raised = replace(person, gaussians=replace(person.gaussians, offset=offset, part=part))
+    cut = add_item(raised, ItemRequest("hair", "trimmed", length=0.1))
+    added = cut.gaussians.take(cut.attributes[-1].factors(0.0) == 0.0)
+    hair = added.part == PARTS.index("hair")
+    place = np.array(body.part_names)[body.face_part][added.triangle]
+    assert (hair & (place == "ear")).sum() < 0.4 * over_ears.sum()  # at its root, there may be
+    means = np.asarray(place_gaussians(added, body.v_template, body).means, np.float64)
+    surface = build_surface(np.asarray(body.v_template, np.float64), body, "scalp", "face")
+    height = surface.height(means)[0]
+    front = means[:, 2] > body.J_template[JOINT_INDEX["left_eye_smplhf"], 2] - 0.03
+    below = ~hair & (place == "scalp") & front
+    over = cKDTree(means[below]).query(means[hair & front])
+    close = over[0] < 0.006
+    assert close.sum() > 10
+    assert (height[hair & front] > height[below][over[1]] - 0.0005)[close].mean() > 0.95

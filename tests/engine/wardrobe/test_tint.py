@@ -162,7 +162,7 @@ def test_a_large_garment_leaves_room_for_other_things(
     """A tinted suit took all of it, and not even a nose could be changed any more."""
     upper = int((person.gaussians.part == PARTS.index("upper")).sum())
     monkeypatch.setattr(attribute_splats, "MAX_ADDED", upper)
-    with overridden_settings({"wardrobe.tint.reserve": upper // 4}):
+    with overridden_settings({"wardrobe.room.reserve": upper // 4}):
         worn = tint_part(person, "upper", RED)
     assert attribute_splats.count_room(worn) >= upper // 4
     before, after = person.gaussians, apply_attributes(worn).gaussians
@@ -207,6 +207,16 @@ def test_brows_are_what_is_darker_than_the_skin_above_the_eyes(person: Avatar) -
     found, wanted = set(worn.gaussians.triangle[own]), set(bound.triangle[brow])
     assert found <= wanted
     assert len(found) > 0.9 * len(wanted)
+
+
+@pytest.mark.parametrize("item", ["cap_hair", "edited portrait", "learned 0"])
+def test_a_tint_does_not_replace_what_is_no_tint(person: Avatar, item: str) -> None:
+    """Hair of a library, and an edited portrait's, went without a word."""
+    worn = add_item(person, ItemRequest("hair", "buzz"))
+    other = replace(worn, attributes=(replace(worn.attributes[0], item=item),))
+    with pytest.raises(LikenessError, match=f"was put on: '{item}'") as error:
+        tint_part(other, "hair", RED)
+    assert error.value.remedy == "Remove the hair first, and tint the photo's."
 
 
 def test_what_cannot_be_tinted_is_named(person: Avatar) -> None:
