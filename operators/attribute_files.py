@@ -12,6 +12,7 @@ from ..addon.scene.avatar_asset import read_provenance
 from ..addon.scene.avatar_objects import get_active_avatar
 from ..engine.core.types import LikenessError
 from .attributes import WearOperator
+from .import_portrait import EXTENSIONS
 from .job_operator import thumbnails
 
 
@@ -82,8 +83,12 @@ class EditFromPhoto(_FromFile, bpy.types.Operator):  # type: ignore[misc]
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
-    filter_image: bpy.props.BoolProperty(default=True, options={"HIDDEN"})  # type: ignore[valid-type]
-    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})  # type: ignore[valid-type]
+    filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Filter",
+        description="File types to show",
+        default=";".join(f"*{e}" for e in EXTENSIONS),
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
     display_type: thumbnails()  # type: ignore[valid-type]
     portrait: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Portrait",

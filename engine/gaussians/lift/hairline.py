@@ -124,6 +124,8 @@ class UnevenHair:
         beside = (base + out)[np.where(line.inside < 0.0, rows, line.other)]
         own = t.label[self.rows] == HAIR
         out[self.rows[own]] = self.strands[own]
+        if not len(rows):
+            return way
         added, ground = self.strands[np.searchsorted(self.rows, rows)], self.ground[rows]
         share = line.share(added.mean(1) / (ground.mean(1) + LIGHT.floor))[:, None]
         out[rows] = share * (ground + added) + (1.0 - share) * beside - base[rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from likeness.engine.gaussians.lift.hair_patches import (
     sheen,
 )
 from likeness.engine.gaussians.lift.hair_volume import fill_nape
-from likeness.engine.gaussians.lift.hairline import Hairline, find_hairline
+from likeness.engine.gaussians.lift.hairline import Hairline, UnevenHair, find_hairline
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_splats import lean_back, limit_depth, scatter_depth
 from likeness.engine.gaussians.lift.surfels import surfels_on_plane
@@ -180,6 +181,18 @@ def test_hair_thins_out_over_the_skin_and_longer_where_its_strands_are_bright() 
     hanging = Hairline(np.arange(5), inside, np.arange(5), np.full(5, 2.0))
     longer = hanging.share(np.array([1.0, -1.0, 1.0, -1.0, 1.0]))
     assert (np.abs(longer - share) > np.abs(uneven - share)).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_hair_without_a_hairline_has_its_texture_all_the_same() -> None:
+    nothing = np.zeros(0, np.int64)
+    line = Hairline(nothing, np.zeros(0), nothing, np.zeros(0))
+    strands, way = np.full((2, 3), 0.1), np.tile([0.0, 1.0, 0.0], (2, 1))
+    hair = UnevenHair(np.arange(2), line, np.full((2, 3), 0.3), strands, way)
+    texture = np.zeros((2, 3))
+    texels: Any = SimpleNamespace(label=np.full(2, HAIR))
+    np.testing.assert_array_equal(hair.add(texture, np.full((2, 3), 0.3), texels), way)
+    np.testing.assert_array_equal(texture, strands)
 
 
 def test_hair_that_turns_away_is_scattered_along_its_rays() -> None:
