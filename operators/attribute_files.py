@@ -12,8 +12,7 @@ from ..addon.scene.avatar_asset import read_provenance
 from ..addon.scene.avatar_objects import get_active_avatar
 from ..engine.core.types import LikenessError
 from .attributes import WearOperator
-from .import_portrait import EXTENSIONS
-from .job_operator import thumbnails
+from .job_operator import picture_filter, thumbnails
 
 
 class _FromFile(WearOperator, ImportHelper):  # type: ignore[misc]
@@ -83,12 +82,7 @@ class EditFromPhoto(_FromFile, bpy.types.Operator):  # type: ignore[misc]
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
-    filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter",
-        description="File types to show",
-        default=";".join(f"*{e}" for e in EXTENSIONS),
-        options={"HIDDEN", "SKIP_SAVE"},
-    )
+    filter_glob: picture_filter()  # type: ignore[valid-type]
     display_type: thumbnails()  # type: ignore[valid-type]
     portrait: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Portrait",

@@ -17,10 +17,8 @@ from ..addon.photo_names import guess_direction, sort_main_first
 from ..addon.scene import fit_adjustment
 from ..engine.core.types import MAX_GAUSSIANS, LikenessError
 from ..engine.pipeline.options import BuildOptions
-from .job_operator import JobOperator, show_all_layers, thumbnails
+from .job_operator import PICTURES, JobOperator, picture_filter, show_all_layers, thumbnails
 from .photo_options import BoneOptions, PhotoOptions
-
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 QUALITIES: dict[str, dict[str, Any]] = {
     "DRAFT": {"max_gaussians": 60_000, "refine": "off", "check_fit": "DOUBT"},
@@ -83,12 +81,7 @@ class ImportPortrait(JobOperator, PhotoOptions, BoneOptions, bpy.types.Operator,
         type=bpy.types.OperatorFileListElement,
         options={"HIDDEN", "SKIP_SAVE"},
     )
-    filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter",
-        description="File types to show",
-        default=";".join(f"*{e}" for e in EXTENSIONS),
-        options={"HIDDEN", "SKIP_SAVE"},
-    )
+    filter_glob: picture_filter()  # type: ignore[valid-type]
     display_type: thumbnails()  # type: ignore[valid-type]
     others: bpy.props.CollectionProperty(  # type: ignore[valid-type]
         name="Other Photos",
@@ -303,7 +296,7 @@ class PortraitFileHandler(bpy.types.FileHandler):  # type: ignore[misc]
     bl_idname = "LIKENESS_FH_portrait"
     bl_label = "Portrait as Avatar"
     bl_import_operator = ImportPortrait.bl_idname
-    bl_file_extensions = ";".join(EXTENSIONS)
+    bl_file_extensions = ";".join(PICTURES)
 
     @classmethod
     def poll_drop(cls, context: Any) -> bool:

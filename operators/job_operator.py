@@ -35,6 +35,9 @@ from .errors import report_errors
 POLL_SECONDS = 0.1
 STEP_TIMER_SECONDS = 0.01
 
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+"""Extensions of pictures that the worker reads."""
+
 
 def thumbnails() -> Any:
     """The property that makes Blender's file browser open with thumbnails; its name must be
@@ -43,6 +46,17 @@ def thumbnails() -> Any:
         name="Display",
         description="How the file browser shows files",
         items=[("THUMBNAIL", "Thumbnails", "As pictures", 3)],
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
+
+def picture_filter() -> Any:
+    """The property that makes the file browser show pictures only; its name must be
+    ``filter_glob``."""
+    return bpy.props.StringProperty(
+        name="Filter",
+        description="File types to show",
+        default=";".join(f"*{extension}" for extension in PICTURES),
         options={"HIDDEN", "SKIP_SAVE"},
     )
 

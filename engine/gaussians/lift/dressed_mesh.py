@@ -227,6 +227,7 @@ def fit_dressed_mesh(
             trust[rows] = S.measured * (1.0 - np.clip(facing[rows], 0.0, None) / S.grazing)
             if sheet == 0:
                 rows = find_edge(drawn, xy, z, own & (trust == 0.0) & ~bare & ~head)
+                rows = rows[offset[rows] > low[rows]]  # others can go no farther
                 c, r = xy[rows].astype(np.int64).T
                 inwards[rows] += S.step * excess[r, c] * metres[rows]
         target = np.clip(target, low, S.overshoot * limits.high)

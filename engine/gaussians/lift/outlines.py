@@ -23,7 +23,7 @@ class OutlineSettings:
 
     agrees: float = 0.35  # least cosine between a vertex's way out and the way to the outline
     behind_arm: float = 0.2  # share of an arm's width that what it hides reaches behind it at most
-    widest_arm: float = 2.2  # inter-ocular distances; what is wider lies before it
+    widest_arm: float = 2.2  # inter-ocular distances; a wider one is bent before the trunk
 
 
 S = register_settings("lift.outlines", OutlineSettings())

@@ -37,7 +37,7 @@ class TrustSettings:
     hair: tuple[float, float] = (0.10, 0.40)  # the same of hair and hats
     skin: tuple[float, float] = (0.10, 0.35)  # the same of skin
     face: tuple[float, float] = (0.15, 0.40)  # the same of the head's skin
-    round: float = 1.0  # inter-ocular distances, radius of a head at its outline
+    head_radius: float = 1.0  # inter-ocular distances, of its curve at the outline
     rim: float = 1.0  # inter-ocular distances inside the outline that the background shines through
     pale: tuple[float, float] = (8.0, 24.0)
     """L*a*b* distances from the usual colour, shadows left out, between which a rim's pixel turns
@@ -109,7 +109,7 @@ def bound_facing(inside: FloatArray) -> FloatArray:
     >>> bound_facing(np.array([0.0, 0.2, 5.0])).round(2).tolist()
     [0.0, 0.6, 1.0]
     """
-    off = np.clip(inside / S.round, 0.0, 1.0)
+    off = np.clip(inside / S.head_radius, 0.0, 1.0)
     return np.asarray(np.sqrt(off * (2.0 - off)))
 
 
