@@ -26,6 +26,7 @@ from ..squareness import cosine_to_camera
 from .colors_base import Texels, base_colors
 from .colors_detail import texture_colors
 from .colors_sources import find_deep_hair, select_lit_hair, wraparound_weights
+from .fabrics import cluster_colors, fabric_lab
 from .hems import find_hems
 from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
 from .limbs import ARMS, vertex_groups
@@ -92,12 +93,21 @@ def complete_texels(
     xy, _ = project(points, view.camera)
     open_ = np.einsum("nk,nk->n", samples.bary, openness[corner])
     depth = np.where(label == SKIN, S.skin_folds, S.cloth_folds)
+    folds = (1.0 - depth * (1.0 - open_))[:, None]
     row, col = _pixels(xy, view)
     agrees = view.regions.label[row, col] == label  # hair in front of a shirt is not the shirt
-    lit = light.all_around(normals, label, known * agrees * np.clip(facing, 0.0, 1.0))
+    seen = np.where(known & agrees, np.clip((facing - 0.25) / 0.3, 0.1, 1.0), 0.0)
+    seen = np.where(_off_borders(label, row, col, seen, view), seen, 0.0)
+    shown = known * agrees * np.clip(facing, 0.0, 1.0)
+    lit = light.all_around(normals, label, shown)
+    for garment in (UPPER, LOWER):
+        own = label == garment
+        lit[own] = _light_on_cloth(
+            light, normals[own], color[own] / folds[own], lit[own], seen[own], shown[own]
+        )
     beyond = ~in_picture(xy, view.camera)
     lit[beyond] = _within_seen(lit, label, known & agrees, beyond)
-    shade = lit * (1.0 - depth * (1.0 - open_))[:, None]
+    shade = lit * folds
     texels = Texels(
         points,
         normals,
@@ -117,14 +127,38 @@ def complete_texels(
     hems = [(hem, *hem.measure(texels)) for hem in found.result()]
     for _, rows, _ in hems:
         trust[rows] = 0.0  # what ends a garment is not its fabric
-    seen = np.where(known & agrees, np.clip((facing - 0.25) / 0.3, 0.1, 1.0), 0.0)
-    seen = np.where(_off_borders(label, row, col, seen, view), seen, 0.0)
     base, fabric, printed = base_colors(texels, trust, seen, body, view)
     detail, way = texture_colors(texels, trust, base, fabric, printed, body, view)
     whole = base + detail
     for hem, rows, metres in hems:
         whole[rows] = hem.paint(metres, whole[rows])
     return np.where(known[:, None], color, np.clip(whole, 0.0, 1.0)), way
+
+
+def _light_on_cloth(
+    light: PhotoLight,
+    normals: FloatArray,
+    color: FloatArray,
+    lit: FloatArray,
+    seen: FloatArray,
+    shown: FloatArray,
+) -> FloatArray:
+    """[N, 3] the light on a garment's N texels, as far as its own fabrics show it.
+
+    Skin, from which ``light`` mostly is, scatters it in a tint of its own.
+
+    Args:
+        light: the photo's.
+        normals: [N, 3] unit.
+        color: [N, 3] 0..1, as seen.
+        lit: [N, 3] the photo's light on them.
+        seen: [N] 0..1 how surely a texel shows its own class.
+        shown: [N] how much it shows of the light.
+    """
+    fabric = cluster_colors(fabric_lab(color / lit), seen)
+    weight = np.where(seen > 0.0, shown, 0.0)
+    cloth = fit_light(normals, color, fabric, weight, light)
+    return cloth.all_around(normals, np.zeros(len(normals), np.int64), shown)
 
 
 def _within_seen(

@@ -20,7 +20,7 @@ from ...core.threads import map_threads
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
-from .labels import OBJECT
+from .labels import OBJECT, SKIN
 from .limbs import ARMS, HEAD
 from .pixel_grids import (
     connected_patches,
@@ -91,8 +91,8 @@ def find_depth_sheets(
     of_face = groups[dressed.f[:, 0]]
     whole = rasterize_mesh(dressed.vertices, dressed.f, camera)
     # Loose hair in front of a cheek or beyond it: the photo does not show the face there.
-    bare = dressed.worn[dressed.f].mean(1) < 0.5
-    loose_hair = regions.hair & (whole.face >= 0) & (bare & (of_face == HEAD))[whole.face]
+    clothed = dressed.worn[dressed.f].mean(1) >= 0.5
+    loose_hair = regions.hair & (whole.face >= 0) & (~clothed & (of_face == HEAD))[whole.face]
     loose_hair = drop_small_parts(loose_hair, (S.lock * regions.unit) ** 2)
 
     def find_sheet(group: int) -> DepthSheet | None:
@@ -101,7 +101,9 @@ def find_depth_sheets(
             return None
         own = of_face == group if group else ~np.isin(of_face, ARMS)
         buffer = rasterize_mesh(dressed.vertices, dressed.f[own], camera)
-        buffer = _cross_seams(buffer, whole, visible, _grow(own, dressed.f))
+        # Bare skin of an arm does not lie on the shirt behind it.
+        elsewhere = (regions.label == SKIN) & (clothed & ~own)[whole.face]
+        buffer = _cross_seams(buffer, whole, visible & ~elsewhere, _grow(own, dressed.f))
         return _sheet(group, visible, buffer, whole, loose_hair, regions, camera)
 
     return tuple(sheet for sheet in map_threads(find_sheet, (0, *ARMS)) if sheet is not None)

@@ -108,7 +108,7 @@ def find_fabrics(
             leather.
     """
     lab = fabric_lab(albedo)
-    own = _clusters(lab, seen)
+    own = cluster_colors(lab, seen)
     kinds = int(own.max()) + 1
     if kinds == 0:
         nowhere = np.zeros(len(albedo), np.int64)
@@ -133,8 +133,16 @@ def _color_of(albedo: FloatArray, seen: FloatArray, mine: BoolArray, printed: bo
     return np.asarray(np.exp(mean) - LIGHT.floor)
 
 
-def _clusters(lab: FloatArray, seen: FloatArray) -> IntArray:
-    """[N] cluster of each seen colour [N, 3], the commonest first; -1 for odd and unseen ones."""
+def cluster_colors(lab: FloatArray, seen: FloatArray) -> IntArray:
+    """Find the fabrics of one label by their colours, whatever their patterns.
+
+    Args:
+        lab: [N, 3] albedo, as :func:`fabric_lab` gives it.
+        seen: [N] 0..1 how surely a texel shows its own colour.
+
+    Returns:
+        [N] cluster of each colour, the commonest first; -1 for odd and unseen ones.
+    """
     out = np.full(len(lab), -1)
     rows = np.nonzero(seen > 0.3)[0]
     if len(rows) < S.min_texels:

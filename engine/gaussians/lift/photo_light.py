@@ -114,7 +114,11 @@ def _soft_clip(x: FloatArray, low: float, high: float) -> FloatArray:
 
 
 def fit_light(
-    normals: FloatArray, colors: FloatArray, surface: IntArray, weight: FloatArray
+    normals: FloatArray,
+    colors: FloatArray,
+    surface: IntArray,
+    weight: FloatArray,
+    usual: PhotoLight | None = None,
 ) -> PhotoLight:
     """Estimate the light from seen points.
 
@@ -123,16 +127,20 @@ def fit_light(
         colors: [N, 3] as photographed.
         surface: [N] which points share an albedo (0, 1, ...; -1 for those to leave out).
         weight: [N] trust in each.
+        usual: the light that is likely before anything is seen; None: ambient light, a little
+            more from above and from the camera.
 
     Returns:
-        The light; without enough points the prior: ambient light, a little more from above and
-        from the camera.
+        The light; without enough points the usual one.
     """
     used = (surface >= 0) & (weight > 0)
-    prior = np.zeros((9, 3))
-    prior[2], prior[3] = S.prior
+    if usual is None:
+        prior = np.zeros((9, 3))
+        prior[2], prior[3] = S.prior
+        usual = PhotoLight(_centred(prior, np.array([[0.0, 0.0, 1.0]]), np.ones(1)))
     if used.sum() < S.few:
-        return PhotoLight(_centred(prior, np.array([[0.0, 0.0, 1.0]]), np.ones(1)))
+        return usual
+    prior = usual.terms
     terms = _terms(normals[used])[:, 1:]
     value = np.log(colors[used] + S.floor)
     _, kind = np.unique(surface[used], return_inverse=True)

@@ -60,6 +60,10 @@ class TexelSettings:
     crisp: float = 0.85  # of that where no photo splats lie over them: sharp, and just closed
     at_seam: float = 1.5  # of it along the atlas's seams, where texels may lie farther apart
     swollen: float = 1.5  # most size of a texel's splat over that of its place on the body at rest
+    beside: int = 3  # neighbours of a texel of the head
+    closed: float = 0.7  # standard deviation over the distance to the last of them, at least
+    most_closed: float = 1.8  # most times that it grows for that
+    clear: float = 1.5  # standard deviations that it stays within the outline, and beside hair
     min_radius: float = 2e-4  # metres
     max_radius: float = 0.012  # metres
     shoe_beside: int = 12  # texels of a shoe that look the same way
@@ -82,6 +86,9 @@ class TexelSettings:
 
 S = register_settings("lift.texels", TexelSettings())
 
+
+CLOSED_PARTS = ("face", "ear", "neck", "scalp")
+"""Parts whose splats leave no gaps: the mouth behind them is dark."""
 
 PART_COLORS = {
     "teeth": (0.86, 0.83, 0.77),
@@ -397,6 +404,9 @@ def texel_layer(
     color[cuff] = bilinear(view.fine, project(points[cuff], view.camera)[0] * finer)
     keep = (opacity > 0) & (part != "lash")
     hair = label == HAIR
+    closed = np.nonzero(keep & ~hair & np.isin(part, CLOSED_PARTS))[0]
+    room = np.where(at.inside, _room(at, rooms, at.visible, view.camera), np.inf)[closed]
+    radius[closed] = _close_gaps(points[closed], radius[closed], room / S.clear)
     # Hair that ends under a hat shows no tips; on the neck slender splats leave the seam open.
     thin = hair & ~known & ~(at_seam & (part != "scalp")) & ~_beside(points, label == HAT)
     slender = np.where(thin, S.slender_hair, oblong)
@@ -439,6 +449,19 @@ def _spread_draw_in(drawn: FloatArray, points: FloatArray, normal: FloatArray) -
         away, _ = deep.query(places, distance_upper_bound=depth / S.draw_in_slope)
         out = np.maximum(out, depth - S.draw_in_slope * away)
     return out
+
+
+def _close_gaps(points: FloatArray, radius: FloatArray, room: FloatArray) -> FloatArray:
+    """[N] metres: splats at points [N, 3], as large as their distance to each other needs.
+
+    Texels of the head are up to four times as long as wide, and do not stay where they were. They
+    grow up to ``room`` [N] (metres).
+    """
+    if len(points) <= S.beside:
+        return radius
+    away, _ = cKDTree(points).query(points, S.beside + 1)
+    most = np.maximum(np.minimum(S.most_closed * radius, room), radius)
+    return np.asarray(np.clip(S.closed * away[:, -1], radius, most))
 
 
 def _room(

@@ -9,6 +9,7 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.types import FloatArray, IntArray
 from likeness.engine.dual_uv.sampling import sample_surface
+from likeness.engine.gaussians.lift.colors import _light_on_cloth
 from likeness.engine.gaussians.lift.colors_base import _match_hair, _Patch, _shaded_skin
 from likeness.engine.gaussians.lift.colors_sources import (
     find_deep_hair,
@@ -67,6 +68,32 @@ def test_a_back_is_lit_as_its_own_front_is() -> None:
     # A class that the photo does not show has the light of all others.
     unseen = light.all_around(normals, np.where(weight > 0, 0, 5), weight)
     assert np.isfinite(unseen).all()
+
+
+def test_cloth_is_lit_as_its_own_fabrics_show_it() -> None:
+    normals = sphere(8000)
+    on_skin = fit_light(
+        normals,
+        SKIN_TONE * np.exp(0.5 * normals[:, :1]) * np.exp(normals[:, 1:2] * [0.4, 0.0, -0.3]),
+        np.zeros(8000, int),
+        np.where(normals[:, 2] > 0.3, 1.0, 0.0),
+    )
+    fabric = normals[:, 1] > 0.1
+    truth = np.exp(0.3 * normals[:, :1]) * np.ones(3)
+    color = np.where(fabric[:, None], [0.7, 0.7, 0.65], [0.2, 0.2, 0.5]) * truth
+    seen = np.where(normals[:, 2] > 0.4, 1.0, 0.0)
+    lit = _light_on_cloth(on_skin, normals, color, on_skin.shade(normals), seen, seen)
+    beside = (normals[:, 2] > 0.28) & (normals[:, 2] < 0.4)
+
+    def spread(shade: FloatArray) -> float:
+        """Most of the standard deviations of a channel's error."""
+        return float(np.log(shade / truth)[beside].std(0).max())
+
+    assert spread(lit) < 0.05
+    assert spread(on_skin.shade(normals)) > 3.0 * spread(lit)
+    few = np.where(np.arange(8000) < 20, seen, 0.0)
+    unseen = _light_on_cloth(on_skin, normals, color, on_skin.shade(normals), few, few)
+    np.testing.assert_array_equal(unseen[beside], on_skin.shade(normals[beside]))
 
 
 def test_beards_and_prints_do_not_bend_the_light() -> None:

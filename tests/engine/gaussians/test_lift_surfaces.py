@@ -16,6 +16,7 @@ from likeness.engine.gaussians.lift.depth_sheets import (
     find_depth_sheets,
 )
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh, fit_dressed_mesh
+from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.labels_surface import label_surface, worn_probability
 from likeness.engine.gaussians.lift.limbs import ARMS, HEAD, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
@@ -194,6 +195,31 @@ def test_no_spikes_where_the_photo_has_a_limbs_seam_elsewhere(average: Body) -> 
             assert changed.sum() > 20
             front = composite_sheets(sheets, "front")
             assert np.abs(front - buffer.depth)[changed].max() < 0.003
+
+
+@pytest.mark.parametrize(("kind", "on_trunk"), [(SKIN, False), (UPPER, True)])
+def test_a_bare_arm_beyond_its_fit_does_not_lie_on_the_shirt(
+    average: Body, kind: int, on_trunk: bool
+) -> None:
+    hanging = {"left_shoulder": [0, 0, -1.3], "right_shoulder": [0, 0, 1.3]}
+    transl = np.array([0.0, 0.1, -3.0])
+    pose = replace(Pose.rest(average.num_expression), transl=transl).with_joints(**hanging)
+    vertices, camera = average.vertices(pose)[0], photo_camera(620.0, 300, 400)
+    buffer = rasterize_mesh(vertices, average.f, camera)
+    mask, groups = buffer.face >= 0, vertex_groups(average)
+    gray = np.full((*mask.shape, 3), 0.5)
+    regions = find_regions(gray, mask, camera, vertices, average, observe_nothing(mask), 1.0, gray)
+    worn = np.where(groups == TORSO, 1.0, 0.0)
+    dressed = DressedMesh(vertices, np.zeros(len(groups)), worn, average.f, worn > 1.0)
+    drawn = np.where(mask, groups[average.f[:, 0]][buffer.face], -1)
+    arm = drawn == ARMS[0]
+    wide = ndimage.binary_dilation(arm, iterations=4) & (drawn == TORSO)
+    group = np.where(arm | wide, ARMS[0], np.where(drawn == ARMS[1], ARMS[1], TORSO))
+    label = np.where(arm | wide, kind, UPPER)
+    sheets = find_depth_sheets(replace(regions, group=group, label=label), dressed, groups, camera)
+    off = np.abs(composite_sheets(sheets, "front") - buffer.depth)[wide]
+    assert wide.sum() > 50
+    assert (np.median(off) < 0.003) == on_trunk
 
 
 def test_composite_takes_each_pixel_from_what_is_seen_there(labelled: dict[str, Labelled]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project, unproject
-from likeness.engine.core.types import JOINT_INDEX
+from likeness.engine.core.types import JOINT_INDEX, FloatArray
 from likeness.engine.gaussians.lift.hand_texels import S as HAND_TEXELS
 from likeness.engine.gaussians.lift.hand_texels import (
     find_cuff,
@@ -24,6 +24,7 @@ from likeness.engine.gaussians.lift.limb_texels import (
 from likeness.engine.gaussians.lift.limbs import HANDS, HEAD, LEFT_ARM, TORSO, hand_triangles
 from likeness.engine.gaussians.lift.surfels import pixel_centres
 from likeness.engine.gaussians.lift.texels import S as TEXELS
+from likeness.engine.gaussians.lift.texels import _close_gaps
 
 CAMERA = photo_camera(200.0, 40, 30)
 """A pixel spans half a centimetre at a metre."""
@@ -111,6 +112,26 @@ def test_discs_of_an_arm_do_not_reach_over_the_trunk_behind_it() -> None:
     ).all()
     assert (fit(1.2)[reach > 0.03] == 1.0).all()
     assert (fit(0.9) == 1.0).all()  # what lies before the arm hides the disc
+
+
+def test_long_texels_leave_no_gaps_where_there_is_room() -> None:
+    long, wide = 0.0045, 0.0015
+    u, v = np.meshgrid(np.arange(20) * long, np.arange(40) * wide, indexing="ij")
+    points = np.stack([u.ravel(), v.ravel(), np.zeros(u.size)], -1)
+    round_ = np.full(len(points), TEXELS.spacing * TEXELS.crisp * np.sqrt(long * wide))
+
+    def cover(radius: FloatArray) -> float:
+        """The least opacity between four texels in the middle."""
+        away = np.linalg.norm(points - [9.5 * long, 19.5 * wide, 0.0], axis=1)
+        return float(1.0 - np.prod(1.0 - TEXELS.opacity * np.exp(-0.5 * (away / radius) ** 2)))
+
+    grown = _close_gaps(points, round_, np.full(len(points), np.inf))
+    assert cover(grown) > 0.97
+    assert cover(round_) < 0.92
+    assert (grown <= TEXELS.most_closed * round_).all()
+    np.testing.assert_array_equal(_close_gaps(points, round_, np.zeros(len(points))), round_)
+    half = _close_gaps(points, round_, 1.2 * round_)
+    np.testing.assert_allclose(half, 1.2 * round_)
 
 
 def test_a_hidden_hand_is_pushed_back_as_a_whole() -> None:
