@@ -34,6 +34,7 @@ from .estimators import Estimator, ask_estimators, merge_estimates, name_sources
 from .evidence import Evidence
 from .fit_state import FitState, PosedJoints
 from .fitter import Fitter
+from .hidden_shins import hang_shins
 from .initial_pose import RigidPose, angle_difference, body_depth, fit_rigid_pose, initial_state
 from .initial_pose import S as START
 from .landmark_trust import (
@@ -46,7 +47,7 @@ from .landmark_trust import (
     pose_weights,
 )
 from .landmark_trust import S as EVIDENCE
-from .measure import face_error_percent, fit_failed, make_track
+from .measure import face_error_percent, fit_failed, joint_confidence, make_track
 from .residuals import check_photo_camera
 from .skin_map import bare_map, skin_map
 
@@ -152,6 +153,10 @@ def fit_body(
     state = fitter.find_pose()
     report("fit", 0.3, "Fitting face, body and hands")
     state = _with_face(fitter, fitter.refine(state))
+    unseen = joint_confidence(evidence) == 0
+    if estimate is not None:
+        unseen &= ~estimate.known
+    state = hang_shins(PosedJoints(body, state), unseen, evidence.tilt[:, 1])
     report("fit", 0.9, "Measuring")
     track = replace(make_track(state, evidence), gravity=fitter.gravity or Gravity())
     if estimate is None:
