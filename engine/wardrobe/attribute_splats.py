@@ -58,6 +58,7 @@ class AddedSplats:
         source: [K] which of the avatar's each came from: it goes with the sliders of that one, too;
             -1 for none.
         goes: span, or spans [K, 2], of what gives way.
+        facing: [K, 3] unit, where the light meets each, in its own axes; None: its third axis.
     """
 
     splats: Gaussians
@@ -70,6 +71,7 @@ class AddedSplats:
     part: IntArray
     source: IntArray
     goes: tuple[float, float] | FloatArray = GOES
+    facing: FloatArray | None = None
 
 
 def find_own(avatar: Avatar, *names: str) -> BoolArray:
@@ -157,6 +159,7 @@ def thin_added(added: AddedSplats, count: int) -> AddedSplats:
     return replace(
         added,
         splats=replace(splats, scales=(splats.scales * grown).astype(np.float32)),
+        facing=None if added.facing is None else added.facing[rows],
         **{
             name: getattr(added, name)[rows]
             for name in ("triangle", "bary", "span", "lit", "openness", "part", "source")

@@ -17,6 +17,7 @@ from .dress import PosedBody
 SEWN_ON = 0.15  # metres high; what is less is a pocket, a button or a buckle
 
 LIMBS = ("trunk", "left arm", "right arm", "left leg", "right leg")
+_FOOT = ("ankle", "foot")
 _LEG = ("hip", "knee", "ankle", "foot")
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "jaw")
 
@@ -52,9 +53,7 @@ def find_leg_pieces(cloth: Cloth) -> BoolArray:
     Returns:
         [F] triangles of those pieces.
     """
-    count, edges = len(cloth.rest), (cloth.f.ravel(), cloth.f[:, [1, 2, 0]].ravel())
-    links = sparse.coo_matrix((np.ones(cloth.f.size), edges), (count, count))
-    _, piece = connected_components(links, directed=False)
+    piece = _label_pieces(cloth)
     legs = limb_shares(cloth.skinning)[:, 3:].sum(1)
     of_legs = (np.bincount(piece, legs) / np.bincount(piece) > 0.45)[piece]
     top, bottom = np.full(piece.max() + 1, -np.inf), np.full(piece.max() + 1, np.inf)
@@ -66,6 +65,29 @@ def find_leg_pieces(cloth: Cloth) -> BoolArray:
         share = np.bincount(piece, of_legs[large][nearest]) / np.bincount(piece)
         of_legs = np.where(large, of_legs, (share > 0.5)[piece])
     return np.asarray(of_legs[cloth.f[:, 0]])
+
+
+def find_foot_pieces(cloth: Cloth) -> BoolArray:
+    """Find the pieces of a garment that feet hold: shoes and short socks.
+
+    Args:
+        cloth: at rest.
+
+    Returns:
+        [F] triangles of those pieces.
+    """
+    piece = _label_pieces(cloth)
+    held = [JOINT_INDEX[f"{side}_{name}"] for side in ("left", "right") for name in _FOOT]
+    feet = cloth.skinning[:, held].sum(1)
+    of_feet = (np.bincount(piece, feet) / np.bincount(piece) > 0.5)[piece]
+    return np.asarray(of_feet[cloth.f[:, 0]])
+
+
+def _label_pieces(cloth: Cloth) -> IntArray:
+    """[V] which vertices hang together."""
+    count, edges = len(cloth.rest), (cloth.f.ravel(), cloth.f[:, [1, 2, 0]].ravel())
+    links = sparse.coo_matrix((np.ones(cloth.f.size), edges), (count, count))
+    return np.asarray(connected_components(links, directed=False)[1])
 
 
 def take_faces(cloth: Cloth, faces: BoolArray) -> tuple[Cloth, IntArray]:

@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from ..body.model import Body
 from ..core.attributes import APPEARS, Attribute, NothingToEditError, constant_span, record_edit
 from ..core.geometry import vertex_normals
+from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import (
     LAYERS,
@@ -59,6 +60,7 @@ from .avatar_wearer import (
 )
 from .beards import find_hair_color, grow_beard
 from .brows import find_brow_color, fit_brows
+from .clothing import REPLACED, fit_clothing
 from .face_shapes import fit_shape
 from .fitting import (
     cast_shade,
@@ -128,6 +130,9 @@ SPACING = {
 _OF_FACE = ("brows", "nose", "mouth", "wrinkles")
 """Categories whose splats are few, and fine as those of the photo."""
 
+_PART_OF = {"outfit": "upper", "coat": "upper", "bracelet": "necklace"}
+"""Parts of categories that are none themselves; all others are of the face."""
+
 PRESENT = ("glasses", "held")
 """Parts of the photo that can be taken off: what they hide has been completed."""
 
@@ -169,7 +174,7 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
     of_it = request.color or usual or np.median(bound.colors, axis=0)
     attribute = Attribute(
         request.category,
-        request.category if request.category in PARTS else "face",
+        request.category if request.category in PARTS else _PART_OF.get(request.category, "face"),
         request.item_name,
         format_color(of_it),
         value,
@@ -460,7 +465,11 @@ def _bind(avatar: Avatar, added: AddedSplats, category: str) -> BoundGaussians:
         body,
     )
     placed = place_gaussians(bound, body.vertices(avatar.pose)[0], body)
-    normals = turn_to_camera(find_normals(placed), avatar)
+    normals = find_normals(placed)
+    if added.facing is not None:
+        axes = quaternion_to_matrix(np.asarray(placed.quats, np.float64))
+        normals = np.einsum("nab,nb->na", axes, added.facing)
+    normals = turn_to_camera(normals, avatar)
     if category == "beard":  # it is lit as a whole, not hair by hair
         skin = vertex_normals(body.vertices(avatar.pose)[0], body.f)[body.f[added.triangle]]
         normals = turn_to_camera(normalize(skin.mean(1)), avatar)
@@ -489,5 +498,6 @@ _MAKERS: dict[str, Callable[[Avatar, ItemRequest], AddedSplats]] = {
     "nose": fit_shape,
     "mouth": fit_shape,
     "wrinkles": fit_wrinkles,
+    **dict.fromkeys(REPLACED, fit_clothing),
 }
 """What makes the splats of the categories that are not made of meshes."""

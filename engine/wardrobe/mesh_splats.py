@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ..core.geometry import vertex_normals
@@ -42,7 +43,7 @@ def cover_mesh(part: MeshPart, spacing: float) -> tuple[Gaussians, FloatArray]:
 
     Returns:
         splats: N in the mesh's space.
-        normals: [N, 3] unit, outwards.
+        normals: [N, 3] unit, outwards, with the relief of the material's normal map.
     """
     triangle, bary = scatter_evenly(np.asarray(part.vertices[part.f], np.float64), spacing)
     count = len(triangle)
@@ -50,7 +51,8 @@ def cover_mesh(part: MeshPart, spacing: float) -> tuple[Gaussians, FloatArray]:
     points = np.einsum("nk,nkd->nd", bary, part.vertices[corner])
     normals = np.einsum("nk,nkd->nd", bary, vertex_normals(part.vertices, part.f)[corner])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    rgba = _look_up(part, np.einsum("nk,nkd->nd", bary, part.uv[triangle]))
+    uv = np.einsum("nk,nkd->nd", bary, part.uv[triangle])
+    rgba = _look_up(part.material.color, uv)
     size = S.clear if rgba[:, 3].max() < 0.99 else S.sigma
     points = _keep_inside(points, part, S.inset * S.sigma * spacing)
     overlap = S.overlap * (size / S.sigma) ** 2
@@ -58,7 +60,28 @@ def cover_mesh(part: MeshPart, spacing: float) -> tuple[Gaussians, FloatArray]:
     opacity = np.where(rgba[:, 3] > 0.99, S.opacity, opacity)
     splats = make_discs(points, normals, np.full(count, size * spacing), rgba[:, :3], opacity)
     shown = opacity > S.faint
+    if part.material.normal is not None:
+        relief = _look_up(part.material.normal, uv)
+        normals = _add_relief(part, triangle, normals, relief)
     return splats.take(shown), normals[shown]
+
+
+def _add_relief(
+    part: MeshPart, triangle: IntArray, normals: FloatArray, relief: FloatArray
+) -> FloatArray:
+    """[N, 3] unit normals, turned by those of a normal map [N, 3] 0..1 (tangent space)."""
+    corners, uv = part.vertices[part.f], part.uv
+    e, g = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    (a, b), (c, d) = (uv[:, 1] - uv[:, 0]).T, (uv[:, 2] - uv[:, 0]).T
+    side = np.sign(a * d - b * c)[:, None]
+    right = (side * (d[:, None] * e - b[:, None] * g))[triangle]
+    down = (side * (a[:, None] * g - c[:, None] * e))[triangle]
+    out = np.clip(2.0 * relief[:, 2:] - 1.0, 0.2, 1.0) * normals
+    for way, amount in ((right, relief[:, :1]), (down, 1.0 - relief[:, 1:2])):
+        flat = way - (way * normals).sum(1, keepdims=True) * normals
+        flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+        out = out + (2.0 * amount - 1.0) * flat
+    return np.asarray(out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9))
 
 
 def scatter_evenly(corners: FloatArray, spacing: float) -> tuple[IntArray, FloatArray]:
@@ -131,9 +154,8 @@ def _keep_inside(points: FloatArray, part: MeshPart, margin: float) -> FloatArra
     return out
 
 
-def _look_up(part: MeshPart, uv: FloatArray) -> FloatArray:
-    """[N, 4] the material's colour and alpha at texture coordinates, which repeat."""
-    picture = part.material.color
+def _look_up(picture: NDArray[np.uint8], uv: FloatArray) -> FloatArray:
+    """[N, C] a picture's values 0..1 at texture coordinates, which repeat."""
     size = np.array(picture.shape[1::-1])
     col, row = np.minimum((np.mod(uv, 1.0) * size).astype(int), size - 1).T
     return np.asarray(picture[row, col] / 255.0)

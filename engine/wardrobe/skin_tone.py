@@ -12,14 +12,7 @@ from ..body.model import Body
 from ..core.color import rgb_to_lab
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
-from ..core.types import (
-    LAYERS,
-    Avatar,
-    BoolArray,
-    FloatArray,
-    IntArray,
-    LikenessError,
-)
+from ..core.types import LAYERS, Avatar, BoolArray, FloatArray, IntArray, LikenessError
 from ..gaussians.relight.photo_shade import find_light, light_all_around, turn_to_camera
 from .occlusion import measure_openness
 

@@ -1,0 +1,105 @@
+"""What a garment of a MakeHuman library is: a top, trousers, shoes, glasses, ..."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from ..core.types import JOINT_NAMES, FloatArray, LikenessError
+from ..files.weights import asset_path
+from .asset_files import list_tags, load_garment
+from .cloth_pieces import limb_shares
+from .dress import load_dress_body
+from .library import check_asset
+
+_WORDS: tuple[tuple[str, str], ...] = (
+    ("hair", r"hair|hairstyles?|hairdo|wig|ponytail|afro|braids?"),
+    ("glasses", r"(sun|eye)?glasses|goggles|spectacles|monocle"),
+    ("earrings", r"ear_?rings?|earstuds?"),
+    ("necklace", r"necklaces?|pendant|choker|pearls"),
+    ("bracelet", r"bracelets?|(wrist)?watch(es)?|bangles?|rings?"),
+    ("scarf", r"scarf|scarves|shawl"),
+    ("hat", r"hats?|caps?|fedora|beret|beanie|helmet|crown|tiara|headband|turban|hood|bonnet"),
+    ("shoes", r"shoes?|boots?|sneakers?|sandals?|slippers?|heels|pumps|loafers?|trainers"),
+    ("coat", r"(over|rain|trench)?coats?|jackets?|cape|cloak|parka|cardigan|blazer|poncho"),
+    ("outfit", r"(\w*suits?)|dress(es)?|gown|overalls?|jumpsuits?|robe|outfit|uniform|onesie"),
+    (
+        "upper",
+        r"(t_?)?shirts?|tops?|tees?|blouses?|sweaters?|hoodies?|pullovers?|jumpers?|tank_?top"
+        r"|vests?|bras?|corset|polo|tunic|sweatshirt",
+    ),
+    (
+        "lower",
+        r"trousers|pants|jeans|shorts|skirts?|leggings|tights|kilt|stockings|socks?|briefs"
+        r"|slacks|panties",
+    ),
+)
+"""Words of names and tags by category; the first category that fits counts."""
+
+_NOT_WORN = r"mask|weapon|sword|gun|wings?|tail|horns?|teeth|tongue|eyes?|eyebrows?|eyelashes"
+
+_FOOT, _HEAD = ("ankle", "foot"), ("head", "jaw")
+_MOST = 0.6  # share of a garment's vertices on one part of the body from which it belongs there
+_SOME = 0.2  # share on legs and on the trunk from which it dresses both
+
+
+@lru_cache(maxsize=256)
+def find_category(path: Path) -> str:
+    """Find out what a garment is: from its name and tags, else from where it lies on the body.
+
+    Args:
+        path: of a .mhclo file.
+
+    Returns:
+        A category of the wardrobe.
+
+    Raises:
+        LikenessError: it cannot be read, or it is not something to put on.
+    """
+    check_asset(path)
+    for text in (path.stem, *list_tags(path), path.parent.name, path.parent.parent.name):
+        words = _split_words(text)
+        if any(re.fullmatch(_NOT_WORN, word) for word in words):
+            break
+        for category, pattern in _WORDS:
+            if any(re.fullmatch(pattern, word) for word in words):
+                return category
+    else:
+        return _find_place(path)
+    raise LikenessError(
+        f"'{path}' is not something that the wardrobe can put on.",
+        "Say what it is, as in upper=FILE, if it is.",
+    )
+
+
+def _split_words(text: str) -> list[str]:
+    """A name in lower-case words: ``FemaleTShirt01`` is female, t, shirt, tshirt."""
+    parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", text)
+    words = [part.lower() for part in parts]
+    return words + ["_".join(pair) for pair in pairwise(words)]
+
+
+def _find_place(path: Path) -> str:
+    garment = load_garment(path)
+    dress = load_dress_body(asset_path("body"))
+    rows = dress.row[garment.base]
+    weights = np.einsum("gk,gkj->gj", garment.weight, dress.weights[np.maximum(rows, 0)])
+    limbs = limb_shares(weights).mean(0)
+    feet, head = (_share(weights, names) for names in (_FOOT, _HEAD))
+    legs, trunk = float(limbs[3:].sum()), float(limbs[:3].sum()) - head
+    if feet > _MOST:
+        return "shoes"
+    if head > _MOST:
+        return "hat"
+    if legs > _SOME and trunk > _SOME:
+        return "outfit"
+    return "lower" if legs > trunk else "upper"
+
+
+def _share(weights: FloatArray, names: tuple[str, ...]) -> float:
+    held = [k for k, name in enumerate(JOINT_NAMES) if name.split("_")[-1] in names]
+    return float(weights[:, held].sum(1).mean())

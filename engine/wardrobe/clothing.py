@@ -1,0 +1,358 @@
+"""Clothes and shoes of a MakeHuman library on an avatar, in place of the photo's.
+
+A garment is fitted to the person's own body, and kept outside of the skin and of what stays below
+it. What it replaces and what it covers gives way; where it is shorter than what it replaces, the
+skin below is completed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..body.model import Body
+from ..core.attributes import constant_span
+from ..core.geometry import vertex_normals
+from ..core.rotations import quaternion_to_matrix
+from ..core.settings import register_settings
+from ..core.types import (
+    JOINT_INDEX,
+    PARTS,
+    Avatar,
+    BoolArray,
+    FloatArray,
+    Gaussians,
+    IntArray,
+    LikenessError,
+)
+from ..gaussians.lift.surfels import closest_barycentric
+from .asset_files import load_garment
+from .asset_pictures import paint_asset
+from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own, find_shown
+from .avatar_wearer import fill_out, make_garment_body, measure_thickness
+from .bare_body import BARE, BareBody, complete_skin
+from .cloth_mesh import (
+    Cloth,
+    TriangleSurface,
+    is_covered,
+    keep_outside,
+    neighbour_mean_matrix,
+    push_outside,
+    subdivide_cloth,
+)
+from .cloth_pieces import covers_trunk, find_foot_pieces, find_leg_pieces, take_faces
+from .dress import PosedBody, garment_rest
+from .fitting import cast_shade
+from .items import ItemRequest
+from .library import check_asset
+from .mesh_parts import LABEL, MeshPart
+from .mesh_splats import cover_mesh
+from .occlusion import measure_openness
+
+
+@dataclass(frozen=True)
+class ClothingSettings:
+    """How clothes are put on."""
+
+    most: int = 84_000  # splats of a garment
+    finest: float = 0.0032  # metres between them, at least
+    clearance: float = 0.003  # metres between cloth and what lies under it
+    reach: float = 0.05  # metres: what lies deeper in the body is another limb
+    few_triangles: int = 9000  # a coarser garment is subdivided
+    belt: float = 0.025  # metres under an open edge that stay: one can look in
+    shoe_belt: float = 0.008  # the same of shoes
+    over_cloth: float = 1.1  # times the thickness of what stays under cloth
+    over_skin: float = 0.012  # metres: skin that stands off farther is something else
+    above: float = 0.004  # metres between two layers of one garment
+    inside: float = 0.04  # metres that the outer one may lie too deep
+    homes: int = 14  # triangles of the body among which a splat finds the one that carries it
+    alike: float = 0.02  # metres that a triangle may be farther if it moves as the cloth does
+    faces: float = 0.01  # and if it faces the same way
+    part: int = 8_000  # splats whose homes are found at once
+
+
+S = register_settings("wardrobe.clothing", ClothingSettings())
+
+REPLACED: dict[str, tuple[str, ...]] = {
+    "upper": ("upper",),
+    "lower": ("lower", "skirt"),
+    "outfit": ("upper", "lower", "skirt"),
+    "coat": (),
+    "shoes": ("shoes",),
+    "bracelet": (),
+}
+"""Parts of the photo that a category replaces, if it covers the body there."""
+
+_HELD_BY = {
+    "upper": ("spine2", "spine3"),
+    "lower": ("left_hip", "right_hip"),
+    "skirt": ("left_hip", "right_hip"),
+}
+"""Joints that hold the skin of the trunk which tells whether a part is replaced."""
+
+_STAYS_UNDER = {
+    "upper": ("lower", "skirt"),
+    "outfit": ("shoes",),
+    "coat": ("upper", "lower", "skirt"),
+    "bracelet": ("upper",),
+}
+"""Parts over which a garment is worn."""
+
+_LIES_UNDER = {"lower": ("upper",), "shoes": ("lower", "skirt")}
+"""Parts under which a garment is worn: where they stay, it does not show."""
+
+_MAY_COVER = ("skin", "upper", "lower", "skirt", "shoes")
+
+
+def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
+    """Make the splats of a garment, of skin that hung under what it replaces, and of its shade.
+
+    Args:
+        avatar: with its attributes, without one of this category.
+        request: of a category in :data:`REPLACED`, a .mhclo file.
+
+    Raises:
+        LikenessError: the garment cannot be read, does not fit the body, or has nothing for the
+            place where it is worn.
+    """
+    body: Body = avatar.body
+    path = Path(request.item)
+    check_asset(path)
+    rest = np.asarray(body.v_template, np.float64)
+    posed = make_garment_body(body, rest)
+    layers = _make_layers(path, posed, request.category)
+    parts = [name for name in REPLACED[request.category] if _replaces(layers, posed, name)]
+    under = _measure_under(avatar, request.category, parts)
+    layers = [_keep_off(layer, posed, fill_out(body, under)) for layer in layers]
+    covers = _find_hidden(layers, posed, request.category)
+    gone, below = _find_gone(avatar, covers, parts)
+    material = paint_asset(path, request.color, request.seed)
+    meshes = [MeshPart(path.name, one.rest, one.f, one.uv, one.label, material) for one in layers]
+    area = sum(_area(one) for one in layers)
+    spacing = max(S.finest, float(np.sqrt(area / S.most)))
+    made = [cover_mesh(mesh, spacing) for mesh in meshes]
+    splats = Gaussians.concatenate([one for one, _ in made])
+    normals = np.concatenate([normal for _, normal in made])
+    skinning = np.concatenate(
+        [
+            layer.skinning[cKDTree(layer.rest).query(one.means)[1]]
+            for layer, (one, _) in zip(layers, made, strict=True)
+        ]
+    )
+    label = np.concatenate(
+        [_parts_of(one.means, layer, request, posed) for layer, (one, _) in zip(layers, made)]
+    )
+    triangle, bary = _find_homes(np.asarray(splats.means, np.float64), normals, skinning, body)
+    shown = ~_lies_below(avatar, gone, request.category, triangle, bary)
+    splats, normals, label = splats.take(shown), normals[shown], label[shown]
+    triangle, bary = triangle[shown], bary[shown]
+    vertices, f = _join(layers)
+    worn = np.concatenate([rest, vertices]), np.concatenate([body.f, f + len(rest)])
+    openness = measure_openness(np.asarray(splats.means, np.float64), normals, *worn)
+    hidden = np.zeros(len(body.f), bool)
+    hidden[: len(covers)] = covers
+    skin = complete_skin(avatar, gone & ~below, hidden, (vertices, f), request.seed)
+    shaded = ~gone & find_shown(avatar) & find_own(avatar)
+    shade, source = cast_shade(avatar, shaded, vertices, f)
+    return _collect(
+        avatar, splats, triangle, bary, normals, openness, label, skin, shade, source, gone
+    )
+
+
+def _make_layers(path: Path, posed: PosedBody, category: str) -> list[Cloth]:
+    """The garment's pieces that are worn in this category, at rest, the inmost first."""
+    garment = load_garment(path)
+    points, skinning = garment_rest(garment, posed)
+    label = np.full(len(garment.f), LABEL["shoes" if category == "shoes" else "clothes"], np.uint8)
+    whole = Cloth(path.name, points, skinning, garment.f, garment.uv, label)
+    feet, legs = find_foot_pieces(whole), find_leg_pieces(whole)
+    chosen = {
+        "upper": [~legs & ~feet],
+        "coat": [~feet],
+        "lower": [legs & ~feet],
+        "outfit": [legs & ~feet, ~legs & ~feet, feet],
+        "shoes": [feet],
+    }.get(category, [np.ones(len(garment.f), bool)])
+    if not any(one.any() for one in chosen):
+        if category == "shoes" or legs.all() != legs.any():
+            raise LikenessError(
+                f"'{path}' has nothing to be worn as {category}.",
+                "Name it as what it is, such as outfit=FILE.",
+            )
+        chosen = [np.ones(len(garment.f), bool)]  # of one piece, which counts as the user says
+    layers: list[Cloth] = []
+    for faces in chosen:
+        if not faces.any():
+            continue
+        layer, _ = take_faces(whole, faces)
+        if len(layer.f) < S.few_triangles and category != "shoes":
+            layer = subdivide_cloth(layer)
+        for below in layers:
+            surface = TriangleSurface(below.rest, below.f)
+            layer = replace(layer, rest=push_outside(layer.rest, surface, S.above, S.inside))
+        layers.append(layer)
+    return layers
+
+
+def _replaces(layers: list[Cloth], posed: PosedBody, part: str) -> bool:
+    """Whether a garment covers the body where the photo's part is worn."""
+    if part == "shoes":
+        return True
+    return any(covers_trunk(layer, posed, _HELD_BY[part]) for layer in layers)
+
+
+def _measure_under(avatar: Avatar, category: str, replaced: list[str]) -> FloatArray:
+    """[V] metres that what stays under a garment stands off the body."""
+    names = [name for name in REPLACED[category] if name not in replaced]
+    names += _STAYS_UNDER.get(category, ())
+    cloth = measure_thickness(avatar, tuple(names), BARE) if names else 0.0
+    skin = np.minimum(measure_thickness(avatar, ("skin",), BARE), S.over_skin)
+    return np.asarray(np.maximum(S.over_cloth * cloth, skin))
+
+
+def _keep_off(layer: Cloth, posed: PosedBody, filled: FloatArray) -> Cloth:
+    """A garment that stays outside of the body, with what lies on it."""
+    body = posed.dress.body
+    names = np.array(body.part_names)[body.face_part]
+    f = body.f[np.isin(names, BARE)]
+    outer = filled[: len(body.v_template)]
+    near = neighbour_mean_matrix(layer.f, len(layer.rest))
+    skin = TriangleSurface(outer, f, vertex_normals(outer, body.f))
+    return replace(layer, rest=keep_outside(layer.rest, near, [skin], S.clearance, S.reach))
+
+
+def _find_hidden(layers: list[Cloth], posed: PosedBody, category: str) -> BoolArray:
+    """[F] triangles of the default body that lie under a garment, well within its edges."""
+    body = posed.dress.body
+    rows = np.unique(body.f[np.isin(np.array(body.part_names)[body.face_part], BARE)])
+    points = np.asarray(posed.rest[: len(body.v_template)], np.float64)
+    normals = vertex_normals(points, body.f)
+    belt = S.shoe_belt if category == "shoes" else S.belt
+    under = np.zeros(len(points), bool)
+    for layer in layers:
+        under[rows] |= is_covered(points[rows], normals[rows], layer, belt)
+    return np.asarray(under[body.f].all(1))
+
+
+def _find_gone(
+    avatar: Avatar, covers: BoolArray, replaced: list[str]
+) -> tuple[BoolArray, BoolArray]:
+    """What goes as a garment comes.
+
+    Returns:
+        gone: [N] the avatar's splats that go.
+        below: [N] those of them that only lie under it, and are not replaced.
+    """
+    bound = avatar.gaussians
+    off = np.isin(bound.part, [PARTS.index(name) for name in replaced])
+    known = bound.triangle < len(covers)
+    under = np.zeros(len(bound), bool)
+    under[known] = covers[bound.triangle[known]]
+    under &= np.isin(bound.part, [PARTS.index(name) for name in _MAY_COVER])
+    return off | under, under & ~off
+
+
+def _parts_of(means: FloatArray, layer: Cloth, request: ItemRequest, posed: PosedBody) -> IntArray:
+    """[K] rows of ``PARTS`` of a layer's splats."""
+    name = {"coat": "upper", "bracelet": "necklace"}.get(request.category, request.category)
+    if name != "outfit":
+        return np.full(len(means), PARTS.index(name))
+    if find_foot_pieces(layer).all():
+        return np.full(len(means), PARTS.index("shoes"))
+    if find_leg_pieces(layer).all():
+        return np.full(len(means), PARTS.index("lower"))
+    waist = float(posed.joints[JOINT_INDEX["spine1"], 1])
+    low = np.asarray(means)[:, 1] < waist
+    return np.where(low & _hangs(layer, posed), PARTS.index("skirt"), PARTS.index("upper"))
+
+
+def _hangs(layer: Cloth, posed: PosedBody) -> bool:
+    """Whether a garment of one piece goes on well below the hips, as dresses do."""
+    knee = posed.joints[JOINT_INDEX["left_knee"], 1]
+    hip = posed.joints[JOINT_INDEX["left_hip"], 1]
+    return bool(layer.rest[:, 1].min() < 0.5 * (knee + hip))
+
+
+def _find_homes(
+    points: FloatArray, normals: FloatArray, skinning: FloatArray, body: Body
+) -> tuple[IntArray, FloatArray]:
+    """The triangles that carry a garment's splats: near ones that move as the cloth does."""
+    rest = np.asarray(body.v_template, np.float64)
+    faces = np.nonzero(np.isin(np.array(body.part_names)[body.face_part], BARE))[0]
+    corners = rest[body.f[faces]]
+    weights = np.asarray(body.weights, np.float64)[body.f[faces]].mean(1)
+    out = vertex_normals(rest, body.f)[body.f[faces]].mean(1)
+    distance, near = cKDTree(corners.mean(1)).query(points, S.homes)
+    best = np.empty(len(points), np.int64)
+    for start in range(0, len(points), S.part):
+        rows = slice(start, start + S.part)
+        other = np.abs(weights[near[rows]] - skinning[rows, None]).sum(-1)
+        turned = 1.0 - np.einsum("nkd,nd->nk", out[near[rows]], normals[rows])
+        cost = distance[rows] + S.alike * other + S.faces * turned
+        best[rows] = np.take_along_axis(near[rows], cost.argmin(1)[:, None], 1)[:, 0]
+    return faces[best], closest_barycentric(points, corners[best])
+
+
+def _lies_below(
+    avatar: Avatar, gone: BoolArray, category: str, triangle: IntArray, bary: FloatArray
+) -> BoolArray:
+    """[K] splats of a garment that lie under what stays of the photo's clothes."""
+    names = [PARTS.index(name) for name in _LIES_UNDER.get(category, ())]
+    bound, body = avatar.gaussians, avatar.body
+    over = np.isin(bound.part, names) & ~gone & find_shown(avatar) & (bound.opacities > 0.5)
+    if not over.any():
+        return np.zeros(len(triangle), bool)
+    rest = np.asarray(body.v_template, np.float64)
+    feet = np.einsum("nk,nkd->nd", bound.bary[over], rest[body.f[bound.triangle[over]]])
+    at = np.einsum("nk,nkd->nd", bary, rest[body.f[triangle]])
+    return np.asarray(cKDTree(feet).query(at)[0] < S.clearance)
+
+
+def _collect(
+    avatar: Avatar,
+    splats: Gaussians,
+    triangle: IntArray,
+    bary: FloatArray,
+    normals: FloatArray,
+    openness: FloatArray,
+    label: IntArray,
+    skin: BareBody,
+    shade: Gaussians,
+    source: IntArray,
+    gone: BoolArray,
+) -> AddedSplats:
+    """The garment, the skin beside it and the shade on what stays."""
+    bound = avatar.gaussians
+    axes = quaternion_to_matrix(np.asarray(splats.quats, np.float64))
+    count, bare, dark = len(splats), len(skin.splats), len(shade)
+    upright = np.tile([0.0, 0.0, 1.0], (bare + dark, 1))
+    return AddedSplats(
+        Gaussians.concatenate([splats, skin.splats, shade]),
+        np.concatenate([triangle, skin.triangle, bound.triangle[source]]),
+        np.concatenate([bary, skin.bary, bound.bary[source]]),
+        constant_span(COMES, count + bare + dark),
+        gone,
+        np.arange(count + bare + dark) >= count,
+        np.concatenate([openness, np.ones(bare + dark)]),
+        np.concatenate(
+            [label, np.full(bare, PARTS.index("skin")), np.asarray(bound.part[source], int)]
+        ),
+        np.concatenate([np.full(count + bare, -1), source]),
+        GOES_AFTER,
+        np.concatenate([np.einsum("nab,na->nb", axes, normals), upright]),
+    )
+
+
+def _area(cloth: Cloth) -> float:
+    """Square metres of a cloth."""
+    edges = np.diff(cloth.rest[cloth.f], axis=1)
+    return float(0.5 * np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1).sum())
+
+
+def _join(layers: list[Cloth]) -> tuple[FloatArray, IntArray]:
+    starts = np.cumsum([0, *(len(one.rest) for one in layers)])
+    f = np.concatenate([one.f + start for one, start in zip(layers, starts, strict=False)])
+    return np.concatenate([one.rest for one in layers]), f
