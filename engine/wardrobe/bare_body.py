@@ -9,11 +9,13 @@ from scipy.spatial import cKDTree
 
 from ..body.model import Body
 from ..core import noise
+from ..core.color import rgb_to_lab
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray
 from .attribute_splats import find_own
 from .avatar_wearer import place_at_rest
+from .cloth_mesh import TriangleSurface
 from .mesh_splats import make_discs, scatter_evenly
 from .skin_tone import SkinTone
 
@@ -31,6 +33,10 @@ class BareBodySettings:
     stands: float = 0.010  # metres by which the photo's skin may stand off the body,
     levels: float = 0.025  # and over which completed skin beside it comes down
     near: int = 24  # splats of it that tell how high it stands
+    stray: float = 0.035  # metres beside clothes that go within which skin goes as well
+    raised: float = 0.007  # if it stands off by more metres,
+    unlike: float = 9.0  # or differs by more (Lab) from the skin around it,
+    alike: int = 48  # which so many splats tell
     blotches: float = 0.022  # unevenness of the skin over some millimetres
     opacity: float = 0.95
 
@@ -105,6 +111,8 @@ def complete_skin(
         at, seed + 1, 0.005, 2
     )
     height = _find_height(avatar, skin, feet, at)
+    beneath = TriangleSurface(*around).nearest(at, S.stands)[2] < S.stands
+    height = np.where(beneath, np.minimum(height, 0.0), height)
     splats = make_discs(
         at + height[:, None] * normals,
         normals,
@@ -113,6 +121,33 @@ def complete_skin(
         np.full(len(at), S.opacity),
     )
     return BareBody(splats, triangle, bary)
+
+
+def find_stray_skin(avatar: Avatar, gone: BoolArray) -> BoolArray:
+    """Find skin [N] that goes with clothes: beside them, it has some of their colour or height.
+
+    Args:
+        avatar: with its attributes.
+        gone: [N] clothes that go.
+    """
+    body: Body = avatar.body
+    bound = avatar.gaussians
+    out = np.zeros(len(bound), bool)
+    skin = find_own(avatar) & ~gone & np.isin(bound.part, [_SKIN, _FACE])
+    on_body = np.isin(np.array(body.part_names)[body.face_part], BARE)
+    rows = np.nonzero(skin & on_body[bound.triangle])[0]
+    if len(rows) < S.alike or not gone.any():
+        return out
+    rest = np.asarray(body.v_template, np.float64)
+    feet = np.einsum("nk,nkd->nd", bound.bary, rest[body.f[bound.triangle]])
+    beside = cKDTree(feet[gone]).query(feet[rows], distance_upper_bound=S.stray)[0] < S.stray
+    lab = rgb_to_lab(np.asarray(bound.colors[rows], np.float64))
+    near = cKDTree(feet[rows]).query(feet[rows], S.alike)[1]
+    other = np.linalg.norm(lab - np.median(lab[near], axis=1), axis=1) > S.unlike
+    normals = vertex_normals(rest, body.f)[body.f[bound.triangle[rows]]].mean(1)
+    apart = ((place_at_rest(bound.take(rows), body) - feet[rows]) * normals).sum(1)
+    out[rows] = beside & (other | (np.abs(apart) > S.raised))
+    return out
 
 
 def _was_hidden(middles: FloatArray, feet: FloatArray, names: IntArray) -> BoolArray:

@@ -32,11 +32,12 @@ from ..gaussians.lift.surfels import closest_barycentric
 from .asset_files import load_garment
 from .asset_pictures import paint_asset
 from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own, find_shown
-from .avatar_wearer import fill_out, make_garment_body, measure_thickness
-from .bare_body import BARE, BareBody, complete_skin
+from .avatar_wearer import fill_out, make_garment_body, measure_thickness, place_at_rest
+from .bare_body import BARE, BareBody, complete_skin, find_stray_skin
 from .cloth_mesh import (
     Cloth,
     TriangleSurface,
+    border_distance,
     is_covered,
     keep_outside,
     neighbour_mean_matrix,
@@ -44,7 +45,7 @@ from .cloth_mesh import (
     subdivide_cloth,
 )
 from .cloth_pieces import covers_trunk, find_foot_pieces, find_leg_pieces, take_faces
-from .dress import PosedBody, garment_rest
+from .dress import PosedBody, garment_feet, garment_rest
 from .fitting import cast_shade
 from .items import ItemRequest
 from .library import check_asset
@@ -63,6 +64,7 @@ class ClothingSettings:
     reach: float = 0.05  # metres: what lies deeper in the body is another limb
     few_triangles: int = 9000  # a coarser garment is subdivided
     belt: float = 0.025  # metres under an open edge that stay: one can look in
+    rim: float = 0.002  # metres from an edge where nothing comes through
     shoe_belt: float = 0.008  # the same of shoes
     over_cloth: float = 1.1  # times the thickness of what stays under cloth
     over_skin: float = 0.012  # metres: skin that stands off farther is something else
@@ -70,7 +72,8 @@ class ClothingSettings:
     inside: float = 0.04  # metres that the outer one may lie too deep
     homes: int = 14  # triangles of the body among which a splat finds the one that carries it
     alike: float = 0.02  # metres that a triangle may be farther if it moves as the cloth does
-    faces: float = 0.01  # and if it faces the same way
+    around: int = 5  # vertices of the file's mesh that tell where the body holds a splat
+    close: float = 0.002  # metres that smooth this
     part: int = 8_000  # splats whose homes are found at once
 
 
@@ -107,6 +110,46 @@ _LIES_UNDER = {"lower": ("upper",), "shoes": ("lower", "skirt")}
 _MAY_COVER = ("skin", "upper", "lower", "skirt", "shoes")
 
 
+@dataclass(frozen=True)
+class _Layer:
+    """A piece of a garment at rest, and where the body holds it.
+
+    Attributes:
+        cloth: the piece.
+        points: [G, 3] vertices as the garment's file has them on this body, metres.
+        feet: [G, 3] the places of the body that hold them, metres.
+    """
+
+    cloth: Cloth
+    points: FloatArray
+    feet: FloatArray
+
+    def find_feet(self, points: FloatArray) -> FloatArray:
+        """[N, 3] the places of the body that hold points [N, 3] of the piece, metres."""
+        distance, near = cKDTree(self.points).query(points, min(S.around, len(self.points)))
+        distance, near = distance.reshape(len(points), -1), near.reshape(len(points), -1)
+        weight = 1.0 / (distance + S.close) ** 2
+        weight /= weight.sum(1, keepdims=True)
+        way = (self.feet - self.points)[near]
+        return np.asarray(points + np.einsum("nk,nkd->nd", weight, way))
+
+    def find_skinning(self, points: FloatArray) -> FloatArray:
+        """[N, 55] the skinning of points [N, 3] of the piece."""
+        return np.asarray(self.cloth.skinning[cKDTree(self.cloth.rest).query(points)[1]])
+
+
+@dataclass(frozen=True)
+class _Cloth:
+    """A garment's splats: see ``AddedSplats``; ``normals`` [K, 3] have its relief, at rest."""
+
+    splats: Gaussians
+    triangle: IntArray
+    bary: FloatArray
+    normals: FloatArray
+    openness: FloatArray
+    label: IntArray
+
+
 def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     """Make the splats of a garment, of skin that hung under what it replaces, and of its shade.
 
@@ -126,30 +169,31 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     layers = _make_layers(path, posed, request.category)
     parts = [name for name in REPLACED[request.category] if _replaces(layers, posed, name)]
     under = _measure_under(avatar, request.category, parts)
-    layers = [_keep_off(layer, posed, fill_out(body, under)) for layer in layers]
-    covers = _find_hidden(layers, posed, request.category)
+    filled = fill_out(body, under)
+    layers = [replace(one, cloth=_keep_off(one.cloth, posed, filled)) for one in layers]
+    cloths = [layer.cloth for layer in layers]
+    covers = _find_hidden(cloths, posed, request.category)
     gone, below = _find_gone(avatar, covers, parts)
+    below |= _find_poking(avatar, cloths, posed) & ~gone
+    gone |= below
+    gone |= find_stray_skin(avatar, gone & ~below)
     material = paint_asset(path, request.color, request.seed)
-    meshes = [MeshPart(path.name, one.rest, one.f, one.uv, one.label, material) for one in layers]
-    area = sum(_area(one) for one in layers)
-    spacing = max(S.finest, float(np.sqrt(area / S.most)))
-    made = [cover_mesh(mesh, spacing) for mesh in meshes]
-    splats = Gaussians.concatenate([one for one, _ in made])
-    normals = np.concatenate([normal for _, normal in made])
-    skinning = np.concatenate(
-        [
-            layer.skinning[cKDTree(layer.rest).query(one.means)[1]]
-            for layer, (one, _) in zip(layers, made, strict=True)
-        ]
-    )
-    label = np.concatenate(
-        [_parts_of(one.means, layer, request, posed) for layer, (one, _) in zip(layers, made)]
-    )
-    triangle, bary = _find_homes(np.asarray(splats.means, np.float64), normals, skinning, body)
+    vertices, f = _join(cloths)
+    spacing = max(S.finest, float(np.sqrt(sum(map(_area, cloths)) / S.most)))
+    made = []
+    for layer in layers:
+        one = layer.cloth
+        mesh = MeshPart(path.name, one.rest, one.f, one.uv, one.label, material)
+        splats, normals = cover_mesh(mesh, spacing, sharp=True)
+        means = np.asarray(splats.means, np.float64)
+        feet, skinning = layer.find_feet(means), layer.find_skinning(means)
+        triangle, bary = _find_homes(feet, skinning, body)
+        made.append((splats, triangle, bary, normals, _parts_of(means, one, request, posed)))
+    splats = Gaussians.concatenate([one[0] for one in made])
+    triangle, bary, normals, label = (np.concatenate([one[k] for one in made]) for k in range(1, 5))
     shown = ~_lies_below(avatar, gone, request.category, triangle, bary)
     splats, normals, label = splats.take(shown), normals[shown], label[shown]
     triangle, bary = triangle[shown], bary[shown]
-    vertices, f = _join(layers)
     worn = np.concatenate([rest, vertices]), np.concatenate([body.f, f + len(rest)])
     openness = measure_openness(np.asarray(splats.means, np.float64), normals, *worn)
     hidden = np.zeros(len(body.f), bool)
@@ -157,12 +201,11 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     skin = complete_skin(avatar, gone & ~below, hidden, (vertices, f), request.seed)
     shaded = ~gone & find_shown(avatar) & find_own(avatar)
     shade, source = cast_shade(avatar, shaded, vertices, f)
-    return _collect(
-        avatar, splats, triangle, bary, normals, openness, label, skin, shade, source, gone
-    )
+    cloth = _Cloth(splats, triangle, bary, normals, openness, label)
+    return _collect(avatar, cloth, skin, shade, source, gone)
 
 
-def _make_layers(path: Path, posed: PosedBody, category: str) -> list[Cloth]:
+def _make_layers(path: Path, posed: PosedBody, category: str) -> list[_Layer]:
     """The garment's pieces that are worn in this category, at rest, the inmost first."""
     garment = load_garment(path)
     points, skinning = garment_rest(garment, posed)
@@ -183,25 +226,26 @@ def _make_layers(path: Path, posed: PosedBody, category: str) -> list[Cloth]:
                 "Name it as what it is, such as outfit=FILE.",
             )
         chosen = [np.ones(len(garment.f), bool)]  # of one piece, which counts as the user says
-    layers: list[Cloth] = []
+    held = garment_feet(garment, posed)
+    layers: list[_Layer] = []
     for faces in chosen:
         if not faces.any():
             continue
-        layer, _ = take_faces(whole, faces)
-        if len(layer.f) < S.few_triangles and category != "shoes":
-            layer = subdivide_cloth(layer)
-        for below in layers:
+        cloth, rows = take_faces(whole, faces)
+        if len(cloth.f) < S.few_triangles and category != "shoes":
+            cloth = subdivide_cloth(cloth)
+        for below in (one.cloth for one in layers):
             surface = TriangleSurface(below.rest, below.f)
-            layer = replace(layer, rest=push_outside(layer.rest, surface, S.above, S.inside))
-        layers.append(layer)
+            cloth = replace(cloth, rest=push_outside(cloth.rest, surface, S.above, S.inside))
+        layers.append(_Layer(cloth, points[rows], held[rows]))
     return layers
 
 
-def _replaces(layers: list[Cloth], posed: PosedBody, part: str) -> bool:
+def _replaces(layers: list[_Layer], posed: PosedBody, part: str) -> bool:
     """Whether a garment covers the body where the photo's part is worn."""
     if part == "shoes":
         return True
-    return any(covers_trunk(layer, posed, _HELD_BY[part]) for layer in layers)
+    return any(covers_trunk(layer.cloth, posed, _HELD_BY[part]) for layer in layers)
 
 
 def _measure_under(avatar: Avatar, category: str, replaced: list[str]) -> FloatArray:
@@ -255,6 +299,27 @@ def _find_gone(
     return off | under, under & ~off
 
 
+def _find_poking(avatar: Avatar, layers: list[Cloth], posed: PosedBody) -> BoolArray:
+    """[N] the avatar's splats that hang under a garment's edges, but come through it."""
+    bound, body = avatar.gaussians, posed.dress.body
+    covers = np.zeros(len(avatar.body.f), bool)
+    rest = np.asarray(posed.rest[: len(body.v_template)], np.float64)
+    normals = vertex_normals(rest, body.f)
+    under = np.zeros(len(rest), bool)
+    for layer in layers:
+        under |= is_covered(rest, normals, layer, 0.0)
+    covers[: len(body.f)] = under[body.f].any(1)
+    may = np.isin(bound.part, [PARTS.index(name) for name in _MAY_COVER])
+    rows = np.nonzero(may & covers[bound.triangle])[0]
+    points = place_at_rest(bound.take(rows), avatar.body)
+    out = np.zeros(len(bound), bool)
+    for layer in layers:
+        closest, _, signed = TriangleSurface(layer.rest, layer.f).nearest(points, S.reach)
+        inside = border_distance(layer.rest, layer.f, closest) > S.rim
+        out[rows] |= (np.abs(signed) < S.reach) & (signed > -S.clearance) & inside
+    return out
+
+
 def _parts_of(means: FloatArray, layer: Cloth, request: ItemRequest, posed: PosedBody) -> IntArray:
     """[K] rows of ``PARTS`` of a layer's splats."""
     name = {"coat": "upper", "bracelet": "necklace"}.get(request.category, request.category)
@@ -276,24 +341,20 @@ def _hangs(layer: Cloth, posed: PosedBody) -> bool:
     return bool(layer.rest[:, 1].min() < 0.5 * (knee + hip))
 
 
-def _find_homes(
-    points: FloatArray, normals: FloatArray, skinning: FloatArray, body: Body
-) -> tuple[IntArray, FloatArray]:
-    """The triangles that carry a garment's splats: near ones that move as the cloth does."""
+def _find_homes(feet: FloatArray, skinning: FloatArray, body: Body) -> tuple[IntArray, FloatArray]:
+    """The triangles that carry a garment's splats: near their feet, and moving as they do."""
     rest = np.asarray(body.v_template, np.float64)
     faces = np.nonzero(np.isin(np.array(body.part_names)[body.face_part], BARE))[0]
     corners = rest[body.f[faces]]
     weights = np.asarray(body.weights, np.float64)[body.f[faces]].mean(1)
-    out = vertex_normals(rest, body.f)[body.f[faces]].mean(1)
-    distance, near = cKDTree(corners.mean(1)).query(points, S.homes)
-    best = np.empty(len(points), np.int64)
-    for start in range(0, len(points), S.part):
+    distance, near = cKDTree(corners.mean(1)).query(feet, S.homes)
+    best = np.empty(len(feet), np.int64)
+    for start in range(0, len(feet), S.part):
         rows = slice(start, start + S.part)
         other = np.abs(weights[near[rows]] - skinning[rows, None]).sum(-1)
-        turned = 1.0 - np.einsum("nkd,nd->nk", out[near[rows]], normals[rows])
-        cost = distance[rows] + S.alike * other + S.faces * turned
+        cost = distance[rows] + S.alike * other
         best[rows] = np.take_along_axis(near[rows], cost.argmin(1)[:, None], 1)[:, 0]
-    return faces[best], closest_barycentric(points, corners[best])
+    return faces[best], closest_barycentric(feet, corners[best])
 
 
 def _lies_below(
@@ -313,12 +374,7 @@ def _lies_below(
 
 def _collect(
     avatar: Avatar,
-    splats: Gaussians,
-    triangle: IntArray,
-    bary: FloatArray,
-    normals: FloatArray,
-    openness: FloatArray,
-    label: IntArray,
+    cloth: _Cloth,
     skin: BareBody,
     shade: Gaussians,
     source: IntArray,
@@ -326,23 +382,23 @@ def _collect(
 ) -> AddedSplats:
     """The garment, the skin beside it and the shade on what stays."""
     bound = avatar.gaussians
-    axes = quaternion_to_matrix(np.asarray(splats.quats, np.float64))
-    count, bare, dark = len(splats), len(skin.splats), len(shade)
+    axes = quaternion_to_matrix(np.asarray(cloth.splats.quats, np.float64))
+    count, bare, dark = len(cloth.splats), len(skin.splats), len(shade)
     upright = np.tile([0.0, 0.0, 1.0], (bare + dark, 1))
     return AddedSplats(
-        Gaussians.concatenate([splats, skin.splats, shade]),
-        np.concatenate([triangle, skin.triangle, bound.triangle[source]]),
-        np.concatenate([bary, skin.bary, bound.bary[source]]),
+        Gaussians.concatenate([cloth.splats, skin.splats, shade]),
+        np.concatenate([cloth.triangle, skin.triangle, bound.triangle[source]]),
+        np.concatenate([cloth.bary, skin.bary, bound.bary[source]]),
         constant_span(COMES, count + bare + dark),
         gone,
         np.arange(count + bare + dark) >= count,
-        np.concatenate([openness, np.ones(bare + dark)]),
+        np.concatenate([cloth.openness, np.ones(bare + dark)]),
         np.concatenate(
-            [label, np.full(bare, PARTS.index("skin")), np.asarray(bound.part[source], int)]
+            [cloth.label, np.full(bare, PARTS.index("skin")), np.asarray(bound.part[source], int)]
         ),
         np.concatenate([np.full(count + bare, -1), source]),
         GOES_AFTER,
-        np.concatenate([np.einsum("nab,na->nb", axes, normals), upright]),
+        np.concatenate([np.einsum("nab,na->nb", axes, cloth.normals), upright]),
     )
 
 
