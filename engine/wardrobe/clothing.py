@@ -14,8 +14,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..body.model import Body
+from ..body.skinning import skin_vertices
 from ..core.attributes import constant_span
-from ..core.geometry import vertex_normals
+from ..core.geometry import triangle_frames, vertex_normals
 from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import (
@@ -27,6 +28,7 @@ from ..core.types import (
     Gaussians,
     IntArray,
     LikenessError,
+    Pose,
 )
 from ..gaussians.lift.surfels import closest_barycentric
 from .asset_files import load_garment
@@ -47,6 +49,7 @@ from .cloth_mesh import (
 from .cloth_pieces import covers_trunk, find_foot_pieces, find_leg_pieces, take_faces
 from .dress import PosedBody, garment_feet, garment_rest
 from .fitting import cast_shade
+from .hair_binding import normalize
 from .items import ItemRequest
 from .library import check_asset
 from .mesh_parts import LABEL, MeshPart
@@ -71,10 +74,12 @@ class ClothingSettings:
     above: float = 0.004  # metres between two layers of one garment
     inside: float = 0.04  # metres that the outer one may lie too deep
     homes: int = 14  # triangles of the body among which a splat finds the one that carries it
-    alike: float = 0.02  # metres that a triangle may be farther if it moves as the cloth does
+    nearer: float = 0.3  # how much its distance counts beside where it takes the splat in poses
+    turned: float = 0.02  # metres that a turn by a right angle counts there
+    beside: int = 9  # splats beside one that tell how poses stretch the cloth there
+    widest: float = 1.9  # factor on the size of splats in stretched cloth, at most
     around: int = 5  # vertices of the file's mesh that tell where the body holds a splat
     close: float = 0.002  # metres that smooth this
-    part: int = 8_000  # splats whose homes are found at once
 
 
 S = register_settings("wardrobe.clothing", ClothingSettings())
@@ -187,7 +192,9 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
         splats, normals = cover_mesh(mesh, spacing, sharp=True)
         means = np.asarray(splats.means, np.float64)
         feet, skinning = layer.find_feet(means), layer.find_skinning(means)
-        triangle, bary = _find_homes(feet, skinning, body)
+        triangle, bary, wider = _find_homes(means, feet, normals, skinning, body)
+        grown = splats.scales * (wider[:, None] ** [1.0, 1.0, 0.0])
+        splats = replace(splats, scales=grown.astype(np.float32))
         made.append((splats, triangle, bary, normals, _parts_of(means, one, request, posed)))
     splats = Gaussians.concatenate([one[0] for one in made])
     triangle, bary, normals, label = (np.concatenate([one[k] for one in made]) for k in range(1, 5))
@@ -341,20 +348,66 @@ def _hangs(layer: Cloth, posed: PosedBody) -> bool:
     return bool(layer.rest[:, 1].min() < 0.5 * (knee + hip))
 
 
-def _find_homes(feet: FloatArray, skinning: FloatArray, body: Body) -> tuple[IntArray, FloatArray]:
-    """The triangles that carry a garment's splats: near their feet, and moving as they do."""
+def _find_homes(
+    points: FloatArray, feet: FloatArray, normals: FloatArray, skinning: FloatArray, body: Body
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """The triangles that carry a garment's splats.
+
+    Of those near a splat's foot, the one that takes and turns it, in some poses, as the garment's
+    own skinning would: where limbs meet, neighbours go every way.
+
+    Returns:
+        triangle: [N] of the body.
+        bary: [N, 3] on it.
+        wider: [N] factor on the splats' size, so that they cover the cloth where it is stretched.
+    """
     rest = np.asarray(body.v_template, np.float64)
     faces = np.nonzero(np.isin(np.array(body.part_names)[body.face_part], BARE))[0]
-    corners = rest[body.f[faces]]
-    weights = np.asarray(body.weights, np.float64)[body.f[faces]].mean(1)
-    distance, near = cKDTree(corners.mean(1)).query(feet, S.homes)
-    best = np.empty(len(feet), np.int64)
-    for start in range(0, len(feet), S.part):
-        rows = slice(start, start + S.part)
-        other = np.abs(weights[near[rows]] - skinning[rows, None]).sum(-1)
-        cost = distance[rows] + S.alike * other
-        best[rows] = np.take_along_axis(near[rows], cost.argmin(1)[:, None], 1)[:, 0]
-    return faces[best], closest_barycentric(feet, corners[best])
+    near = faces[cKDTree(rest[body.f[faces]].mean(1)).query(feet, S.homes)[1]]
+    every = np.repeat(np.arange(len(points)), S.homes)
+    bary = closest_barycentric(feet[every], rest[body.f[near.ravel()]])
+    start = triangle_frames(rest, body.f, rest, near.ravel(), bary)
+    offset = np.einsum("nab,na->nb", start.R, points[every] - start.origin)
+    upright = np.einsum("nab,na->nb", start.R, normals[every])
+    on_body = np.einsum("nc,ncd->nd", bary, rest[body.f[near.ravel()]])
+    cost = S.nearer * np.linalg.norm(on_body - feet[every], axis=-1)
+    places, growth = [], []
+    for pose in _test_poses(body):
+        _, _, R, t = body.rest_and_transforms(pose)
+        wanted = skin_vertices(points, skinning, R, t)
+        turned = normalize(np.einsum("nj,jab,nb->na", skinning, R, normals, optimize=True))
+        frames = triangle_frames(body.vertices(pose)[0], body.f, rest, near.ravel(), bary)
+        moved = frames.origin + frames.sigma[:, None] * np.einsum("nab,nb->na", frames.R, offset)
+        cost += np.linalg.norm(moved - wanted[every], axis=-1)
+        facing = np.einsum("nab,nb->na", frames.R, upright)
+        cost += S.turned * (1.0 - (facing * turned[every]).sum(-1))
+        places.append(moved)
+        growth.append(frames.sigma)
+    best = np.arange(len(points)) * S.homes + cost.reshape(near.shape).argmin(1)
+    wider = np.ones(len(points))
+    beside = cKDTree(points).query(points, min(S.beside, len(points)))[1][:, 1:]
+    apart = np.median(np.linalg.norm(points[beside] - points[:, None], axis=-1), axis=1)
+    for moved, sigma in zip(places, growth, strict=True):
+        here = moved[best]
+        now = np.median(np.linalg.norm(here[beside] - here[:, None], axis=-1), axis=1)
+        wider = np.maximum(wider, now / np.maximum(apart * sigma[best], 1e-6))
+    wider = np.minimum(np.median(wider[beside], axis=1), S.widest)
+    return near.ravel()[best], bary[best], np.maximum(wider, 1.0)
+
+
+def _test_poses(body: Body) -> list[Pose]:
+    """Arms up, arms down and forward, and a step: what clothes meet most."""
+    rest = Pose.rest(body.num_expression)
+    return [
+        rest.with_joints(left_shoulder=[0, 0, 1.0], right_shoulder=[0, 0, -1.0]),
+        rest.with_joints(
+            left_shoulder=[0, -0.6, -1.0],
+            right_shoulder=[0, 0.6, 1.0],
+            left_hip=[-0.7, 0, 0],
+            right_hip=[0.3, 0, 0],
+            left_knee=[0.8, 0, 0],
+        ),
+    ]
 
 
 def _lies_below(
