@@ -42,12 +42,12 @@ def paint_asset(path: Path, color: Color | None, seed: int, size: int = SIZE) ->
     if not source.transparent:
         rgba[..., 3] = 255.0
     if source.occlusion is not None:
-        dark = _resized(source.occlusion, rgba.shape[:2])[..., :1] / 255.0
+        dark = _resized(source.occlusion, _size(rgba))[..., :1] / 255.0
         rgba[..., :3] *= 1.0 - _OPENNESS + _OPENNESS * dark
     if color is not None:
         rgba[..., :3] = dye_picture(rgba, color)
     picture = np.rint(rgba).astype(np.uint8)
-    return Material("cloth", picture, 0.8, normal=_relief(source, picture.shape[:2]))
+    return Material("cloth", picture, 0.8, normal=_relief(source, _size(picture)))
 
 
 def dye_picture(rgba: FloatArray, color: Color) -> FloatArray:
@@ -59,18 +59,22 @@ def dye_picture(rgba: FloatArray, color: Color) -> FloatArray:
     """
     light = rgba[..., :3].mean(-1, keepdims=True)
     shade = np.clip(light / max(float(light[rgba[..., 3] > 128].mean()), 1.0), 0.3, 1.8)
-    return np.clip(255 * np.array(color) * shade, 0, 255)
+    return np.asarray(np.clip(255 * np.array(color) * shade, 0, 255))
 
 
-def _relief(source: MaterialFile, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+def _relief(source: MaterialFile, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
     if source.normal is None:
         return None
     return np.ascontiguousarray(_resized(source.normal, shape)[..., :3].astype(np.uint8))
 
 
-def _resized(path: Path, shape: tuple[int, ...]) -> FloatArray:
+def _resized(path: Path, shape: tuple[int, int]) -> FloatArray:
     """[H, W, 4] a picture in another's size."""
     stored = load_picture(path)
     if stored.shape[:2] != shape:
         stored = np.asarray(Image.fromarray(stored).resize(shape[::-1], Image.Resampling.BOX))
     return stored.astype(np.float64)
+
+
+def _size(picture: FloatArray | NDArray[np.uint8]) -> tuple[int, int]:
+    return int(picture.shape[0]), int(picture.shape[1])

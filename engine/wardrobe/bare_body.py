@@ -36,6 +36,9 @@ class BareBodySettings:
     stray: float = 0.035  # metres beside clothes that go within which skin goes as well
     raised: float = 0.007  # if it stands off by more metres,
     unlike: float = 9.0  # or differs by more (Lab) from the skin around it,
+    closer: float = (
+        0.7  # hair, if its distance to the cloth's colour is such a share of that to hair
+    )
     alike: int = 48  # which so many splats tell
     blotches: float = 0.022  # unevenness of the skin over some millimetres
     opacity: float = 0.95
@@ -123,8 +126,10 @@ def complete_skin(
     return BareBody(splats, triangle, bary)
 
 
-def find_stray_skin(avatar: Avatar, gone: BoolArray) -> BoolArray:
-    """Find skin [N] that goes with clothes: beside them, it has some of their colour or height.
+def find_strays(avatar: Avatar, gone: BoolArray) -> BoolArray:
+    """Find what [N] goes with clothes: skin and hair beside them with some of their colour.
+
+    Skin that stands off as they do goes as well.
 
     Args:
         avatar: with its attributes.
@@ -147,6 +152,23 @@ def find_stray_skin(avatar: Avatar, gone: BoolArray) -> BoolArray:
     normals = vertex_normals(rest, body.f)[body.f[bound.triangle[rows]]].mean(1)
     apart = ((place_at_rest(bound.take(rows), body) - feet[rows]) * normals).sum(1)
     out[rows] = beside & (other | (np.abs(apart) > S.raised))
+    return out | _find_stray_hair(avatar, gone)
+
+
+def _find_stray_hair(avatar: Avatar, gone: BoolArray) -> BoolArray:
+    """[N] hair between whose strands the photo shows the clothes below."""
+    body, bound = avatar.body, avatar.gaussians
+    out = np.zeros(len(bound), bool)
+    hair = find_own(avatar) & ~gone & (bound.part == PARTS.index("hair"))
+    if hair.sum() < S.alike or gone.sum() < S.alike:
+        return out
+    rows, cloth = np.nonzero(hair)[0], np.nonzero(gone)[0]
+    points, around = (place_at_rest(bound.take(one), body) for one in (rows, cloth))
+    lab, worn = (rgb_to_lab(np.asarray(bound.colors[one], np.float64)) for one in (rows, cloth))
+    distance, near = cKDTree(around).query(points, S.alike)
+    beside = np.median(worn[near], axis=1)
+    own = np.linalg.norm(lab - np.median(lab, axis=0), axis=1)
+    out[rows] = (distance[:, 0] < S.stray) & (np.linalg.norm(lab - beside, axis=1) < S.closer * own)
     return out
 
 

@@ -13,29 +13,18 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..body.extension import piece_triangles
 from ..body.model import Body
-from ..body.skinning import skin_vertices
 from ..core.attributes import constant_span
-from ..core.geometry import triangle_frames, vertex_normals
+from ..core.geometry import vertex_normals
 from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
-from ..core.types import (
-    JOINT_INDEX,
-    PARTS,
-    Avatar,
-    BoolArray,
-    FloatArray,
-    Gaussians,
-    IntArray,
-    LikenessError,
-    Pose,
-)
-from ..gaussians.lift.surfels import closest_barycentric
-from .asset_files import load_garment
+from ..core.types import JOINT_INDEX, PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray
 from .asset_pictures import paint_asset
 from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own, find_shown
 from .avatar_wearer import fill_out, make_garment_body, measure_thickness, place_at_rest
-from .bare_body import BARE, BareBody, complete_skin, find_stray_skin
+from .bare_body import BARE, BareBody, complete_skin, find_strays
+from .cloth_homes import find_homes
 from .cloth_mesh import (
     Cloth,
     TriangleSurface,
@@ -43,16 +32,14 @@ from .cloth_mesh import (
     is_covered,
     keep_outside,
     neighbour_mean_matrix,
-    push_outside,
-    subdivide_cloth,
 )
-from .cloth_pieces import covers_trunk, find_foot_pieces, find_leg_pieces, take_faces
-from .dress import PosedBody, garment_feet, garment_rest
+from .cloth_pieces import covers_trunk, find_foot_pieces, find_leg_pieces
+from .dress import PosedBody
 from .fitting import cast_shade
-from .hair_binding import normalize
+from .garment_layers import GarmentLayer, make_layers
 from .items import ItemRequest
 from .library import check_asset
-from .mesh_parts import LABEL, MeshPart
+from .mesh_parts import MeshPart
 from .mesh_splats import cover_mesh
 from .occlusion import measure_openness
 
@@ -61,25 +48,15 @@ from .occlusion import measure_openness
 class ClothingSettings:
     """How clothes are put on."""
 
-    most: int = 84_000  # splats of a garment
-    finest: float = 0.0032  # metres between them, at least
+    most: int = 92_000  # splats of a garment
+    finest: float = 0.0019  # metres between them, at least
     clearance: float = 0.003  # metres between cloth and what lies under it
     reach: float = 0.05  # metres: what lies deeper in the body is another limb
-    few_triangles: int = 9000  # a coarser garment is subdivided
     belt: float = 0.025  # metres under an open edge that stay: one can look in
     rim: float = 0.002  # metres from an edge where nothing comes through
     shoe_belt: float = 0.008  # the same of shoes
     over_cloth: float = 1.1  # times the thickness of what stays under cloth
     over_skin: float = 0.012  # metres: skin that stands off farther is something else
-    above: float = 0.004  # metres between two layers of one garment
-    inside: float = 0.04  # metres that the outer one may lie too deep
-    homes: int = 14  # triangles of the body among which a splat finds the one that carries it
-    nearer: float = 0.3  # how much its distance counts beside where it takes the splat in poses
-    turned: float = 0.02  # metres that a turn by a right angle counts there
-    beside: int = 9  # splats beside one that tell how poses stretch the cloth there
-    widest: float = 1.9  # factor on the size of splats in stretched cloth, at most
-    around: int = 5  # vertices of the file's mesh that tell where the body holds a splat
-    close: float = 0.002  # metres that smooth this
 
 
 S = register_settings("wardrobe.clothing", ClothingSettings())
@@ -116,34 +93,6 @@ _MAY_COVER = ("skin", "upper", "lower", "skirt", "shoes")
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """A piece of a garment at rest, and where the body holds it.
-
-    Attributes:
-        cloth: the piece.
-        points: [G, 3] vertices as the garment's file has them on this body, metres.
-        feet: [G, 3] the places of the body that hold them, metres.
-    """
-
-    cloth: Cloth
-    points: FloatArray
-    feet: FloatArray
-
-    def find_feet(self, points: FloatArray) -> FloatArray:
-        """[N, 3] the places of the body that hold points [N, 3] of the piece, metres."""
-        distance, near = cKDTree(self.points).query(points, min(S.around, len(self.points)))
-        distance, near = distance.reshape(len(points), -1), near.reshape(len(points), -1)
-        weight = 1.0 / (distance + S.close) ** 2
-        weight /= weight.sum(1, keepdims=True)
-        way = (self.feet - self.points)[near]
-        return np.asarray(points + np.einsum("nk,nkd->nd", weight, way))
-
-    def find_skinning(self, points: FloatArray) -> FloatArray:
-        """[N, 55] the skinning of points [N, 3] of the piece."""
-        return np.asarray(self.cloth.skinning[cKDTree(self.cloth.rest).query(points)[1]])
-
-
-@dataclass(frozen=True)
 class _Cloth:
     """A garment's splats: see ``AddedSplats``; ``normals`` [K, 3] have its relief, at rest."""
 
@@ -171,7 +120,7 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     check_asset(path)
     rest = np.asarray(body.v_template, np.float64)
     posed = make_garment_body(body, rest)
-    layers = _make_layers(path, posed, request.category)
+    layers = make_layers(path, posed, request.category)
     parts = [name for name in REPLACED[request.category] if _replaces(layers, posed, name)]
     under = _measure_under(avatar, request.category, parts)
     filled = fill_out(body, under)
@@ -181,7 +130,7 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     gone, below = _find_gone(avatar, covers, parts)
     below |= _find_poking(avatar, cloths, posed) & ~gone
     gone |= below
-    gone |= find_stray_skin(avatar, gone & ~below)
+    gone |= find_strays(avatar, gone & ~below)
     material = paint_asset(path, request.color, request.seed)
     vertices, f = _join(cloths)
     spacing = max(S.finest, float(np.sqrt(sum(map(_area, cloths)) / S.most)))
@@ -192,7 +141,7 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
         splats, normals = cover_mesh(mesh, spacing, sharp=True)
         means = np.asarray(splats.means, np.float64)
         feet, skinning = layer.find_feet(means), layer.find_skinning(means)
-        triangle, bary, wider = _find_homes(means, feet, normals, skinning, body)
+        triangle, bary, wider = find_homes(means, feet, normals, skinning, body)
         grown = splats.scales * (wider[:, None] ** [1.0, 1.0, 0.0])
         splats = replace(splats, scales=grown.astype(np.float32))
         made.append((splats, triangle, bary, normals, _parts_of(means, one, request, posed)))
@@ -201,7 +150,8 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     shown = ~_lies_below(avatar, gone, request.category, triangle, bary)
     splats, normals, label = splats.take(shown), normals[shown], label[shown]
     triangle, bary = triangle[shown], bary[shown]
-    worn = np.concatenate([rest, vertices]), np.concatenate([body.f, f + len(rest)])
+    solid = body.f[~piece_triangles(body, "skirt")] if "skirt" in parts else body.f
+    worn = np.concatenate([rest, vertices]), np.concatenate([solid, f + len(rest)])
     openness = measure_openness(np.asarray(splats.means, np.float64), normals, *worn)
     hidden = np.zeros(len(body.f), bool)
     hidden[: len(covers)] = covers
@@ -212,43 +162,7 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     return _collect(avatar, cloth, skin, shade, source, gone)
 
 
-def _make_layers(path: Path, posed: PosedBody, category: str) -> list[_Layer]:
-    """The garment's pieces that are worn in this category, at rest, the inmost first."""
-    garment = load_garment(path)
-    points, skinning = garment_rest(garment, posed)
-    label = np.full(len(garment.f), LABEL["shoes" if category == "shoes" else "clothes"], np.uint8)
-    whole = Cloth(path.name, points, skinning, garment.f, garment.uv, label)
-    feet, legs = find_foot_pieces(whole), find_leg_pieces(whole)
-    chosen = {
-        "upper": [~legs & ~feet],
-        "coat": [~feet],
-        "lower": [legs & ~feet],
-        "outfit": [legs & ~feet, ~legs & ~feet, feet],
-        "shoes": [feet],
-    }.get(category, [np.ones(len(garment.f), bool)])
-    if not any(one.any() for one in chosen):
-        if category == "shoes" or legs.all() != legs.any():
-            raise LikenessError(
-                f"'{path}' has nothing to be worn as {category}.",
-                "Name it as what it is, such as outfit=FILE.",
-            )
-        chosen = [np.ones(len(garment.f), bool)]  # of one piece, which counts as the user says
-    held = garment_feet(garment, posed)
-    layers: list[_Layer] = []
-    for faces in chosen:
-        if not faces.any():
-            continue
-        cloth, rows = take_faces(whole, faces)
-        if len(cloth.f) < S.few_triangles and category != "shoes":
-            cloth = subdivide_cloth(cloth)
-        for below in (one.cloth for one in layers):
-            surface = TriangleSurface(below.rest, below.f)
-            cloth = replace(cloth, rest=push_outside(cloth.rest, surface, S.above, S.inside))
-        layers.append(_Layer(cloth, points[rows], held[rows]))
-    return layers
-
-
-def _replaces(layers: list[_Layer], posed: PosedBody, part: str) -> bool:
+def _replaces(layers: list[GarmentLayer], posed: PosedBody, part: str) -> bool:
     """Whether a garment covers the body where the photo's part is worn."""
     if part == "shoes":
         return True
@@ -346,68 +260,6 @@ def _hangs(layer: Cloth, posed: PosedBody) -> bool:
     knee = posed.joints[JOINT_INDEX["left_knee"], 1]
     hip = posed.joints[JOINT_INDEX["left_hip"], 1]
     return bool(layer.rest[:, 1].min() < 0.5 * (knee + hip))
-
-
-def _find_homes(
-    points: FloatArray, feet: FloatArray, normals: FloatArray, skinning: FloatArray, body: Body
-) -> tuple[IntArray, FloatArray, FloatArray]:
-    """The triangles that carry a garment's splats.
-
-    Of those near a splat's foot, the one that takes and turns it, in some poses, as the garment's
-    own skinning would: where limbs meet, neighbours go every way.
-
-    Returns:
-        triangle: [N] of the body.
-        bary: [N, 3] on it.
-        wider: [N] factor on the splats' size, so that they cover the cloth where it is stretched.
-    """
-    rest = np.asarray(body.v_template, np.float64)
-    faces = np.nonzero(np.isin(np.array(body.part_names)[body.face_part], BARE))[0]
-    near = faces[cKDTree(rest[body.f[faces]].mean(1)).query(feet, S.homes)[1]]
-    every = np.repeat(np.arange(len(points)), S.homes)
-    bary = closest_barycentric(feet[every], rest[body.f[near.ravel()]])
-    start = triangle_frames(rest, body.f, rest, near.ravel(), bary)
-    offset = np.einsum("nab,na->nb", start.R, points[every] - start.origin)
-    upright = np.einsum("nab,na->nb", start.R, normals[every])
-    on_body = np.einsum("nc,ncd->nd", bary, rest[body.f[near.ravel()]])
-    cost = S.nearer * np.linalg.norm(on_body - feet[every], axis=-1)
-    places, growth = [], []
-    for pose in _test_poses(body):
-        _, _, R, t = body.rest_and_transforms(pose)
-        wanted = skin_vertices(points, skinning, R, t)
-        turned = normalize(np.einsum("nj,jab,nb->na", skinning, R, normals, optimize=True))
-        frames = triangle_frames(body.vertices(pose)[0], body.f, rest, near.ravel(), bary)
-        moved = frames.origin + frames.sigma[:, None] * np.einsum("nab,nb->na", frames.R, offset)
-        cost += np.linalg.norm(moved - wanted[every], axis=-1)
-        facing = np.einsum("nab,nb->na", frames.R, upright)
-        cost += S.turned * (1.0 - (facing * turned[every]).sum(-1))
-        places.append(moved)
-        growth.append(frames.sigma)
-    best = np.arange(len(points)) * S.homes + cost.reshape(near.shape).argmin(1)
-    wider = np.ones(len(points))
-    beside = cKDTree(points).query(points, min(S.beside, len(points)))[1][:, 1:]
-    apart = np.median(np.linalg.norm(points[beside] - points[:, None], axis=-1), axis=1)
-    for moved, sigma in zip(places, growth, strict=True):
-        here = moved[best]
-        now = np.median(np.linalg.norm(here[beside] - here[:, None], axis=-1), axis=1)
-        wider = np.maximum(wider, now / np.maximum(apart * sigma[best], 1e-6))
-    wider = np.minimum(np.median(wider[beside], axis=1), S.widest)
-    return near.ravel()[best], bary[best], np.maximum(wider, 1.0)
-
-
-def _test_poses(body: Body) -> list[Pose]:
-    """Arms up, arms down and forward, and a step: what clothes meet most."""
-    rest = Pose.rest(body.num_expression)
-    return [
-        rest.with_joints(left_shoulder=[0, 0, 1.0], right_shoulder=[0, 0, -1.0]),
-        rest.with_joints(
-            left_shoulder=[0, -0.6, -1.0],
-            right_shoulder=[0, 0.6, 1.0],
-            left_hip=[-0.7, 0, 0],
-            right_hip=[0.3, 0, 0],
-            left_knee=[0.8, 0, 0],
-        ),
-    ]
 
 
 def _lies_below(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..body.extension import piece_triangles
 from ..body.model import Body
 from ..core.color import rgb_to_lab
 from ..core.geometry import vertex_normals
@@ -62,6 +63,8 @@ class SkinTone:
         self._rest = np.asarray(body.v_template, np.float64)
         self._normals = vertex_normals(self._rest, body.f)
         self._posed = vertex_normals(body.vertices(avatar.pose)[0], body.f)
+        # No skirt: it would shade the legs that it hid.
+        self._solid = body.f[~piece_triangles(body, "skirt")]
         self._light = find_light(avatar)
         rows = np.nonzero(skin & (bound.layer == _PHOTO) & (bound.opacities > 0.5))[0]
         if len(rows) < S.near:
@@ -128,7 +131,7 @@ class SkinTone:
         shade = light_all_around(self._light, turn_to_camera(normals, self._avatar))
         at = np.einsum("nk,nkd->nd", bary, self._rest[corner])
         out = np.einsum("nk,nkd->nd", bary, self._normals[corner])
-        vertices, f = self._rest, self._body.f
+        vertices, f = self._rest, self._solid
         if around is not None:
             f = np.concatenate([f, around[1] + len(vertices)])
             vertices = np.concatenate([vertices, around[0]])
