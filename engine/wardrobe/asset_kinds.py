@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.types import JOINT_NAMES, FloatArray, LikenessError
+from ..core.types import JOINT_INDEX, JOINT_NAMES, LikenessError, Pose
 from ..files.weights import asset_path
 from .asset_files import list_tags, load_garment
 from .cloth_pieces import limb_shares
-from .dress import load_dress_body
+from .dress import garment_rest, load_dress_body, pose_body
 from .library import check_asset
 
 _WORDS: tuple[tuple[str, str], ...] = (
@@ -42,9 +42,10 @@ _WORDS: tuple[tuple[str, str], ...] = (
 
 _NOT_WORN = r"mask|weapon|sword|gun|wings?|tail|horns?|teeth|tongue|eyes?|eyebrows?|eyelashes"
 
-_FOOT, _HEAD = ("ankle", "foot"), ("head", "jaw")
-_MOST = 0.6  # share of a garment's vertices on one part of the body from which it belongs there
-_SOME = 0.2  # share on legs and on the trunk from which it dresses both
+_HEAD = ("head", "jaw")
+_BOOT = 0.3  # metres over the ankle that boots reach at most
+_MOST = 0.6  # share of a garment's area on one part of the body from which it belongs there
+_SOME = 0.13  # share on legs and on the trunk from which it dresses both
 
 
 @lru_cache(maxsize=256)
@@ -84,22 +85,22 @@ def _split_words(text: str) -> list[str]:
 
 
 def _find_place(path: Path) -> str:
-    garment = load_garment(path)
+    """The category of a garment by the parts of the body that hold it."""
     dress = load_dress_body(asset_path("body"))
-    rows = dress.row[garment.base]
-    weights = np.einsum("gk,gkj->gj", garment.weight, dress.weights[np.maximum(rows, 0)])
-    limbs = limb_shares(weights).mean(0)
-    feet, head = (_share(weights, names) for names in (_FOOT, _HEAD))
+    pose = Pose.rest(dress.body.num_expression)
+    garment = load_garment(path)
+    posed = pose_body(dress, np.zeros(dress.body.num_betas), pose)
+    points, weights = garment_rest(garment, posed)
+    edges = np.diff(points[garment.f], axis=1)
+    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+    held = np.einsum("f,fj->j", area / area.sum(), weights[garment.f].mean(1))
+    head = float(held[np.isin(JOINT_NAMES, _HEAD)].sum())
+    limbs = limb_shares(held[None])[0]
     legs, trunk = float(limbs[3:].sum()), float(limbs[:3].sum()) - head
-    if feet > _MOST:
+    if points[:, 1].max() < posed.joints[JOINT_INDEX["left_ankle"], 1] + _BOOT:
         return "shoes"
     if head > _MOST:
         return "hat"
     if legs > _SOME and trunk > _SOME:
         return "outfit"
     return "lower" if legs > trunk else "upper"
-
-
-def _share(weights: FloatArray, names: tuple[str, ...]) -> float:
-    held = [k for k, name in enumerate(JOINT_NAMES) if name.split("_")[-1] in names]
-    return float(weights[:, held].sum(1).mean())

@@ -94,9 +94,9 @@ def complete_skin(
     faces = np.nonzero(np.isin(name, BARE) & ~hidden)[0]
     faces = faces[_was_hidden(rest[body.f[faces]].mean(1), feet[gone], name[bound.triangle[gone]])]
     if not len(faces):
-        nothing = np.zeros(0, np.int64)
-        empty = make_discs(*(np.zeros((0, 3)),) * 2, np.zeros(0), np.zeros((0, 3)), np.zeros(0))
-        return BareBody(empty, nothing, np.zeros((0, 3)))
+        nowhere = np.zeros((0, 3))
+        none = make_discs(nowhere, nowhere, np.zeros(0), nowhere, np.zeros(0))
+        return BareBody(none, np.zeros(0, np.int64), nowhere)
     corners = rest[body.f[faces]]
     area = 0.5 * np.linalg.norm(np.cross(*np.diff(corners, axis=1).transpose(1, 0, 2)), axis=1)
     spacing = max(S.finest, float(np.sqrt(area.sum() / S.most)))

@@ -15,9 +15,9 @@ from .cloth_mesh import Cloth, is_covered
 from .dress import PosedBody
 
 SEWN_ON = 0.15  # metres high; what is less is a pocket, a button or a buckle
+SHOE = 0.13  # metres over the ankle that shoes reach
 
 LIMBS = ("trunk", "left arm", "right arm", "left leg", "right leg")
-_FOOT = ("ankle", "foot")
 _LEG = ("hip", "knee", "ankle", "foot")
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "jaw")
 
@@ -67,20 +67,21 @@ def find_leg_pieces(cloth: Cloth) -> BoolArray:
     return np.asarray(of_legs[cloth.f[:, 0]])
 
 
-def find_foot_pieces(cloth: Cloth) -> BoolArray:
-    """Find the pieces of a garment that feet hold: shoes and short socks.
+def find_foot_pieces(cloth: Cloth, joints: FloatArray) -> BoolArray:
+    """Find the pieces of a garment that lie below the ankles: shoes and short socks.
 
     Args:
         cloth: at rest.
+        joints: [55, 3] of the person at rest, metres.
 
     Returns:
         [F] triangles of those pieces.
     """
     piece = _label_pieces(cloth)
-    held = [JOINT_INDEX[f"{side}_{name}"] for side in ("left", "right") for name in _FOOT]
-    feet = cloth.skinning[:, held].sum(1)
-    of_feet = (np.bincount(piece, feet) / np.bincount(piece) > 0.5)[piece]
-    return np.asarray(of_feet[cloth.f[:, 0]])
+    top = np.full(piece.max() + 1, -np.inf)
+    np.maximum.at(top, piece, cloth.rest[:, 1])
+    low = top < joints[JOINT_INDEX["left_ankle"], 1] + SHOE
+    return np.asarray(low[piece][cloth.f[:, 0]])
 
 
 def _label_pieces(cloth: Cloth) -> IntArray:

@@ -246,7 +246,7 @@ def _parts_of(means: FloatArray, layer: Cloth, request: ItemRequest, posed: Pose
     name = {"coat": "upper", "bracelet": "necklace"}.get(request.category, request.category)
     if name != "outfit":
         return np.full(len(means), PARTS.index(name))
-    if find_foot_pieces(layer).all():
+    if find_foot_pieces(layer, posed.joints).all():
         return np.full(len(means), PARTS.index("shoes"))
     if find_leg_pieces(layer).all():
         return np.full(len(means), PARTS.index("lower"))

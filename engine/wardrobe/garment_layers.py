@@ -88,7 +88,7 @@ def make_layers(path: Path, posed: PosedBody, category: str) -> list[GarmentLaye
     points, skinning = garment_rest(garment, posed)
     label = np.full(len(garment.f), LABEL["shoes" if category == "shoes" else "clothes"], np.uint8)
     whole = Cloth(path.name, points, skinning, garment.f, garment.uv, label)
-    feet, legs = find_foot_pieces(whole), find_leg_pieces(whole)
+    feet, legs = find_foot_pieces(whole, posed.joints), find_leg_pieces(whole)
     every = np.ones(len(garment.f), bool)
     pieces = {
         "upper": [~legs & ~feet],

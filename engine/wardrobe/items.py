@@ -43,8 +43,10 @@ ITEMS: dict[str, tuple[str, ...]] = {
 }
 """What the wardrobe itself has, by category."""
 
-CLOTHES = ("outfit", "upper", "lower", "coat", "shoes", "bracelet")
-"""Categories that only a MakeHuman library has."""
+CLOTHES = ("outfit", "lower", "upper", "shoes", "coat", "bracelet")
+"""Categories that only a MakeHuman library has, the inmost first."""
+
+CATEGORIES = (*ITEMS, *CLOTHES)
 
 FROM_LIBRARY = ("hat", "hair", "glasses", "earrings", "necklace", "scarf", *CLOTHES)
 """Categories that may be files (.mhclo) of a MakeHuman library."""
@@ -106,10 +108,10 @@ def check_item(request: ItemRequest) -> None:
     Raises:
         LikenessError: it has not; the message lists what there is.
     """
-    if request.category not in ITEMS and request.category not in CLOTHES:
+    if request.category not in CATEGORIES:
         raise LikenessError(
             f"The wardrobe has no category '{request.category}'.",
-            f"Choose one of {', '.join((*ITEMS, *CLOTHES))}.",
+            f"Choose one of {', '.join(CATEGORIES)}.",
         )
     if request.is_garment and request.category in FROM_LIBRARY:
         if not Path(request.item).is_file():
