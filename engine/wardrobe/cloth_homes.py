@@ -25,6 +25,9 @@ class ClothHomeSettings:
     nearer: float = 0.3  # how much its distance counts beside where it takes the splat in poses
     turned: float = 0.02  # metres that a turn by a right angle counts there
     beside: int = 9  # splats beside one that tell how poses stretch the cloth there
+    calm: int = 100  # splats over which the next is averaged
+    tight: float = 0.004  # metres that raised arms may take cloth from its place; more of it lies
+    least: float = 0.15  # closer to the body, down to this share of its distance
     widest: float = 1.9  # factor on the size of splats in stretched cloth, at most
 
 
@@ -33,7 +36,7 @@ S = register_settings("wardrobe.cloth_homes", ClothHomeSettings())
 
 def find_homes(
     points: FloatArray, feet: FloatArray, normals: FloatArray, skinning: FloatArray, body: Body
-) -> tuple[IntArray, FloatArray, FloatArray]:
+) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
     """Find the triangles that carry a garment's splats.
 
     Of those near a splat's foot, the one that takes and turns it, in some poses, as the garment's
@@ -49,6 +52,8 @@ def find_homes(
     Returns:
         triangle: [N] of the body.
         bary: [N, 3] on it.
+        points: [N, 3] the splats at rest, closer to the body below the arms, where they would come
+            apart when those are raised, metres.
         wider: [N] factor on the splats' size, so that they cover the cloth where it is stretched.
     """
     rest = np.asarray(body.v_template, np.float64)
@@ -61,7 +66,7 @@ def find_homes(
     upright = np.einsum("nab,na->nb", start.R, normals[every])
     on_body = np.einsum("nc,ncd->nd", bary, rest[body.f[near.ravel()]])
     cost = S.nearer * np.linalg.norm(on_body - feet[every], axis=-1)
-    places, growth = [], []
+    places, goals, posed = [], [], []
     for pose in _test_poses(body):
         _, _, R, t = body.rest_and_transforms(pose)
         wanted = skin_vertices(points, skinning, R, t)
@@ -72,17 +77,27 @@ def find_homes(
         facing = np.einsum("nab,nb->na", frames.R, upright)
         cost += S.turned * (1.0 - (facing * turned[every]).sum(-1))
         places.append(moved)
-        growth.append(frames.sigma)
+        goals.append(wanted)
+        posed.append(frames)
     best = np.arange(len(points)) * S.homes + cost.reshape(near.shape).argmin(1)
+    many = cKDTree(points).query(points, min(S.calm, len(points)))[1]
+    loose = np.linalg.norm(places[0][best] - goals[0], axis=-1)
+    share = np.clip(S.tight / np.maximum(loose, 1e-6), S.least, 1.0)
+    for _ in range(2):
+        share = share[many].mean(1)
+    foot = on_body[best]
+    tight = foot + share[:, None] * (points - foot)
+    moved = np.einsum("nab,na->nb", start.R[best], tight - start.origin[best])
+    beside = many[:, 1 : S.beside]
+    apart = np.median(np.linalg.norm(tight[beside] - tight[:, None], axis=-1), axis=1)
     wider = np.ones(len(points))
-    beside = cKDTree(points).query(points, min(S.beside, len(points)))[1][:, 1:]
-    apart = np.median(np.linalg.norm(points[beside] - points[:, None], axis=-1), axis=1)
-    for moved, sigma in zip(places, growth, strict=True):
-        here = moved[best]
+    for frames in posed:
+        R, origin, sigma = (each[best] for each in (frames.R, frames.origin, frames.sigma))
+        here = origin + sigma[:, None] * np.einsum("nab,nb->na", R, moved)
         now = np.median(np.linalg.norm(here[beside] - here[:, None], axis=-1), axis=1)
-        wider = np.maximum(wider, now / np.maximum(apart * sigma[best], 1e-6))
+        wider = np.maximum(wider, now / np.maximum(apart * sigma, 1e-6))
     wider = np.minimum(np.median(wider[beside], axis=1), S.widest)
-    return near.ravel()[best], bary[best], np.maximum(wider, 1.0)
+    return near.ravel()[best], bary[best], tight, np.maximum(wider, 1.0)
 
 
 def _test_poses(body: Body) -> list[Pose]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..body.extension import piece_triangles
@@ -55,6 +57,7 @@ class ClothingSettings:
     belt: float = 0.025  # metres under an open edge that stay: one can look in
     rim: float = 0.002  # metres from an edge where nothing comes through
     shoe_belt: float = 0.008  # the same of shoes
+    island: float = 0.008  # square metres of skin between covered ones that count as covered
     over_cloth: float = 1.1  # times the thickness of what stays under cloth
     over_skin: float = 0.012  # metres: skin that stands off farther is something else
 
@@ -134,6 +137,8 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     material = paint_asset(path, request.color, request.seed)
     vertices, f = _join(cloths)
     spacing = max(S.finest, float(np.sqrt(sum(map(_area, cloths)) / S.most)))
+    solid = body.f[~piece_triangles(body, "skirt")] if "skirt" in parts else body.f
+    worn = np.concatenate([rest, vertices]), np.concatenate([solid, f + len(rest)])
     made = []
     for layer in layers:
         one = layer.cloth
@@ -141,24 +146,21 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
         splats, normals = cover_mesh(mesh, spacing, sharp=True)
         means = np.asarray(splats.means, np.float64)
         feet, skinning = layer.find_feet(means), layer.find_skinning(means)
-        triangle, bary, wider = find_homes(means, feet, normals, skinning, body)
+        openness = measure_openness(means, normals, *worn)
+        triangle, bary, means, wider = find_homes(means, feet, normals, skinning, body)
         grown = splats.scales * (wider[:, None] ** [1.0, 1.0, 0.0])
-        splats = replace(splats, scales=grown.astype(np.float32))
-        made.append((splats, triangle, bary, normals, _parts_of(means, one, request, posed)))
+        splats = replace(splats, means=means.astype(np.float32), scales=grown.astype(np.float32))
+        label = _parts_of(means, one, request, posed)
+        made.append((splats, triangle, bary, normals, openness, label))
     splats = Gaussians.concatenate([one[0] for one in made])
-    triangle, bary, normals, label = (np.concatenate([one[k] for one in made]) for k in range(1, 5))
+    triangle, bary, *rest_of_them = (np.concatenate([one[k] for one in made]) for k in range(1, 6))
     shown = ~_lies_below(avatar, gone, request.category, triangle, bary)
-    splats, normals, label = splats.take(shown), normals[shown], label[shown]
-    triangle, bary = triangle[shown], bary[shown]
-    solid = body.f[~piece_triangles(body, "skirt")] if "skirt" in parts else body.f
-    worn = np.concatenate([rest, vertices]), np.concatenate([solid, f + len(rest)])
-    openness = measure_openness(np.asarray(splats.means, np.float64), normals, *worn)
+    cloth = _Cloth(splats.take(shown), *(one[shown] for one in (triangle, bary, *rest_of_them)))
     hidden = np.zeros(len(body.f), bool)
     hidden[: len(covers)] = covers
     skin = complete_skin(avatar, gone & ~below, hidden, (vertices, f), request.seed)
     shaded = ~gone & find_shown(avatar) & find_own(avatar)
     shade, source = cast_shade(avatar, shaded, vertices, f)
-    cloth = _Cloth(splats, triangle, bary, normals, openness, label)
     return _collect(avatar, cloth, skin, shade, source, gone)
 
 
@@ -199,7 +201,22 @@ def _find_hidden(layers: list[Cloth], posed: PosedBody, category: str) -> BoolAr
     under = np.zeros(len(points), bool)
     for layer in layers:
         under[rows] |= is_covered(points[rows], normals[rows], layer, belt)
-    return np.asarray(under[body.f].all(1))
+    return _fill_islands(under[body.f].all(1), points, body.f)
+
+
+def _fill_islands(hidden: BoolArray, points: FloatArray, f: IntArray) -> BoolArray:
+    """[F] hidden triangles, and small shown ones among them, such as an armpit's."""
+    _, same = np.unique(points.round(6), axis=0, return_inverse=True)
+    shown = same.reshape(-1)[f[~hidden]]
+    count = int(same.max()) + 1
+    ends = (shown.ravel(), shown[:, [1, 2, 0]].ravel())
+    links = sparse.coo_matrix((np.ones(shown.size), ends), (count, count))
+    island = connected_components(links, directed=False)[1][shown[:, 0]]
+    edges = np.diff(points[f[~hidden]], axis=1)
+    area = 0.5 * np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+    out = hidden.copy()
+    out[~hidden] = np.bincount(island, area)[island] < S.island
+    return out
 
 
 def _find_gone(
