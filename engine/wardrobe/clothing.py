@@ -39,10 +39,11 @@ from .cloth_pieces import covers_trunk, find_foot_pieces, find_leg_pieces
 from .dress import PosedBody
 from .fitting import cast_shade
 from .garment_layers import GarmentLayer, make_layers
+from .hair_binding import normalize
 from .items import ItemRequest
 from .library import check_asset
 from .mesh_parts import MeshPart
-from .mesh_splats import cover_mesh
+from .mesh_splats import cover_mesh, make_discs, scatter_evenly
 from .occlusion import measure_openness
 
 
@@ -57,6 +58,8 @@ class ClothingSettings:
     belt: float = 0.025  # metres under an open edge that stay: one can look in
     rim: float = 0.002  # metres from an edge where nothing comes through
     shoe_belt: float = 0.008  # the same of shoes
+    taken_in: float = 0.001  # metres from which on cloth that lies closer to the body gets lining,
+    lined: float = 0.03  # on the body up to so many metres from it
     island: float = 0.008  # square metres of skin between covered ones that count as covered
     over_cloth: float = 1.1  # times the thickness of what stays under cloth
     over_skin: float = 0.012  # metres: skin that stands off farther is something else
@@ -139,6 +142,8 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     spacing = max(S.finest, float(np.sqrt(sum(map(_area, cloths)) / S.most)))
     solid = body.f[~piece_triangles(body, "skirt")] if "skirt" in parts else body.f
     worn = np.concatenate([rest, vertices]), np.concatenate([solid, f + len(rest)])
+    hidden = np.zeros(len(body.f), bool)
+    hidden[: len(covers)] = covers
     made = []
     for layer in layers:
         one = layer.cloth
@@ -147,21 +152,52 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
         means = np.asarray(splats.means, np.float64)
         feet, skinning = layer.find_feet(means), layer.find_skinning(means)
         openness = measure_openness(means, normals, *worn)
-        triangle, bary, means, wider = find_homes(means, feet, normals, skinning, body)
+        triangle, bary, tight, wider = find_homes(means, feet, normals, skinning, body)
+        loose = np.linalg.norm(tight - means, axis=1) > S.taken_in
+        means = tight
         grown = splats.scales * (wider[:, None] ** [1.0, 1.0, 0.0])
         splats = replace(splats, means=means.astype(np.float32), scales=grown.astype(np.float32))
         label = _parts_of(means, one, request, posed)
         made.append((splats, triangle, bary, normals, openness, label))
+        if loose.any() and hidden.any():
+            lining = _line(body, hidden, splats, loose, spacing)
+            near = cKDTree(means).query(lining[0].means)[1]
+            made.append((*lining, openness[near], label[near]))
     splats = Gaussians.concatenate([one[0] for one in made])
     triangle, bary, *rest_of_them = (np.concatenate([one[k] for one in made]) for k in range(1, 6))
     shown = ~_lies_below(avatar, gone, request.category, triangle, bary)
     cloth = _Cloth(splats.take(shown), *(one[shown] for one in (triangle, bary, *rest_of_them)))
-    hidden = np.zeros(len(body.f), bool)
-    hidden[: len(covers)] = covers
     skin = complete_skin(avatar, gone & ~below, hidden, (vertices, f), request.seed)
     shaded = ~gone & find_shown(avatar) & find_own(avatar)
     shade, source = cast_shade(avatar, shaded, vertices, f)
     return _collect(avatar, cloth, skin, shade, source, gone)
+
+
+def _line(
+    body: Body, hidden: BoolArray, cloth: Gaussians, loose: BoolArray, spacing: float
+) -> tuple[Gaussians, IntArray, FloatArray, FloatArray]:
+    """Splats on the body below cloth that poses stretch: there it may come apart.
+
+    Returns:
+        splats: K at rest, in the cloth's colours.
+        triangle: [K] of the body.
+        bary: [K, 3] on it.
+        normals: [K, 3] unit.
+    """
+    rest = np.asarray(body.v_template, np.float64)
+    faces = np.nonzero(hidden)[0]
+    tree = cKDTree(np.asarray(cloth.means, np.float64)[loose])
+    faces = faces[tree.query(rest[body.f[faces]].mean(1))[0] < S.lined]
+    pick, bary = scatter_evenly(rest[body.f[faces]], spacing)
+    triangle = faces[pick]
+    at = np.einsum("nk,nkd->nd", bary, rest[body.f[triangle]])
+    normals = normalize(
+        np.einsum("nk,nkd->nd", bary, vertex_normals(rest, body.f)[body.f[triangle]])
+    )
+    near = cKDTree(cloth.means).query(at)[1]
+    opaque = np.asarray(cloth.opacities, np.float64)[near]
+    splats = make_discs(at, normals, np.full(len(at), spacing), cloth.colors[near], opaque)
+    return splats, triangle, bary, normals
 
 
 def _replaces(layers: list[GarmentLayer], posed: PosedBody, part: str) -> bool:
