@@ -282,6 +282,12 @@ def list_tags(path: Path) -> tuple[str, ...]:
     return tuple(" ".join(line[1:]) for line in said)
 
 
+def find_thumbnail(path: Path) -> Path | None:
+    """Find the picture that lies beside an asset (.mhclo) and shows it; None without one."""
+    beside = (path.with_suffix(suffix) for suffix in (".thumb", ".png", ".jpg"))
+    return next((one for one in beside if one.is_file()), None)
+
+
 def missing_picture(path: Path) -> Path | None:
     """Name the missing picture that an asset's (.mhclo) material takes its colours from.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..core.attributes import NAMES, NothingToEditError
+from ..core.attributes import EDITABLE, NAMES, NothingToEditError
 from ..core.retouch import record_retouch, remove_retouch
 from ..core.types import Avatar, LikenessError, Progress
 from ..files.folders import check_output_folder
@@ -41,7 +41,7 @@ class EditedPortrait:
     Attributes:
         edited: the changed picture, of the same frame.
         portrait: the one from which the avatar was built.
-        part: what was changed, of ``core.attributes.NAMES``; None: what the picture shows.
+        part: what was changed, of ``core.attributes.EDITABLE``; None: what the picture shows.
         source: of the picture, for the avatar's provenance, such as the text that asked for it.
 
     Raises:
@@ -60,9 +60,10 @@ class EditedPortrait:
                 "built, which avatar files do not contain.",
                 "Give that portrait as well.",
             )
-        if self.part is not None and self.part not in NAMES:
+        if self.part is not None and self.part not in EDITABLE:
             raise LikenessError(
-                f"'{self.part}' is not a part of an avatar.", f"Choose one of {', '.join(NAMES)}."
+                f"'{self.part}' is not a part of an avatar that a portrait shows.",
+                f"Choose one of {', '.join(EDITABLE)}.",
             )
 
 
