@@ -139,8 +139,17 @@ def share_room(avatar: Avatar, category: str, wanted: int) -> int:
         LikenessError: the room is too small even for a coarse one.
     """
     check_room(avatar, category, math.ceil(S.coarsest * wanted))
+    return min(wanted, max(find_share_of_room(avatar), math.ceil(S.coarsest * wanted)))
+
+
+def find_share_of_room(avatar: Avatar) -> int:
+    """Return how many splats one thing may have, such that others have room beside it.
+
+    Args:
+        avatar: with its attributes.
+    """
     left = count_room(avatar)
-    return min(wanted, max(left - S.reserve, left // 2, math.ceil(S.coarsest * wanted)))
+    return max(left - S.reserve, left // 2)
 
 
 def thin_added(added: AddedSplats, count: int) -> AddedSplats:

@@ -13,7 +13,7 @@ from ..core.color import rgb_to_lab
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray
-from .attribute_splats import find_own
+from .attribute_splats import find_own, find_shown
 from .avatar_wearer import place_at_rest
 from .cloth_mesh import TriangleSurface
 from .mesh_splats import make_discs, scatter_evenly
@@ -24,7 +24,7 @@ from .skin_tone import SkinTone
 class BareBodySettings:
     """Skin that comes where clothes were."""
 
-    most: int = 24_000  # splats of it
+    most: int = 20_000  # splats of it
     finest: float = 0.0026  # metres between them, at least
     beside: float = 0.03  # metres on the body from clothes that go within which skin comes
     sigma: float = 1.05  # standard deviation of a splat in steps of the spacing
@@ -32,7 +32,9 @@ class BareBodySettings:
     around: int = 12  # splats of what stays that tell that
     stands: float = 0.010  # metres by which the photo's skin may stand off the body,
     levels: float = 0.025  # and over which completed skin beside it comes down
+    sunk: float = 0.6  # steps of the spacing that it lies deeper below cloth, so as not to show
     near: int = 24  # splats of it that tell how high it stands
+    worn: float = 0.008  # metres from clothes that were put on before within which none is added
     stray: float = 0.035  # metres beside clothes that go within which skin goes as well
     raised: float = 0.007  # if it stands off by more metres,
     unlike: float = 9.0  # or differs by more (Lab) from the skin around it,
@@ -49,6 +51,7 @@ S = register_settings("wardrobe.bare_body", BareBodySettings())
 BARE = ("torso", "neck", "arm", "hand", "leg", "foot")
 """The body's parts that clothes hide."""
 
+_CLOTH = [PARTS.index(name) for name in ("upper", "lower", "skirt", "shoes")]
 _SKIN, _FACE = PARTS.index("skin"), PARTS.index("face")
 
 
@@ -73,6 +76,7 @@ def complete_skin(
     hidden: BoolArray,
     around: tuple[FloatArray, IntArray],
     seed: int,
+    room: int,
 ) -> BareBody:
     """Make the skin that clothes hid.
 
@@ -82,6 +86,7 @@ def complete_skin(
         hidden: [F] triangles of the body that lie under other clothes.
         around: vertices [M, 3] at rest and triangles [G, 3] of new clothes, which shade the skin.
         seed: of its unevenness.
+        room: splats for which there is room.
 
     Raises:
         LikenessError: the avatar shows hardly any skin whose tone it could have.
@@ -99,12 +104,15 @@ def complete_skin(
         return BareBody(none, np.zeros(0, np.int64), nowhere)
     corners = rest[body.f[faces]]
     area = 0.5 * np.linalg.norm(np.cross(*np.diff(corners, axis=1).transpose(1, 0, 2)), axis=1)
-    spacing = max(S.finest, float(np.sqrt(area.sum() / S.most)))
+    spacing = max(S.finest, float(np.sqrt(area.sum() / max(min(S.most, room), 1))))
     pick, bary = scatter_evenly(corners, spacing)
     triangle = faces[pick]
     at = np.einsum("nk,nkd->nd", bary, corners[pick])
     stays = ~gone & find_own(avatar) & (bound.opacities > 0.3)
     bare = ~_is_shown(at, feet[stays], bound.scales[stays], bound.opacities[stays])
+    worn = ~gone & find_shown(avatar) & ~find_own(avatar) & np.isin(bound.part, _CLOTH)
+    if worn.any():  # what was put on before hides the skin as well
+        bare &= cKDTree(feet[worn]).query(at)[0] > S.worn
     triangle, bary, at = triangle[bare], bary[bare], at[bare]
     normals = np.einsum("nk,nkd->nd", bary, vertex_normals(rest, body.f)[body.f[triangle]])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
@@ -115,7 +123,7 @@ def complete_skin(
     )
     height = _find_height(avatar, skin, feet, at)
     beneath = TriangleSurface(*around).nearest(at, S.stands)[2] < S.stands
-    height = np.where(beneath, np.minimum(height, 0.0), height)
+    height = np.where(beneath, np.minimum(height, 0.0) - S.sunk * spacing, height)
     splats = make_discs(
         at + height[:, None] * normals,
         normals,

@@ -23,7 +23,14 @@ from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray
 from .asset_pictures import paint_asset
-from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own, find_shown
+from .attribute_splats import (
+    COMES,
+    GOES_AFTER,
+    AddedSplats,
+    find_own,
+    find_share_of_room,
+    find_shown,
+)
 from .avatar_wearer import fill_out, make_garment_body, measure_thickness, place_at_rest
 from .bare_body import BARE, BareBody, complete_skin, find_strays
 from .cloth_homes import find_homes
@@ -51,9 +58,14 @@ from .occlusion import measure_openness
 class ClothingSettings:
     """How clothes are put on."""
 
-    most: int = 92_000  # splats of a garment
+    most_outfit: int = 78_000  # splats of clothes of the whole body,
+    most: int = 52_000  # of other clothes,
+    most_small: int = 22_000  # and of shoes and bracelets
+    share: tuple[float, float] = (0.74, 0.20)  # of the room, of cloth and of completed skin
     finest: float = 0.0019  # metres between them, at least
     clearance: float = 0.003  # metres between cloth and what lies under it
+    least: float = 0.002  # metres off the body, of cloth below other clothes
+    most_under: float = 0.025  # metres that what stays below cloth lifts it
     reach: float = 0.05  # metres: what lies deeper in the body is another limb
     belt: float = 0.025  # metres under an open edge that stay: one can look in
     rim: float = 0.002  # metres from an edge where nothing comes through
@@ -93,7 +105,7 @@ _STAYS_UNDER = {
 """Parts over which a garment is worn."""
 
 _LIES_UNDER = {"lower": ("upper",), "shoes": ("lower", "skirt")}
-"""Parts under which a garment is worn: where they stay, it does not show."""
+"""Parts under which a garment is worn."""
 
 _MAY_COVER = ("skin", "upper", "lower", "skirt", "shoes")
 
@@ -130,7 +142,11 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     parts = [name for name in REPLACED[request.category] if _replaces(layers, posed, name)]
     under = _measure_under(avatar, request.category, parts)
     filled = fill_out(body, under)
-    layers = [replace(one, cloth=_keep_off(one.cloth, posed, filled)) for one in layers]
+    over = measure_thickness(avatar, _LIES_UNDER.get(request.category, ()), BARE)
+    layers = [
+        replace(one, cloth=_tuck(_keep_off(one.cloth, posed, filled), rest, body, over))
+        for one in layers
+    ]
     cloths = [layer.cloth for layer in layers]
     covers = _find_hidden(cloths, posed, request.category)
     gone, below = _find_gone(avatar, covers, parts)
@@ -139,7 +155,10 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     gone |= find_strays(avatar, gone & ~below)
     material = paint_asset(path, request.color, request.seed)
     vertices, f = _join(cloths)
-    spacing = max(S.finest, float(np.sqrt(sum(map(_area, cloths)) / S.most)))
+    room = find_share_of_room(avatar)
+    most = {"outfit": S.most_outfit, "shoes": S.most_small, "bracelet": S.most_small}
+    count = min(most.get(request.category, S.most), S.share[0] * room)
+    spacing = max(S.finest, float(np.sqrt(sum(map(_area, cloths)) / max(count, 1.0))))
     solid = body.f[~piece_triangles(body, "skirt")] if "skirt" in parts else body.f
     worn = np.concatenate([rest, vertices]), np.concatenate([solid, f + len(rest)])
     hidden = np.zeros(len(body.f), bool)
@@ -165,9 +184,10 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
             made.append((*lining, openness[near], label[near]))
     splats = Gaussians.concatenate([one[0] for one in made])
     triangle, bary, *rest_of_them = (np.concatenate([one[k] for one in made]) for k in range(1, 6))
-    shown = ~_lies_below(avatar, gone, request.category, triangle, bary)
-    cloth = _Cloth(splats.take(shown), *(one[shown] for one in (triangle, bary, *rest_of_them)))
-    skin = complete_skin(avatar, gone & ~below, hidden, (vertices, f), request.seed)
+    cloth = _Cloth(splats, triangle, bary, *rest_of_them)
+    skin = complete_skin(
+        avatar, gone & ~below, hidden, (vertices, f), request.seed, int(S.share[1] * room)
+    )
     shaded = ~gone & find_shown(avatar) & find_own(avatar)
     shade, source = cast_shade(avatar, shaded, vertices, f)
     return _collect(avatar, cloth, skin, shade, source, gone)
@@ -213,7 +233,7 @@ def _measure_under(avatar: Avatar, category: str, replaced: list[str]) -> FloatA
     names += _STAYS_UNDER.get(category, ())
     cloth = measure_thickness(avatar, tuple(names), BARE) if names else 0.0
     skin = np.minimum(measure_thickness(avatar, ("skin",), BARE), S.over_skin)
-    return np.asarray(np.maximum(S.over_cloth * cloth, skin))
+    return np.asarray(np.maximum(np.minimum(S.over_cloth * cloth, S.most_under), skin))
 
 
 def _keep_off(layer: Cloth, posed: PosedBody, filled: FloatArray) -> Cloth:
@@ -225,6 +245,16 @@ def _keep_off(layer: Cloth, posed: PosedBody, filled: FloatArray) -> Cloth:
     near = neighbour_mean_matrix(layer.f, len(layer.rest))
     skin = TriangleSurface(outer, f, vertex_normals(outer, body.f))
     return replace(layer, rest=keep_outside(layer.rest, near, [skin], S.clearance, S.reach))
+
+
+def _tuck(layer: Cloth, rest: FloatArray, body: Body, over: FloatArray) -> Cloth:
+    """A garment that stays inside of what is worn over it, [V] metres off the body."""
+    near = cKDTree(rest).query(layer.rest)[1]
+    normals = vertex_normals(rest, body.f)[near]
+    height = ((layer.rest - rest[near]) * normals).sum(1)
+    inside = np.maximum(over[near] - S.clearance, S.least)
+    out = np.where(over[near] > S.clearance, np.maximum(height - inside, 0.0), 0.0)
+    return replace(layer, rest=layer.rest - out[:, None] * normals)
 
 
 def _find_hidden(layers: list[Cloth], posed: PosedBody, category: str) -> BoolArray:
@@ -313,21 +343,6 @@ def _hangs(layer: Cloth, posed: PosedBody) -> bool:
     knee = posed.joints[JOINT_INDEX["left_knee"], 1]
     hip = posed.joints[JOINT_INDEX["left_hip"], 1]
     return bool(layer.rest[:, 1].min() < 0.5 * (knee + hip))
-
-
-def _lies_below(
-    avatar: Avatar, gone: BoolArray, category: str, triangle: IntArray, bary: FloatArray
-) -> BoolArray:
-    """[K] splats of a garment that lie under what stays of the photo's clothes."""
-    names = [PARTS.index(name) for name in _LIES_UNDER.get(category, ())]
-    bound, body = avatar.gaussians, avatar.body
-    over = np.isin(bound.part, names) & ~gone & find_shown(avatar) & (bound.opacities > 0.5)
-    if not over.any():
-        return np.zeros(len(triangle), bool)
-    rest = np.asarray(body.v_template, np.float64)
-    feet = np.einsum("nk,nkd->nd", bound.bary[over], rest[body.f[bound.triangle[over]]])
-    at = np.einsum("nk,nkd->nd", bary, rest[body.f[triangle]])
-    return np.asarray(cKDTree(feet).query(at)[0] < S.clearance)
 
 
 def _collect(
