@@ -32,7 +32,6 @@ from ..core.types import (
 from ..gaussians.binding import bind_gaussians, place_gaussians
 from ..gaussians.lift.glasses import nearest_triangles, rigid_triangles
 from ..gaussians.lift.lift_multiview import thin_rows
-from ..gaussians.lift.surfels import closest_barycentric
 from ..gaussians.relight.photo_shade import (
     find_light,
     find_normals,
@@ -58,7 +57,8 @@ from .avatar_wearer import (
     measure_thickness,
     place_at_rest,
 )
-from .beards import find_hair_color, grow_beard
+from .beard_edit import fit_beard
+from .beards import find_hair_color
 from .brows import find_brow_color, fit_brows
 from .clothing import REPLACED, fit_clothing
 from .face_shapes import fit_shape
@@ -247,6 +247,8 @@ def set_attribute(avatar: Avatar, name: str, value: float) -> Avatar:
         )
     if name not in names:
         has = f"It has {', '.join(names)}." if names else "Add something first."
+        if name == "beard" and (avatar.gaussians.part == PARTS.index(name)).any():
+            has = "The photo's own is taken off by beard=none."
         raise NothingToEditError(f"The avatar has no attribute '{name}'.", has)
     attributes = tuple(
         replace(one, value=value) if one.name == name else one for one in avatar.attributes
@@ -432,27 +434,6 @@ def _homes(points: FloatArray, category: str, body: Body) -> tuple[IntArray, Flo
     return nearest_triangles(points, rows, np.asarray(body.v_template, np.float64), body)
 
 
-def _grow(avatar: Avatar, request: ItemRequest) -> AddedSplats:
-    """The splats of a beard."""
-    body: Body = avatar.body
-    color = np.array(request.color)
-    splats, triangle, span = grow_beard(body, request.item, color, request.seed)
-    means = np.asarray(splats.means, np.float64)
-    corners = np.asarray(body.v_template, np.float64)[body.f[triangle]]
-    count = len(splats)
-    return AddedSplats(
-        splats,
-        triangle,
-        closest_barycentric(means, corners),
-        span,
-        np.zeros(len(avatar.gaussians), bool),
-        np.zeros(count, bool),
-        np.ones(count),
-        np.full(count, PARTS.index(request.category)),
-        np.full(count, -1),
-    )
-
-
 def _bind(avatar: Avatar, added: AddedSplats, category: str) -> BoundGaussians:
     """The added splats on the body, in the photo's light."""
     body: Body = avatar.body
@@ -493,7 +474,7 @@ def _join_meshes(parts: list[MeshPart]) -> tuple[FloatArray, IntArray]:
 
 _MAKERS: dict[str, Callable[[Avatar, ItemRequest], AddedSplats]] = {
     "hair": fit_hair,
-    "beard": _grow,
+    "beard": fit_beard,
     "brows": fit_brows,
     "nose": fit_shape,
     "mouth": fit_shape,

@@ -21,7 +21,7 @@ from .library import check_asset
 from .mesh_parts import MeshPart
 from .tables import Color
 
-BEARDS = ("stubble", "short", "full", "goatee", "moustache")
+BEARDS = ("none", "stubble", "short", "full", "goatee", "moustache")
 BROWS = ("none", "thin", "natural", "bushy", "straight", "arched", "angled")
 NOSES = ("wide", "narrow", "large", "small", "long", "upturned", "aquiline")
 MOUTHS = ("full", "thin", "wide", "small")

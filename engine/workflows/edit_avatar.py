@@ -321,8 +321,8 @@ def edit_avatar(
         progress: called with the stage, 0..1 and a message, while that is lifted.
         tints: colours of parts, as for :func:`parse_tint`.
         learned: looks of the network that made the avatar.
-        skipped: called for a tint or a slider of what the avatar does not have; None: that is an
-            error.
+        skipped: called for a tint, a slider or taking off of what the avatar does not have; None:
+            that is an error.
         restore: undo what was erased, painted, moved and sculpted by hand (core/retouch.py).
 
     Raises:
@@ -356,7 +356,8 @@ def edit_avatar(
         with _skipping(skipped):
             avatar = tint_part(avatar, name, color, value)
     for request, value in (one for one in items if one not in first):
-        avatar = put_on(avatar, request, value)
+        with _skipping(skipped):
+            avatar = put_on(avatar, request, value)
     for name, value in (values or {}).items():
         with _skipping(skipped):
             avatar = set_attribute(avatar, name, value)
