@@ -119,7 +119,7 @@ def test_trousers_go_under_the_photos_top(person: Avatar, tmp_path: Path) -> Non
     assert legs.any()  # one can look in at the hems
     assert not ((level > ankle + 0.1) & (level < hip - 0.2)).any()
     upper = person.gaussians.part == PARTS.index("upper")
-    assert (shown.part == PARTS.index("upper")).sum() == upper.sum()
+    assert (shown.part == PARTS.index("upper")).sum() >= upper.sum()  # with its shade
 
 
 def test_clothes_come_before_what_lies_on_them(person: Avatar, shirt: Path) -> None:
