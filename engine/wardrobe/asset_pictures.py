@@ -19,13 +19,16 @@ SIZE = 1024  # pixels of the longer side: as fine as splats
 _OPENNESS = 0.5  # share of the picture of crevices that darkens the colours: splats have some
 
 
-def paint_asset(path: Path, color: Color | None, seed: int, size: int = SIZE) -> Material:
+def paint_asset(
+    path: Path, color: Color | None, seed: int, uv: FloatArray, size: int = SIZE
+) -> Material:
     """Make the material of an asset.
 
     Args:
         path: of a .mhclo file.
         color: [3] sRGB 0..1 in which its picture is dyed; None leaves it as it is.
         seed: of the weave of an asset without a picture.
+        uv: [F, 3, 2] texture coordinates of what is worn of it, whose mean takes the colour.
         size: pixels of the longer side, at most.
 
     Raises:
@@ -45,20 +48,26 @@ def paint_asset(path: Path, color: Color | None, seed: int, size: int = SIZE) ->
         dark = _resized(source.occlusion, _size(rgba))[..., :1] / 255.0
         rgba[..., :3] *= 1.0 - _OPENNESS + _OPENNESS * dark
     if color is not None:
-        rgba[..., :3] = dye_picture(rgba, color)
+        high, wide = _size(rgba)
+        column, row = (np.mod(uv.mean(1), 1.0) * [wide, high]).astype(int).T
+        shown = rgba[np.minimum(row, high - 1), np.minimum(column, wide - 1)]
+        rgba[..., :3] = dye_picture(rgba, color, shown)
     picture = np.rint(rgba).astype(np.uint8)
     return Material("cloth", picture, 0.8, normal=_relief(source, _size(picture)))
 
 
-def dye_picture(rgba: FloatArray, color: Color) -> FloatArray:
+def dye_picture(rgba: FloatArray, color: Color, shown: FloatArray | None = None) -> FloatArray:
     """Return a picture's colours [H, W, 3] 0..255 in another colour; light and dark stay.
 
     Args:
         rgba: [H, W, 4] 0..255, sRGB and alpha.
-        color: [3] sRGB 0..1.
+        color: [3] sRGB 0..1, which the mean takes.
+        shown: [N, 4] the texels that are worn; None for all that are opaque.
     """
     light = rgba[..., :3].mean(-1, keepdims=True)
-    shade = np.clip(light / max(float(light[rgba[..., 3] > 128].mean()), 1.0), 0.3, 1.8)
+    every = rgba[rgba[..., 3] > 128] if shown is None else shown
+    usual = float(every[..., :3].mean()) if len(every) else 255.0
+    shade = np.clip(light / max(usual, 1.0), 0.3, 1.8)
     return np.asarray(np.clip(255 * np.array(color) * shade, 0, 255))
 
 

@@ -34,6 +34,8 @@ class BareBodySettings:
     levels: float = 0.025  # and over which completed skin beside it comes down
     sunk: float = 0.6  # steps of the spacing that it lies deeper below cloth, so as not to show
     near: int = 24  # splats of it that tell how high it stands
+    fades: float = 0.18  # metres over which it passes into the face's usual tone: along a limb
+    other: float = 38.0  # Lab distance to that tone beyond which a colour is no skin
     worn: float = 0.008  # metres from clothes that were put on before within which none is added
     stray: float = 0.035  # metres beside clothes that go within which skin goes as well
     raised: float = 0.007  # if it stands off by more metres,
@@ -117,7 +119,7 @@ def complete_skin(
     normals = np.einsum("nk,nkd->nd", bary, vertex_normals(rest, body.f)[body.f[triangle]])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     skin = find_own(avatar) & ~gone & np.isin(bound.part, [_SKIN, _FACE])
-    color = SkinTone(avatar, skin).tone(triangle, bary, around)
+    color = SkinTone(avatar, skin, S.fades, S.other).tone(triangle, bary, around)
     uneven = noise.fractal_noise(at, seed, 0.014, 3) + 0.7 * noise.fractal_noise(
         at, seed + 1, 0.005, 2
     )

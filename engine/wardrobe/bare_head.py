@@ -52,6 +52,8 @@ class BareHeadSettings:
     towards: tuple[float, float] = (0.2, 0.45)  # and share of the way to the hair's: head, neck
     wisp: float = 0.65  # share of that way from which on it is hair that is called skin,
     wisp_beside: float = 0.02  # within so many metres of hair
+    fades: float = 0.05  # metres over which completed skin passes into the face's usual tone
+    other: float = 26.0  # Lab distance to that tone beyond which a colour is no skin
     eye: tuple[float, float] = (0.022, 0.013)  # metres beside and above an eye that stay
     eye_up: float = 0.002  # metres above the eye of the middle of that
     brow: float = 0.5  # reach of a brow that stays, and the same beyond its ends:
@@ -245,7 +247,11 @@ class HeadSkin:
             LikenessError: there is hardly any skin.
         """
         self._tone = SkinTone(
-            self._avatar, skin, lambda lab, usual: self._is_hairy(lab, usual, S.towards[0])
+            self._avatar,
+            skin,
+            S.fades,
+            S.other,
+            lambda lab, usual: self._is_hairy(lab, usual, S.towards[0]),
         )
 
     def cover(

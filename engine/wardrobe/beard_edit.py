@@ -43,6 +43,8 @@ class BeardEditSettings:
     stubble: float = 0.035  # and within which darker skin changes with it,
     dark: tuple[float, float] = (3.0, 9.0)  # L* darker than expected: from none to all of it
     area: float = 0.1  # where beards grow at all
+    fades: float = 0.05  # metres over which the skin's light passes into the face's usual one
+    other: float = 26.0  # Lab distance to the face's usual tone beyond which a colour is no skin
     around: int = 240  # splats of skin whose hue a place follows
     usual: tuple[float, float, float] = (13.0, 8.0, 9.0)  # Lab beside the skin's that is none
     smooth: float = 0.018  # metres that smooth this
@@ -182,7 +184,8 @@ def _find_color(
 ) -> FloatArray:
     """[K, 3] skin in the photo's light, in the hue of the skin beside it, with a cheek's grain."""
     bound = avatar.gaussians
-    lab = rgb_to_lab(SkinTone(avatar, clean).tone(bound.triangle[rows], bound.bary[rows]))
+    tone = SkinTone(avatar, clean, S.fades, S.other)
+    lab = rgb_to_lab(tone.tone(bound.triangle[rows], bound.bary[rows]))
     seen = clean & (bound.layer == _PHOTO)
     known = np.nonzero(seen if seen.sum() > S.around else clean)[0]
     every = rgb_to_lab(np.asarray(bound.colors[known], np.float64))

@@ -153,7 +153,8 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     below |= _find_poking(avatar, cloths, posed) & ~gone
     gone |= below
     gone |= find_strays(avatar, gone & ~below)
-    material = paint_asset(path, request.color, request.seed)
+    uv = np.concatenate([one.uv for one in cloths])
+    material = paint_asset(path, request.color, request.seed, uv)
     vertices, f = _join(cloths)
     room = find_share_of_room(avatar)
     most = {"outfit": S.most_outfit, "shoes": S.most_small, "bracelet": S.most_small}

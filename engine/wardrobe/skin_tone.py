@@ -24,10 +24,8 @@ class SkinToneSettings:
 
     near: int = 32  # splats of skin whose tone a place follows
     close: float = 0.004  # metres that smooth this
-    fades: float = 0.05  # metres over which it passes into the face's usual tone
     cast: float = 0.55  # light that is left where the sky is not seen
     usual: tuple[float, float] = (0.3, 0.65)  # quantiles of lightness of the face's usual tone
-    other: float = 26.0  # Lab distance to that tone beyond which it is no skin
     seen: int = 3000  # splats of skin that tell the tone
 
 
@@ -42,6 +40,8 @@ class SkinTone:
     Args:
         avatar: with its attributes.
         skin: [N] which of its Gaussians are skin.
+        fades: metres over which skin passes into the face's usual tone.
+        other: Lab distance to that tone beyond which a colour is no skin.
         is_other: says which colours [K, 3] (Lab) are not skin, given the usual tone [3].
 
     Attributes:
@@ -55,11 +55,13 @@ class SkinTone:
         self,
         avatar: Avatar,
         skin: BoolArray,
+        fades: float,
+        other: float,
         is_other: Callable[[FloatArray, FloatArray], BoolArray] | None = None,
     ) -> None:
         body: Body = avatar.body
         bound = avatar.gaussians
-        self._avatar, self._body = avatar, body
+        self._avatar, self._body, self._fades = avatar, body, fades
         self._rest = np.asarray(body.v_template, np.float64)
         self._normals = vertex_normals(self._rest, body.f)
         self._posed = vertex_normals(body.vertices(avatar.pose)[0], body.f)
@@ -84,7 +86,7 @@ class SkinTone:
         self.albedo = np.median(pool[(bright >= low) & (bright <= high)], axis=0)
         usual = rgb_to_lab(np.clip(self.albedo, 0.0, 1.0))
         lab = rgb_to_lab(np.clip(albedo, 0.0, 1.0))
-        alike = np.linalg.norm(lab - usual, axis=1) < S.other  # a collar that is called skin
+        alike = np.linalg.norm(lab - usual, axis=1) < other  # a collar that is called skin
         if is_other is not None:
             alike &= ~is_other(lab, usual)
         if alike.sum() >= S.near:  # a fringe's shade does not belong to the skin
@@ -114,7 +116,7 @@ class SkinTone:
         distance, near = self._tree.query(at, min(S.near, len(self._residual)))
         weight = 1.0 / (distance**2 + S.close**2)
         local = np.einsum("nk,nkd->nd", weight, self._residual[near]) / weight.sum(1)[:, None]
-        fade = np.exp(-((distance[:, 0] / S.fades) ** 2))
+        fade = np.exp(-((distance[:, 0] / self._fades) ** 2))
         color = self.albedo * self._model(triangle, bary, around) * np.exp(fade[:, None] * local)
         return np.asarray(np.clip(color, 0.0, 1.0))
 
