@@ -41,3 +41,20 @@ EDIT_ITEMS = (
     *TINT_ITEMS[3:6],
 )
 """What may have been changed in a portrait."""
+
+LIBRARY_ITEMS = (
+    ("AUTO", "Automatic", "What the file's name and tags say, or where it lies on the body"),
+    ("outfit", "Outfit", "Suit, dress or overall; it replaces upper and lower clothes"),
+    _BY_NAME["upper"],
+    ("lower", "Lower Clothes", "Trousers, shorts or skirt"),
+    ("coat", "Coat", "Coat or jacket over other clothes"),
+    _BY_NAME["shoes"],
+    ("hat", "Hat", "A hat or cap"),
+    _BY_NAME["hair"],
+    _BY_NAME["glasses"],
+    _BY_NAME["earrings"],
+    _BY_NAME["necklace"],
+    _BY_NAME["scarf"],
+    ("bracelet", "Bracelet", "Bracelet, watch or ring"),
+)
+"""What a file of a MakeHuman library may be, as the engine's table has it."""

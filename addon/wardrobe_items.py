@@ -46,6 +46,7 @@ ITEMS = (
     ("necklace=pearls", "Pearls", "A string of pearls"),
     ("scarf=plain", "Plain Scarf", "A scarf of one color"),
     ("scarf=stripes", "Striped Scarf", "A scarf of two colors"),
+    ("beard=none", "No Beard", "The beard of the photo is taken off"),
     ("beard=stubble", "Stubble", "A beard of some days"),
     ("beard=short", "Short Beard", "A trimmed beard"),
     ("beard=full", "Full Beard", "A long beard"),

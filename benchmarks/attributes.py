@@ -38,7 +38,7 @@ from likeness.benchmarks.figures.learned_looks import (
     measure_looks,
 )
 from likeness.benchmarks.pose_update import pose_times, time_import_slices
-from likeness.engine.core.attributes import apply_attributes
+from likeness.engine.core.attributes import NothingToEditError, apply_attributes
 from likeness.engine.core.types import Avatar, BoundGaussians, FloatArray
 from likeness.engine.evaluation.protocols.compare import load_face_model
 from likeness.engine.evaluation.protocols.face_identity import FaceModel
@@ -193,7 +193,11 @@ def measure_avatars(options: argparse.Namespace) -> dict[str, Any]:
         avatar = load_editable_avatar(path)
         faces = None if model is None else FaceComparer(model, avatar)
         for category, item in items:
-            row = measure_edit(avatar, ItemRequest(category, item), faces)
+            try:
+                row = measure_edit(avatar, ItemRequest(category, item), faces)
+            except NothingToEditError as error:  # no beard to take off
+                print({"avatar": path.parent.name, "item": item, "skipped": str(error)})
+                continue
             if row["id_change"] is not None and category in KEEPS_FACE and "sun-" not in item:
                 ids.append(row["id_change"])
             changes.append(row["outside_change"])

@@ -1,4 +1,4 @@
-"""Attributes that come from files: an edited portrait, and hats and hair of a MakeHuman library."""
+"""Attributes that come from files: an edited portrait, and things of a MakeHuman library."""
 # No postponed annotations here: Blender reads properties from them.
 
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from ..addon.part_items import EDIT_ITEMS
+from ..addon.library_pictures import find_library_picture, get_library_icon
+from ..addon.part_items import EDIT_ITEMS, LIBRARY_ITEMS
 from ..addon.scene.avatar_asset import read_provenance
 from ..addon.scene.avatar_objects import get_active_avatar
 from ..engine.core.types import LikenessError
@@ -32,8 +33,8 @@ class _FromFile(WearOperator, ImportHelper):  # type: ignore[misc]
 
 
 class AddFromLibrary(_FromFile, bpy.types.Operator):  # type: ignore[misc]
-    """Put a hat or hair of a MakeHuman library on the avatar, fitted to it. It replaces one of the
-    same kind"""
+    """Put clothes, shoes, a hat, hair, glasses or jewellery of a MakeHuman library on the avatar,
+    fitted to it. They replace those of the same kind, and the photo's in the same place"""
 
     bl_idname = "likeness.add_from_library"
     bl_label = "Add from Library File"
@@ -41,7 +42,7 @@ class AddFromLibrary(_FromFile, bpy.types.Operator):  # type: ignore[misc]
     filename_ext = ".mhclo"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="File Path",
-        description="Hat or hair of a MakeHuman library (.mhclo)",
+        description="File of a MakeHuman library (.mhclo)",
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
@@ -49,15 +50,22 @@ class AddFromLibrary(_FromFile, bpy.types.Operator):  # type: ignore[misc]
         name="Filter", description="File types to show", default="*.mhclo", options={"HIDDEN"}
     )
     kind: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Kind",
-        description="What the file is",
-        items=[("hat", "Hat", "A hat or cap"), ("hair", "Hair", "Hair of the head")],
+        name="Kind", description="What the file is", items=LIBRARY_ITEMS
     )
 
     def draw(self, context: Any) -> None:
         layout = self.layout
         layout.use_property_split = True
-        layout.prop(self, "kind", expand=True)
+        layout.prop(self, "kind")
+        shown = getattr(context.space_data, "params", None)  # the file browser's
+        if shown is None:
+            return
+        folder = shown.directory.decode("utf-8", "surrogateescape")
+        picture, textured = find_library_picture(Path(folder) / shown.filename)
+        if picture is not None:
+            layout.template_icon(get_library_icon(picture), scale=8.0)
+        if picture is not None and textured:
+            layout.label(text="No picture beside the file: its texture", icon="INFO")
 
     def edit(self) -> dict[str, Any]:
         file = self.chosen_file()
@@ -65,7 +73,7 @@ class AddFromLibrary(_FromFile, bpy.types.Operator):  # type: ignore[misc]
             raise LikenessError(
                 f"'{file}' is not of a MakeHuman library.", "Choose a file that ends in .mhclo."
             )
-        return {"add": [f"{self.kind}={file}"]}
+        return {"add": [str(file) if self.kind == "AUTO" else f"{self.kind}={file}"]}
 
 
 class EditFromPhoto(_FromFile, bpy.types.Operator):  # type: ignore[misc]

@@ -25,8 +25,9 @@ from .options import FILE, given_flags, options_from, pop_options
     metavar="CATEGORY=ITEM[,...]",
     multiple=True,
     help="Put something on, as in 'hat=fedora,color=#332211,value=0.5'; 'second' is the color of "
-    "ribbons, stripes and lenses, 'length' (0 to 1) is of hair, 'thickness' of brows. Hats and "
-    "hair may be .mhclo files of a MakeHuman library.",
+    "ribbons, stripes and lenses, 'length' (0 to 1) is of hair, 'thickness' of brows. The item may "
+    "be a .mhclo file of a MakeHuman library: clothes, shoes, hats, hair, glasses and jewellery; "
+    "its category may be left out.",
 )
 @click.option(
     "--set",
@@ -138,8 +139,8 @@ def edit(
     seed: int,
     **chosen: Any,
 ) -> None:
-    """Put hair, hats, glasses, beards, jewellery and scarves on an avatar, or take them off; give
-    it other brows, another nose or mouth, or age lines.
+    """Put clothes, hair, hats, glasses, beards, jewellery and scarves on an avatar, or take them
+    off; give it other brows, another nose or mouth, or age lines.
 
     With --from, what you changed in the portrait becomes an attribute of the avatar; with --edit,
     what an image model changed in it.

@@ -25,9 +25,13 @@ NAMES = (
     *("hat", "glasses", "headphones", "earrings", "necklace", "scarf", "beard", "held"),
     *("hair", "face", "skin", "lips", "upper", "lower", "skirt", "shoes"),
     *("brows", "eyeshadow", "blush", "nose", "mouth", "wrinkles"),
+    *("outfit", "coat", "bracelet"),
 )
 """All attributes that an avatar may have, each at most once: what can be put on, what of the
 photo can be taken off, and parts that a tint or an edited portrait may change."""
+
+EDITABLE = tuple(name for name in NAMES if name not in ("outfit", "coat", "bracelet"))
+"""Those that an edited portrait may change: clothes are ``upper``, ``lower`` or ``skirt`` there."""
 
 
 class NothingToEditError(LikenessError):

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..body.model import Body
-from ..core.attributes import NAMES, apply_attributes
+from ..core.attributes import EDITABLE, apply_attributes
 from ..core.cameras import project
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, PARTS, Avatar, BoolArray, FloatArray, LikenessError
@@ -76,14 +76,14 @@ def find_edit_mask(avatar: Avatar, height: int, width: int, part: str) -> BoolAr
         avatar: built from the portrait.
         height: of the portrait, pixels.
         width: the same.
-        part: of ``core.attributes.NAMES``.
+        part: of ``core.attributes.EDITABLE``.
 
     Raises:
         LikenessError: there is no such part, or the portrait shows none of its place.
     """
-    if part not in NAMES:
+    if part not in EDITABLE:
         raise LikenessError(
-            f"'{part}' is not a part of an avatar.", f"Choose one of {', '.join(NAMES)}."
+            f"'{part}' is not a part of an avatar.", f"Choose one of {', '.join(EDITABLE)}."
         )
     area = _AREAS.get(part, _Area((part,)))
     shown = apply_attributes(avatar)

@@ -16,35 +16,11 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
-from ..core.types import JOINT_NAMES, FloatArray, IntArray
-from .cloth_mesh import Cloth
+from ..core.types import FloatArray, IntArray
+from ..wardrobe.cloth_mesh import Cloth
+from ..wardrobe.cloth_pieces import limb_shares
 
-LIMBS = ("trunk", "left arm", "right arm", "left leg", "right leg")
 UP = np.array([[0, 1, 0], [-1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], float)
-_LEG = ("hip", "knee", "ankle", "foot")
-_TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "jaw")
-
-
-def _limb_of_joint(name: str) -> int:
-    side, _, rest = name.partition("_")
-    if name in _TRUNK or "eye" in name or rest == "collar":
-        return 0
-    return (3 if rest in _LEG else 1) + (side == "right")
-
-
-LIMB_OF_JOINT = np.array([_limb_of_joint(name) for name in JOINT_NAMES])
-
-
-def limb_shares(skinning: FloatArray) -> FloatArray:
-    """How much each of :data:`LIMBS` holds each vertex.
-
-    Args:
-        skinning: [V, 55] weights.
-
-    Returns:
-        [V, 5] shares.
-    """
-    return np.stack([skinning[:, k == LIMB_OF_JOINT].sum(1) for k in range(len(LIMBS))], 1)
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,17 @@ from ..body.skinning import skin_vertices
 from ..core.geometry import vertex_normals
 from ..core.noise import fractal_noise
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
-from ..wardrobe.dress import PosedBody
-from ..wardrobe.mesh_parts import LABEL
-from .cloth_charts import limb_shares
-from .cloth_mesh import (
+from ..wardrobe.cloth_mesh import (
     Cloth,
     TriangleSurface,
     border_distance,
+    keep_outside,
     neighbour_mean_matrix,
-    push_outside,
     subdivide_cloth,
 )
+from ..wardrobe.cloth_pieces import limb_shares
+from ..wardrobe.dress import PosedBody
+from ..wardrobe.mesh_parts import LABEL
 
 CLEARANCE = 0.0025  # metres between cloth and what it must not go through
 REACH = 0.02  # metres: what lies deeper in the skin is another limb, see ``push_outside``
@@ -141,25 +141,8 @@ def fit_garment(
         depth = folds * _folds(refined, pressed)
         depth[np.unique(fine.f[stiff])] = 0.0
         vertices = vertices + normals * depth[:, None]
-    # Only what is near a surface now can meet it later.
-    close = [surface.nearest(vertices, REACH)[2] < CLEARANCE + 0.008 for surface in inner]
-    moved = _kept_out(vertices, inner, close)
-    # Neighbours follow half of the way, so that no single vertex stands out.
-    shift = moved - vertices
-    for _ in range(2):
-        still = np.linalg.norm(shift, axis=1, keepdims=True) == 0
-        shift = np.where(still, 0.5 * (near @ shift), shift)
-    vertices = _kept_out(vertices + shift, inner, close)
+    vertices = keep_outside(vertices, near, inner, CLEARANCE, REACH)
     return FittedGarment(fine, refined.coarse, vertices, pressed)
-
-
-def _kept_out(
-    vertices: FloatArray, surfaces: list[TriangleSurface], close: list[BoolArray]
-) -> FloatArray:
-    out = np.array(vertices)
-    for surface, rows in zip(surfaces, close):
-        out[rows] = push_outside(out[rows], surface, CLEARANCE, REACH)
-    return out
 
 
 def _edges(f: IntArray) -> IntArray:

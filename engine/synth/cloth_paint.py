@@ -20,10 +20,10 @@ from ..core.geometry import vertex_normals
 from ..core.noise import fractal_noise
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from ..wardrobe.asset_files import MaterialFile, load_picture
+from ..wardrobe.cloth_mesh import Cloth, border_distance
 from ..wardrobe.mesh_parts import Material
 from ..wardrobe.tables import Color
 from .cloth_charts import Charts, flatten_cloth
-from .cloth_mesh import Cloth, border_distance
 from .cloth_pattern import WEAVES, Fabric, Weave, motif_value, pattern_value
 
 SEWN_ON = 0.02  # square metres; a smaller chart goes with the large one next to it

@@ -11,9 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessError
@@ -24,10 +21,19 @@ from ..wardrobe.asset_files import (
     load_garment,
     load_material,
 )
+from ..wardrobe.cloth_mesh import (
+    Cloth,
+    TriangleSurface,
+    add_thickness,
+    border_distance,
+    is_covered,
+    push_outside,
+)
+from ..wardrobe.cloth_pieces import covers_trunk, find_leg_pieces, take_faces
 from ..wardrobe.dress import PosedBody, garment_rest, hidden_faces
 from ..wardrobe.library import Library
 from ..wardrobe.mesh_parts import LABEL, Material, MeshPart
-from .cloth_charts import flatten_cloth, limb_shares
+from .cloth_charts import flatten_cloth
 from .cloth_fit import (
     REACH,
     FineCloth,
@@ -36,14 +42,6 @@ from .cloth_fit import (
     loosen_cloth,
     refine_cloth,
     skin_surface,
-)
-from .cloth_mesh import (
-    Cloth,
-    TriangleSurface,
-    add_thickness,
-    border_distance,
-    is_covered,
-    push_outside,
 )
 from .cloth_paint import classify_charts, library_shoes, paint_cloth, tailored_shoes
 from .cloth_pattern import Fabric
@@ -59,7 +57,6 @@ LIKE_SKIN, GREY, REDRAWS = 0.16, 0.05, 12  # of 1: largest difference, colourful
 SPORT_SHARE = 0.3
 """How often sportswear is drawn against other outfits: it shows much skin and is tight."""
 BELT = 0.025  # metres of skin that stay visible under an open edge
-SEWN_ON = 0.15  # metres high; what is less is a pocket, a button or a buckle
 _HIDEABLE = ("torso", "neck", "arm", "leg", "foot")
 
 
@@ -275,33 +272,12 @@ def _apart(layers: list[ClothLayer]) -> list[ClothLayer]:
 def _pieces(layer: ClothLayer) -> list[ClothLayer]:
     """A garment's parts that hang together, those of the legs first, all others as one."""
     cloth = layer.cloth
-    count, edges = len(cloth.rest), (cloth.f.ravel(), cloth.f[:, [1, 2, 0]].ravel())
-    links = sparse.coo_matrix((np.ones(cloth.f.size), edges), (count, count))
-    _, piece = connected_components(links, directed=False)
-    legs = limb_shares(cloth.skinning)[:, 3:].sum(1)
-    of_legs = (np.bincount(piece, legs) / np.bincount(piece) > 0.45)[piece]
-    top, bottom = np.full(piece.max() + 1, -np.inf), np.full(piece.max() + 1, np.inf)
-    np.maximum.at(top, piece, cloth.rest[:, 1])
-    np.minimum.at(bottom, piece, cloth.rest[:, 1])
-    large = (top - bottom > SEWN_ON)[piece]
-    if large.any():  # a jacket's pocket before the hip belongs to the jacket
-        nearest = cKDTree(cloth.rest[large]).query(cloth.rest)[1]
-        share = np.bincount(piece, of_legs[large][nearest]) / np.bincount(piece)
-        of_legs = np.where(large, of_legs, (share > 0.5)[piece])
-    low = of_legs[cloth.f[:, 0]]
+    low = find_leg_pieces(cloth)
     if low.all() or not low.any() or (cloth.label == LABEL["shoes"]).all():
         return [layer]
     out = []
     for chosen in (low, ~low):
-        rows, f = np.unique(cloth.f[chosen], return_inverse=True)
-        part = replace(
-            cloth,
-            rest=cloth.rest[rows],
-            skinning=cloth.skinning[rows],
-            f=f.reshape(-1, 3),
-            uv=cloth.uv[chosen],
-            label=cloth.label[chosen],
-        )
+        part, rows = take_faces(cloth, chosen)
         out.append(replace(layer, cloth=part, suit=cloth, rows=rows))
     return out
 
@@ -321,9 +297,9 @@ def _layers(wearer: Wearer, look: ClothesLook, rest: PosedBody) -> list[ClothLay
     elif look.spare_shoes and not has_shoes:
         layers.append(ClothLayer(make_shoes(look.spare_shoes, rest)))
     bottom = "trousers" if bent and look.bottom == SKIRT else look.bottom
-    if outfit is None or not _covers(outfit.cloth, rest, ("left_hip", "right_hip")):
+    if outfit is None or not covers_trunk(outfit.cloth, rest, ("left_hip", "right_hip")):
         layers.append(ClothLayer(tailor_garment(bottom, rest, look.loose, look.seed)))
-    if outfit is None or not _covers(outfit.cloth, rest, ("spine2", "spine3")):
+    if outfit is None or not covers_trunk(outfit.cloth, rest, ("spine2", "spine3")):
         layers.append(ClothLayer(tailor_garment(look.top, rest, look.loose, look.seed)))
     if outfit is not None:
         layers.append(outfit)
@@ -378,16 +354,6 @@ def _bridges_legs(cloth: Cloth, rest: PosedBody) -> bool:
     corners = cloth.rest[cloth.f]
     across = (corners[..., 0].min(1) < 0) & (corners[..., 0].max(1) > 0)
     return bool((across & (corners[..., 1].max(1) < low)).any())
-
-
-def _covers(cloth: Cloth, rest: PosedBody, joints: tuple[str, ...]) -> bool:
-    """Whether most of the trunk's skin that these joints hold lies under the cloth."""
-    body = rest.dress.body
-    torso = np.unique(body.f[body.face_part == body.part_names.index("torso")])
-    held = np.isin(body.weights[torso].argmax(1), [JOINT_INDEX[name] for name in joints])
-    rows = torso[held]
-    normals = vertex_normals(rest.vertices, body.f)
-    return float(is_covered(rest.vertices[rows], normals[rows], cloth, 0.0).mean()) > 0.5
 
 
 def _materials(

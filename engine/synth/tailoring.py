@@ -15,10 +15,10 @@ from scipy.spatial import ConvexHull, cKDTree
 from ..core.geometry import vertex_normals
 from ..core.noise import fractal_noise
 from ..core.types import JOINT_INDEX, FloatArray, IntArray
+from ..wardrobe.cloth_mesh import Cloth, compact_mesh, neighbour_mean_matrix, split_triangles
 from ..wardrobe.dress import PosedBody
 from ..wardrobe.mesh_parts import LABEL
 from .cloth_charts import flatten_cloth, pack_charts
-from .cloth_mesh import Cloth, compact_mesh, neighbour_mean_matrix, split_triangles
 
 FILLING = 60  # rounds in which cloth comes to span hollows; a triangle is about 2 cm across
 

@@ -78,7 +78,11 @@ class Bust:
         length = 0.4 if item == "trimmed" else 0.5
         if category == "mouth":
             avatar = tint_part(avatar, "lips", _ROSE)
-        worn = apply_attributes(put_on(avatar, ItemRequest(category, item, color, length=length)))
+        if name == "beard-none":  # the bust has none to take off
+            worn = avatar
+        else:
+            request = ItemRequest(category, item, color, length=length)
+            worn = apply_attributes(put_on(avatar, request))
         yaw, pitch, width, above = _VIEWS[category]
         head = head_shape(worn.body.v_template, worn.body)
         forward = _FORWARD if category in _FACIAL else 0.02

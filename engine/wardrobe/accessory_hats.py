@@ -21,6 +21,7 @@ from .accessory_shapes import (
     woven_texture,
 )
 from .asset_files import Garment, load_garment, load_texture
+from .asset_pictures import UNDYED, dye_picture
 from .dress import garment_vertices
 from .hair_binding import HAT_TILT, bind_to_head, normalize, part_rows
 from .head_shape import HeadShape, head_shape
@@ -31,7 +32,6 @@ KINDS = parse_names(
     "beanie, cap, bucket, sun hat, fedora, headscarf, hairband, headphones, library"
 )
 THICKNESS = 0.007  # metres between the skull and a hat: pressed hair and cloth
-UNDYED = (0.30, 0.27, 0.24)  # sRGB, of a hat without a picture and a colour
 COVERED = -10.0  # a height below everything: all hair is hidden
 
 
@@ -369,9 +369,7 @@ def garment_part(garment: Garment, points: FloatArray, color: Color | None, seed
         picture = load_texture(garment.texture)
     else:
         rgba = load_texture(garment.texture).astype(np.float64)
-        light = rgba[..., :3].mean(-1, keepdims=True)
-        shade = np.clip(light / max(float(light[rgba[..., 3] > 128].mean()), 1.0), 0.3, 1.8)
-        rgba[..., :3] = np.clip(255 * np.array(color) * shade, 0, 255)
+        rgba[..., :3] = dye_picture(rgba, color)
         picture = rgba.astype(np.uint8)
     shape = SimpleMesh(points, garment.f, garment.uv)
     material = Material("cloth", picture, 0.8, grain=0.001, grain_depth=0.0001)

@@ -276,6 +276,18 @@ def list_materials(path: Path) -> tuple[Path, ...]:
     return tuple(p for p in found if load_material(p).texture is not None)
 
 
+def list_tags(path: Path) -> tuple[str, ...]:
+    """List what an asset (.mhclo) says that it is: its name and its tags."""
+    said = (line for line in _lines(path) if line[0] in ("name", "tag"))
+    return tuple(" ".join(line[1:]) for line in said)
+
+
+def find_thumbnail(path: Path) -> Path | None:
+    """Find the picture that lies beside an asset (.mhclo) and shows it; None without one."""
+    beside = (path.with_suffix(suffix) for suffix in (".thumb", ".png", ".jpg"))
+    return next((one for one in beside if one.is_file()), None)
+
+
 def missing_picture(path: Path) -> Path | None:
     """Name the missing picture that an asset's (.mhclo) material takes its colours from.
 

@@ -58,6 +58,7 @@ class AddedSplats:
         source: [K] which of the avatar's each came from: it goes with the sliders of that one, too;
             -1 for none.
         goes: span, or spans [K, 2], of what gives way.
+        facing: [K, 3] unit, where the light meets each, in its own axes; None: its third axis.
     """
 
     splats: Gaussians
@@ -70,6 +71,7 @@ class AddedSplats:
     part: IntArray
     source: IntArray
     goes: tuple[float, float] | FloatArray = GOES
+    facing: FloatArray | None = None
 
 
 def find_own(avatar: Avatar, *names: str) -> BoolArray:
@@ -137,8 +139,17 @@ def share_room(avatar: Avatar, category: str, wanted: int) -> int:
         LikenessError: the room is too small even for a coarse one.
     """
     check_room(avatar, category, math.ceil(S.coarsest * wanted))
+    return min(wanted, max(find_share_of_room(avatar), math.ceil(S.coarsest * wanted)))
+
+
+def find_share_of_room(avatar: Avatar) -> int:
+    """Return how many splats one thing may have, such that others have room beside it.
+
+    Args:
+        avatar: with its attributes.
+    """
     left = count_room(avatar)
-    return min(wanted, max(left - S.reserve, left // 2, math.ceil(S.coarsest * wanted)))
+    return max(left - S.reserve, left // 2)
 
 
 def thin_added(added: AddedSplats, count: int) -> AddedSplats:
@@ -157,6 +168,7 @@ def thin_added(added: AddedSplats, count: int) -> AddedSplats:
     return replace(
         added,
         splats=replace(splats, scales=(splats.scales * grown).astype(np.float32)),
+        facing=None if added.facing is None else added.facing[rows],
         **{
             name: getattr(added, name)[rows]
             for name in ("triangle", "bary", "span", "lit", "openness", "part", "source")

@@ -27,16 +27,15 @@ from ..core.types import (
     FloatArray,
     Gaussians,
     IntArray,
-    LikenessError,
 )
 from ..gaussians.lift.colors_base import beard_area
-from ..gaussians.relight.photo_shade import find_light, light_all_around, turn_to_camera
+from ..gaussians.relight.photo_shade import turn_to_camera
 from .avatar_wearer import place_at_rest
 from .brow_hairs import find_brow_field, find_brow_raise
 from .hair_binding import part_rows
 from .head_shape import head_shape
 from .mesh_splats import make_discs, scatter_evenly
-from .occlusion import measure_openness
+from .skin_tone import SkinTone
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,8 @@ class BareHeadSettings:
     towards: tuple[float, float] = (0.2, 0.45)  # and share of the way to the hair's: head, neck
     wisp: float = 0.65  # share of that way from which on it is hair that is called skin,
     wisp_beside: float = 0.02  # within so many metres of hair
-    other: float = 26.0  # Lab distance to the face's usual tone beyond which it is not
+    fades: float = 0.05  # metres over which completed skin passes into the face's usual tone
+    other: float = 26.0  # Lab distance to that tone beyond which a colour is no skin
     eye: tuple[float, float] = (0.022, 0.013)  # metres beside and above an eye that stay
     eye_up: float = 0.002  # metres above the eye of the middle of that
     brow: float = 0.5  # reach of a brow that stays, and the same beyond its ends:
@@ -74,11 +74,7 @@ class BareHeadSettings:
     covered: float = 0.95  # opacity of what is kept above which no splat is added
     stands: float = 0.010  # metres by which the photo's skin may stand off the body,
     levels: float = 0.025  # and over which completed skin beside it comes down
-    near: int = 32  # splats of skin whose tone a place follows
-    close: float = 0.004  # metres that smooth this
-    fades: float = 0.05  # metres over which it passes into the face's usual tone
-    cast: float = 0.55  # light that is left where the sky is not seen
-    usual: tuple[float, float] = (0.3, 0.65)  # quantiles of lightness of the face's usual tone
+    near: int = 32  # splats of skin that say how high a place stands; fewer say nothing
     below: float = 0.7  # height of completed cloth over that of the cloth beside it
     woven: int = 16  # splats of that cloth whose mean colour it has
     blotches: float = 0.020  # unevenness of the skin over some millimetres
@@ -88,7 +84,6 @@ class BareHeadSettings:
     speckle: float = 0.22  # of it from place to place
     hairline: tuple[float, float] = (0.002, 0.014)  # metres within the hairline: from none to all
     undercoat: tuple[float, float] = (0.005, 0.016)  # the same below hair
-    seen: int = 3000  # splats of skin that tell the face's usual tone
 
 
 S = register_settings("wardrobe.bare_head", BareHeadSettings())
@@ -135,7 +130,6 @@ class HeadSkin:
         self._rest = np.asarray(body.v_template, np.float64)
         self._normals = vertex_normals(self._rest, body.f)
         self._posed = vertex_normals(body.vertices(avatar.pose)[0], body.f)
-        self._light = find_light(avatar)
         self._head = head_shape(self._rest, body)
         corner = body.f[bound.triangle]
         self._feet = np.einsum("nk,nkd->nd", bound.bary, self._rest[corner])
@@ -194,7 +188,7 @@ class HeadSkin:
             return np.asarray(raised)
         self._learn_tone(core)
         rows = np.nonzero(skin & ~raised & (distance < S.border) & ~kept)[0]
-        wanted = self.tone(bound.triangle[rows], bound.bary[rows])
+        wanted = self._tone.tone(bound.triangle[rows], bound.bary[rows])
         least = np.where((neck & photo)[rows], S.towards[1], S.towards[0])
         lab = rgb_to_lab(np.asarray(bound.colors[rows], np.float64))
         raised[rows[self._is_hairy(lab, rgb_to_lab(wanted), least)]] = True
@@ -246,68 +240,19 @@ class HeadSkin:
     def _normals_at(self, triangle: IntArray) -> FloatArray:
         return np.asarray(self._normals[self._body.f[triangle]].mean(1))
 
-    def _model(self, triangle: IntArray, bary: FloatArray) -> FloatArray:
-        """[K, 3] the light on places of the skin, past what is around them."""
-        corner = self._body.f[triangle]
-        normals = np.einsum("nk,nkd->nd", bary, self._posed[corner])
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-        shade = light_all_around(self._light, turn_to_camera(normals, self._avatar))
-        at = np.einsum("nk,nkd->nd", bary, self._rest[corner])
-        out = np.einsum("nk,nkd->nd", bary, self._normals[corner])
-        openness = measure_openness(at, out, self._rest, self._body.f)
-        return np.asarray(shade * (S.cast + (1.0 - S.cast) * openness)[:, None])
-
     def _learn_tone(self, skin: BoolArray) -> None:
         """Learn the face's usual tone, and how the skin that is seen differs from it.
 
         Raises:
             LikenessError: there is hardly any skin.
         """
-        bound = self._avatar.gaussians
-        rows = np.nonzero(skin & (bound.layer == _PHOTO) & (bound.opacities > 0.5))[0]
-        if len(rows) < S.near:
-            rows = np.nonzero(skin)[0]
-        if len(rows) < 2:
-            raise LikenessError(
-                "The avatar shows too little skin of its head to complete it.",
-                "Build it from a photo that shows the face.",
-            )
-        rows = rows[:: max(1, len(rows) // S.seen)]
-        colors = np.clip(np.asarray(bound.colors[rows], np.float64), 0.02, 1.0)
-        model = self._model(bound.triangle[rows], bound.bary[rows])
-        albedo = colors / model
-        front = self._part_names[bound.triangle[rows]] == "face"
-        pool = albedo[front] if front.sum() > S.near else albedo
-        bright = pool.mean(1)
-        low, high = np.quantile(bright, S.usual)
-        self.albedo = np.median(pool[(bright >= low) & (bright <= high)], axis=0)
-        usual = rgb_to_lab(np.clip(self.albedo, 0.0, 1.0))
-        lab = rgb_to_lab(np.clip(albedo, 0.0, 1.0))
-        alike = ~self._is_hairy(lab, usual, S.towards[0])
-        alike &= np.linalg.norm(lab - usual, axis=1) < S.other  # a collar that is called skin
-        if alike.sum() >= S.near:  # a fringe's shade does not belong to the skin
-            rows, albedo = rows[alike], albedo[alike]
-        residual = np.log(albedo / self.albedo)
-        tree = cKDTree(self._feet[rows])
-        # A median: nostrils, brows and moles are not the skin around them.
-        near = tree.query(self._feet[rows], min(S.near, len(rows)))[1]
-        self._residual = np.median(residual[near], axis=1)
-        self._tree = tree
-
-    def tone(self, triangle: IntArray, bary: FloatArray) -> FloatArray:
-        """Return the skin's colours [K, 3] in the photo's light at places of the body.
-
-        Args:
-            triangle: [K] rows of ``body.f``.
-            bary: [K, 3] on them.
-        """
-        at = np.einsum("nk,nkd->nd", bary, self._rest[self._body.f[triangle]])
-        distance, near = self._tree.query(at, min(S.near, len(self._residual)))
-        weight = 1.0 / (distance**2 + S.close**2)
-        local = np.einsum("nk,nkd->nd", weight, self._residual[near]) / weight.sum(1)[:, None]
-        fade = np.exp(-((distance[:, 0] / S.fades) ** 2))
-        color = self.albedo * self._model(triangle, bary) * np.exp(fade[:, None] * local)
-        return np.asarray(np.clip(color, 0.0, 1.0))
+        self._tone = SkinTone(
+            self._avatar,
+            skin,
+            S.fades,
+            S.other,
+            lambda lab, usual: self._is_hairy(lab, usual, S.towards[0]),
+        )
 
     def cover(
         self, seed: int, stubble: FloatArray | None = None, below_hair: float | None = None
@@ -330,7 +275,7 @@ class HeadSkin:
         at = np.einsum("nk,nkd->nd", bary, self._rest[corner])
         normals = np.einsum("nk,nkd->nd", bary, self._normals[corner])
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-        color = self.tone(triangle, bary)
+        color = self._tone.tone(triangle, bary)
         uneven = noise.fractal_noise(at, seed, 0.012, 3) + 0.7 * noise.fractal_noise(
             at, seed + 1, 0.004, 2
         )

@@ -165,6 +165,17 @@ def garment_rest(garment: Garment, posed: PosedBody) -> tuple[FloatArray, FloatA
     return rest, skinning
 
 
+def garment_feet(garment: Garment, posed: PosedBody) -> FloatArray:
+    """Return the places [G, 3] of the base mesh at rest that hold a garment's vertices, metres.
+
+    Args:
+        garment: that :func:`garment_rest` has put on this body.
+        posed: the body.
+    """
+    held = posed.rest[posed.dress.row[garment.base]] * garment.weight[..., None]
+    return np.asarray(held.sum(1))
+
+
 def hidden_faces(garments: list[Garment], dress: DressBody) -> BoolArray:
     """[F] triangles of the body that the garments hide altogether."""
     hidden = np.zeros(len(dress.weights), bool)

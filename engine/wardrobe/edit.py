@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from ..body.model import Body
 from ..core.attributes import APPEARS, Attribute, NothingToEditError, constant_span, record_edit
 from ..core.geometry import vertex_normals
+from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import (
     LAYERS,
@@ -31,7 +32,6 @@ from ..core.types import (
 from ..gaussians.binding import bind_gaussians, place_gaussians
 from ..gaussians.lift.glasses import nearest_triangles, rigid_triangles
 from ..gaussians.lift.lift_multiview import thin_rows
-from ..gaussians.lift.surfels import closest_barycentric
 from ..gaussians.relight.photo_shade import (
     find_light,
     find_normals,
@@ -57,8 +57,10 @@ from .avatar_wearer import (
     measure_thickness,
     place_at_rest,
 )
-from .beards import find_hair_color, grow_beard
+from .beard_edit import fit_beard
+from .beards import find_hair_color
 from .brows import find_brow_color, fit_brows
+from .clothing import REPLACED, fit_clothing
 from .face_shapes import fit_shape
 from .fitting import (
     cast_shade,
@@ -128,6 +130,9 @@ SPACING = {
 _OF_FACE = ("brows", "nose", "mouth", "wrinkles")
 """Categories whose splats are few, and fine as those of the photo."""
 
+_PART_OF = {"outfit": "upper", "coat": "upper", "bracelet": "necklace"}
+"""Parts of categories that are none themselves; all others are of the face."""
+
 PRESENT = ("glasses", "held")
 """Parts of the photo that can be taken off: what they hide has been completed."""
 
@@ -169,7 +174,7 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
     of_it = request.color or usual or np.median(bound.colors, axis=0)
     attribute = Attribute(
         request.category,
-        request.category if request.category in PARTS else "face",
+        request.category if request.category in PARTS else _PART_OF.get(request.category, "face"),
         request.item_name,
         format_color(of_it),
         value,
@@ -242,6 +247,8 @@ def set_attribute(avatar: Avatar, name: str, value: float) -> Avatar:
         )
     if name not in names:
         has = f"It has {', '.join(names)}." if names else "Add something first."
+        if name == "beard" and (avatar.gaussians.part == PARTS.index(name)).any():
+            has = "The photo's own is taken off by beard=none."
         raise NothingToEditError(f"The avatar has no attribute '{name}'.", has)
     attributes = tuple(
         replace(one, value=value) if one.name == name else one for one in avatar.attributes
@@ -427,27 +434,6 @@ def _homes(points: FloatArray, category: str, body: Body) -> tuple[IntArray, Flo
     return nearest_triangles(points, rows, np.asarray(body.v_template, np.float64), body)
 
 
-def _grow(avatar: Avatar, request: ItemRequest) -> AddedSplats:
-    """The splats of a beard."""
-    body: Body = avatar.body
-    color = np.array(request.color)
-    splats, triangle, span = grow_beard(body, request.item, color, request.seed)
-    means = np.asarray(splats.means, np.float64)
-    corners = np.asarray(body.v_template, np.float64)[body.f[triangle]]
-    count = len(splats)
-    return AddedSplats(
-        splats,
-        triangle,
-        closest_barycentric(means, corners),
-        span,
-        np.zeros(len(avatar.gaussians), bool),
-        np.zeros(count, bool),
-        np.ones(count),
-        np.full(count, PARTS.index(request.category)),
-        np.full(count, -1),
-    )
-
-
 def _bind(avatar: Avatar, added: AddedSplats, category: str) -> BoundGaussians:
     """The added splats on the body, in the photo's light."""
     body: Body = avatar.body
@@ -460,7 +446,11 @@ def _bind(avatar: Avatar, added: AddedSplats, category: str) -> BoundGaussians:
         body,
     )
     placed = place_gaussians(bound, body.vertices(avatar.pose)[0], body)
-    normals = turn_to_camera(find_normals(placed), avatar)
+    normals = find_normals(placed)
+    if added.facing is not None:
+        axes = quaternion_to_matrix(np.asarray(placed.quats, np.float64))
+        normals = np.einsum("nab,nb->na", axes, added.facing)
+    normals = turn_to_camera(normals, avatar)
     if category == "beard":  # it is lit as a whole, not hair by hair
         skin = vertex_normals(body.vertices(avatar.pose)[0], body.f)[body.f[added.triangle]]
         normals = turn_to_camera(normalize(skin.mean(1)), avatar)
@@ -484,10 +474,11 @@ def _join_meshes(parts: list[MeshPart]) -> tuple[FloatArray, IntArray]:
 
 _MAKERS: dict[str, Callable[[Avatar, ItemRequest], AddedSplats]] = {
     "hair": fit_hair,
-    "beard": _grow,
+    "beard": fit_beard,
     "brows": fit_brows,
     "nose": fit_shape,
     "mouth": fit_shape,
     "wrinkles": fit_wrinkles,
+    **dict.fromkeys(REPLACED, fit_clothing),
 }
 """What makes the splats of the categories that are not made of meshes."""

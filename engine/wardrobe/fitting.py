@@ -229,6 +229,9 @@ def cast_shade(
     near &= np.asarray(placed.opacities) > 0.5
     near &= ~np.isin(avatar.gaussians.part, [PARTS.index("mouth"), PARTS.index("glasses")])
     rows = np.nonzero(near)[0]
+    if len(rows) == 0:
+        nowhere = np.zeros((0, 3))
+        return make_discs(nowhere, nowhere, np.zeros(0), nowhere, np.zeros(0)), rows
     _, first = np.unique((points[rows] / S.shade_step).astype(int), axis=0, return_index=True)
     rows = rows[np.sort(first)]
     axes = quaternion_to_matrix(np.asarray(placed.quats[rows], np.float64))

@@ -21,7 +21,7 @@ from .library import check_asset
 from .mesh_parts import MeshPart
 from .tables import Color
 
-BEARDS = ("stubble", "short", "full", "goatee", "moustache")
+BEARDS = ("none", "stubble", "short", "full", "goatee", "moustache")
 BROWS = ("none", "thin", "natural", "bushy", "straight", "arched", "angled")
 NOSES = ("wide", "narrow", "large", "small", "long", "upturned", "aquiline")
 MOUTHS = ("full", "thin", "wide", "small")
@@ -41,9 +41,15 @@ ITEMS: dict[str, tuple[str, ...]] = {
     "mouth": MOUTHS,
     "wrinkles": WRINKLES,
 }
-"""What the wardrobe has, by category; hats and hair may also be of a MakeHuman library."""
+"""What the wardrobe itself has, by category."""
 
-FROM_LIBRARY = ("hat", "hair")
+CLOTHES = ("outfit", "lower", "upper", "shoes", "coat", "bracelet")
+"""Categories that only a MakeHuman library has, the inmost first."""
+
+CATEGORIES = (*ITEMS, *CLOTHES)
+
+FROM_LIBRARY = ("hat", "hair", "glasses", "earrings", "necklace", "scarf", *CLOTHES)
+"""Categories that may be files (.mhclo) of a MakeHuman library."""
 
 WITHOUT_COLOR = ("nose", "mouth", "wrinkles")
 """Categories that keep the colours of the face."""
@@ -68,8 +74,8 @@ class ItemRequest:
     """One thing to put on.
 
     Attributes:
-        category: key of :data:`ITEMS`.
-        item: of the category, or the path of a .mhclo file for a hat or hair.
+        category: key of :data:`ITEMS`, or of :data:`FROM_LIBRARY`.
+        item: of the category, or the path of a .mhclo file.
         color: [3] sRGB 0..1; None for the category's own.
         second: [3] sRGB 0..1 of ribbons, stripes, stones and lenses; None for the item's own.
         seed: of folds and hairs.
@@ -102,14 +108,19 @@ def check_item(request: ItemRequest) -> None:
     Raises:
         LikenessError: it has not; the message lists what there is.
     """
-    if request.category not in ITEMS:
+    if request.category not in CATEGORIES:
         raise LikenessError(
             f"The wardrobe has no category '{request.category}'.",
-            f"Choose one of {', '.join(ITEMS)}.",
+            f"Choose one of {', '.join(CATEGORIES)}.",
         )
     if request.is_garment and request.category in FROM_LIBRARY:
         if not Path(request.item).is_file():
             raise LikenessError(f"'{request.item}' does not exist.", "Name a .mhclo file.")
+    elif request.category in CLOTHES:
+        raise LikenessError(
+            f"The wardrobe has no {request.category} '{request.item}'.",
+            f"Name a file of a MakeHuman library, as in {request.category}=FILE.mhclo.",
+        )
     elif request.item not in ITEMS[request.category]:
         raise LikenessError(
             f"The wardrobe has no {request.category} '{request.item}'.",

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..core.attributes import NAMES, NothingToEditError
+from ..core.attributes import EDITABLE, NAMES, NothingToEditError
 from ..core.retouch import record_retouch, remove_retouch
 from ..core.types import Avatar, LikenessError, Progress
 from ..files.folders import check_output_folder
 from ..formats.avatar import load_editable_avatar, save_avatar
+from ..wardrobe.asset_kinds import find_category
 from ..wardrobe.edit import check_value, set_attribute
-from ..wardrobe.items import ITEMS, ItemRequest, check_item, parse_color
+from ..wardrobe.items import CATEGORIES, CLOTHES, ITEMS, ItemRequest, check_item, parse_color
 from ..wardrobe.refit import put_on, take_off
 from ..wardrobe.tables import Color
 from ..wardrobe.tint import TINTED, check_tinted, tint_part
@@ -23,11 +24,14 @@ from .look_edits import LearnedLooks, add_looks, parse_look
 
 _SUFFIX = ".safetensors"
 FILE_NAME = f"avatar{_SUFFIX}"
+_FIRST = (*CLOTHES, "hair")
 _OPTIONS = ("color", "second", "value", "seed", "length", "thickness")
 _ITEM = re.compile(
     r"(?P<category>[^=,]*)=(?P<item>.+\.mhclo|[^,]*)(?P<options>|,.*)", re.IGNORECASE | re.DOTALL
 )
 """What is put on; the path of a library file may have commas, and options have no such path."""
+_FILE = re.compile(r"(?P<item>.+\.mhclo)(?P<options>|,.*)", re.IGNORECASE | re.DOTALL)
+"""The same without a category, which a library file says itself."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class EditedPortrait:
     Attributes:
         edited: the changed picture, of the same frame.
         portrait: the one from which the avatar was built.
-        part: what was changed, of ``core.attributes.NAMES``; None: what the picture shows.
+        part: what was changed, of ``core.attributes.EDITABLE``; None: what the picture shows.
         source: of the picture, for the avatar's provenance, such as the text that asked for it.
 
     Raises:
@@ -56,9 +60,10 @@ class EditedPortrait:
                 "built, which avatar files do not contain.",
                 "Give that portrait as well.",
             )
-        if self.part is not None and self.part not in NAMES:
+        if self.part is not None and self.part not in EDITABLE:
             raise LikenessError(
-                f"'{self.part}' is not a part of an avatar.", f"Choose one of {', '.join(NAMES)}."
+                f"'{self.part}' is not a part of an avatar that a portrait shows.",
+                f"Choose one of {', '.join(EDITABLE)}.",
             )
 
 
@@ -66,23 +71,26 @@ def parse_item(text: str) -> tuple[ItemRequest, float]:
     """Read what to put on, and the value of its slider.
 
     Args:
-        text: such as ``hat=fedora,color=#332211,value=0.5``.
+        text: such as ``hat=fedora,color=#332211,value=0.5``, or with the path of a .mhclo file
+            after the category or alone.
 
     Raises:
         LikenessError: it is not written so, or the wardrobe has no such item.
     """
-    found = _ITEM.fullmatch(text)
-    pairs = [part.partition("=") for part in found["options"].split(",")[1:]] if found else []
+    found = _split_item(text)
+    pairs = [part.partition("=") for part in found.options.split(",")[1:]] if found else []
     options = {name: value for name, _, value in pairs}
     if found is None or set(options) - set(_OPTIONS):
         raise LikenessError(
             f"'{text}' does not name an item of the wardrobe.",
-            "Write a category and an item, such as hat=fedora, and after commas its color, second "
-            "color, value, seed, length or thickness, such as color=#332211.",
+            "Write a category and an item, such as hat=fedora, or a .mhclo file of a MakeHuman "
+            "library; and after commas its color, second color, value, seed, length or thickness, "
+            "such as color=#332211.",
         )
+    category = found.category or find_category(Path(found.item))
     request = ItemRequest(
-        found["category"],
-        found["item"],
+        category,
+        found.item,
         parse_color(options["color"]) if "color" in options else None,
         parse_color(options["second"]) if "second" in options else None,
         int(_parse_number(options.get("seed", "0"), text)),
@@ -194,7 +202,7 @@ def resolve_edits(texts: Sequence[str], folder: Path) -> list[str]:
 def list_edit_files(texts: Sequence[str]) -> list[Path]:
     """List the library files (.mhclo) that edits name."""
     found = (_find_library_item(text) for text in texts)
-    return [Path(one["item"]) for one in found if one is not None]
+    return [Path(one.item) for one in found if one is not None]
 
 
 def strip_edit_folders(texts: Sequence[str]) -> list[str]:
@@ -207,14 +215,34 @@ def _replace_item(text: str, change: Callable[[str], str]) -> str:
     found = _find_library_item(text)
     if found is None:
         return text
-    return f"add {found['category']}={change(found['item'])}{found['options']}"
+    category = f"{found.category}=" if found.category else ""
+    return f"add {category}{change(found.item)}{found.options}"
 
 
-def _find_library_item(text: str) -> re.Match[str] | None:
+def _find_library_item(text: str) -> _SplitItem | None:
     """The parts of an edit that puts on a library file; None if it does something else."""
     word, _, rest = text.strip().partition(" ")
-    found = _ITEM.fullmatch(rest.strip()) if word == "add" else None
-    return found if found is not None and found["item"].lower().endswith(".mhclo") else None
+    found = _split_item(rest.strip()) if word == "add" else None
+    return found if found is not None and found.item.lower().endswith(".mhclo") else None
+
+
+class _SplitItem(NamedTuple):
+    """What is put on: the category is empty if a library file is named alone."""
+
+    category: str
+    item: str
+    options: str
+
+
+def _split_item(text: str) -> _SplitItem | None:
+    """The parts of what is put on; None if it is not written so."""
+    found = _ITEM.fullmatch(text)
+    if found is not None and found["category"] in CATEGORIES:
+        return _SplitItem(found["category"], found["item"], found["options"])
+    alone = _FILE.fullmatch(text)
+    if alone is not None:
+        return _SplitItem("", alone["item"], alone["options"])
+    return None if found is None else _SplitItem(found["category"], found["item"], found["options"])
 
 
 def check_edits(
@@ -281,8 +309,8 @@ def edit_avatar(
     """Edit an avatar's attributes.
 
     First edits by hand are undone, then things are removed, then come learned looks, then an edited
-    portrait counts, then comes hair, then come tints, then other things are put on, and the sliders
-    come last.
+    portrait counts, then come clothes, the inmost first, then hair, tints, and other things that
+    are put on, and the sliders come last.
 
     Args:
         avatar: with its attributes.
@@ -293,8 +321,8 @@ def edit_avatar(
         progress: called with the stage, 0..1 and a message, while that is lifted.
         tints: colours of parts, as for :func:`parse_tint`.
         learned: looks of the network that made the avatar.
-        skipped: called for a tint or a slider of what the avatar does not have; None: that is an
-            error.
+        skipped: called for a tint, a slider or taking off of what the avatar does not have; None:
+            that is an error.
         restore: undo what was erased, painted, moved and sculpted by hand (core/retouch.py).
 
     Raises:
@@ -320,14 +348,16 @@ def edit_avatar(
             progress=progress,
             source=edited.source,
         )
-    hair = [one for one in items if one[0].category == "hair"]
-    for request, value in hair:  # tints and hats lie on it
+    # Hair hangs over clothes; tints and hats lie on hair.
+    first = [one for one in items if one[0].category in _FIRST]
+    for request, value in sorted(first, key=lambda one: _FIRST.index(one[0].category)):
         avatar = put_on(avatar, request, value)
     for name, color, value in sorted(colors, key=lambda one: TINTED.index(one[0])):
         with _skipping(skipped):
             avatar = tint_part(avatar, name, color, value)
-    for request, value in (one for one in items if one not in hair):
-        avatar = put_on(avatar, request, value)
+    for request, value in (one for one in items if one not in first):
+        with _skipping(skipped):
+            avatar = put_on(avatar, request, value)
     for name, value in (values or {}).items():
         with _skipping(skipped):
             avatar = set_attribute(avatar, name, value)
@@ -394,8 +424,8 @@ def edit_avatar_file(
 
 
 def list_wardrobe() -> dict[str, tuple[str, ...]]:
-    """Return what the wardrobe has, by category."""
-    return dict(ITEMS)
+    """Return what the wardrobe has, by category; clothes come from a MakeHuman library."""
+    return {**ITEMS, **dict.fromkeys(CLOTHES, ("FILE.mhclo",))}
 
 
 def _parse_number(text: str, whole: str) -> float:

@@ -78,11 +78,18 @@ def test_what_keeps_the_colors_of_the_face_is_the_engines() -> None:
 
 def test_what_may_be_edited_is_the_engines() -> None:
     from likeness.addon.part_items import EDIT_ITEMS
-    from likeness.engine.core.attributes import NAMES
+    from likeness.engine.core.attributes import EDITABLE
 
     names = {item[0] for item in EDIT_ITEMS} - {"AUTO"}
-    assert set(NAMES) - names == {"nose", "mouth", "wrinkles"}
-    assert names <= set(NAMES)
+    assert set(EDITABLE) - names == {"nose", "mouth", "wrinkles"}
+    assert names <= set(EDITABLE)
+
+
+def test_what_a_library_may_have_is_the_engines() -> None:
+    from likeness.addon.part_items import LIBRARY_ITEMS
+    from likeness.engine.wardrobe.items import FROM_LIBRARY
+
+    assert {item[0] for item in LIBRARY_ITEMS} == {"AUTO", *FROM_LIBRARY}
 
 
 def test_parts_get_other_colors_in_blender(blender, tmp_path: Path, person_file: Path) -> None:

@@ -7,17 +7,17 @@ import pytest
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.cloth_charts import flatten_cloth
-from likeness.engine.synth.cloth_mesh import (
+from likeness.engine.synth.cloth_paint import paint_cloth
+from likeness.engine.synth.cloth_pattern import PATTERNS, Fabric, pattern_value
+from likeness.engine.synth.random_poses import winding_number
+from likeness.engine.synth.tailoring import BOTTOMS, SHOES, SKIRT, TOPS, make_shoes, tailor_garment
+from likeness.engine.wardrobe.cloth_mesh import (
     Cloth,
     add_thickness,
     border_edges,
     split_triangles,
     subdivide_cloth,
 )
-from likeness.engine.synth.cloth_paint import paint_cloth
-from likeness.engine.synth.cloth_pattern import PATTERNS, Fabric, pattern_value
-from likeness.engine.synth.random_poses import winding_number
-from likeness.engine.synth.tailoring import BOTTOMS, SHOES, SKIRT, TOPS, make_shoes, tailor_garment
 from likeness.engine.wardrobe.dress import PosedBody, load_dress_body, pose_body
 from likeness.engine.wardrobe.mesh_parts import LABEL
 from scipy.sparse import coo_matrix

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from ..core.geometry import vertex_normals
 from ..core.kernels import kernel
 from ..core.types import BoolArray, FloatArray, IntArray
-from ..wardrobe.mesh_parts import LABEL
+from .mesh_parts import LABEL
 
 NEIGHBOURS = 10  # triangles, nearest by centre, that are searched for the closest point
 
@@ -27,7 +27,7 @@ class Cloth:
         skinning: [V, 55].
         f: [F, 3].
         uv: [F, 3, 2] of the corners, v down, 0..1.
-        label: [F] uint8 rows of :data:`.person_parts.LABELS`.
+        label: [F] uint8 rows of :data:`.mesh_parts.LABELS`.
     """
 
     name: str
@@ -327,6 +327,42 @@ def push_outside(
             break
         out[rows] = closest[low] + normals[low] * (clearance + 2e-4)
     return out
+
+
+def keep_outside(
+    vertices: FloatArray,
+    near: sparse.csr_matrix,
+    surfaces: list[TriangleSurface],
+    clearance: float,
+    reach: float,
+) -> FloatArray:
+    """Keep a cloth off what lies under it.
+
+    Args:
+        vertices: [V, 3] of the cloth, metres.
+        near: [V, V] means over neighbours.
+        surfaces: that it must stay outside of.
+        clearance: least distance from them, metres.
+        reach: as for :func:`push_outside`.
+
+    Returns:
+        [V, 3] metres.
+    """
+    # Only what is near a surface now can meet it later.
+    close = [surface.nearest(vertices, reach)[2] < clearance + 0.008 for surface in surfaces]
+
+    def push(points: FloatArray) -> FloatArray:
+        out = np.array(points)
+        for surface, rows in zip(surfaces, close):
+            out[rows] = push_outside(out[rows], surface, clearance, reach)
+        return out
+
+    # Neighbours follow half of the way, so that no single vertex stands out.
+    shift = push(vertices) - vertices
+    for _ in range(2):
+        still = np.linalg.norm(shift, axis=1, keepdims=True) == 0
+        shift = np.where(still, 0.5 * (near @ shift), shift)
+    return push(vertices + shift)
 
 
 def is_covered(points: FloatArray, normals: FloatArray, cloth: Cloth, margin: float) -> BoolArray:
