@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ class BaseMesh:
     quads: dict[str, IntArray]
     quad_uv: dict[str, IntArray]
     mirror: IntArray
+
+
+_COMMENT = re.compile("^#.*$", re.MULTILINE)
 
 
 def _open_text(path: Path) -> str:
@@ -98,8 +102,7 @@ def load_target(path: Path, num_vertices: int) -> NDArray[np.float32]:
     Returns:
         [V, 3] metres.
     """
-    lines = [s for s in _open_text(path).splitlines() if s.strip() and not s.startswith("#")]
-    table = np.array(" ".join(lines).split(), dtype=np.float64).reshape(-1, 4)
+    table = np.fromstring(_COMMENT.sub("", _open_text(path)), sep=" ").reshape(-1, 4)
     out = np.zeros((num_vertices, 3), np.float32)
     out[table[:, 0].astype(np.int64)] = table[:, 1:] * DECIMETRE
     return out

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ..body.atlas import surface_points
 from ..body.model import Body
 from ..core.cameras import project
 from ..core.geometry import vertex_normals
+from ..core.kernels import kernel
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
 from ..render.mesh import MeshBuffer, rasterize_mesh
 
@@ -41,17 +43,33 @@ def render_plain(
     buffer = rasterize_mesh(vertices, f, large)
     covered = buffer.face >= 0
     face, bary = buffer.face[covered], buffer.bary[covered]
-    normal = surface_points(vertex_normals(vertices, f), f, face, bary)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    to_camera = -camera.viewmat[2, :3]
-    lambert = np.clip(normal @ (light / np.linalg.norm(light)), 0.0, 1.0)
-    rim = np.clip(normal @ to_camera, 0.0, 1.0)
-    picture = np.full((large.height, large.width, 3), BACKGROUND)
-    shade = (0.55 + 0.45 * lambert) * (0.75 + 0.25 * rim)
-    picture[covered] = paint(face, bary) * shade[:, None]
-    image = Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
-    small = image.resize((camera.width, camera.height), Image.Resampling.BOX)
+    shade = np.empty(len(face))
+    towards = light / np.linalg.norm(light), -camera.viewmat[2, :3]
+    _shade(vertex_normals(vertices, f), f, face, bary, *towards, shade)
+    picture = np.full((large.height, large.width, 3), _to_byte(BACKGROUND), np.uint8)
+    picture[covered] = _to_byte(paint(face, bary) * shade[:, None])
+    small = Image.fromarray(picture).resize((camera.width, camera.height), Image.Resampling.BOX)
     return np.asarray(small, np.float32) / 255.0, buffer
+
+
+def _to_byte(values: FloatArray | float) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+@kernel()
+def _shade(normals, f, face, bary, to_light, to_camera, shade):  # type: ignore[no-untyped-def]
+    """Fill in how bright [P] surface points are: triangles [P], coordinates [P, 3]."""
+    for i in range(face.shape[0]):
+        a, b, c = f[face[i], 0], f[face[i], 1], f[face[i], 2]
+        length = lambert = rim = 0.0
+        for k in range(3):
+            n = bary[i, 0] * normals[a, k] + bary[i, 1] * normals[b, k] + bary[i, 2] * normals[c, k]
+            length += n * n
+            lambert += n * to_light[k]
+            rim += n * to_camera[k]
+        length = max(np.sqrt(length), 1e-9)
+        lambert, rim = max(lambert / length, 0.0), max(rim / length, 0.0)
+        shade[i] = (0.55 + 0.45 * min(lambert, 1.0)) * (0.75 + 0.25 * min(rim, 1.0))
 
 
 class PersonPaint:
@@ -93,25 +111,33 @@ class PersonPaint:
 
     def __call__(self, face: IntArray, bary: FloatArray) -> FloatArray:
         """Return colours [P, 3] at surface points: triangles [P], coordinates [P, 3]."""
-        points = surface_points(self._points, self._f, face, bary)
         part = self._part[face]
         colours = self._table[part]
+        # Only the head's colours depend on more than the part.
+        head = self._rows_of(part, "face", "scalp", "neck", "eye")
+        colours[head] = self._paint_head(part[head], face[head], bary[head])
+        return np.asarray(colours)
 
-        def is_part(*names: str) -> BoolArray:
-            wanted = np.isin(np.arange(len(self._names)), [self._names.index(n) for n in names])
-            return np.asarray(wanted[part])
+    def _rows_of(self, part: IntArray, *names: str) -> IntArray:
+        """Rows of ``part`` [P] that have one of some names."""
+        wanted = np.isin(np.arange(len(self._names)), [self._names.index(n) for n in names])
+        return np.flatnonzero(wanted[part])
 
-        head = is_part("face", "scalp", "neck")
-        colours[head & is_scalp(points, self._eyes)] = self.HAIR
-        facing = surface_points(self._normals, self._f, face, bary)[:, 2]
-        browed = is_part("face") & (facing > 0.2)
+    def _paint_head(self, part: IntArray, face: IntArray, bary: FloatArray) -> FloatArray:
+        colours = self._table[part]
+        points = surface_points(self._points, self._f, face, bary)
+        rows = self._rows_of(part, "face", "scalp", "neck")
+        colours[rows[is_scalp(points[rows], self._eyes)]] = self.HAIR
+        eyed, faced = self._rows_of(part, "eye"), self._rows_of(part, "face")
+        facing = surface_points(self._normals, self._f, face[faced], bary[faced])[:, 2]
+        browed = faced[facing > 0.2]
         for eye, side in zip(self._eyes, (1.0, -1.0)):
-            near = np.flatnonzero(is_part("eye") & (side * points[:, 0] > 0))
+            near = eyed[side * points[eyed, 0] > 0]
             across = np.hypot(*(points[near, :2] - eye[:2]).T)
             colours[near[across < self.IRIS_RADIUS]] = self.IRIS
             colours[near[across < self.PUPIL_RADIUS]] = self.PUPIL
             # A brow is an arched band of 9 mm on the ridge, 20 mm above the eye's centre.
-            near = np.flatnonzero(browed & (np.abs(points[:, 0] - eye[0]) < 0.026))
+            near = browed[np.abs(points[browed, 0] - eye[0]) < 0.026]
             x, y = side * (points[near, 0] - eye[0]), points[near, 1] - eye[1]
             middle = 0.0165 + 0.0035 * np.cos(np.clip((x - 0.006) / 0.03, -1.0, 1.0) * np.pi / 2)
             strength = 0.8 * np.clip(1.0 - np.abs(y - middle) / 0.0045, 0.0, 1.0)[:, None]

@@ -66,10 +66,21 @@ def pack_values(colors: FloatArray, depth: FloatArray) -> FloatArray:
         colors: [M, channels].
         depth: [M] metres.
     """
+    out = pad_columns(colors, 1)
+    out[:, colors.shape[1]] = depth
+    return out
+
+
+def pad_columns(colors: FloatArray, more: int = 0) -> FloatArray:
+    """Return colours and zeros up to a multiple of ``BLOCK`` columns.
+
+    Args:
+        colors: [M, channels].
+        more: Columns of zeros after the colours, at least.
+    """
     count, channels = colors.shape
-    out = np.zeros((count, -(-(channels + 1) // BLOCK) * BLOCK), np.float32)
+    out = np.zeros((count, -(-(channels + more) // BLOCK) * BLOCK), np.float32)
     out[:, :channels] = colors
-    out[:, channels] = depth
     return out
 
 

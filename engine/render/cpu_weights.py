@@ -10,11 +10,13 @@ from ..core.kernels import kernel
 from ..core.threads import run_parts
 from ..core.types import Camera, FloatArray, Gaussians, IntArray
 from .cpu_splats import (
+    BLOCK,
     TILE,
     ProjectedSplats,
     TileLists,
     exp_of_negative,
     list_tiles,
+    pad_columns,
     project_gaussians,
 )
 from .raster_types import ALPHA_MAX, TRANSMITTANCE_MIN
@@ -218,7 +220,7 @@ def paint_pixels(
         samples: Per pixel, along each side.
     """
     out = np.empty((height, width, colors.shape[1]), np.float32)
-    painted = np.ascontiguousarray(colors, np.float32)
+    painted = pad_columns(colors)
     run_parts(_paint_pixels, len(weights.used), *weights, painted, TILE // samples, out)
     return out
 
@@ -293,15 +295,16 @@ def _paint_pixels(  # type: ignore[no-untyped-def]
     """Draw a range of tiles."""
     height, width, channels = out.shape
     columns = (width + side - 1) // side
-    drawn = np.empty((side * side, channels), np.float32)
+    # Whole blocks of colours, whose fixed length lets the compiler make vectors of them.
+    drawn = np.empty((side * side, colors.shape[1]), np.float32)
     for tile in range(begin, beyond):
         left, top = tile % columns * side, tile // columns * side
-        for n in range(side * side):
-            for c in range(channels):
-                drawn[n, c] = np.float32(0.0)
+        drawn[:] = np.float32(0.0)
         for entry in range(first[tile], first[tile] + used[tile]):
-            for c in range(channels):
-                drawn[pixel[entry], c] += weight[entry] * colors[splat[entry], c]
+            share, at, i = weight[entry], pixel[entry], splat[entry]
+            for block in range(0, colors.shape[1], BLOCK):
+                for c in range(BLOCK):
+                    drawn[at, block + c] += share * colors[i, block + c]
         for y in range(min(side, height - top)):
             for x in range(min(side, width - left)):
                 for c in range(channels):

@@ -133,8 +133,9 @@ def near_seam(body: Body, corner: IntArray, bary: FloatArray) -> BoolArray:
     Returns:
         [N] whether it does.
     """
-    pairs = np.stack([body.f.ravel(), np.asarray(body.atlas_ft).ravel()], 1)
-    places = np.bincount(np.unique(pairs, axis=0)[:, 0], minlength=len(body.v_template))
+    count = len(body.atlas_vt)
+    pairs = np.unique(body.f.ravel().astype(np.int64) * count + np.asarray(body.atlas_ft).ravel())
+    places = np.bincount(pairs // count, minlength=len(body.v_template))
     return np.asarray((places > 1)[corner[np.arange(len(corner)), bary.argmax(1)]])
 
 
