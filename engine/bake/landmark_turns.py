@@ -15,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from ..body.atlas import surface_points
 from ..body.model import Body, Landmarks
 from ..core.cameras import intrinsics, look_at, project
+from ..core.threads import map_ahead
 from ..core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Pose, Progress
 from ..tracking.detectors import Detectors, Roi
 from .plain_render import PersonPaint, render_plain
@@ -36,19 +37,16 @@ def measure_turns(
     yaws, shifts, spreads = [], [], []
     for k, yaw in enumerate(YAWS):
         progress("bake landmarks", k / len(YAWS), "turning the head")
-        found = [
-            shift
+        looks = [
+            (sign * yaw, np.random.default_rng([seed, k, number]))
             for sign in ((1.0, -1.0) if yaw else (1.0,))
             for number in range(HEADS if yaw else 2 * HEADS)
-            for shift in _look(
-                body,
-                landmarks,
-                detectors,
-                paint,
-                sign * yaw,
-                np.random.default_rng([seed, k, number]),
-            )
-            for shift in (shift if sign > 0 else _mirror(shift, mirror),)
+        ]
+        heads = map_ahead(lambda look: _draw_head(body, paint, *look), looks)
+        found = [
+            shift if look[0] >= 0.0 else _mirror(shift, mirror)
+            for look, head in zip(looks, heads, strict=True)
+            for shift in _measure_shifts(body, landmarks, detectors, *head)
         ]
         if len(found) < HEADS:
             break  # no detector sees faces from farther to the side
@@ -69,19 +67,10 @@ def measure_turns(
     )
 
 
-def _look(
-    body: Body,
-    landmarks: Landmarks,
-    detectors: Detectors,
-    paint: PersonPaint,
-    yaw: float,
-    rng: np.random.Generator,
-) -> list[FloatArray]:
-    """Return the shifts of the landmarks in one picture of a random head; empty if it saw no face.
-
-    Each is [478, 3] metres from a point to where the network set it, in the picture's plane and
-    the rest frame.
-    """
+def _draw_head(
+    body: Body, paint: PersonPaint, yaw: float, rng: np.random.Generator
+) -> tuple[FloatArray, Camera, FloatArray]:
+    """A random body's vertices [V, 3] metres, a camera, and the picture of the head there."""
     betas = SHAPE_SPREAD * rng.normal(size=body.num_betas)
     expression = body.expression(jawOpen=float(rng.choice([0.0, 0.0, 0.2])))
     pose = replace(Pose.rest(body.num_expression), expression=expression)
@@ -92,6 +81,22 @@ def _look(
     camera = Camera(view, intrinsics(1100.0, 512, 512), 512, 512)
     light = np.array([rng.uniform(-0.5, 0.5), 0.5, 0.8])
     picture, _ = render_plain(vertices, body.f, paint, camera, light)
+    return vertices, camera, picture
+
+
+def _measure_shifts(
+    body: Body,
+    landmarks: Landmarks,
+    detectors: Detectors,
+    vertices: FloatArray,
+    camera: Camera,
+    picture: FloatArray,
+) -> list[FloatArray]:
+    """Return the shifts of the landmarks in one picture of a head; empty if it saw no face.
+
+    Each is [478, 3] metres from a point to where the network set it, in the picture's plane and
+    the rest frame.
+    """
     face = detectors.face_landmarks(picture, Roi((256.0, 256.0), 300.0))
     if face is None or face.score < CLEAR_SCORE:
         return []

@@ -7,6 +7,7 @@ triangulated from many views and stored as offsets from joints.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -21,6 +22,7 @@ from ..body.skinning import joint_transforms
 from ..core.cameras import intrinsics, look_at, project
 from ..core.geometry import vertex_normals
 from ..core.rotations import axis_angle_to_matrix
+from ..core.threads import map_ahead
 from ..core.types import (
     JOINT_INDEX,
     BoolArray,
@@ -115,10 +117,13 @@ def _look_at_face(
         eyes = joints[[JOINT_INDEX[f"{s}_eye_smplhf"] for s in ("left", "right")]].mean(0)
         target = eyes + np.array([0.0, -0.02, -0.03])
         normals = vertex_normals(vertices, body.f)
-        for i, (yaw, pitch) in enumerate(product(FACE_YAWS, FACE_PITCHES)):
-            camera = _camera(target, 1.0, yaw, pitch, 1100.0, 512)
-            light = np.array(FACE_LIGHTS[(i + k) % 2])
-            found = _face_hits(body, detectors, paint, vertices, normals, targets, camera, light)
+        views = [
+            (_camera(target, 1.0, yaw, pitch, 1100.0, 512), np.array(FACE_LIGHTS[(i + k) % 2]))
+            for i, (yaw, pitch) in enumerate(product(FACE_YAWS, FACE_PITCHES))
+        ]
+        drawn = _draw_views(vertices, body, paint, views)
+        for (camera, _), (picture, buffer) in zip(views, drawn, strict=True):
+            found = _face_hits(body, detectors, picture, buffer, normals, targets, camera)
             if found is not None:
                 points.append(found[0])
                 facing.append(found[1])
@@ -128,15 +133,21 @@ def _look_at_face(
     return _FaceHits(np.array(points), np.array(facing), np.array(opened))
 
 
+def _draw_views(
+    vertices: FloatArray, body: Body, paint: PersonPaint, views: Sequence[tuple[Camera, FloatArray]]
+) -> Iterator[tuple[FloatArray, MeshBuffer]]:
+    """Pictures from cameras and with lights, each drawn while the one before is looked at."""
+    return map_ahead(lambda view: render_plain(vertices, body.f, paint, *view), views)
+
+
 def _face_hits(
     body: Body,
     detectors: Detectors,
-    paint: PersonPaint,
-    vertices: FloatArray,
+    picture: FloatArray,
+    buffer: MeshBuffer,
     normals: FloatArray,
     targets: tuple[tuple[IntArray, BoolArray], ...],
     camera: Camera,
-    light: FloatArray,
 ) -> tuple[FloatArray, FloatArray] | None:
     """Project the landmarks of one view onto the surface; None if no face is seen.
 
@@ -144,7 +155,6 @@ def _face_hits(
         points: [468, 3] metres in the rest pose.
         facing: [468] how much the surface there faces the camera.
     """
-    picture, buffer = render_plain(vertices, body.f, paint, camera, light)
     # The face fills about 200 pixels around the middle of these pictures.
     face = detectors.face_landmarks(picture, Roi((256.0, 256.0), 300.0))
     if face is None or face.score < 0.5:
@@ -292,10 +302,16 @@ def _look_at_body(
     for pose in poses:
         vertices, joints = body.vertices(pose)
         cameras, pixels, visible = [], [], []
-        for yaw, pitch in product((-50.0, -34.0, -17.0, 0.0, 17.0, 34.0, 50.0, 180.0), (-6.0, 8.0)):
-            camera = _camera(np.array([0.0, -0.1, 0.0]), 4.0, yaw, pitch, 1300.0, 768)
-            light = np.array([0.3, 0.5, 0.8 if abs(yaw) < 90 else -0.8])
-            picture, _ = render_plain(vertices, body.f, paint, camera, light)
+        yaws = (-50.0, -34.0, -17.0, 0.0, 17.0, 34.0, 50.0, 180.0)
+        views = [
+            (
+                _camera(np.array([0.0, -0.1, 0.0]), 4.0, yaw, pitch, 1300.0, 768),
+                np.array([0.3, 0.5, 0.8 if abs(yaw) < 90 else -0.8]),
+            )
+            for yaw, pitch in product(yaws, (-6.0, 8.0))
+        ]
+        drawn = _draw_views(vertices, body, paint, views)
+        for (camera, _), (picture, _) in zip(views, drawn, strict=True):
             people = detectors.people(picture)
             if people:
                 cameras.append(camera)
@@ -329,14 +345,16 @@ def _look_at_hand(
     vertices, joints = body.vertices(rest)
     target = joints[JOINT_INDEX["left_middle1"]]
     upright = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # fingers up
-    cameras, pixels = [], []
+    views = []
     for pitch, yaw in product((-75, -57, -40, -17, 17, 40, 57, 75), (-28.0, 0.0, 28.0)):
         camera = _camera(target, 0.9, yaw, float(pitch), 1500.0, 640)
         viewmat = camera.viewmat.copy()
         viewmat[:3] = upright @ viewmat[:3]
-        camera = replace(camera, viewmat=viewmat)
         light = viewmat[:3, :3].T @ np.array([0.3, -0.5, -0.8])
-        picture, _ = render_plain(vertices, body.f, paint, camera, light)
+        views.append((replace(camera, viewmat=viewmat), light))
+    cameras, pixels = [], []
+    drawn = _draw_views(vertices, body, paint, views)
+    for (camera, _), (picture, _) in zip(views, drawn, strict=True):
         hand = _nearest_hand(detectors.hands(picture), camera, joints[joint])
         if hand is not None:
             cameras.append(camera)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -112,3 +112,20 @@ def map_threads(function: Callable[[S], T], items: Sequence[S]) -> list[T]:
     for one in beside:
         one.result()
     return [out[number] for number in range(len(items))]
+
+
+def map_ahead(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """Yield what a function returns for each item, in order.
+
+    While the caller uses one result, a thread of its own makes the next.
+
+    Args:
+        function: what to call, for one item at a time.
+        items: its arguments.
+    """
+    made: list[T] = []
+    for item in items:
+        following = start_thread(function, item)
+        yield from made
+        made = [following.result()]
+    yield from made

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 import numba
 import numpy as np
 import pytest
-from likeness.engine.core.threads import STACK_BYTES, map_threads, run_parts, start_thread
+from likeness.engine.core.threads import (
+    STACK_BYTES,
+    map_ahead,
+    map_threads,
+    run_parts,
+    start_thread,
+)
 
 
 @numba.njit(nogil=True)
@@ -124,3 +130,30 @@ def test_items_are_taken_by_all_threads_and_results_keep_their_order(threads: in
 def test_an_item_that_fails_is_raised_here(threads: int) -> None:
     with pytest.raises(ZeroDivisionError):
         map_threads(lambda number: 1 // number, [1, 2, 0, 3])
+
+
+def test_the_next_result_is_made_while_one_is_used(threads: int) -> None:
+    begun: list[int] = []
+    used = threading.Event()
+
+    def square(number: int) -> int:
+        begun.append(number)
+        if number == threads - 1 and threads > 1 and not used.wait(60):
+            raise TimeoutError
+        return number * number
+
+    out = []
+    for result in map_ahead(square, range(4)):
+        out.append(result)
+        if result == 0:  # the second waits until the first is in use
+            used.set()
+    assert out == [0, 1, 4, 9]
+    assert begun == [0, 1, 2, 3]
+    assert list(map_ahead(square, [])) == []
+
+
+def test_an_error_ahead_is_raised_in_its_place() -> None:
+    results = map_ahead(lambda number: 1 // number, [1, 0])
+    assert next(results) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(results)
