@@ -77,6 +77,10 @@ def ensure_test_cache(assets: Path, sample: Path) -> None:
     for path in sample.parent.iterdir():
         if not (downloads / path.name).is_file():
             shutil.copyfile(path, downloads / path.name)
+    # What was compiled while the assets were made; each kernel's file names its digest.
+    kernels = assets.parent / "numba"
+    if kernels.is_dir() and not (cache / "numba").exists():
+        shutil.copytree(kernels, cache / "numba")
     stamps = [f"{part}stamp.json" for part in ("", "poses/")]
     copied = cache / assets.name
     if all(
@@ -88,12 +92,21 @@ def ensure_test_cache(assets: Path, sample: Path) -> None:
     shutil.copytree(assets, copied)
 
 
+def fill_type_cache(python: Path) -> None:
+    """Let mypy fill its cache; tests/test_lint.py says whether it agrees."""
+    command = [python, "-m", "mypy", "engine"]
+    quiet = subprocess.DEVNULL
+    subprocess.run(command, cwd=ROOT, stdout=quiet, stderr=quiet, check=False)
+
+
 def run_tests(arguments: Sequence[str]) -> int:
     """Run every test; returns pytest's exit code."""
     with ThreadPoolExecutor(1) as beside:
         pins = REQUIREMENTS / "bpy50.txt"
         other = beside.submit(ensure_environment, VENV_BPY50, pins, editable=False)
         python = ensure_environment(VENV, REQUIREMENTS / "dev.txt", editable=True)
+        if not arguments:  # every test; the assets are made on one core, and mypy takes as long
+            beside.submit(fill_type_cache, python)
         ensure_system_libraries(python, software_gl=True)
         folder = ensure_assets(python)
         ensure_library(python, folder)
