@@ -305,11 +305,11 @@ def build_extension(
         stage = Path(scratch) / "likeness"
         stage.mkdir()
         stage_extension(stage, assets)
-        files = (file for file in stage.rglob("*") if file.is_file())
-        room = MAX_ZIP_BYTES - sum(len(zlib.compress(file.read_bytes())) for file in files)
+        files = [file for file in stage.rglob("*") if file.is_file()]
         wheels = collect_wheels(interpreter, target, python, stage / "wheels")
         if squeeze:
-            squeeze_wheels(wheels, room)
+            own = sum(len(zlib.compress(file.read_bytes())) for file in files)
+            squeeze_wheels(wheels, MAX_ZIP_BYTES - own)
         limit = MAX_ZIP_BYTES if squeeze else sys.maxsize
         (stage / NOTICES).write_text(format_notices(wheels, PRUNED), encoding="utf-8")
         text = extension_manifest(manifest, [w.name for w in wheels], target, python)

@@ -236,6 +236,42 @@ def test_environment_is_reused(tmp_path: Path, monkeypatch) -> None:
     assert len(ran) == 2
 
 
+def test_tests_get_copies_of_the_assets_and_of_kernels_once(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    assets, sample = (
+        tmp_path / "user" / "assets-2",
+        tmp_path / "user" / "downloads" / "astronaut.png",
+    )
+    for path in (assets / "stamp.json", assets / "poses" / "stamp.json", sample):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    copied = tmp_path / ".test-cache" / "cache"
+    build.ensure_test_cache(assets, sample)  # nothing is compiled yet
+    assert not (copied / "numba").exists()
+    kernel = assets.parent / "numba" / "one.nbc"
+    kernel.parent.mkdir()
+    kernel.write_text("code")
+    build.ensure_test_cache(assets, sample)
+    assert (copied / "numba" / "one.nbc").read_text() == "code"
+    kernel.write_text("other code")
+    (assets / "stamp.json").write_text("newer")
+    build.ensure_test_cache(assets, sample)
+    assert (copied / "numba" / "one.nbc").read_text() == "code"
+    assert (copied / "assets-2" / "stamp.json").read_text() == "newer"
+    assert (copied / "downloads" / sample.name).is_file()
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_mypy_fills_its_cache_beside_whatever_it_finds(
+    agrees: bool, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "__init__.py").write_text(f"x: int = {1 if agrees else 'None'}")
+    build.fill_type_cache(Path(sys.executable))
+    assert (tmp_path / ".mypy_cache").is_dir()
+
+
 @pytest.fixture(scope="module")
 def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return whole_zip(tmp_path_factory)
