@@ -9,7 +9,6 @@ from scipy import ndimage, sparse
 from scipy.sparse.csgraph import dijkstra
 
 from ...body import Body
-from ...core.color import rgb_to_lab
 from ...core.distances import find_nearest, measure_depth
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray, Observation
@@ -54,7 +53,7 @@ def find_hidden_hands(
 
 
 def grow_limbs(
-    rgb: FloatArray,
+    lab: FloatArray,
     mask: BoolArray,
     seen_group: IntArray,
     limb: tuple[MeshBuffer, ...],
@@ -67,7 +66,7 @@ def grow_limbs(
     far from their limb.
 
     Args:
-        rgb: [H, W, 3] 0..1 foreground colours.
+        lab: [H, W, 3] L*a*b* of the foreground.
         mask: [H, W] the person.
         seen_group: [H, W] limb of the body that is drawn there, -1 beside it.
         limb: one z-buffer for each limb alone.
@@ -77,10 +76,10 @@ def grow_limbs(
         [H, W] limb of each pixel, -1 outside the person.
     """
     height, width = mask.shape
-    lab = ndimage.gaussian_filter(rgb_to_lab(rgb), (1.0, 1.0, 0.0))[mask]
+    calm = ndimage.gaussian_filter(lab, (1.0, 1.0, 0.0))[mask]
     row, col, pixels = neighbour_links(mask)
     length = pixels / unit
-    edge = 0.05 * np.linalg.norm(lab[row] - lab[col], axis=-1)
+    edge = 0.05 * np.linalg.norm(calm[row] - calm[col], axis=-1)
     n = int(mask.sum())
     best = np.full(n, np.inf)
     label = np.full(n, -1)

@@ -186,7 +186,7 @@ def find_regions(
     trunk = rasterize_mesh(vertices, f[~np.isin(face_group, ARMS)], camera)
     on_body = whole.face >= 0
     seen_group = np.where(on_body, face_group[whole.face], -1)
-    group = grow_limbs(rgb, mask, seen_group, limb, max(unit, 4.0))
+    group = grow_limbs(lab, mask, seen_group, limb, max(unit, 4.0))
     trunk_like = ~np.isin(group, ARMS) & ~np.isin(seen_group, ARMS)
     match = on_body & mask & ((seen_group == group) | trunk_like)
     part = np.where(on_body, names[body.face_part[whole.face]], "")
