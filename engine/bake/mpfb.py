@@ -102,7 +102,7 @@ def load_target(path: Path, num_vertices: int) -> NDArray[np.float32]:
     Returns:
         [V, 3] metres.
     """
-    table = np.fromstring(_COMMENT.sub("", _open_text(path)), sep=" ").reshape(-1, 4)
+    table = np.array(_COMMENT.sub("", _open_text(path)).split(), np.float64).reshape(-1, 4)
     out = np.zeros((num_vertices, 3), np.float32)
     out[table[:, 0].astype(np.int64)] = table[:, 1:] * DECIMETRE
     return out
