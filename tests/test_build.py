@@ -54,11 +54,12 @@ def test_unknown_arguments_are_refused_except_for_pytest(capsys) -> None:
 
 
 VICTIM = """
-import os, pytest
+import os, time, pytest
 
 @pytest.mark.parametrize("turn", range(4))
 def test_victim(turn):
     if turn == 2:
+        time.sleep(0.5)  # pytest-xdist still sends it work when the test before has ended
         os._exit(9)
 """
 BYSTANDER = """

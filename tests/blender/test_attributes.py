@@ -114,7 +114,7 @@ def test_the_wardrobe_in_the_asset_browser(blender, tmp_path: Path, person_file:
     found = blender(CHECKS, "browsed", folder=str(tmp_path), avatar=str(person_file))
     assert found["unchanged"]
     assert found["catalogs"] == 12
-    assert len(set(found["items"])) == len(found["items"]) == 73
+    assert len(set(found["items"])) == len(found["items"]) == 74
     assert found["named"]
     assert found["drawn"] > 0.01
     assert found["poll"] == [False, True]
