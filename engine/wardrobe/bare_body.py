@@ -12,12 +12,12 @@ from ..core import noise
 from ..core.color import rgb_to_lab
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
-from ..core.types import PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray
+from ..core.types import PARTS, Avatar, BoolArray, FloatArray, IntArray
 from .attribute_splats import find_own, find_shown
 from .avatar_wearer import place_at_rest
 from .cloth_mesh import TriangleSurface
 from .mesh_splats import make_discs, scatter_evenly
-from .skin_tone import SkinTone
+from .skin_tone import BareSkin, SkinTone
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class BareBodySettings:
     sunk: float = 0.6  # steps of the spacing that it lies deeper below cloth, so as not to show
     near: int = 24  # splats of it that tell how high it stands
     fades: float = 0.18  # metres over which it passes into the face's usual tone: along a limb
-    other: float = 38.0  # Lab distance to that tone beyond which a colour is no skin
+    other: float = 38.0  # Lab distance to that tone beyond which a colour is not skin
     worn: float = 0.008  # metres from clothes that were put on before within which none is added
     stray: float = 0.035  # metres beside clothes that go within which skin goes as well
     raised: float = 0.007  # if it stands off by more metres,
@@ -57,21 +57,6 @@ _CLOTH = [PARTS.index(name) for name in ("upper", "lower", "skirt", "shoes")]
 _SKIN, _FACE = PARTS.index("skin"), PARTS.index("face")
 
 
-@dataclass(frozen=True)
-class BareBody:
-    """Skin that was hidden.
-
-    Attributes:
-        splats: K at rest, metres, in the photo's light.
-        triangle: [K] of the body.
-        bary: [K, 3] on it.
-    """
-
-    splats: Gaussians
-    triangle: IntArray
-    bary: FloatArray
-
-
 def complete_skin(
     avatar: Avatar,
     gone: BoolArray,
@@ -79,7 +64,7 @@ def complete_skin(
     around: tuple[FloatArray, IntArray],
     seed: int,
     room: int,
-) -> BareBody:
+) -> BareSkin:
     """Make the skin that clothes hid.
 
     Args:
@@ -103,7 +88,7 @@ def complete_skin(
     if not len(faces):
         nowhere = np.zeros((0, 3))
         none = make_discs(nowhere, nowhere, np.zeros(0), nowhere, np.zeros(0))
-        return BareBody(none, np.zeros(0, np.int64), nowhere)
+        return BareSkin(none, np.zeros(0, np.int64), nowhere, np.zeros(0, np.int64))
     corners = rest[body.f[faces]]
     area = 0.5 * np.linalg.norm(np.cross(*np.diff(corners, axis=1).transpose(1, 0, 2)), axis=1)
     spacing = max(S.finest, float(np.sqrt(area.sum() / max(min(S.most, room), 1))))
@@ -133,7 +118,7 @@ def complete_skin(
         color * (1.0 + S.blotches * uneven)[:, None],
         np.full(len(at), S.opacity),
     )
-    return BareBody(splats, triangle, bary)
+    return BareSkin(splats, triangle, bary, np.full(len(triangle), _SKIN))
 
 
 def find_strays(avatar: Avatar, gone: BoolArray) -> BoolArray:

@@ -18,16 +18,7 @@ from ..core.color import rgb_to_lab
 from ..core.geometry import vertex_normals
 from ..core.interpolation import smoothstep
 from ..core.settings import register_settings
-from ..core.types import (
-    JOINT_INDEX,
-    LAYERS,
-    PARTS,
-    Avatar,
-    BoolArray,
-    FloatArray,
-    Gaussians,
-    IntArray,
-)
+from ..core.types import JOINT_INDEX, LAYERS, PARTS, Avatar, BoolArray, FloatArray, IntArray
 from ..gaussians.lift.colors_base import beard_area
 from ..gaussians.relight.photo_shade import turn_to_camera
 from .avatar_wearer import place_at_rest
@@ -35,7 +26,7 @@ from .brow_hairs import find_brow_field, find_brow_raise
 from .hair_binding import part_rows
 from .head_shape import head_shape
 from .mesh_splats import make_discs, scatter_evenly
-from .skin_tone import SkinTone
+from .skin_tone import BareSkin, SkinTone
 
 
 @dataclass(frozen=True)
@@ -53,7 +44,7 @@ class BareHeadSettings:
     wisp: float = 0.65  # share of that way from which on it is hair that is called skin,
     wisp_beside: float = 0.02  # within so many metres of hair
     fades: float = 0.05  # metres over which completed skin passes into the face's usual tone
-    other: float = 26.0  # Lab distance to that tone beyond which a colour is no skin
+    other: float = 26.0  # Lab distance to that tone beyond which a colour is not skin
     eye: tuple[float, float] = (0.022, 0.013)  # metres beside and above an eye that stay
     eye_up: float = 0.002  # metres above the eye of the middle of that
     brow: float = 0.5  # reach of a brow that stays, and the same beyond its ends:
@@ -91,23 +82,6 @@ S = register_settings("wardrobe.bare_head", BareHeadSettings())
 _PHOTO = LAYERS.index("photo")
 _HAIR, _FACE, _SKIN, _UPPER = (PARTS.index(name) for name in ("hair", "face", "skin", "upper"))
 _FILLED = ("scalp", "face", "ear", "neck", "shoulder")
-
-
-@dataclass(frozen=True)
-class BareSkin:
-    """Skin that was hidden.
-
-    Attributes:
-        splats: K at rest, metres, in the photo's light.
-        triangle: [K] of the body.
-        bary: [K, 3] on it.
-        part: [K] rows of ``PARTS``.
-    """
-
-    splats: Gaussians
-    triangle: IntArray
-    bary: FloatArray
-    part: IntArray
 
 
 class HeadSkin:

@@ -38,13 +38,13 @@ from .skin_tone import SkinTone
 class BeardEditSettings:
     """How the photo's beard is taken off."""
 
-    few: int = 200  # splats of a beard; fewer are no beard
+    few: int = 200  # splats that make a beard, at least
     beside: float = 0.012  # metres from it within which skin has its shade, and tells no tone,
     stubble: float = 0.035  # and within which darker skin changes with it,
     dark: tuple[float, float] = (3.0, 9.0)  # L* darker than expected: from none to all of it
     area: float = 0.1  # where beards grow at all
     fades: float = 0.05  # metres over which the skin's light passes into the face's usual one
-    other: float = 26.0  # Lab distance to the face's usual tone beyond which a colour is no skin
+    other: float = 26.0  # Lab distance to the face's usual tone beyond which a colour is not skin
     around: int = 240  # splats of skin whose hue a place follows
     usual: tuple[float, float, float] = (13.0, 8.0, 9.0)  # Lab beside the skin's that is none
     smooth: float = 0.018  # metres that smooth this

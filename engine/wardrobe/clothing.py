@@ -32,7 +32,7 @@ from .attribute_splats import (
     find_shown,
 )
 from .avatar_wearer import fill_out, make_garment_body, measure_thickness, place_at_rest
-from .bare_body import BARE, BareBody, complete_skin, find_strays
+from .bare_body import BARE, complete_skin, find_strays
 from .cloth_homes import find_homes
 from .cloth_mesh import (
     Cloth,
@@ -52,6 +52,7 @@ from .library import check_asset
 from .mesh_parts import MeshPart
 from .mesh_splats import cover_mesh, make_discs, scatter_evenly
 from .occlusion import measure_openness
+from .skin_tone import BareSkin
 
 
 @dataclass(frozen=True)
@@ -349,7 +350,7 @@ def _hangs(layer: Cloth, posed: PosedBody) -> bool:
 def _collect(
     avatar: Avatar,
     cloth: _Cloth,
-    skin: BareBody,
+    skin: BareSkin,
     shade: Gaussians,
     source: IntArray,
     gone: BoolArray,
@@ -367,9 +368,7 @@ def _collect(
         gone,
         np.arange(count + bare + dark) >= count,
         np.concatenate([cloth.openness, np.ones(bare + dark)]),
-        np.concatenate(
-            [cloth.label, np.full(bare, PARTS.index("skin")), np.asarray(bound.part[source], int)]
-        ),
+        np.concatenate([cloth.label, skin.part, np.asarray(bound.part[source], int)]),
         np.concatenate([np.full(count + bare, -1), source]),
         GOES_AFTER,
         np.concatenate([np.einsum("nab,na->nb", axes, cloth.normals), upright]),

@@ -1,4 +1,4 @@
-"""The tone of a person's skin all over the body, in the photo's light."""
+"""A person's skin where clothes or hair hid it, and its tone in the photo's light."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..body.model import Body
 from ..core.color import rgb_to_lab
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
-from ..core.types import LAYERS, Avatar, BoolArray, FloatArray, IntArray, LikenessError
+from ..core.types import LAYERS, Avatar, BoolArray, FloatArray, Gaussians, IntArray, LikenessError
 from ..gaussians.relight.photo_shade import find_light, light_all_around, turn_to_camera
 from .occlusion import measure_openness
 
@@ -34,6 +34,23 @@ S = register_settings("wardrobe.skin_tone", SkinToneSettings())
 _PHOTO = LAYERS.index("photo")
 
 
+@dataclass(frozen=True)
+class BareSkin:
+    """Skin that was hidden.
+
+    Attributes:
+        splats: K at rest, metres, in the photo's light.
+        triangle: [K] of the body.
+        bary: [K, 3] on it.
+        part: [K] rows of ``PARTS``.
+    """
+
+    splats: Gaussians
+    triangle: IntArray
+    bary: FloatArray
+    part: IntArray
+
+
 class SkinTone:
     """The face's usual tone, and how the skin that is seen differs from it.
 
@@ -41,7 +58,7 @@ class SkinTone:
         avatar: with its attributes.
         skin: [N] which of its Gaussians are skin.
         fades: metres over which skin passes into the face's usual tone.
-        other: Lab distance to that tone beyond which a colour is no skin.
+        other: Lab distance to that tone beyond which a colour is not skin.
         is_other: says which colours [K, 3] (Lab) are not skin, given the usual tone [3].
 
     Attributes:
