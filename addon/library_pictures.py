@@ -1,18 +1,10 @@
-"""The picture of a file of a MakeHuman library, as an icon."""
+"""The picture of a file of a MakeHuman library."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import bpy
-import bpy.utils.previews
 
 from ..engine.core.types import LikenessError
-
-
-class _Store:
-    previews: Any = None
 
 
 def find_library_picture(file: Path) -> tuple[Path | None, bool]:
@@ -37,25 +29,3 @@ def find_library_picture(file: Path) -> tuple[Path | None, bool]:
         return (load_material(named[0]).texture if named else None), True
     except LikenessError:  # a broken file is shown without a picture; putting it on says why
         return None, False
-
-
-def get_library_icon(picture: Path) -> int:
-    """Icon id of a picture, of any suffix; 0 where nothing shows it.
-
-    Args:
-        picture: as of :func:`find_library_picture`.
-    """
-    if bpy.app.background:
-        return 0
-    if _Store.previews is None:
-        _Store.previews = bpy.utils.previews.new()
-    if str(picture) not in _Store.previews:
-        _Store.previews.load(str(picture), str(picture), "IMAGE")
-    return int(_Store.previews[str(picture)].icon_id)
-
-
-def clear_library_icons() -> None:
-    """Free the pictures."""
-    if _Store.previews is not None:
-        bpy.utils.previews.remove(_Store.previews)
-    _Store.previews = None

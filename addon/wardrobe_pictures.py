@@ -1,7 +1,8 @@
-"""The pictures of the wardrobe's items as icons; loaded when they are first shown."""
+"""The pictures of things to put on as icons; loaded when they are first shown."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -20,17 +21,26 @@ def get_item_icon(item: str) -> int:
     Args:
         item: such as ``hat=fedora``.
     """
+    category, _, name = item.partition("=")
+    return get_picture_icon(thumbnail_path(category, name))
+
+
+def get_picture_icon(picture: Path) -> int:
+    """Icon id of a picture; 0 without that file.
+
+    Args:
+        picture: an image file, of any suffix.
+    """
     if bpy.app.background:  # nothing shows it
         return 0
     if _Store.previews is None:
         _Store.previews = bpy.utils.previews.new()
-    if item not in _Store.previews:
-        category, _, name = item.partition("=")
-        path = thumbnail_path(category, name)
-        if not path.is_file():
+    name = str(picture)
+    if name not in _Store.previews:
+        if not picture.is_file():
             return 0
-        _Store.previews.load(item, str(path), "IMAGE")
-    return int(_Store.previews[item].icon_id)
+        _Store.previews.load(name, name, "IMAGE")
+    return int(_Store.previews[name].icon_id)
 
 
 def clear_item_icons() -> None:

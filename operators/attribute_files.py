@@ -7,10 +7,11 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from ..addon.library_pictures import find_library_picture, get_library_icon
+from ..addon.library_pictures import find_library_picture
 from ..addon.part_items import EDIT_ITEMS, LIBRARY_ITEMS
 from ..addon.scene.avatar_asset import read_provenance
 from ..addon.scene.avatar_objects import get_active_avatar
+from ..addon.wardrobe_pictures import get_picture_icon
 from ..engine.core.types import LikenessError
 from .attributes import WearOperator
 from .job_operator import picture_filter, thumbnails
@@ -63,7 +64,7 @@ class AddFromLibrary(_FromFile, bpy.types.Operator):  # type: ignore[misc]
         folder = shown.directory.decode("utf-8", "surrogateescape")
         picture, textured = find_library_picture(Path(folder) / shown.filename)
         if picture is not None:
-            layout.template_icon(get_library_icon(picture), scale=8.0)
+            layout.template_icon(get_picture_icon(picture), scale=8.0)
         if picture is not None and textured:
             layout.label(text="No picture beside the file: its texture", icon="INFO")
 

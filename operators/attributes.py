@@ -8,7 +8,6 @@ from typing import Any
 import bpy
 
 from ..addon import scene_export
-from ..addon.library_pictures import clear_library_icons
 from ..addon.part_items import PART_ITEMS, TINT_ITEMS
 from ..addon.paths import user_folder
 from ..addon.pose_library import add_library
@@ -82,7 +81,6 @@ def stop() -> None:
     """Free the pictures of the wardrobe."""
     _shown.clear()
     clear_item_icons()
-    clear_library_icons()
 
 
 _NO_LENGTH = ("hair=bald", "hair=shaved", "hair=bun")

@@ -301,6 +301,17 @@ def triangle_frames(
     return TriangleFrames(origin, R, sigmas[triangle])
 
 
+def triangle_areas(vertices: FloatArray, f: IntArray) -> FloatArray:
+    """Return the areas [F] of a mesh's triangles, in the square of the vertices' unit.
+
+    Args:
+        vertices: [V, 3] positions.
+        f: [F, 3] triangles.
+    """
+    sides = np.diff(np.asarray(vertices, np.float64)[f], axis=1)
+    return np.asarray(0.5 * np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1))
+
+
 def interpolate(
     values: FloatArray, f: IntArray, triangle: IntArray, bary: FloatArray
 ) -> FloatArray:

@@ -1,7 +1,7 @@
-"""Shins that the photo does not show: of whoever sits, they hang.
+"""Where the frame cuts off a sitting person, the shins hang down.
 
-At its most likely angle, a knee is straight, and a person who is cut off at the knees while
-sitting would stretch both legs out into the air.
+The prior of the fit straightens a knee that nothing is known about: a person who sits, and of whom
+the photo shows no shins, would stretch both legs out into the air.
 """
 
 from __future__ import annotations

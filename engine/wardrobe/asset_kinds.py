@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.geometry import triangle_areas
 from ..core.types import JOINT_INDEX, JOINT_NAMES, LikenessError, Pose
 from ..files.weights import asset_path
 from .asset_files import list_tags, load_garment
@@ -91,8 +92,7 @@ def _find_place(path: Path) -> str:
     garment = load_garment(path)
     posed = pose_body(dress, np.zeros(dress.body.num_betas), pose)
     points, weights = garment_rest(garment, posed)
-    edges = np.diff(points[garment.f], axis=1)
-    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+    area = triangle_areas(points, garment.f)
     held = np.einsum("f,fj->j", area / area.sum(), weights[garment.f].mean(1))
     head = float(held[np.isin(JOINT_NAMES, _HEAD)].sum())
     limbs = limb_shares(held[None])[0]

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..body.atlas import surface_points
 from ..body.model import Body
 from ..core import noise
 from ..core.color import rgb_to_lab
-from ..core.geometry import vertex_normals
+from ..core.geometry import triangle_areas, vertex_normals
 from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, IntArray
 from .attribute_splats import find_own, find_shown
 from .avatar_wearer import place_at_rest
 from .cloth_mesh import TriangleSurface
-from .mesh_splats import make_discs, scatter_evenly
+from .mesh_splats import make_discs, no_discs, scatter_evenly
 from .skin_tone import BareSkin, SkinTone
 
 
@@ -40,10 +41,8 @@ class BareBodySettings:
     stray: float = 0.035  # metres beside clothes that go within which skin goes as well
     raised: float = 0.007  # if it stands off by more metres,
     unlike: float = 9.0  # or differs by more (Lab) from the skin around it,
-    closer: float = (
-        0.7  # hair, if its distance to the cloth's colour is such a share of that to hair
-    )
-    alike: int = 48  # which so many splats tell
+    alike: int = 48  # splats of skin around it
+    closer: float = 0.7  # most distance of stray hair's colour to the cloth's, over that to hair's
     blotches: float = 0.022  # unevenness of the skin over some millimetres
     opacity: float = 0.95
 
@@ -81,17 +80,16 @@ def complete_skin(
     body: Body = avatar.body
     bound = avatar.gaussians
     rest = np.asarray(body.v_template, np.float64)
-    feet = np.einsum("nk,nkd->nd", bound.bary, rest[body.f[bound.triangle]])
+    feet = surface_points(rest, body.f, bound.triangle, bound.bary)
     name = np.array(body.part_names)[body.face_part]
     faces = np.nonzero(np.isin(name, BARE) & ~hidden)[0]
     faces = faces[_was_hidden(rest[body.f[faces]].mean(1), feet[gone], name[bound.triangle[gone]])]
     if not len(faces):
-        nowhere = np.zeros((0, 3))
-        none = make_discs(nowhere, nowhere, np.zeros(0), nowhere, np.zeros(0))
-        return BareSkin(none, np.zeros(0, np.int64), nowhere, np.zeros(0, np.int64))
+        none = np.zeros(0, np.int64)
+        return BareSkin(no_discs(), none, np.zeros((0, 3)), none)
     corners = rest[body.f[faces]]
-    area = 0.5 * np.linalg.norm(np.cross(*np.diff(corners, axis=1).transpose(1, 0, 2)), axis=1)
-    spacing = max(S.finest, float(np.sqrt(area.sum() / max(min(S.most, room), 1))))
+    area = float(triangle_areas(rest, body.f[faces]).sum())
+    spacing = max(S.finest, float(np.sqrt(area / max(min(S.most, room), 1))))
     pick, bary = scatter_evenly(corners, spacing)
     triangle = faces[pick]
     at = np.einsum("nk,nkd->nd", bary, corners[pick])
@@ -139,7 +137,7 @@ def find_strays(avatar: Avatar, gone: BoolArray) -> BoolArray:
     if len(rows) < S.alike or not gone.any():
         return out
     rest = np.asarray(body.v_template, np.float64)
-    feet = np.einsum("nk,nkd->nd", bound.bary, rest[body.f[bound.triangle]])
+    feet = surface_points(rest, body.f, bound.triangle, bound.bary)
     beside = cKDTree(feet[gone]).query(feet[rows], distance_upper_bound=S.stray)[0] < S.stray
     lab = rgb_to_lab(np.asarray(bound.colors[rows], np.float64))
     near = cKDTree(feet[rows]).query(feet[rows], S.alike)[1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..body.atlas import surface_points
 from ..body.model import Body
 from ..core.attributes import NothingToEditError, constant_span
 from ..core.color import lab_to_rgb, rgb_to_lab
@@ -30,7 +31,7 @@ from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own
 from .beards import grow_beard
 from .face_skin import FaceSkin
 from .items import ItemRequest
-from .mesh_splats import make_discs
+from .mesh_splats import make_discs, no_discs
 from .skin_tone import SkinTone
 
 
@@ -77,7 +78,7 @@ def fit_beard(avatar: Avatar, request: ItemRequest) -> AddedSplats:
         request: of the category ``beard``.
 
     Raises:
-        NothingToEditError: there is no beard to take off.
+        NothingToEditError: ``none`` was asked for, and the avatar has no beard.
         LikenessError: the face shows no skin.
     """
     body: Body = avatar.body
@@ -86,7 +87,7 @@ def fit_beard(avatar: Avatar, request: ItemRequest) -> AddedSplats:
         gone = np.zeros(len(gone), bool)
         if request.item == "none":
             raise NothingToEditError(
-                "The avatar has no beard to take off, or its file does not say where.",
+                "Nothing in the avatar's file is marked as a beard, so none can be removed.",
                 "List its parts with 'info'; build avatars of older versions again.",
             )
     splats, rows, gone, face = _uncover(avatar, gone)
@@ -134,10 +135,9 @@ def _uncover(
     body, bound = avatar.body, avatar.gaussians
     if not beard.any():
         none = np.zeros(0, np.int64)
-        nowhere = np.zeros((0, 3))
-        return make_discs(nowhere, nowhere, np.zeros(0), nowhere, np.zeros(0)), none, beard, None
+        return no_discs(), none, beard, None
     rest = np.asarray(body.v_template, np.float64)
-    feet = np.einsum("nk,nkd->nd", bound.bary, rest[body.f[bound.triangle]])
+    feet = surface_points(rest, body.f, bound.triangle, bound.bary)
     skin = find_own(avatar) & np.isin(bound.part, [_FACE, _SKIN])
     away = cKDTree(feet[beard]).query(feet)[0]
     name = np.array(body.part_names)[body.face_part][bound.triangle]

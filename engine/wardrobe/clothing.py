@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 from ..body.extension import piece_triangles
 from ..body.model import Body
 from ..core.attributes import constant_span
-from ..core.geometry import vertex_normals
+from ..core.geometry import triangle_areas, vertex_normals
 from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray
@@ -160,7 +160,8 @@ def fit_clothing(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     room = find_share_of_room(avatar)
     most = {"outfit": S.most_outfit, "shoes": S.most_small, "bracelet": S.most_small}
     count = min(most.get(request.category, S.most), S.share[0] * room)
-    spacing = max(S.finest, float(np.sqrt(sum(map(_area, cloths)) / max(count, 1.0))))
+    area = float(triangle_areas(vertices, f).sum())
+    spacing = max(S.finest, float(np.sqrt(area / max(count, 1.0))))
     solid = body.f[~piece_triangles(body, "skirt")] if "skirt" in parts else body.f
     worn = np.concatenate([rest, vertices]), np.concatenate([solid, f + len(rest)])
     hidden = np.zeros(len(body.f), bool)
@@ -280,8 +281,7 @@ def _fill_islands(hidden: BoolArray, points: FloatArray, f: IntArray) -> BoolArr
     ends = (shown.ravel(), shown[:, [1, 2, 0]].ravel())
     links = sparse.coo_matrix((np.ones(shown.size), ends), (count, count))
     island = connected_components(links, directed=False)[1][shown[:, 0]]
-    edges = np.diff(points[f[~hidden]], axis=1)
-    area = 0.5 * np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+    area = triangle_areas(points, f[~hidden])
     out = hidden.copy()
     out[~hidden] = np.bincount(island, area)[island] < S.island
     return out
@@ -373,12 +373,6 @@ def _collect(
         GOES_AFTER,
         np.concatenate([np.einsum("nab,na->nb", axes, cloth.normals), upright]),
     )
-
-
-def _area(cloth: Cloth) -> float:
-    """Square metres of a cloth."""
-    edges = np.diff(cloth.rest[cloth.f], axis=1)
-    return float(0.5 * np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1).sum())
 
 
 def _join(layers: list[Cloth]) -> tuple[FloatArray, IntArray]:

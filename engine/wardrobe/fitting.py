@@ -26,7 +26,7 @@ from ..core.types import (
 from ..gaussians.binding import place_gaussians
 from ..render.mesh import rasterize_mesh
 from .hair_binding import HAT_TILT, BodySurface
-from .mesh_splats import make_discs
+from .mesh_splats import make_discs, no_discs
 from .occlusion import measure_openness
 
 
@@ -230,8 +230,7 @@ def cast_shade(
     near &= ~np.isin(avatar.gaussians.part, [PARTS.index("mouth"), PARTS.index("glasses")])
     rows = np.nonzero(near)[0]
     if len(rows) == 0:
-        nowhere = np.zeros((0, 3))
-        return make_discs(nowhere, nowhere, np.zeros(0), nowhere, np.zeros(0)), rows
+        return no_discs(), rows
     _, first = np.unique((points[rows] / S.shade_step).astype(int), axis=0, return_index=True)
     rows = rows[np.sort(first)]
     axes = quaternion_to_matrix(np.asarray(placed.quats[rows], np.float64))

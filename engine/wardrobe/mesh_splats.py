@@ -192,6 +192,12 @@ def make_discs(
     )
 
 
+def no_discs() -> Gaussians:
+    """Return an empty set of splats."""
+    nowhere = np.zeros((0, 3))
+    return make_discs(nowhere, nowhere, np.zeros(0), nowhere, np.zeros(0))
+
+
 def face_normals(part: MeshPart) -> FloatArray:
     """Return the unit normals [F, 3] of a mesh's triangles."""
     e = np.diff(np.asarray(part.vertices[part.f], np.float64), axis=1)

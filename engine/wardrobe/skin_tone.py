@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..body.atlas import surface_points
 from ..body.extension import piece_triangles
 from ..body.model import Body
 from ..core.color import rgb_to_lab
@@ -108,7 +109,7 @@ class SkinTone:
             alike &= ~is_other(lab, usual)
         if alike.sum() >= S.near:  # a fringe's shade does not belong to the skin
             rows, albedo = rows[alike], albedo[alike]
-        feet = np.einsum("nk,nkd->nd", bound.bary[rows], self._rest[body.f[bound.triangle[rows]]])
+        feet = surface_points(self._rest, body.f, bound.triangle[rows], bound.bary[rows])
         residual = np.log(albedo / self.albedo)
         tree = cKDTree(feet)
         # A median: nostrils, brows and moles are not the skin around them.
@@ -129,7 +130,7 @@ class SkinTone:
             bary: [K, 3] on them.
             around: vertices [M, 3] at rest and triangles [F, 3] of what else takes light away.
         """
-        at = np.einsum("nk,nkd->nd", bary, self._rest[self._body.f[triangle]])
+        at = surface_points(self._rest, self._body.f, triangle, bary)
         distance, near = self._tree.query(at, min(S.near, len(self._residual)))
         weight = 1.0 / (distance**2 + S.close**2)
         local = np.einsum("nk,nkd->nd", weight, self._residual[near]) / weight.sum(1)[:, None]

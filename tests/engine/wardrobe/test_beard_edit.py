@@ -58,13 +58,13 @@ def test_another_beard_replaces_the_photos(bearded: Avatar) -> None:
     assert (own[:, 0] > 1.5 * own[:, 2]).all()
 
 
-def test_no_beard_to_take_off_is_told(person: Avatar, bearded: Avatar) -> None:
-    with pytest.raises(NothingToEditError, match="no beard"):
+def test_removing_a_beard_that_is_not_there_is_an_error(person: Avatar, bearded: Avatar) -> None:
+    with pytest.raises(NothingToEditError, match="marked as a beard"):
         add_item(person, ItemRequest("beard", "none"))
     with pytest.raises(NothingToEditError) as caught:
         set_attribute(bearded, "beard", 0.0)
     assert "beard=none" in caught.value.remedy
-    told: list[NothingToEditError] = []
-    same = edit_avatar(person, add=["beard=none"], skipped=told.append)
+    skipped: list[NothingToEditError] = []
+    same = edit_avatar(person, add=["beard=none"], skipped=skipped.append)
     assert same is person
-    assert len(told) == 1
+    assert len(skipped) == 1
