@@ -50,6 +50,7 @@ from .far_side import loose_layer
 from .flaps import assign_cloth_to_trunk, find_flaps
 from .frame_continuation import continue_beyond_frame
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
+from .hair_backing import back_hair
 from .hair_relief import measure_notches, raise_locks
 from .hair_strands import grow_strands
 from .hand_pixels import find_sleeved_arms
@@ -292,6 +293,7 @@ def lift_photo(
     far = start_thread(loose_layer, sheets, colors, alpha, regions, camera, homes, loose_budget)
     # On this thread: what a thread of its own allocates for the largest pictures is not given back.
     photo, grid_side = make_photo_levels(matte, track, view, homes, dressed, photo_budget)
+    photo += back_hair(view, homes, dressed, photo_budget)
     loose = far.result()
     beyond_budget = int(options.beyond_share * options.max_gaussians)
     beyond = continue_beyond_frame(

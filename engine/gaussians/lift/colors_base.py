@@ -68,7 +68,7 @@ class BaseColorSettings:
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
     match_fade: float = 0.15  # the same of hair that is as light as the photo's around it
-    gilded_fade: float = 0.03  # the same of hair with a light behind it: after six
+    gilded_fade: float = 0.12  # the same of hair with a light behind it: after three
     least_match: float = 0.6  # the least that hair's light is multiplied by, to match the photo's
     inside: float = 0.97  # the matte's alpha from which on no background shines through hair
     jaw: float = 0.04  # metres over which one fade passes into the other

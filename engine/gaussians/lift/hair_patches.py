@@ -19,7 +19,14 @@ from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
-from .hair_field import StrandImage, continued_directions, hair_directions, strand_image, wave
+from .hair_field import (
+    HairCourse,
+    StrandImage,
+    continued_directions,
+    hair_directions,
+    strand_image,
+    wave,
+)
 from .labels import ramp
 from .limbs import HEAD
 from .pixel_grids import SOLID, distance_inside, erode, smooth_widely, smooth_within
@@ -50,7 +57,7 @@ class HairPatchSettings:
     lock: tuple[float, float] = (0.008, 0.02)
     """Metres over which strands wave together: of curls, and of straight hair."""
 
-    straight: tuple[float, float] = (0.12, 0.25)
+    straight: tuple[float, float] = (0.35, 0.6)
     """Coherence of the directions at pixels, times their agreement around them: of curls, and of
     straight hair."""
 
@@ -78,7 +85,7 @@ S = register_settings("lift.hair_patches", HairPatchSettings())
 
 def draw_hair(
     t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoView
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, HairCourse]:
     """Give the hair that is not seen the texture and the waves of the hair that is.
 
     Args:
@@ -91,7 +98,7 @@ def draw_hair(
     Returns:
         added: [M, 3] to add to the base; zero where the photo shows the hair, or shows next to
             none.
-        way: [M, 3] unit tangents along the hair, from root to tip.
+        course: of the M texels.
     """
     added = np.zeros((len(mine), 3))
     way = hair_directions(
@@ -99,16 +106,16 @@ def draw_hair(
     )
     unseen = ~t.known[mine]
     if not unseen.any():
-        return added, way
+        return added, HairCourse(way, 0.0)
     photo = _crop_hair(np.median(base[mine], axis=0), float(np.median(-t.points[mine, 2])), view)
     if photo is None:
-        return added, way
+        return added, HairCourse(way, 0.0)
     strands = strand_image(np.log(photo.colors.mean(-1) + S.floor), photo.hair, photo.pixel)
     own, shown = mine[unseen], mine[~unseen]
     blur = float(np.median(t.radius[own]))
     patches = cut_patches(photo.colors, photo.hair, strands, photo.pixel, blur)
     if patches is None:
-        return added, way
+        return added, HairCourse(way, 0.0)
     at = hair_anchors(t.points[own], S.spacing * patches.radius)
     put = own[at]
     straight = continued_directions(
@@ -130,7 +137,7 @@ def draw_hair(
     )
     added[unseen] = (base[own] + S.floor) * (np.exp(drawn + sheen(along)) - 1.0)
     way[unseen] = along
-    return added, way
+    return added, HairCourse(way, 1.0 - patches.straight)
 
 
 def carry_strands(
@@ -300,7 +307,7 @@ def _judge_strands(strands: StrandImage, hair: BoolArray, pixel: float) -> tuple
     double = np.stack([x * x - y * y, 2.0 * x * y], -1)  # the same for both senses of a strand
     around = smooth_widely(double, strands.coherence * hair, S.around / pixel)
     agree = float(np.median(np.linalg.norm(around, axis=-1)[hair]))
-    straight = ramp(agree * np.median(strands.coherence[hair]), *S.straight)
+    straight = ramp(np.median(strands.coherence[hair]), *S.straight)
     # Normally distributed angles of deviation s have doubled directions of mean exp(-2 s^2).
     return float(straight), min(np.sqrt(-0.5 * np.log(max(agree, 1e-6))), S.most_waves)
 

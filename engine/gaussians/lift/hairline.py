@@ -12,6 +12,7 @@ from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, FloatArray, IntArray
 from .colors_base import Texels
+from .hair_field import HairCourse
 from .hair_patches import draw_hair
 from .labels import HAIR, LOWER, SKIN, UPPER
 from .photo_light import S as LIGHT
@@ -96,16 +97,16 @@ class UnevenHair:
         line: the hairline.
         ground: [N, 3] low-frequency colours of all texels, those of hair also beyond the line.
         strands: [M, 3] to add to these.
-        way: [M, 3] unit tangents along them.
+        course: of them.
     """
 
     rows: IntArray
     line: Hairline
     ground: FloatArray
     strands: FloatArray
-    way: FloatArray
+    course: HairCourse
 
-    def add(self, out: FloatArray, base: FloatArray, t: Texels) -> FloatArray:
+    def add(self, out: FloatArray, base: FloatArray, t: Texels) -> HairCourse:
         """Add it to the texture of all texels; at the line it passes into what borders it.
 
         Args:
@@ -114,22 +115,22 @@ class UnevenHair:
             t: the texels.
 
         Returns:
-            [N, 3] unit tangents along the hair; zero where there is none.
+            How the hair of all texels lies.
         """
-        way = np.zeros_like(out)
+        course = HairCourse(np.zeros_like(out), self.course.curls)
         if not len(self.rows):
-            return way
-        way[self.rows] = self.way
+            return course
+        course.way[self.rows] = self.course.way
         rows, line = self.line.rows, self.line
         beside = (base + out)[np.where(line.inside < 0.0, rows, line.other)]
         own = t.label[self.rows] == HAIR
         out[self.rows[own]] = self.strands[own]
         if not len(rows):
-            return way
+            return course
         added, ground = self.strands[np.searchsorted(self.rows, rows)], self.ground[rows]
         share = line.share(added.mean(1) / (ground.mean(1) + LIGHT.floor))[:, None]
         out[rows] = share * (ground + added) + (1.0 - share) * beside - base[rows]
-        return way
+        return course
 
 
 def draw_uneven_hair(t: Texels, base: FloatArray, body: Body, view: PhotoView) -> UnevenHair:
@@ -146,7 +147,8 @@ def draw_uneven_hair(t: Texels, base: FloatArray, body: Body, view: PhotoView) -
     bare = line.inside < 0.0
     ground = base.copy()
     ground[line.rows[bare]] = base[line.other[bare]]
-    strands, way = np.zeros((2, len(rows), 3))
+    strands = np.zeros((len(rows), 3))
+    course = HairCourse(strands, 0.0)
     if len(rows):
-        strands, way = draw_hair(t, rows, ground, body, view)
-    return UnevenHair(rows, line, ground, strands, way)
+        strands, course = draw_hair(t, rows, ground, body, view)
+    return UnevenHair(rows, line, ground, strands, course)

@@ -62,6 +62,8 @@ class PhotoSplatSettings:
     sleeve_reach: float = 0.2  # metres; the same off a forearm, whose cuff may cover the hand
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
     hair_depth: float = 0.8  # pixels that the splat of one reaches in depth at most, in hair
+    backing: float = 0.004  # metres behind the photo's splats that their backing lies
+    backing_depth: float = 0.02  # metres that its splats reach in depth at most
     skin_depth: float = 2.5  # the same in the skin of heads
     most_scatter: float = 0.02  # metres; the most depth over which pixels of hair are scattered
     fade_face: tuple[float, float] = (0.12, 0.33)
@@ -146,6 +148,7 @@ def front_layer(
     view: PhotoView,
     homes: TriangleBinding,
     dressed: DressedMesh,
+    backing: bool = False,
 ) -> BoundGaussians:
     """Make one splat per selected pixel of a grid.
 
@@ -158,6 +161,7 @@ def front_layer(
         view: of the photo.
         homes: the body's triangles.
         dressed: the worn surface in the photo's pose.
+        backing: whether these lie behind the photo's own splats, and reach on in depth.
     """
     body, vertices = homes.body, homes.vertices
     regions, sheets, source = view.regions, view.sheets, view.camera
@@ -207,15 +211,19 @@ def front_layer(
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight) * pixel_size, np.inf)
     most = np.where(on_face & ~strands, S.skin_depth * pixel_size, most)
     steps = np.abs([np.einsum("hwd,hwd->hw", step, ray) for step in (du, dv)]).max(0)
-    scattered = scatter_depth(points, np.where(strands, steps, 0.0))
+    if backing:
+        placed, fade = points + S.backing * ray, np.ones_like(fade)
+        most = np.full_like(depth, S.backing_depth)
+    else:
+        placed = scatter_depth(points, np.where(strands, steps, 0.0))
     du, dv = (limit_depth(step, ray, most) for step in (du, dv))
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)
     kept = has_near_neighbours(points[ys, xs], pixel_size[ys, xs])
     ys, xs = ys[kept], xs[kept]
-    tall = np.where(strands, distance_inside(~drawn) * pixel_size, 0.0)
+    tall = np.where(strands & (not backing), distance_inside(~drawn) * pixel_size, 0.0)
     world = surfels_from_tangents(
-        lean_back(scattered[ys, xs], tall[ys, xs]),
+        lean_back(placed[ys, xs], tall[ys, xs]),
         du[ys, xs],
         dv[ys, xs],
         sigma,

@@ -30,7 +30,7 @@ from .bends import (
 )
 from .colors import complete_texels
 from .dressed_mesh import DressedMesh
-from .hair_field import tangents
+from .hair_field import HairCourse, tangents
 from .hand_texels import find_cuff, find_leaving_hands, move_hands_behind
 from .label_edges import smooth_edges
 from .labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN
@@ -185,14 +185,13 @@ class TexelLayer:
         gaussians: N, one per texel.
         completed: [N] those whose colour the photo does not show.
         label: [N] index into ``labels.LABELS``.
-        hair_way: [N, 3] unit tangents along hair from root to tip, world axes of the photo's
-            camera; zero where there is none.
+        hair: how it lies.
     """
 
     gaussians: BoundGaussians
     completed: BoolArray
     label: IntArray
-    hair_way: FloatArray
+    hair: HairCourse
 
     @property
     def unseen_hair(self) -> IntArray:
@@ -282,13 +281,13 @@ def texel_layer(
     radius[~known & ~inner & ~at_seam] *= S.crisp
     radius[at_seam & (label != HAIR)] *= S.at_seam
     if wearer is None:
-        color, hair_way = complete_texels(
+        color, course = complete_texels(
             points, normal, label, known, sampled, radius, samples, body, openness, view
         )
     else:
         own = samples.triangle < len(wearer.bare.f)
-        color, hair_way = np.empty((len(points), 3)), np.zeros((len(points), 3))
-        color[own], hair_way[own] = complete_texels(
+        color, way = np.empty((len(points), 3)), np.zeros((len(points), 3))
+        color[own], course = complete_texels(
             points[own],
             normal[own],
             label[own],
@@ -300,6 +299,8 @@ def texel_layer(
             openness,
             view,
         )
+        way[own] = course.way
+        course = replace(course, way=way)
         color[~own] = skirt_colors(
             samples.triangle[~own] - len(wearer.bare.f),
             samples.bary[~own],
@@ -413,7 +414,7 @@ def texel_layer(
     slender = np.where(thin, S.slender_hair, oblong)
     outline = np.cross(normal, points)  # the camera stands at the origin
     outline /= np.maximum(np.linalg.norm(outline, axis=1, keepdims=True), 1e-9)
-    way = tangents(np.where(thin[:, None], hair_way, outline), normal)
+    way = tangents(np.where(thin[:, None], course.way, outline), normal)
     world = surfels_on_plane(
         points[keep],
         normal[keep],
@@ -438,7 +439,8 @@ def texel_layer(
     bound = settle_outliers(bound, parts, body)
     bound = lay_crotch_on_body(bound, np.nonzero(~seen[keep])[0], body)
     bound = lengthen_texels(bound, side[keep], np.setdiff1d(parts, stiff), vertices, body)
-    return TexelLayer(bound, ~known[keep] & ~inner[keep], label[keep], hair_way[keep])
+    kept = replace(course, way=course.way[keep])
+    return TexelLayer(bound, ~known[keep] & ~inner[keep], label[keep], kept)
 
 
 def _spread_draw_in(drawn: FloatArray, points: FloatArray, normal: FloatArray) -> FloatArray:
