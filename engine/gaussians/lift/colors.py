@@ -27,7 +27,6 @@ from .colors_base import Texels, base_colors
 from .colors_detail import texture_colors
 from .colors_sources import find_deep_hair, select_lit_hair, wraparound_weights
 from .fabrics import cluster_colors, fabric_lab
-from .hair_field import HairCourse
 from .hems import find_hems
 from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
 from .limbs import ARMS, vertex_groups
@@ -66,7 +65,7 @@ def complete_texels(
     body: Body,
     openness: FloatArray,
     view: PhotoView,
-) -> tuple[FloatArray, HairCourse]:
+) -> tuple[FloatArray, FloatArray]:
     """Give every texel a colour, and hair its direction.
 
     Args:
@@ -83,7 +82,7 @@ def complete_texels(
 
     Returns:
         colors: [N, 3] 0..1; ``color`` where known.
-        hair: how it lies.
+        hair_way: [N, 3] unit tangents along the hair, from root to tip; zero where there is none.
     """
     found = start_thread(find_hems, view)
     corner = body.f[samples.triangle]
@@ -129,11 +128,11 @@ def complete_texels(
     for _, rows, _ in hems:
         trust[rows] = 0.0  # what ends a garment is not its fabric
     base, fabric, printed = base_colors(texels, trust, seen, body, view)
-    detail, hair = texture_colors(texels, trust, base, fabric, printed, body, view)
+    detail, way = texture_colors(texels, trust, base, fabric, printed, body, view)
     whole = base + detail
     for hem, rows, metres in hems:
         whole[rows] = hem.paint(metres, whole[rows])
-    return np.where(known[:, None], color, np.clip(whole, 0.0, 1.0)), hair
+    return np.where(known[:, None], color, np.clip(whole, 0.0, 1.0)), way
 
 
 def _light_on_cloth(

@@ -22,7 +22,6 @@ from .beards import grow_beard
 from .colors_base import Texels
 from .colors_unroll import unroll_limb
 from .folds import deepen_creases, paint_folds, part_by_size, scale_sizes
-from .hair_field import HairCourse
 from .hairline import draw_uneven_hair
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .limb_grid import LimbGrid, read_wrapped
@@ -85,7 +84,7 @@ def texture_colors(
     printed: BoolArray,
     body: Body,
     view: PhotoView,
-) -> tuple[FloatArray, HairCourse]:
+) -> tuple[FloatArray, FloatArray]:
     """Give the unseen texels fine texture.
 
     Args:
@@ -99,7 +98,7 @@ def texture_colors(
 
     Returns:
         detail: [N, 3] to add to ``base``; zero where the photo shows the texel.
-        hair: how it lies.
+        hair_way: [N, 3] unit tangents along the hair, from root to tip; zero where there is none.
     """
     out = np.zeros_like(base)
     hair = start_thread(draw_uneven_hair, t, base, body, view)
@@ -145,9 +144,9 @@ def texture_colors(
     face = np.nonzero(skull)[0]
     beard, share = grow_beard(t, face, base, view.regions.skin_color, body)
     out[face] += share[:, None] * (beard - base[face] - out[face])
-    course = hair.result().add(out, base, t)
+    way = hair.result().add(out, base, t)
     out[t.known] = 0.0
-    return out, course
+    return out, way
 
 
 @dataclass(frozen=True)

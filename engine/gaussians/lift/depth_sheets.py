@@ -266,11 +266,16 @@ class LimbBorders:
 
     Attributes:
         behind: on the farther surface: it may show the nearer one.
+        before: on the nearer one, right beside that: it may show a little of both.
         nearer: [H, W, 2] row and column of the nearest pixel of that one.
+        sure: [2, H, W, 2] row and column of the nearest pixels that surely show the nearer one,
+            and the farther one.
     """
 
     behind: BoolArray
+    before: BoolArray
     nearer: IntArray
+    sure: IntArray
 
 
 def find_limb_borders(sheets: tuple[DepthSheet, ...], mask: BoolArray) -> LimbBorders:
@@ -282,9 +287,11 @@ def find_limb_borders(sheets: tuple[DepthSheet, ...], mask: BoolArray) -> LimbBo
     """
     front = composite_sheets(sheets, "front")
     size = 2 * S.border + 1
-    before = ndimage.minimum_filter(np.where(mask, front, np.inf), size)
-    beyond = ndimage.maximum_filter(np.where(mask, front, -np.inf), size)
-    behind = mask & (front > before + S.jump)
-    edge = mask & ~behind & (front < beyond - S.jump)
-    nearer = np.stack(find_nearest(edge)[:2], -1)
-    return LimbBorders(behind, nearer)
+    least = ndimage.minimum_filter(np.where(mask, front, np.inf), size)
+    most = ndimage.maximum_filter(np.where(mask, front, -np.inf), size)
+    behind = mask & (front > least + S.jump)
+    edge = mask & ~behind & (front < most - S.jump)
+    before = edge & dilate(behind, 1)
+    far = behind & ~dilate(edge, 1)
+    nearer, sure, far = (np.stack(find_nearest(m)[:2], -1) for m in (edge, edge & ~before, far))
+    return LimbBorders(behind, before, nearer, np.stack([sure, far]))

@@ -85,20 +85,6 @@ def tangents(way: FloatArray, normals: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class HairCourse:
-    """How hair lies.
-
-    Attributes:
-        way: [N, 3] unit tangents along the hair from root to tip, world axes of the photo's camera;
-            zero where there is none.
-        curls: 0 for straight hair to 1 for curls.
-    """
-
-    way: FloatArray
-    curls: float
-
-
-@dataclass(frozen=True)
 class StrandImage:
     """Directions of the strands in a photo.
 

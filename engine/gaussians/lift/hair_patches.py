@@ -19,14 +19,7 @@ from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
-from .hair_field import (
-    HairCourse,
-    StrandImage,
-    continued_directions,
-    hair_directions,
-    strand_image,
-    wave,
-)
+from .hair_field import StrandImage, continued_directions, hair_directions, strand_image, wave
 from .labels import ramp
 from .limbs import HEAD
 from .pixel_grids import SOLID, distance_inside, erode, smooth_widely, smooth_within
@@ -58,8 +51,7 @@ class HairPatchSettings:
     """Metres over which strands wave together: of curls, and of straight hair."""
 
     straight: tuple[float, float] = (0.35, 0.6)
-    """Coherence of the directions at pixels, times their agreement around them: of curls, and of
-    straight hair."""
+    """Median coherence of the directions at pixels: of curls, and of straight hair."""
 
     bent: tuple[float, float] = (1.3, 0.8)
     """Times the photo's deviation that strands are bent: of curls, finer than the directions are
@@ -85,7 +77,7 @@ S = register_settings("lift.hair_patches", HairPatchSettings())
 
 def draw_hair(
     t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoView
-) -> tuple[FloatArray, HairCourse]:
+) -> tuple[FloatArray, FloatArray]:
     """Give the hair that is not seen the texture and the waves of the hair that is.
 
     Args:
@@ -98,7 +90,7 @@ def draw_hair(
     Returns:
         added: [M, 3] to add to the base; zero where the photo shows the hair, or shows next to
             none.
-        course: of the M texels.
+        way: [M, 3] unit tangents along the hair, from root to tip.
     """
     added = np.zeros((len(mine), 3))
     way = hair_directions(
@@ -106,16 +98,16 @@ def draw_hair(
     )
     unseen = ~t.known[mine]
     if not unseen.any():
-        return added, HairCourse(way, 0.0)
+        return added, way
     photo = _crop_hair(np.median(base[mine], axis=0), float(np.median(-t.points[mine, 2])), view)
     if photo is None:
-        return added, HairCourse(way, 0.0)
+        return added, way
     strands = strand_image(np.log(photo.colors.mean(-1) + S.floor), photo.hair, photo.pixel)
     own, shown = mine[unseen], mine[~unseen]
     blur = float(np.median(t.radius[own]))
     patches = cut_patches(photo.colors, photo.hair, strands, photo.pixel, blur)
     if patches is None:
-        return added, HairCourse(way, 0.0)
+        return added, way
     at = hair_anchors(t.points[own], S.spacing * patches.radius)
     put = own[at]
     straight = continued_directions(
@@ -137,7 +129,7 @@ def draw_hair(
     )
     added[unseen] = (base[own] + S.floor) * (np.exp(drawn + sheen(along)) - 1.0)
     way[unseen] = along
-    return added, HairCourse(way, 1.0 - patches.straight)
+    return added, way
 
 
 def carry_strands(

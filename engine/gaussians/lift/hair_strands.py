@@ -20,10 +20,11 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
 from ..binding import bind_gaussians, place_gaussians
 from ..squareness import cosine_to_camera
+from .depth_sheets import composite_sheets
 from .hair_field import tangents
-from .hair_patches import hair_anchors, sheen
+from .hair_patches import hair_anchors
 from .hair_relief import fade_from_shown, over_background, rest_points
-from .labels import HAT, ramp
+from .labels import HAT
 from .surfels import SHELL, surfels_from_tangents
 
 if TYPE_CHECKING:
@@ -51,14 +52,9 @@ class HairStrandSettings:
     cropped hair sticks out in all directions."""
 
     height: tuple[float, float] = (0.0005, 0.0015)  # metres of lying strands above the surface
-    ends: float = 0.004  # metres beyond all hair at which a strand ends
-    sparse: float = 0.9  # spacings of the points, where that is more
+    ends: float = 0.004  # metres beyond all hair at which a strand ends, at least
+    sparse: float = 0.9  # the same, in spacings of the hair's points
     opacity: float = 0.8  # of a lying strand
-    curl: float = 1.5  # radians to both sides that a lying curl turns from the hair's way
-    ringlet: tuple[float, float] = (0.008, 0.018)  # metres of its length from one turn to the next
-    curl_steps: int = 4  # splats of a ringlet, at least
-    curl_length: tuple[float, float] = (0.01, 0.025)  # metres of strands that begin to curl, and do
-    glint: float = 2.0  # share of the sheen that curls have
     tip: float = 0.4  # width of tips, and of roots, over the middle's
     around: int = 16  # texels that a strand's tone is compared with
     hue: float = 0.03  # most that tones differ in hue, in the logarithm: the rest is background
@@ -134,7 +130,7 @@ def grow_strands(
     world = place_gaussians(texels, vertices, body)
     points = np.asarray(world.means, np.float64)
     normals = quaternion_to_matrix(np.asarray(world.quats, np.float64))[..., 2]
-    way = tangents(layer.hair.way[rows], normals)
+    way = tangents(layer.hair_way[rows], normals)
     hair = HairSurface(points, normals, way, np.asarray(world.colors, np.float64))
     seen = place_gaussians(layer.gaussians.take(layer.shown_hair), vertices, body)
     shown_there = _before_shown(points, normals, view)
@@ -154,15 +150,14 @@ def grow_strands(
         bare = np.einsum("nk,nkd->nd", texels.bary, vertices[body.f[texels.triangle]])
         thickness = float(np.percentile(np.linalg.norm(points - bare, axis=1), S.thickest))
         sigma = angle * float(np.median(np.linalg.norm(points, axis=1)))
-        strands, row = lay_strands(
-            hair, ~shown_there, tones, thickness, sigma, rest, layer.hair.curls
-        )
+        strands, row = lay_strands(hair, ~shown_there, tones, thickness, sigma, rest)
         parts.append(strands)
         places.append(row)
     if not any(len(part) for part in parts):
         return texels.take(np.zeros(0, np.int64))
     strands, row = Gaussians.concatenate(parts), np.concatenate(places)
-    keep = ~over_background(np.asarray(strands.means, np.float64), view)
+    means = np.asarray(strands.means, np.float64)
+    keep = ~(over_background(means, view) | _hides_shown(means, view))
     hats = BoundGaussians.concatenate(
         [*hat, layer.gaussians.take(np.nonzero(layer.label == HAT)[0])]
     )
@@ -188,6 +183,15 @@ def _before_shown(points: FloatArray, normals: FloatArray, view: PhotoView) -> B
     inside = in_picture(xy, view.camera) & view.regions.mask[row, col]
     least = np.where(view.regions.hair[row, col], S.facing, 0.0)
     return np.asarray(inside & (cosine_to_camera(points, normals) > least))
+
+
+def _hides_shown(points: FloatArray, view: PhotoView) -> BoolArray:
+    """[N] whether points [N, 3] stand before what the photo shows."""
+    xy, depth = project(points, view.camera)
+    last = np.array(view.alpha.shape[::-1]) - 1
+    col, row = np.clip(xy.astype(np.int64), 0, last).T
+    shown = in_picture(xy, view.camera) & view.regions.mask[row, col]
+    return np.asarray(shown & (depth < composite_sheets(view.sheets, "front")[row, col]))
 
 
 def measure_tones(points: FloatArray, colors: FloatArray) -> FloatArray:
@@ -219,7 +223,6 @@ def lay_strands(
     thickness: float,
     sigma: float,
     budget: int,
-    curls: float = 0.0,
 ) -> tuple[Gaussians, IntArray]:
     """Cover hair with strands that lie along it.
 
@@ -230,7 +233,6 @@ def lay_strands(
         thickness: metres from the head to the hair's surface: short hair has short strands.
         sigma: metres, standard deviation across the photo's splats there.
         budget: most Gaussians; strands are wider where it does not suffice.
-        curls: 0 for straight hair to 1 for curls.
 
     Returns:
         strands: M Gaussians, strand by strand.
@@ -243,10 +245,7 @@ def lay_strands(
     # Each strand is so many splats, whose number falls with the square of their width.
     most = area.sum() * S.cover / (S.span * S.segment * width**2)
     width *= max(1.0, np.sqrt(most / max(budget, 1)))
-    curls *= ramp(length, *S.curl_length)
-    # Curls take more splats: there are fewer of them, on the texels' own curls.
-    segment = min(S.segment * width, S.ringlet[0] / S.curl_steps if curls > 0.0 else np.inf)
-    steps = max(2, int(np.ceil(length / segment)))
+    steps = max(2, int(np.ceil(length / (S.segment * width))))
     count = min(round(area.sum() * S.cover / (S.span * width * length)), budget // steps)
     rng = np.random.default_rng(5)
     chance = (np.arange(count) + rng.uniform(size=count)) / max(count, 1)  # evenly over the area
@@ -256,19 +255,17 @@ def lay_strands(
     step = length / steps * rng.uniform(1.0 - S.uneven, 1.0 + S.uneven, (count, 1))
     turn = rng.normal(0.0, np.interp(length, S.length, S.strays[::-1]), (count, 1))
     height = rng.uniform(*S.height, (count, 1))
-    phase = rng.uniform(0.0, 2.0 * np.pi, (count, 1))
-    pace = 2.0 * np.pi * step / rng.uniform(*S.ringlet, (count, 1))
     away, row = tree.query(at)
     ends = np.maximum(S.ends, S.sparse * np.sqrt(area[row]))
     path, rows, ended = [], [], away > ends
-    for k in range(steps + 1):
+    for _ in range(steps + 1):
         normal = hair.normals[row]
         above = np.einsum("nd,nd->n", at - hair.points[row], normal)[:, None]
         at = at + (height - above) * normal
         path.append(at)
         rows.append(np.where(ended, -1, row))
-        way, aside = hair.way[row], turn + curls * S.curl * np.sin(phase + k * pace)
-        at = at + step * (np.cos(aside) * way + np.sin(aside) * np.cross(normal, way))
+        way = hair.way[row]
+        at = at + step * (np.cos(turn) * way + np.sin(turn) * np.cross(normal, way))
         away, row = tree.query(at)
         ended |= (away > ends) | ~wanted[row]
     joints, row = np.stack(path, 1), np.stack(rows, 1)
@@ -281,9 +278,7 @@ def lay_strands(
     taper = S.tip + (1.0 - S.tip) * np.sqrt(np.sin(np.pi * part))
     log = np.log(hair.colors[row] + S.floor)
     usual = log.mean(1, keepdims=True)
-    way = along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-12)
-    glint = S.glint * curls * (sheen(way.reshape(-1, 3)).reshape(count, steps, 1))
-    colors = np.exp(usual + S.own * (log - usual) + tone[:, None] + glint) - S.floor
+    colors = np.exp(usual + S.own * (log - usual) + tone[:, None]) - S.floor
     strands = surfels_from_tangents(
         0.5 * (joints[:, 1:] + joints[:, :-1])[there],
         0.5 * S.overlap * along[there],

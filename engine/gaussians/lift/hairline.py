@@ -12,7 +12,6 @@ from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, FloatArray, IntArray
 from .colors_base import Texels
-from .hair_field import HairCourse
 from .hair_patches import draw_hair
 from .labels import HAIR, LOWER, SKIN, UPPER
 from .photo_light import S as LIGHT
@@ -97,16 +96,16 @@ class UnevenHair:
         line: the hairline.
         ground: [N, 3] low-frequency colours of all texels, those of hair also beyond the line.
         strands: [M, 3] to add to these.
-        course: of them.
+        way: [M, 3] unit tangents along them.
     """
 
     rows: IntArray
     line: Hairline
     ground: FloatArray
     strands: FloatArray
-    course: HairCourse
+    way: FloatArray
 
-    def add(self, out: FloatArray, base: FloatArray, t: Texels) -> HairCourse:
+    def add(self, out: FloatArray, base: FloatArray, t: Texels) -> FloatArray:
         """Add it to the texture of all texels; at the line it passes into what borders it.
 
         Args:
@@ -115,22 +114,22 @@ class UnevenHair:
             t: the texels.
 
         Returns:
-            How the hair of all texels lies.
+            [N, 3] unit tangents along the hair; zero where there is none.
         """
-        course = HairCourse(np.zeros_like(out), self.course.curls)
+        way = np.zeros_like(out)
         if not len(self.rows):
-            return course
-        course.way[self.rows] = self.course.way
+            return way
+        way[self.rows] = self.way
         rows, line = self.line.rows, self.line
         beside = (base + out)[np.where(line.inside < 0.0, rows, line.other)]
         own = t.label[self.rows] == HAIR
         out[self.rows[own]] = self.strands[own]
         if not len(rows):
-            return course
+            return way
         added, ground = self.strands[np.searchsorted(self.rows, rows)], self.ground[rows]
         share = line.share(added.mean(1) / (ground.mean(1) + LIGHT.floor))[:, None]
         out[rows] = share * (ground + added) + (1.0 - share) * beside - base[rows]
-        return course
+        return way
 
 
 def draw_uneven_hair(t: Texels, base: FloatArray, body: Body, view: PhotoView) -> UnevenHair:
@@ -147,8 +146,7 @@ def draw_uneven_hair(t: Texels, base: FloatArray, body: Body, view: PhotoView) -
     bare = line.inside < 0.0
     ground = base.copy()
     ground[line.rows[bare]] = base[line.other[bare]]
-    strands = np.zeros((len(rows), 3))
-    course = HairCourse(strands, 0.0)
+    strands, way = np.zeros((2, len(rows), 3))
     if len(rows):
-        strands, course = draw_hair(t, rows, ground, body, view)
-    return UnevenHair(rows, line, ground, strands, course)
+        strands, way = draw_hair(t, rows, ground, body, view)
+    return UnevenHair(rows, line, ground, strands, way)

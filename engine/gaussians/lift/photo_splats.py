@@ -19,6 +19,7 @@ from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArra
 from ...imaging.resize import resize
 from ...render.mesh import rasterize_mesh
 from ..binding import bind_gaussians
+from .border_pixels import settle_borders
 from .depth_sheets import DepthSheet, composite_sheets
 from .depth_sheets import S as DEPTH_SHEETS
 from .dressed_mesh import DressedMesh, vertex_area_ratio
@@ -165,8 +166,12 @@ def front_layer(
     """
     body, vertices = homes.body, homes.vertices
     regions, sheets, source = view.regions, view.sheets, view.camera
-    rows, cols, _ = find_nearest(regions.mask)
-    group = _resample(regions.group[rows, cols].astype(float), source, target, 0).astype(int)
+    of_row, of_col = (
+        _resample(index.astype(float), source, target, 0).astype(int)
+        for index in find_nearest(regions.mask)[:2]
+    )
+    of_row, of_col = settle_borders(colors, of_row, of_col, view)
+    group = regions.group[of_row, of_col].astype(int)
     front = _carried_depth(sheets, source, target, group)
     weight = _resample(composite_sheets(sheets, "on_mesh"), source, target, 1)
     buffer = rasterize_mesh(dressed.vertices, dressed.f, target)
@@ -198,7 +203,7 @@ def front_layer(
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
     # In a fold the mesh may be turned inside out: it is seen all the same.
     facing = np.abs(np.einsum("hwd,hwd->hw", normals, ray))
-    label = _resample(regions.label[rows, cols].astype(float), source, target, 0).astype(int)
+    label = regions.label[of_row, of_col].astype(int)
     bounds = np.array([FADE.get(name, S.fade_cloth) for name in LABELS])[label]
     # Strands that lie on a face are drawn out over skin, not over hair.
     worn = dressed.worn[body.f].mean(1)

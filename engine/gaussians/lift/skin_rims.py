@@ -64,5 +64,11 @@ def doubt_skin_rims(
     to_skin = np.linalg.norm(hue - of_skin[..., :2], axis=-1)
     to_clothes = np.linalg.norm(hue - of_clothes[..., :2], axis=-1)
     rim = near & (to_skin < S.alike * to_clothes) & (lab[..., 0] < S.lighter * of_skin[..., 2])
-    nearer = np.where(rim[..., None], np.stack([row, col], -1), borders.nearer)
-    return replace(borders, behind=borders.behind | rim, nearer=nearer)
+    place = np.stack([row, col], -1)
+    sides = np.stack([place, np.stack(find_nearest(sure)[:2], -1)])
+    return replace(
+        borders,
+        behind=borders.behind | rim,
+        nearer=np.where(rim[..., None], place, borders.nearer),
+        sure=np.where(rim[..., None], sides, borders.sure),
+    )

@@ -30,7 +30,7 @@ from .bends import (
 )
 from .colors import complete_texels
 from .dressed_mesh import DressedMesh
-from .hair_field import HairCourse, tangents
+from .hair_field import tangents
 from .hand_texels import find_cuff, find_leaving_hands, move_hands_behind
 from .label_edges import smooth_edges
 from .labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN
@@ -185,13 +185,14 @@ class TexelLayer:
         gaussians: N, one per texel.
         completed: [N] those whose colour the photo does not show.
         label: [N] index into ``labels.LABELS``.
-        hair: how it lies.
+        hair_way: [N, 3] unit tangents along hair from root to tip, world axes of the photo's
+            camera; zero where there is none.
     """
 
     gaussians: BoundGaussians
     completed: BoolArray
     label: IntArray
-    hair: HairCourse
+    hair_way: FloatArray
 
     @property
     def unseen_hair(self) -> IntArray:
@@ -270,7 +271,7 @@ def texel_layer(
     pale *= 1.0 - view.backlight  # gilded hair is pale, but what the photo shows
     squarely = np.where(head & ~is_shell, np.minimum(facing, bound_facing(inside)), facing)
     known = seen & ~inner & (facing_ramp(squarely, label, head, pale) >= 1.0)
-    known &= ~view.borders.behind[at.row, at.col]
+    known &= ~(view.borders.behind | view.borders.before)[at.row, at.col]
     rest = samples.points(body.v_template, f)
     known &= ~find_specks(sampled, points, rest, known & head & ~is_shell, body)
     known &= ~find_hand_stains(sampled, known & ~is_shell, samples.triangle, body)
@@ -281,13 +282,13 @@ def texel_layer(
     radius[~known & ~inner & ~at_seam] *= S.crisp
     radius[at_seam & (label != HAIR)] *= S.at_seam
     if wearer is None:
-        color, course = complete_texels(
+        color, hair_way = complete_texels(
             points, normal, label, known, sampled, radius, samples, body, openness, view
         )
     else:
         own = samples.triangle < len(wearer.bare.f)
-        color, way = np.empty((len(points), 3)), np.zeros((len(points), 3))
-        color[own], course = complete_texels(
+        color, hair_way = np.empty((len(points), 3)), np.zeros((len(points), 3))
+        color[own], hair_way[own] = complete_texels(
             points[own],
             normal[own],
             label[own],
@@ -299,8 +300,6 @@ def texel_layer(
             openness,
             view,
         )
-        way[own] = course.way
-        course = replace(course, way=way)
         color[~own] = skirt_colors(
             samples.triangle[~own] - len(wearer.bare.f),
             samples.bary[~own],
@@ -414,7 +413,7 @@ def texel_layer(
     slender = np.where(thin, S.slender_hair, oblong)
     outline = np.cross(normal, points)  # the camera stands at the origin
     outline /= np.maximum(np.linalg.norm(outline, axis=1, keepdims=True), 1e-9)
-    way = tangents(np.where(thin[:, None], course.way, outline), normal)
+    way = tangents(np.where(thin[:, None], hair_way, outline), normal)
     world = surfels_on_plane(
         points[keep],
         normal[keep],
@@ -439,8 +438,7 @@ def texel_layer(
     bound = settle_outliers(bound, parts, body)
     bound = lay_crotch_on_body(bound, np.nonzero(~seen[keep])[0], body)
     bound = lengthen_texels(bound, side[keep], np.setdiff1d(parts, stiff), vertices, body)
-    kept = replace(course, way=course.way[keep])
-    return TexelLayer(bound, ~known[keep] & ~inner[keep], label[keep], kept)
+    return TexelLayer(bound, ~known[keep] & ~inner[keep], label[keep], hair_way[keep])
 
 
 def _spread_draw_in(drawn: FloatArray, points: FloatArray, normal: FloatArray) -> FloatArray:

@@ -90,11 +90,16 @@ def dressed_in(
     return TexelLayer(bound, completed, np.full(n, HAIR), way)
 
 
-def photo(camera: Camera, alpha: float = 1.0, hair: bool = True) -> SimpleNamespace:
-    """A photo that shows the person everywhere, or only background."""
+def photo(
+    camera: Camera, alpha: float = 1.0, hair: bool = True, front: float = 0.0
+) -> SimpleNamespace:
+    """A photo that shows the person everywhere, or only background; ``front`` metres away."""
     everywhere = np.ones((SIZE, SIZE), bool)
     regions = SimpleNamespace(mask=everywhere & (alpha > 0.5), hair=everywhere & hair)
-    return SimpleNamespace(camera=camera, alpha=alpha * everywhere, regions=regions)
+    sheet = SimpleNamespace(mask=everywhere, visible=everywhere, front=np.full((SIZE, SIZE), front))
+    return SimpleNamespace(
+        camera=camera, alpha=alpha * everywhere, regions=regions, sheets=(sheet,)
+    )
 
 
 def raised(
@@ -244,8 +249,8 @@ def test_strands_keep_off_what_the_photo_shows_and_off_a_hat(
     completed = depth < np.median(depth) + 0.03
     layer = dressed_in(scalp, average, completed)
 
-    def grow(layer: TexelLayer, hair: bool) -> FloatArray:
-        view = photo(camera, hair=hair)
+    def grow(layer: TexelLayer, hair: bool, front: float = 0.0) -> FloatArray:
+        view = photo(camera, hair=hair, front=front)
         out = grow_strands(layer, 0.0, 4e-4, [], view, vertices, average, 20_000)  # type: ignore[arg-type]
         return np.asarray(place_gaussians(out, vertices, average).means, np.float64)
 
@@ -257,6 +262,11 @@ def test_strands_keep_off_what_the_photo_shows_and_off_a_hat(
     assert len(beside_hair) > len(beside_skin) > 500
     assert facing[tree.query(beside_hair)[1]].max() < STRANDS.facing + 0.1
     assert facing[tree.query(beside_skin)[1]].max() < 0.1
+    # Nor does any stand before what the photo shows: here a wall in the middle of the head.
+    middle = float(np.median(-points[:, 2]))
+    behind = grow(layer, True, middle)
+    assert 0 < len(behind) < len(beside_hair)
+    assert (-behind[:, 2]).min() > middle - 1e-6
     label = np.where(points[:, 1] > np.median(points[:, 1]), HAT, HAIR)
     hat = points[label == HAT]
     under = grow(replace(layer, label=label), True)

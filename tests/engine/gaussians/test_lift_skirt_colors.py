@@ -20,7 +20,10 @@ from likeness.engine.gaussians.lift.skirt_wearer import SkirtWearer, attach_skir
 
 from .test_lift_skirt import Scene, posed, scene, skirt  # noqa: F401
 
-NO_BORDERS = LimbBorders(np.zeros((270, 260), bool), np.zeros((270, 260, 2), int))
+_NOWHERE = np.zeros((270, 260), bool)
+NO_BORDERS = LimbBorders(
+    _NOWHERE, _NOWHERE, np.zeros((270, 260, 2), int), np.zeros((2, 270, 260, 2), int)
+)
 
 
 def dress(scene: Scene, skirt: Skirt) -> SkirtWearer:

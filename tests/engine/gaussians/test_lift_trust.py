@@ -11,6 +11,7 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoundGaussians
 from likeness.engine.gaussians.binding import bind_gaussians
+from likeness.engine.gaussians.lift.border_pixels import settle_borders
 from likeness.engine.gaussians.lift.depth_sheets import find_limb_borders
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import HANDS, hand_triangles, vertex_groups
@@ -105,6 +106,10 @@ def test_the_farther_surface_is_doubted_within_two_pixels_of_the_nearer() -> Non
     assert not borders.behind[:, :18].any()
     assert not borders.behind[:, 20:].any()
     assert (borders.nearer[20, 18] == [20, 20]).all()
+    assert (borders.sure[0, 20, 18] == [20, 21]).all()
+    assert borders.before[10:, 20].all()
+    assert not borders.before[:, 21:].any()
+    assert (borders.sure[1, 20, 20] == [20, 18]).all()
 
 
 def test_a_bare_arm_carries_no_hem_nor_shadow_and_a_tattoo_stays() -> None:
@@ -176,3 +181,16 @@ def test_skin_of_a_head_turns_away_at_its_outline():
     inside = np.linspace(0.01, 0.99, 20)
     angle = np.arcsin(1.0 - inside)  # from the axis to the camera, on a sphere of radius 1
     np.testing.assert_allclose(bound_facing(inside), np.cos(angle))
+
+
+def test_a_pixel_beside_a_border_goes_to_the_surface_whose_colour_it_has() -> None:
+    view = two_planes()
+    row, col = np.mgrid[: view.alpha.shape[0], : view.alpha.shape[1]]
+    colors = np.where((col < 18)[..., None], RED, SKIN_TONE)  # the far plane's last two columns
+    colors[30, 20], colors[31, 20] = RED, (0.0, 0.9, 0.2)  # before the border; and neither's
+    _, of_col = settle_borders(colors, row, col, view)
+    assert (of_col[12:30, 18:20] >= 20).all()
+    assert of_col[30, 20] < 20
+    assert of_col[31, 20] == 20
+    away = (col < 18) | (col > 20)
+    assert (of_col[away] == col[away]).all()

@@ -28,7 +28,9 @@ def doubted(rim: np.ndarray, clothes: np.ndarray, width: int = 3) -> BoolArray:
         label=np.where(arm, SKIN, UPPER), group=np.where(arm, LEFT_ARM, TORSO), body=drawn
     )
     nothing = np.zeros((SIDE, SIDE), bool)
-    borders = LimbBorders(nothing, np.zeros((SIDE, SIDE, 2), int))
+    borders = LimbBorders(
+        nothing, nothing, np.zeros((SIDE, SIDE, 2), int), np.zeros((2, SIDE, SIDE, 2), int)
+    )
     camera = photo_camera(2.0 / METRE, SIDE, SIDE)
     out = doubt_skin_rims(borders, regions, colors, camera)
     row, col = out.nearer[out.behind].T
