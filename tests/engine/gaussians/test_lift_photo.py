@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import Matte, Pose
 from likeness.engine.gaussians.binding import place_gaussians
 from likeness.engine.gaussians.lift import clean_rim
-from likeness.engine.gaussians.lift.depth_sheets import DepthSheet
+from likeness.engine.gaussians.lift.depth_sheets import DepthSheet, LimbBorders
 from likeness.engine.gaussians.lift.far_side import loose_layer
+from likeness.engine.gaussians.lift.hair_backing import S as BACKING
+from likeness.engine.gaussians.lift.hair_backing import back_hair
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import HEAD, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.photo_splats import crop_camera, resize_rgba
@@ -128,3 +131,56 @@ def test_a_face_beside_loose_hair_has_no_far_side_and_lends_it_no_colour() -> No
         col, row = xy.astype(int).T
         assert hair[row, col].all()
         np.testing.assert_allclose(part.colors, np.tile(black, (len(part), 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize("budget", [100_000, 4000])
+def test_hair_that_turns_away_has_a_backing_that_closes_it_from_aside(budget: int) -> None:
+    """Hair on a slope: each pixel lies 1 cm behind its neighbour, in two tones by turns."""
+    body = make_synthetic_body()
+    vertices = body.vertices(Pose.rest(body.num_expression))[0] - [0.0, 0.0, 5.0]
+    camera = photo_camera(150.0, 96, 96)
+    mask = np.zeros((96, 96), bool)
+    mask[20:80, 30:70] = True
+    cols = np.broadcast_to(np.arange(96), mask.shape)
+    front = np.where(mask, 0.4 + 0.01 * (cols - 30), 0.0)
+    regions = SimpleNamespace(
+        unit=40.0,
+        group=np.where(mask, HEAD, -1),
+        mask=mask,
+        hair=mask,
+        label=np.where(mask, HAIR, 0),
+    )
+    nowhere = np.zeros_like(mask)
+    place = np.zeros((96, 96, 2), int)
+    view: Any = SimpleNamespace(
+        camera=camera,
+        colors=np.where(cols[..., None] % 2 == 0, 0.1, 0.3) * np.ones(3),
+        alpha=1.0 * mask,
+        regions=regions,
+        sheets=(DepthSheet(0, mask, mask, front, front + 0.2, 0.0 * front, mask),),
+        borders=LimbBorders(nowhere, nowhere, place, np.stack([place] * 2)),
+        backlight=0.0,
+    )
+    dressed: Any = SimpleNamespace(vertices=vertices, f=body.f, worn=np.zeros(len(vertices)))
+    homes = TriangleBinding(body, vertices, vertex_groups(body)[body.f[:, 0]])
+    (backing,) = back_hair(view, homes, dressed, budget)
+    assert 0 < len(backing) <= max(BACKING.share * budget, mask.sum())
+    if budget == 4000:
+        assert len(backing) <= 1.5 * BACKING.share * budget
+    world = place_gaussians(backing, vertices, body)
+    xy, depth = project(np.asarray(world.means, np.float64), camera)
+    col, row = xy.astype(int).T
+    assert mask[row, col].all()
+    assert (depth > 0.4 + 0.01 * (xy[:, 0] - 31.0)).all(), "behind the photo's own splats"
+    np.testing.assert_allclose(world.colors, 0.2, atol=0.05)
+    reach = quaternion_to_matrix(np.asarray(world.quats, np.float64))[:, 2] * world.scales
+    steps = np.linalg.norm(reach, axis=1)
+    pixel = 0.6 / camera.K[0, 0]
+    assert np.median(steps) > pixel, "drawn out in depth"
+    assert back_hair(replace_hair(view, nowhere), homes, dressed, budget) == []
+
+
+def replace_hair(view: Any, hair: Any) -> Any:
+    """The same photo with other hair."""
+    regions = SimpleNamespace(**{**vars(view.regions), "hair": hair})
+    return SimpleNamespace(**{**vars(view), "regions": regions})
