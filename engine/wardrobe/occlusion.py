@@ -60,7 +60,7 @@ def _digest(*arrays: FloatArray | IntArray) -> bytes:
     digest = hashlib.blake2b(repr(S).encode(), digest_size=16)
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
 
 
