@@ -275,6 +275,18 @@ def test_mypy_fills_its_cache_beside_whatever_it_finds(
     assert (tmp_path / ".mypy_cache").is_dir()
 
 
+def test_what_tests_import_is_compiled_once(tmp_path: Path, monkeypatch) -> None:
+    """Also where one of them cannot be imported, and where the environment forbids it."""
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setenv(build.DONT_COMPILE, "1")
+    (tmp_path / "imported.py").write_text("VALUE = 1\n")
+    (tmp_path / "test_good.py").write_text("import imported\n\ndef test_one():\n    assert 0\n")
+    (tmp_path / "test_bad.py").write_text("import nowhere\n")
+    build.fill_bytecode_cache(Path(sys.executable))
+    compiled = {path.name.split(".")[0] for path in tmp_path.rglob("*.pyc")}
+    assert {"imported", "test_good"} <= compiled
+
+
 @pytest.fixture(scope="module")
 def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return whole_zip(tmp_path_factory)
