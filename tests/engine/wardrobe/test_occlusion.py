@@ -48,5 +48,5 @@ def test_what_is_kept_is_what_would_be_measured() -> None:
 def test_old_results_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(occlusion, "MAX_KEPT", 2)
     for k in range(4):
-        measure_openness(AT + [0.01 * k, 0, 0], UP, CORNERS, QUAD)
+        measure_openness(AT + np.array([0.01 * k, 0, 0]), UP, CORNERS, QUAD)
     assert len(occlusion._kept) == 2
