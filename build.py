@@ -56,6 +56,8 @@ PARALLEL = (
 shares its fixtures, and tests/conftest.py says which files come first; ``-n 0`` after these options
 runs one test at a time. A process of tests that dies ends the run, which then names the test:
 pytest-xdist would replace it, and wait for ever at the end."""
+DONT_COMPILE = "PYTHONDONTWRITEBYTECODE"
+"""The variable that keeps Python from storing the modules that it compiles."""
 
 
 def build_demo(portrait: Path | None, out: Path | None) -> None:
@@ -81,6 +83,11 @@ def ensure_test_cache(assets: Path, sample: Path) -> None:
     kernels = assets.parent / "numba"
     if kernels.is_dir() and not (cache / "numba").exists():
         shutil.copytree(kernels, cache / "numba")
+    # Workers of a Blender keep theirs among its data, and would compile all of them again.
+    link = cache.with_name("data") / "numba"
+    if (cache / "numba").is_dir() and not link.exists() and os.name != "nt":
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(cache / "numba", target_is_directory=True)
     stamps = [f"{part}stamp.json" for part in ("", "poses/")]
     copied = cache / assets.name
     if all(
@@ -99,14 +106,23 @@ def fill_type_cache(python: Path) -> None:
     subprocess.run(command, cwd=ROOT, stdout=quiet, stderr=quiet, check=False)
 
 
+def fill_bytecode_cache(python: Path) -> None:
+    """Compile the modules that tests import, or each process of tests would compile them all."""
+    command = [python, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider"]
+    env = {name: value for name, value in os.environ.items() if name != DONT_COMPILE}
+    quiet = subprocess.DEVNULL
+    subprocess.run(command, cwd=ROOT, env=env, stdout=quiet, stderr=quiet, check=False)
+
+
 def run_tests(arguments: Sequence[str]) -> int:
     """Run every test; returns pytest's exit code."""
     with ThreadPoolExecutor(1) as beside:
         pins = REQUIREMENTS / "bpy50.txt"
         other = beside.submit(ensure_environment, VENV_BPY50, pins, editable=False)
         python = ensure_environment(VENV, REQUIREMENTS / "dev.txt", editable=True)
-        if not arguments:  # every test; the assets are made on one core, and mypy takes as long
+        if not arguments:  # every test; the assets are made on one core, and these take as long
             beside.submit(fill_type_cache, python)
+            beside.submit(fill_bytecode_cache, python)
         ensure_system_libraries(python, software_gl=True)
         folder = ensure_assets(python)
         ensure_library(python, folder)
@@ -117,7 +133,7 @@ def run_tests(arguments: Sequence[str]) -> int:
     # more time with several. Threads that spin while they wait stall a machine with few cores.
     env = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", **os.environ}
     # Containers often set this; each of some hundred processes would compile torch and numba again.
-    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    env.pop(DONT_COMPILE, None)
     command = [python, "-m", "pytest", *PARALLEL, *arguments]
     return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
 

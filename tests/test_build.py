@@ -254,6 +254,8 @@ def test_tests_get_copies_of_the_assets_and_of_kernels_once(tmp_path: Path, monk
     kernel.write_text("code")
     build.ensure_test_cache(assets, sample)
     assert (copied / "numba" / "one.nbc").read_text() == "code"
+    if os.name != "nt":  # those of a Blender's workers
+        assert (tmp_path / ".test-cache" / "data" / "numba" / "one.nbc").read_text() == "code"
     kernel.write_text("other code")
     (assets / "stamp.json").write_text("newer")
     build.ensure_test_cache(assets, sample)
@@ -271,6 +273,18 @@ def test_mypy_fills_its_cache_beside_whatever_it_finds(
     (tmp_path / "engine" / "__init__.py").write_text(f"x: int = {1 if agrees else 'None'}")
     build.fill_type_cache(Path(sys.executable))
     assert (tmp_path / ".mypy_cache").is_dir()
+
+
+def test_what_tests_import_is_compiled_once(tmp_path: Path, monkeypatch) -> None:
+    """Also where one of them cannot be imported, and where the environment forbids it."""
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setenv(build.DONT_COMPILE, "1")
+    (tmp_path / "imported.py").write_text("VALUE = 1\n")
+    (tmp_path / "test_good.py").write_text("import imported\n\ndef test_one():\n    assert 0\n")
+    (tmp_path / "test_bad.py").write_text("import nowhere\n")
+    build.fill_bytecode_cache(Path(sys.executable))
+    compiled = {path.name.split(".")[0] for path in tmp_path.rglob("*.pyc")}
+    assert {"imported", "test_good"} <= compiled
 
 
 @pytest.fixture(scope="module")

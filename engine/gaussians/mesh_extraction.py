@@ -22,7 +22,7 @@ from ..core.settings import register_settings
 from ..core.types import Avatar, BoundGaussians, FloatArray, IntArray, LikenessError, Pose
 from ..formats.surface_mesh import SurfaceMesh
 from .binding import place_gaussians
-from .lift.mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian
+from .mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian
 from .texture_baking import BakedState, bake_colors
 
 INSIDE_PARTS = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")

@@ -21,7 +21,7 @@ from ..core.rotations import quaternion_to_matrix
 from ..core.threads import run_parts
 from ..core.types import Avatar, BoolArray, FloatArray, IntArray
 from .binding import place_gaussians
-from .lift.mesh_diffusion import diffuse_values, mesh_laplacian
+from .mesh_diffusion import diffuse_values, mesh_laplacian
 
 CELL = 0.008  # metres: side of a grid cell
 OUT, IN = 0.035, 0.020  # metres of a ray in front of and behind the surface

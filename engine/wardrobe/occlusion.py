@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +28,11 @@ class OcclusionSettings:
 
 S = register_settings("wardrobe.occlusion", OcclusionSettings())
 
+MAX_KEPT = 32
+"""Results that are kept: an item that is tried in several forms, and each that is fitted again,
+asks for the same places of the same body."""
+_kept: OrderedDict[bytes, FloatArray] = OrderedDict()
+
 
 def measure_openness(
     points: FloatArray, normals: FloatArray, vertices: FloatArray, f: IntArray
@@ -38,6 +45,28 @@ def measure_openness(
         vertices: [V, 3] of what is in the way, metres.
         f: [F, 3] its triangles.
     """
+    key = _digest(points, normals, vertices, f)
+    found = _kept.pop(key, None)
+    if found is None:
+        found = _measure(points, normals, vertices, f)
+    _kept[key] = found
+    while len(_kept) > MAX_KEPT:
+        _kept.popitem(last=False)
+    return found.copy()
+
+
+def _digest(*arrays: FloatArray | IntArray) -> bytes:
+    """Of all that the openness depends on."""
+    digest = hashlib.blake2b(repr(S).encode(), digest_size=16)
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
+
+
+def _measure(
+    points: FloatArray, normals: FloatArray, vertices: FloatArray, f: IntArray
+) -> FloatArray:
     low, high = points.min(0), points.max(0)
     target = 0.5 * (low + high)
     radius = 0.5 * float(np.linalg.norm(high - low)) + 0.01

@@ -22,7 +22,6 @@ from ..formats.usd import write_usda, write_usdz
 from ..gaussians.binding import place_gaussians
 from ..gaussians.mesh_extraction import extract_mesh, floor_offset, translate_pose
 from ..gaussians.posing import pose_avatar
-from ..gaussians.relight.albedo import use_albedo
 from ..gaussians.swing_rig import make_swing_rig
 from ..imaging.image_sequence import NumberedFiles
 from ..motion.swing import swing_vertices
@@ -242,6 +241,8 @@ def export_avatar(
     moving = isinstance(pose, Motion)
     check_export_format(out, options, moving)
     if options.albedo:
+        from ..gaussians.relight.albedo import use_albedo  # late: with all of the lift
+
         avatar = use_albedo(avatar)
     pose = place_pose(avatar, pose, options.place)
     if out.suffix.lower() in SCENE_SUFFIXES:

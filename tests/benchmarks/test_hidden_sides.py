@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.benchmarks.figures import hidden_sides
 from likeness.benchmarks.figures.hidden_sides import (
     GRAIN_SIGMA,
     PIXEL,
@@ -83,13 +84,21 @@ def behind(color: FloatArray) -> Callable[[FloatArray, FloatArray], FloatArray]:
     return lambda places, normals: np.where(normals[:, 2:] < -0.5, color, BLUE)
 
 
-@pytest.mark.parametrize("off", [0.0, 10.0, 20.0])
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of the pixels, for what is no texture."""
+    monkeypatch.setattr(hidden_sides, "PIXEL", 2 * PIXEL)
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize("off", [0.0, 20.0])
 def test_a_back_is_as_far_off_as_it_is_painted(off: float) -> None:
     found = measure_hidden_sides("", painted(behind(BLUE + off * np.array([0.6, 0.0, 0.8]))))
     assert found.back_de == pytest.approx(off, abs=0.7)
     assert found.skin_on_back == 0.0
 
 
+@pytest.mark.usefixtures("coarse")
 def test_a_back_may_have_any_main_colour_of_the_front() -> None:
     """A coat left of the middle, a shirt right of it; behind there is only the coat."""
     shirt = np.array([80.0, 0.0, 10.0])
@@ -103,6 +112,7 @@ def test_a_back_may_have_any_main_colour_of_the_front() -> None:
     assert found.front[0].lab == pytest.approx(shirt, abs=2.0)
 
 
+@pytest.mark.usefixtures("coarse")
 def test_skin_in_front_excuses_no_brown_back() -> None:
     """A dress with bare shoulders, and all skin behind: compared with the dress."""
 
@@ -115,19 +125,21 @@ def test_skin_in_front_excuses_no_brown_back() -> None:
     assert found.skin_on_back > 0.9  # the rim's pixels are mixed with the blue sides
 
 
+@pytest.mark.usefixtures("coarse")
 def test_of_a_bare_trunk_skin_is_the_colour() -> None:
     found = measure_hidden_sides("", painted(lambda places, _: np.tile(SKIN, (len(places), 1))))
     assert found.back_de == pytest.approx(0.0, abs=0.7)
     assert found.skin_on_back is None
 
 
+@pytest.mark.usefixtures("coarse")
 def test_parts_are_where_the_body_has_them() -> None:
     avatar = painted(behind(BLUE))
     for view in draw_sides(avatar):
         rows = {part: np.nonzero(mask)[0] for part, mask in view.parts.items()}
         assert rows["head"].max() < rows["trunk"].min() < rows["trunk"].max()
         assert np.median(rows["legs"]) > np.median(rows["trunk"])
-        pixels = np.ptp(rows["trunk"]) * PIXEL
+        pixels = np.ptp(rows["trunk"]) * hidden_sides.PIXEL
         assert 0.3 < pixels < 0.8  # metres from the hips to the shoulders
     head = avatar.body.weights[avatar.body.f[:, 0], JOINT_INDEX["head"]] > 0.5
     alone = avatar.gaussians.take(head[avatar.gaussians.triangle])
@@ -199,6 +211,7 @@ def test_medians_leave_out_what_is_not_seen() -> None:
     assert summarize([])["back_de"] is None
 
 
+@pytest.mark.usefixtures("coarse")
 def test_a_sheet_has_a_row_for_each_avatar() -> None:
     avatar = painted(behind(BLUE))
     portrait = Portrait(np.ones((500, 500, 3), np.float32), None, Path("photo.png"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from likeness.benchmarks.figures.poses import (
     POSES,
+    PoseFigures,
     Shown,
     find_strangers,
     format_row,
@@ -53,12 +54,18 @@ def whole() -> Avatar:
     return Avatar(body, gaussians, pose, photo_camera(900.0, 500, 500), "full")
 
 
+@pytest.fixture(scope="module")
+def found(whole: Avatar) -> PoseFigures:
+    return measure_poses("anna", whole, yaws=(0.0,))
+
+
 def painted(avatar: Avatar, colors: FloatArray) -> Avatar:
     return replace(avatar, gaussians=replace(avatar.gaussians, colors=colors.astype(np.float32)))
 
 
-def test_a_closed_body_has_no_holes_and_one_without_an_arm_has(whole: Avatar) -> None:
-    found = measure_poses("", whole, yaws=(0.0,))
+def test_a_closed_body_has_no_holes_and_one_without_an_arm_has(
+    whole: Avatar, found: PoseFigures
+) -> None:
     assert max(found.holes_pct.values()) < 1.0
     assert set(found.holes_pct) == set(found.stray_pct) == set(POSES)
     assert len(POSES) == 16
@@ -68,14 +75,14 @@ def test_a_closed_body_has_no_holes_and_one_without_an_arm_has(whole: Avatar) ->
     assert torn.holes_pct["T pose"] > found.holes_pct["T pose"] + 1.5
 
 
-def test_splats_far_off_their_limb_are_stray(whole: Avatar) -> None:
+def test_splats_far_off_their_limb_are_stray(whole: Avatar, found: PoseFigures) -> None:
     rows = np.arange(0, len(whole.gaussians), 50)
     offset = np.array(whole.gaussians.offset)
     offset[rows] += [0.0, 0.0, 0.6]
-    found = measure_poses("", replace(whole, gaussians=replace(whole.gaussians, offset=offset)), ())
+    astray = replace(whole, gaussians=replace(whole.gaussians, offset=offset))
     share = 100.0 * len(rows) / len(whole.gaussians)
-    assert found.stray_pct["T pose"] == pytest.approx(share, rel=0.05)
-    assert measure_poses("", whole, ()).stray_pct["T pose"] == 0.0
+    assert measure_poses("", astray, ()).stray_pct["T pose"] == pytest.approx(share, rel=0.05)
+    assert found.stray_pct["T pose"] == 0.0
 
 
 def test_an_arms_colour_on_the_trunk_beside_it_is_a_strangers(whole: Avatar) -> None:
@@ -98,8 +105,7 @@ def test_an_arms_colour_on_the_trunk_beside_it_is_a_strangers(whole: Avatar) -> 
     assert strange.mean() < 0.002
 
 
-def test_means_and_the_sheet(whole: Avatar) -> None:
-    found = measure_poses("anna", whole, yaws=(0.0,))
+def test_means_and_the_sheet(whole: Avatar, found: PoseFigures) -> None:
     figures = summarize([found, found])
     assert figures["portraits"] == 2
     assert figures["holes_pct"] == pytest.approx(np.mean(list(found.holes_pct.values())))

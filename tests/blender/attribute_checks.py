@@ -162,8 +162,16 @@ def native() -> dict[str, Any]:
     return {"counts": counts}
 
 
-def worn(folder: str, avatar: str) -> dict[str, Any]:
-    """Glasses are put on in Blender by the worker, taken off again, and exported with sliders."""
+WORN: dict[str, dict[str, Any]] = {
+    "earrings": {"item": "earrings=hoop", "use_color": True, "color": (1.0, 0.5, 0.0)},
+    "glasses": {"item": "glasses=round"},
+    "brows": {"item": "brows=angled", "thickness": 0.8},
+    "wrinkles": {"item": "wrinkles=deep", "use_color": True},
+}
+
+
+def worn(folder: str, avatar: str, names: list[str]) -> dict[str, Any]:
+    """Things are put on in Blender by the worker, taken off again, and exported with sliders."""
     likeness.register()
     empty()
     objects = build_scene(load_editable_avatar(Path(avatar)), "Person")
@@ -177,10 +185,8 @@ def worn(folder: str, avatar: str) -> dict[str, Any]:
     before, meshes = read_avatar(objects), len(bpy.data.meshes)
     file = str(Path(folder) / "worn.safetensors")
     out: dict[str, Any] = {"without": bpy.ops.likeness.remove_item.poll()}
-    bpy.ops.likeness.add_item(item="earrings=hoop", use_color=True, color=(1.0, 0.5, 0.0))
-    bpy.ops.likeness.add_item(item="glasses=round")
-    bpy.ops.likeness.add_item(item="brows=angled", thickness=0.8)
-    bpy.ops.likeness.add_item(item="wrinkles=deep", use_color=True)
+    for name in names:
+        bpy.ops.likeness.add_item(**WORN[name])
     after = read_avatar(objects)
     out["graded"] = float(np.abs(before.gaussians.colors - plain).max())
     out["grade"] = float(get_input(objects.splats.modifiers[MODIFIER_NAME], grade))
@@ -192,7 +198,7 @@ def worn(folder: str, avatar: str) -> dict[str, Any]:
     bpy.ops.likeness.export_avatar(filepath=file, pose="PHOTO")
     saved = load_editable_avatar(Path(file))
     out["saved"] = {one.name: one.value for one in saved.attributes}
-    for name in ("glasses", "wrinkles", "earrings", "brows"):
+    for name in names[1::2] + names[::2]:
         bpy.ops.likeness.remove_item(attribute=name)
     back = read_avatar(objects)
     out["left"] = get_sliders(objects.splats)

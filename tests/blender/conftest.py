@@ -62,6 +62,7 @@ class Blenders:
     executable, each check starts its own.
 
     Attributes:
+        version: Of the Blender.
         longest: Seconds after which a check has hung. The longest take one minute on two slow
             cores.
     """
@@ -72,7 +73,7 @@ class Blenders:
         python = blender_python(version)
         if python is None:
             pytest.skip(f"No bpy {version}. Run 'python build.py test'.")
-        self._version, self._folder, self._python = version, folder, python
+        self.version, self._folder, self._python = version, folder, python
         self._environment = {**os.environ, "BLENDER_USER_RESOURCES": str(folder / "user")}
         self._forks = sys.platform == "linux" and version != "executable"
         self._ready: dict[str, subprocess.Popen[str]] = {}
@@ -97,7 +98,7 @@ class Blenders:
         given = [module, function, json.dumps(arguments), str(result)]
         ended = run(given, log)
         said = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        where = f"{function} in Blender {self._version}"
+        where = f"{function} in Blender {self.version}"
         if not ended:
             tail = "\n".join(said[-40:])
             pytest.fail(f"{where} was not done after {self.longest} s:\n{tail}", pytrace=False)
@@ -110,7 +111,7 @@ class Blenders:
             process.communicate()
 
     def _start(self, given: list[str], log: Path) -> bool:
-        before, after = _AS_EXECUTABLE if self._version == "executable" else ((), ())
+        before, after = _AS_EXECUTABLE if self.version == "executable" else ((), ())
         command = [self._python, *before, HERE / "inside.py", *after, *given]
         with log.open("w") as said:
             try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -371,6 +372,9 @@ def preferences(zip_path: str, folder: str) -> dict[str, Any]:
     answer["bundled"] = [there for _, there in setup.bundled_models()]
     answer["clear"] = [attempt(bpy.ops.likeness.clear_cache), *setup.cache_lines(bpy.context)]
     answer["left"] = [path.name for path in cache.iterdir()]
+    if os.name != "nt":
+        cache.rmdir()
+        kernels_link()  # for the checks that follow
     model = "lpips-alexnet"
     answer["offline"] = attempt(bpy.ops.likeness.download_model, model=model, accept_licence=True)
     bpy.context.preferences.system.use_online_access = True

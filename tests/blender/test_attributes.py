@@ -40,12 +40,15 @@ def test_blenders_own_splats_come_and_go(blender) -> None:
 
 def test_things_are_put_on_in_blender(blender, tmp_path: Path, person_file: Path) -> None:
     """File > Export wrote the avatar without its sliders; grades were applied twice."""
-    found = blender(CHECKS, "worn", folder=str(tmp_path), avatar=str(person_file))
+    names = ["earrings", "glasses"]
+    if blender.version == "4.5":  # to Blender, all of them are alike
+        names += ["brows", "wrinkles"]
+    found = blender(CHECKS, "worn", folder=str(tmp_path), avatar=str(person_file), names=names)
     assert not found["without"]
-    worn = dict.fromkeys(("glasses", "earrings", "brows", "wrinkles"), 1.0)
+    worn = dict.fromkeys(names, 1.0)
     assert found["sliders"] == worn
     assert found["colors"][:2] == ["#ff8000", "#120f0f"]
-    assert found["edits"] == ["earrings", "glasses", "brows", "wrinkles"]
+    assert found["edits"] == names
     assert found["graded"] > 0.05
     assert found["grade"] == -1.0
     assert found["pose"] < 1e-4
@@ -57,9 +60,11 @@ def test_things_are_put_on_in_blender(blender, tmp_path: Path, person_file: Path
     assert found["meshes"][0] == found["meshes"][1]
 
 
-def test_attributes_come_from_files(blender, tmp_path: Path, person_file: Path) -> None:
+def test_attributes_come_from_files(blender_lts, tmp_path: Path, person_file: Path) -> None:
     hair = str(write_hair(tmp_path))
-    found = blender(CHECKS, "from_files", folder=str(tmp_path), avatar=str(person_file), hair=hair)
+    found = blender_lts(
+        CHECKS, "from_files", folder=str(tmp_path), avatar=str(person_file), hair=hair
+    )
     kind, beside, other = found["said"]
     assert "changed.png' is not of a MakeHuman library" in kind
     assert "'a.png', from which the avatar was built, is not beside" in beside
@@ -92,8 +97,8 @@ def test_what_a_library_may_have_is_the_engines() -> None:
     assert {item[0] for item in LIBRARY_ITEMS} == {"AUTO", *FROM_LIBRARY}
 
 
-def test_parts_get_other_colors_in_blender(blender, tmp_path: Path, person_file: Path) -> None:
-    found = blender(CHECKS, "tinted", folder=str(tmp_path), avatar=str(person_file))
+def test_parts_get_other_colors_in_blender(blender_lts, tmp_path: Path, person_file: Path) -> None:
+    found = blender_lts(CHECKS, "tinted", folder=str(tmp_path), avatar=str(person_file))
     assert found["choice"] == ["hair", "brows", "skin", "lips", "eyeshadow", "blush", "upper"]
     assert found["sliders"] == {"hair": 1.0, "lips": 1.0}
     assert found["colors"] == {"lips": "#990033", "hair": "#0033ff"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-STAGES = ("load", "fit", "lift", "check")
-"""The first, the last and two between: to Blender, stages differ in their names alone."""
+STAGES = ("load", "fit", "check")
+"""The first, the last and one between: to Blender, stages differ in their names alone."""
 
 
 @pytest.mark.slow

@@ -88,6 +88,7 @@ def _outcomes(target, share, folder, arguments):  # type: ignore[no-untyped-def]
     for module in target.modules:
         importlib.import_module(module)
     gc.collect()
+    gc.freeze()  # neither the next target nor a child looks at all modules again
     # In a child as well: this process must never start threads, which forks would lack.
     made = run(lambda: target.make(good), folder, 120.0, 8 << 30)
     if made.kind != "read":

@@ -27,9 +27,9 @@ from ...core.threads import run_parts
 from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, FloatArray, IntArray, Pose
 from ...poses import build_pose, find_pose
 from ..binding import bind_gaussians, place_gaussians
+from ..mesh_diffusion import diffuse_values, mesh_laplacian
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh, vertex_area_ratio
-from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .photo_view import PhotoView
 from .surfels import surfels_on_plane
 

@@ -17,10 +17,10 @@ from ...core.cameras import in_picture
 from ...core.settings import register_settings
 from ...core.threads import map_threads
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from ..mesh_diffusion import factorize, mesh_edges
 from .fabrics import fabric_lab, find_fabrics, has_hue, have_same_hue
 from .labels import HAIR, LOWER, SHOES, SKIN
 from .limbs import HEAD, LEFT_LEG, RIGHT_LEG
-from .mesh_diffusion import factorize, mesh_edges
 from .photo_light import S as LIGHT
 from .photo_light import weighted_median
 from .sandals import are_sandals

@@ -14,9 +14,9 @@ import numpy as np
 from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
+from ..mesh_diffusion import mirror_vertices
 from .labels import HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, NamesArray
 from .limbs import ARMS
-from .mesh_diffusion import mirror_vertices
 from .regions import Regions
 
 

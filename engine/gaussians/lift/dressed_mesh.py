@@ -22,6 +22,7 @@ from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import rasterize_mesh
+from ..mesh_diffusion import mesh_laplacian
 from ..squareness import cosine_to_camera
 from .drape import hang_cloth, hang_trousers, measure_looseness
 from .hair_volume import fill_nape
@@ -37,7 +38,6 @@ from .limbs import (
     TORSO,
     UPPER_ARM_JOINTS,
 )
-from .mesh_diffusion import mesh_laplacian
 from .outlines import find_edge, find_sheet_outline, measure_excess, measure_gaps, measure_inside
 from .regions import Regions
 from .surfels import INNER_PARTS

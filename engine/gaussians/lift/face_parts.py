@@ -23,7 +23,7 @@ from ...core.types import (
     Track,
 )
 from ...render.mesh import rasterize_mesh
-from .mesh_diffusion import diffuse_values, mesh_laplacian
+from ..mesh_diffusion import diffuse_values, mesh_laplacian
 from .surfels import closest_barycentric
 
 SIDES = ("right", "left")

@@ -15,9 +15,9 @@ from scipy.sparse.csgraph import connected_components
 from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
+from ..mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian
 from .garment_borders import parts_legs
 from .labels import LABELS, LOWER, SHOES, SKIN, UPPER, NamesArray
-from .mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian
 from .regions import Regions
 
 

@@ -17,6 +17,7 @@ from ...core.geometry import interpolate, vertex_normals
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import find_visible_points
+from ..mesh_diffusion import diffuse_values, mesh_laplacian
 from ..squareness import cosine_to_camera
 from .dress_rules import (
     dress_by_rules,
@@ -37,7 +38,6 @@ from .labels_hidden import (
     smooth_sleeves,
 )
 from .limbs import ARMS, vertex_groups
-from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .pixel_grids import erode
 from .regions import Regions
 from .surfels import INNER_PARTS

@@ -29,10 +29,10 @@ from ...core.types import (
 )
 from ...render import render_camera
 from ..binding import place_gaussians
+from ..mesh_diffusion import diffuse_values, mesh_laplacian
 from . import MIN_GAUSSIANS, LiftOptions, LiftResult, lift_photo
 from .labels_network import LabelNetworkRuntime
 from .labels_parser import ParserRuntime
-from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .multiview_colors import (
     BodyVisibility,
     blend_photo_colors,

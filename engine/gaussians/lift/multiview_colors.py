@@ -24,8 +24,8 @@ from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
 from ..binding import place_gaussians
+from ..mesh_diffusion import diffuse_values, mesh_laplacian
 from ..squareness import cosine_to_camera
-from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .pixel_grids import SOLID, erode
 
 

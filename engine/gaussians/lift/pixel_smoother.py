@@ -10,7 +10,7 @@ from scipy import ndimage, sparse
 from ...core.kernels import kernel
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
-from .mesh_diffusion import factorize
+from ..mesh_diffusion import factorize
 from .pixel_grids import neighbour_links
 
 

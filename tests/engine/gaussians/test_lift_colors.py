@@ -21,8 +21,8 @@ from likeness.engine.gaussians.lift.fabrics import S as FABRICS
 from likeness.engine.gaussians.lift.fabrics import _without_slivers, find_fabrics
 from likeness.engine.gaussians.lift.labels import HAIR
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO
-from likeness.engine.gaussians.lift.mesh_diffusion import mesh_edges
 from likeness.engine.gaussians.lift.photo_light import fit_light
+from likeness.engine.gaussians.mesh_diffusion import mesh_edges
 
 SKIN_TONE = np.array([0.8, 0.6, 0.5])
 

@@ -39,12 +39,12 @@ from likeness.engine.gaussians.lift.labels_surface import (
     worn_probability,
 )
 from likeness.engine.gaussians.lift.limbs import HEAD
-from likeness.engine.gaussians.lift.mesh_diffusion import mesh_edges, mesh_laplacian
 from likeness.engine.gaussians.lift.photo_splats import crop_camera
 from likeness.engine.gaussians.lift.pixel_grids import dilate
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.skin_tone import UNSEEN_SKIN
 from likeness.engine.gaussians.lift.surfels import INNER_PARTS
+from likeness.engine.gaussians.mesh_diffusion import mesh_edges, mesh_laplacian
 from likeness.engine.render.mesh import rasterize_mesh
 
 SLEEVE, WAIST, HEM = 0.33, 0.02, -0.36  # metres at rest: where the clothes end

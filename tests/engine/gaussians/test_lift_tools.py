@@ -13,12 +13,6 @@ from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, Pose
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import GROUPS, HEAD, LEFT_ARM, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.mesh_diffusion import (
-    diffuse_values,
-    mesh_edges,
-    mesh_laplacian,
-    mirror_vertices,
-)
 from likeness.engine.gaussians.lift.photo_splats import find_stuck_cloth, limit_reach
 from likeness.engine.gaussians.lift.surfels import (
     FLATNESS,
@@ -33,6 +27,12 @@ from likeness.engine.gaussians.lift.surfels import (
     tangent_plane_steps,
 )
 from likeness.engine.gaussians.lift.surfels import S as SURFELS
+from likeness.engine.gaussians.mesh_diffusion import (
+    diffuse_values,
+    mesh_edges,
+    mesh_laplacian,
+    mirror_vertices,
+)
 
 # Surfels
 

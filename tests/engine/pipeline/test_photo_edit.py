@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,8 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.formats.avatar import avatar_from_bytes, avatar_to_bytes, save_avatar
 from likeness.engine.gaussians import place_gaussians, pose_avatar
-from likeness.engine.pipeline.build import build_avatar
+from likeness.engine.pipeline import photo_edit
+from likeness.engine.pipeline.build import LiftedPortrait, build_avatar
 from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.pipeline.photo_edit import edit_from_photo
 from likeness.engine.render import render_camera
@@ -30,6 +33,22 @@ from PIL import Image, ImageDraw
 
 PRINT = (120, 195, 165, 225)  # pixels of the portrait at 320: left, top, right, bottom
 BLUE = (20, 40, 230)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lifted_once() -> Iterator[None]:
+    """Every edit lifts the portrait again, and would find the same in each test."""
+    lift, lifted = photo_edit.lift_portrait, dict[str, LiftedPortrait]()
+
+    def lift_or_take(path: Path, options: BuildOptions, **named: Any) -> LiftedPortrait:
+        key = f"{path} {options}"
+        if key not in lifted:
+            lifted[key] = lift(path, options, **named)
+        return lifted[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(photo_edit, "lift_portrait", lift_or_take)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What the photo shows, carried over the body's surface to where it shows nothing."""
+"""What is known on a part of a surface, carried over all of it along its edges."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
 from scipy.spatial import cKDTree
 
-from ...core.types import FloatArray, IntArray
+from ..core.types import FloatArray, IntArray
 
 
 def mesh_edges(f: IntArray) -> IntArray:
