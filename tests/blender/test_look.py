@@ -81,6 +81,15 @@ def test_detail_drops_in_gestures_only_and_comes_back(blender_lts) -> None:
     assert made["going"] == [False, False, True, True, True, False]
 
 
+def test_fast_splats_are_off_in_edit_mode(blender, tmp_path: Path) -> None:
+    made = blender(FAST, "fast_in_edit_mode", folder=str(tmp_path))
+    drawn, edited = [True, "SOLID"], [False, "MATERIAL"]
+    assert made["before"] == made["left"] == made["undone"] == drawn
+    assert made["button"] == made["saved"] == made["by hand"] == edited
+    assert made["left, as undo finds it"] == edited
+    assert made["was off"] == [False, "SOLID"]
+
+
 def test_fast_splats_do_not_hide_the_avatar_in_files(blender_lts, tmp_path: Path) -> None:
     made = blender_lts(FAST, "fast_in_files", folder=str(tmp_path))
     assert made["before"] == made["after"] == made["with"] == [True, ["SOLID", "WIREFRAME"]]
