@@ -141,3 +141,9 @@ def test_photo_behind_splats_is_seen_in_its_own_proportions(blender, photo: Path
     assert made["shown"]
     # The photo's height is the camera's: what is left or right of it stays empty, or is cut off.
     assert made["methods"] == {"wide": ["FIT", False], "tall": ["CROP", False]}
+
+
+def test_notes_leave_room_for_their_icon(blender_lts) -> None:
+    made = blender_lts(LOOK, "wrapped")
+    assert made["INFO"] + 3 <= 31
+    assert made["INFO"] < made["NONE"] <= 31
