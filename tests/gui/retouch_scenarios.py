@@ -21,6 +21,7 @@ def retouch_buttons(ui: Any, avatar: str) -> Steps:
     is_fast = ours("addon.viewport.fast_splats").is_fast
     out["drawn"] = [[is_fast(avatars()[0].splats), shading.type]]
     yield from press(ui, "likeness.edit_splats")
+    yield lambda: not is_fast(avatars()[0].splats)
     yield 2.0  # EEVEE compiles
     out["drawn"].append([is_fast(avatars()[0].splats), shading.type])
     yield from ui.shot("edit_splats")
@@ -41,7 +42,7 @@ def retouch_buttons(ui: Any, avatar: str) -> Steps:
         bpy.ops.transform.translate(value=(0.0, 0.0, 0.02))
     yield from press(ui, "likeness.apply_splat_moves")
     bpy.ops.object.mode_set(mode="OBJECT")
-    yield 0.5
+    yield lambda: is_fast(avatars()[0].splats)
     out["drawn"].append([is_fast(avatars()[0].splats), shading.type])
     out["edited"] = _describe()
     yield from ui.undo()

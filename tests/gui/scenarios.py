@@ -112,7 +112,7 @@ def drop(ui: Any, path: str) -> Steps:
         )
     yield 0.5
     yield from ui.shot("drop_menu")
-    ui.press("I")  # the letter that is underlined in "Import Portrait"
+    ui.press("P")  # the letter that is underlined in "Portrait as Avatar"
     yield 0.5
     yield from ui.shot("drop_dialog")
     ui.press("RET")
