@@ -61,7 +61,7 @@ WARDROBE_ITEM = "likeness_item"
 
 # On splat objects.
 FAST_SPLATS = "likeness_fast_splats"
-"""Fast splats were on when the file was saved."""
+"""Fast splats were on when the file was saved, or before Edit Mode."""
 STATIC_SPLATS = "likeness_static_splats"
 """True on splats without an avatar."""
 
@@ -80,7 +80,8 @@ MOTION_RANGE = "likeness_motion_range"
 
 # On screens.
 SOLID_VIEWS = "likeness_solid_views"
-"""Indices of the areas whose 3D view was solid when the file was saved with fast splats."""
+"""Indices of the areas whose 3D view was solid when the file was saved with fast splats, or before
+Edit Mode."""
 
 # On the shared data of a file: version of what it holds.
 VERSION = "likeness_version"

@@ -12,7 +12,7 @@ from .paths import ROOT_PACKAGE, user_folder
 def bone_ends_property(**options: Any) -> Any:
     """How bones are named: a property of the preferences and of imports."""
     return bpy.props.BoolProperty(
-        name="Bones End in .L and .R",
+        name=".L/.R Suffixes",
         description="Name the bones of new avatars hip.L, as Blender's own rigs do, instead of "
         "left_hip, as SMPL-X does. Both mirror, and both take motions",
         default=False,

@@ -77,3 +77,20 @@ ITEMS = (
     ("wrinkles=mouth", "Laugh Lines", "Folds from the nose to the corners of the mouth, and below"),
 )
 """Enum items of the wardrobe: what the worker takes, the name, the description."""
+
+KIND_ITEMS = (
+    ("all", "All", "All of the wardrobe"),
+    ("hair", "Hair", "Hair of the head"),
+    ("hat", "Hats", "Hats, caps and bands"),
+    ("glasses", "Glasses", "Glasses and sunglasses"),
+    ("headphones", "Headphones", "Headphones"),
+    ("earrings", "Earrings", "Earrings"),
+    ("necklace", "Necklaces", "Chains and pearls"),
+    ("scarf", "Scarves", "Scarves"),
+    ("beard", "Beards", "Beards and moustaches"),
+    ("brows", "Brows", "Eyebrows"),
+    ("nose", "Noses", "Shapes of the nose"),
+    ("mouth", "Mouths", "Shapes of the mouth"),
+    ("wrinkles", "Age Lines", "Wrinkles and lines of the face"),
+)
+"""What stands before the ``=`` of :data:`ITEMS`, as enum items, and all of them."""

@@ -26,7 +26,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 GUI = HERE.parent / "tests" / "gui"
-sys.path.insert(0, str(GUI))
+sys.path[:0] = [str(GUI), str(HERE.parent)]  # the tests' helpers, and the package ``tests``
 
 from conftest import sample_avatar, zip_for  # noqa: E402
 from likeness.engine.files.weights import cache_assets_dir  # noqa: E402

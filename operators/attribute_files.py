@@ -66,7 +66,7 @@ class AddFromLibrary(_FromFile, bpy.types.Operator):  # type: ignore[misc]
         if picture is not None:
             layout.template_icon(get_picture_icon(picture), scale=8.0)
         if picture is not None and textured:
-            layout.label(text="No picture beside the file: its texture", icon="INFO")
+            layout.label(text="Texture (no picture)", icon="INFO")
 
     def edit(self) -> dict[str, Any]:
         file = self.chosen_file()

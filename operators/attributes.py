@@ -22,7 +22,7 @@ from ..addon.scene.part_selection import list_parts, select_part
 from ..addon.scene.splat_exchange import exchange_splats_steps
 from ..addon.scene.splat_object import get_sliders
 from ..addon.scene.wardrobe_assets import LIBRARY_NAME, find_item, find_wearer, write_wardrobe
-from ..addon.wardrobe_items import ITEMS
+from ..addon.wardrobe_items import ITEMS, KIND_ITEMS
 from ..addon.wardrobe_pictures import clear_item_icons, get_item_icon
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
@@ -66,15 +66,26 @@ class SelectPart(SlicedOperator, AvatarOperator, bpy.types.Operator):  # type: i
         return f"Selected {format_count(count, 'splat', 'splats')}"
 
 
-_shown: list[tuple[str, str, str, int, int]] = []
-"""What the list shows: Blender needs its texts to stay."""
+_shown: dict[str, list[tuple[str, str, str, int, int]]] = {}
+"""Kind -> what the list shows: Blender needs its texts to stay."""
 
 
 def _wardrobe_items(owner: Any, context: Any) -> list[tuple[str, str, str, int, int]]:
-    """The wardrobe with its pictures."""
-    if not _shown:
-        _shown.extend((*item, get_item_icon(item[0]), row) for row, item in enumerate(ITEMS))
-    return _shown
+    """The wardrobe's items of the chosen kind, with their pictures; each keeps its number."""
+    kind = owner.kind if owner is not None else "all"
+    if kind not in _shown:
+        _shown[kind] = [
+            (*item, get_item_icon(item[0]), row)
+            for row, item in enumerate(ITEMS)
+            if kind in ("all", item[0].partition("=")[0])
+        ]
+    return _shown[kind]
+
+
+def _use_kind(self: Any, context: Any) -> None:
+    """Choose the first item of the kind, if the chosen one is of another."""
+    if not self.item:
+        self.item = _wardrobe_items(self, context)[0][0]
 
 
 def stop() -> None:
@@ -145,6 +156,12 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
     bl_idname = "likeness.add_item"
     bl_label = "Add Item"
 
+    kind: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Kind",
+        description="Which part of the wardrobe is listed",
+        items=KIND_ITEMS,
+        update=_use_kind,
+    )
     item: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Item", description="What to put on", items=_wardrobe_items
     )
@@ -180,13 +197,16 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
     )
 
     def ask(self, context: Any, event: Any) -> set[str]:
-        """Ask for item and color."""
+        """Ask for item and color, among those of one kind: all of them are more than a screen."""
+        if not self.properties.is_property_set("kind"):
+            self.kind = self.item.partition("=")[0]
         return set(context.window_manager.invoke_props_dialog(self, width=280))
 
     def draw(self, context: Any) -> None:
         layout = self.layout
-        layout.template_icon_view(self, "item", show_labels=True, scale=6.0, scale_popup=4.0)
         layout.use_property_split = True
+        layout.prop(self, "kind")
+        layout.template_icon_view(self, "item", show_labels=True, scale=6.0, scale_popup=5.0)
         layout.prop(self, "item")
         if self.item.startswith("hair=") and self.item not in _NO_LENGTH:
             layout.prop(self, "length")

@@ -44,10 +44,10 @@ class AvatarOperator:
 def format_count(count: int, one: str, many: str) -> str:
     """A number with its noun.
 
-    >>> format_count(1, "file", "files"), format_count(3, "file", "files")
-    ('1 file', '3 files')
+    >>> format_count(1, "file", "files"), format_count(4257, "splat", "splats")
+    ('1 file', '4,257 splats')
     """
-    return f"{count} {one if count == 1 else many}"
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def poll_avatars(cls: Any, context: Any) -> bool:

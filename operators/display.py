@@ -15,7 +15,7 @@ from ..addon.scene.frame_recorder import record_frames
 from ..addon.scene.render_output import get_background_color, list_render_frames, picture_paths
 from ..addon.scene.splat_object import MODIFIER_NAME, set_input
 from ..addon.scene.view3d import show_splats
-from ..addon.viewport import fast_splats
+from ..addon.viewport import edit_mode, fast_splats
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
 from .errors import report_errors
@@ -352,10 +352,12 @@ def start() -> None:
     """When the extension is enabled."""
     bone_shapes.register()
     fast_splats.register()
+    edit_mode.register()
 
 
 def stop() -> None:
     """When the extension is disabled."""
+    edit_mode.unregister()
     fast_splats.unregister()
     bone_shapes.unregister()
 

@@ -284,9 +284,10 @@ class ExportScene(AlbedoExportOperator, bpy.types.Operator):  # type: ignore[mis
         column = _column(self.layout)
         column.prop(self, "kind")
         column.prop(self, "content")
-        column.prop(self, "albedo")
         if self.content != "splats":
             column.prop(self, "texture")
+        column.prop(self, "albedo")
+        if self.content != "splats":
             column.prop(self, "animation")
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
@@ -349,6 +350,11 @@ class ExportRig(AlbedoExportOperator, bpy.types.Operator):  # type: ignore[misc]
         items=TEXTURE_SIZES,
         default="2048",
     )
+
+    def draw(self, context: Any) -> None:
+        column = _column(self.layout)
+        for name in ("program", "texture", "albedo", "animation"):
+            column.prop(self, name)
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         self.target()

@@ -59,7 +59,7 @@ class ImportPortrait(JobOperator, PhotoOptions, BoneOptions, bpy.types.Operator,
     to include the back and the sides"""
 
     bl_idname = "likeness.import_portrait"
-    bl_label = "Import Portrait"
+    bl_label = "Portrait as Avatar"
     bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".jpg"

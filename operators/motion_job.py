@@ -14,7 +14,7 @@ from .job_operator import JobOperator
 _PLACES = (
     (
         "stand",
-        "Where the Avatar Stands",
+        "At the Avatar",
         "Start at the avatar's position, facing the same way, with the feet on its floor",
     ),
     ("in_place", "In Place", "The same, without moving along the floor"),

@@ -15,6 +15,9 @@ MAIN_PANEL = "LIKENESS_PT_main"
 _POPUP_CHARACTERS = 26
 """Of a line in a panel that pops up, whose region is the whole view below it."""
 
+_ICON_CHARACTERS = 3
+"""As wide as an icon and the gap beside it."""
+
 
 class LikenessPanel:
     """A panel in the sidebar of the 3D view."""
@@ -40,7 +43,10 @@ def draw_wrapped(layout: Any, context: Any, text: str, icon: str = "NONE") -> No
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 without a window
     region = context.region
     in_sidebar = region is not None and region.type == "UI"
-    width = max(20, int(region.width / (8 * scale))) if in_sidebar else _POPUP_CHARACTERS
+    width = _POPUP_CHARACTERS
+    if in_sidebar:
+        beside = _ICON_CHARACTERS if icon != "NONE" else 0
+        width = max(20, int(region.width / (8 * scale)) - beside)
     column = layout.column(align=True)
     column.scale_y = 0.8
     for line in wrap_text(translate(text), width):

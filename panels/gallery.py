@@ -23,7 +23,7 @@ class GalleryPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
 
     def draw(self, context: Any) -> None:
         session, layout = get_session(context), self.layout
-        layout.prop(session, "gallery_folder", text="")
+        layout.prop(session, "gallery_folder", text="", placeholder="Folder of Avatars")
         folder = session.gallery_folder
         if folder and gallery_items(Path(bpy.path.abspath(folder))):
             layout.template_icon_view(

@@ -37,14 +37,14 @@ def show_splats() -> dict[Any, list[int]]:
     return changed
 
 
-def show_splats_in_file() -> None:
-    """:func:`show_splats` for a file that is about to be saved; remembers the solid views."""
+def show_splats_meanwhile() -> None:
+    """:func:`show_splats` while the nodes draw fast splats; remembers the solid views."""
     for screen, indices in show_splats().items():
-        screen[keys.SOLID_VIEWS] = indices
+        screen[keys.SOLID_VIEWS] = sorted({*screen.get(keys.SOLID_VIEWS, ()), *indices})
 
 
 def restore_solid_views() -> None:
-    """Undo :func:`show_splats_in_file`."""
+    """Undo :func:`show_splats_meanwhile`."""
     for screen in bpy.data.screens:
         for index in screen.get(keys.SOLID_VIEWS, ()):
             spaces = screen.areas[index].spaces if index < len(screen.areas) else ()

@@ -17,26 +17,13 @@ from ...engine.files.atomic import atomic_write
 from ...engine.wardrobe.thumbnails import thumbnail_path
 from .. import keys
 from ..asset_catalogs import add_catalogs, catalog_id
-from ..wardrobe_items import ITEMS
+from ..wardrobe_items import ITEMS, KIND_ITEMS
 from .avatar_objects import AvatarObjects, find_avatars
 
 FILE = "likeness_wardrobe.blend"
 LIBRARY_NAME = "Likeness Wardrobe"
 AUTHOR, LICENSE = "Likeness", "CC0"
-CATALOGS = {
-    "hair": "Wardrobe/Hair",
-    "hat": "Wardrobe/Hats",
-    "glasses": "Wardrobe/Glasses",
-    "headphones": "Wardrobe/Headphones",
-    "earrings": "Wardrobe/Earrings",
-    "necklace": "Wardrobe/Necklaces",
-    "scarf": "Wardrobe/Scarves",
-    "beard": "Wardrobe/Beards",
-    "brows": "Wardrobe/Brows",
-    "nose": "Wardrobe/Noses",
-    "mouth": "Wardrobe/Mouths",
-    "wrinkles": "Wardrobe/Age Lines",
-}
+CATALOGS = {kind: f"Wardrobe/{label}" for kind, label, _ in KIND_ITEMS if kind != "all"}
 """Category of an item -> its catalog."""
 
 

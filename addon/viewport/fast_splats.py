@@ -33,7 +33,7 @@ from ..scene.splat_object import (
     set_input,
     use_group,
 )
-from ..scene.view3d import redraw_views, restore_solid_views, show_splats, show_splats_in_file
+from ..scene.view3d import redraw_views, restore_solid_views, show_splats, show_splats_meanwhile
 from .splat_cloud import SplatArrays, SplatCloud
 
 MOVING_COUNT = 50_000
@@ -352,7 +352,7 @@ def _settle() -> float | None:
 
 def _give_up() -> None:
     """Have the node group draw all splats again."""
-    for obj in _splats():
+    for obj in list_splats():
         if obj.library is None and is_fast(obj):
             set_fast(obj, False)
     show_splats()
@@ -375,37 +375,41 @@ def _changed(scene: Any, depsgraph: Any) -> None:
 
 @bpy.app.handlers.persistent
 def _before_saving(*_: Any) -> None:
-    fast = [obj for obj in _splats() if is_fast(obj)]
+    fast = [obj for obj in list_splats() if is_fast(obj)]
     for obj in fast:
         obj[keys.FAST_SPLATS] = True
         set_fast(obj, False)
     _Store.saved = {obj.session_uid for obj in fast}
     if fast:
-        show_splats_in_file()
+        show_splats_meanwhile()
 
 
 @bpy.app.handlers.persistent
 def _after_saving(*_: Any) -> None:
     _forget()
-    saved = [obj for obj in _splats() if obj.session_uid in _Store.saved]
-    if _switch_on(saved):
+    saved = [obj for obj in list_splats() if obj.session_uid in _Store.saved]
+    if switch_on(saved) and not any(obj.mode == "EDIT" for obj in list_splats()):
         restore_solid_views()
 
 
 @bpy.app.handlers.persistent
 def _opened(*_: Any) -> None:
     _forget()
-    if _switch_on(_splats()):
+    if switch_on(list_splats()):
         restore_solid_views()
 
 
 @bpy.app.handlers.persistent
 def _appended(*_: Any) -> None:
-    _switch_on(_splats())
+    switch_on(list_splats())
 
 
-def _switch_on(splats: Sequence[Any]) -> bool:
-    """Switch on those that were on when their file was saved; returns whether there were any."""
+def switch_on(splats: Sequence[Any]) -> bool:
+    """Switch on those that :data:`~likeness.addon.keys.FAST_SPLATS` marks.
+
+    Returns:
+        Whether there were any.
+    """
     if find_fast_problem():
         return False  # what the file says of them stays for a Blender that can draw them
     marked = [obj for obj in splats if obj.library is None and obj.get(keys.FAST_SPLATS)]
@@ -415,7 +419,8 @@ def _switch_on(splats: Sequence[Any]) -> bool:
     return bool(marked)
 
 
-def _splats() -> list[Any]:
+def list_splats() -> list[Any]:
+    """The splat objects of all avatars in the file."""
     return [obj for obj in bpy.data.objects if obj.get(keys.PART) == "splats"]
 
 
@@ -450,7 +455,7 @@ def unregister() -> None:
         bpy.app.timers.unregister(_settle)
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).remove(handler)
-    for obj in _splats():
+    for obj in list_splats():
         if is_fast(obj) and obj.library is None:
             set_fast(obj, False)
     _forget()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -261,6 +262,28 @@ def tinted(folder: str, avatar: str) -> dict[str, Any]:
     bpy.ops.likeness.remove_item(attribute="hair")
     bpy.ops.likeness.remove_item(attribute="lips")
     out["same"] = bool((read_avatar(objects).gaussians.colors == before.gaussians.colors).all())
+    return out
+
+
+def listed() -> dict[str, Any]:
+    """What the dialog of Add Item lists for kinds of the wardrobe."""
+    from likeness.addon.wardrobe_items import ITEMS, KIND_ITEMS
+    from likeness.operators.attributes import AddItem
+
+    likeness.register()
+    rows = {item[0]: row for row, item in enumerate(ITEMS)}
+    list_items = AddItem.__annotations__["item"].keywords["items"]
+    choose_item = AddItem.__annotations__["kind"].keywords["update"]
+    out: dict[str, Any] = {"counts": {}, "numbers": True}
+    for kind in (item[0] for item in KIND_ITEMS):
+        found = list_items(SimpleNamespace(kind=kind), bpy.context)
+        out["counts"][kind] = len(found)
+        out["numbers"] &= all(rows[one[0]] == one[4] for one in found)
+    out["all"] = len(list_items(None, bpy.context))
+    dialogs = [SimpleNamespace(kind="hat", item=item) for item in ("", "hat=fedora")]
+    for dialog in dialogs:
+        choose_item(dialog, bpy.context)
+    out["chosen"] = [dialog.item for dialog in dialogs]
     return out
 
 

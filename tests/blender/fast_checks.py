@@ -180,6 +180,51 @@ def _order_error(objects: Any, fast: Any) -> dict[str, float]:
     }
 
 
+def fast_in_edit_mode(folder: str) -> dict[str, Any]:
+    """Edit Mode, entered with the button and by hand, also in a saved file, and left again."""
+    fresh()
+    from likeness.addon.viewport import edit_mode
+    from likeness.addon.viewport import fast_splats as fast
+
+    fast.find_fast_problem = lambda: ""  # as with a window
+    objects = build_scene(people.random_avatar(1, count=50), "Person")
+    fast.set_fast(objects.splats, True)
+    areas = (area for screen in bpy.data.screens for area in screen.areas)
+    space = next(s for area in areas for s in area.spaces if s.type == "VIEW_3D")
+    out: dict[str, Any] = {}
+
+    def note(name: str, wait: bool = True) -> None:
+        bpy.context.view_layer.update()
+        soon = bpy.app.timers.is_registered(edit_mode.follow_modes)
+        if soon:  # a script has no timers
+            bpy.app.timers.unregister(edit_mode.follow_modes)
+        if soon and wait:
+            edit_mode.follow_modes()
+        splats = bpy.data.objects["Splats Person"]
+        out[name] = [fast.is_fast(splats), space.shading.type]
+
+    space.shading.type = "SOLID"
+    note("before")
+    bpy.context.view_layer.objects.active = objects.armature
+    bpy.ops.likeness.edit_splats()
+    note("button")
+    bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "edited.blend"), copy=True)
+    note("saved")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    note("left")
+    bpy.ops.object.mode_set(mode="EDIT")
+    note("by hand")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    note("left, as undo finds it", wait=False)
+    edit_mode._undone()
+    note("undone")
+    fast.set_fast(objects.splats, False)
+    bpy.ops.likeness.edit_splats()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    note("was off")
+    return out
+
+
 def fast_in_files(folder: str) -> dict[str, Any]:
     """A saved file shows the avatar without the extension, also in views that were solid, and is as
     before for those who have it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -304,3 +305,18 @@ def photo_behind(photo: str) -> dict[str, Any]:
     out["shown"] = camera.data.show_background_images
     out["photo"] = [*objects.camera.data.background_images[0].image.size, camera.data.sensor_fit]
     return out
+
+
+def wrapped() -> dict[str, int]:
+    """The longest lines of a note in a sidebar of 252 pixels, with and without an icon."""
+    from likeness.panels.base import draw_wrapped
+
+    def longest(icon: str) -> int:
+        lines: list[str] = []
+        layout = SimpleNamespace(label=lambda text, **_: lines.append(text))
+        layout.column = lambda **_: layout
+        region = SimpleNamespace(type="UI", width=252)
+        draw_wrapped(layout, SimpleNamespace(region=region), "somebody waves " * 9, icon)
+        return max(map(len, lines))
+
+    return {icon: longest(icon) for icon in ("NONE", "INFO")}

@@ -115,6 +115,16 @@ def test_the_list_of_tints_is_the_engines() -> None:
     assert {item[0] for item in TINT_ITEMS} == set(TINTED)
 
 
+def test_the_wardrobe_is_listed_by_kind(blender) -> None:
+    found = blender(CHECKS, "listed")
+    counts = found["counts"]
+    assert counts.pop("all") == found["all"] == 74
+    assert sum(counts.values()) == 74
+    assert min(counts.values()) > 0
+    assert found["numbers"], "a choice stays the same in each list"
+    assert found["chosen"] == ["hat=beanie", "hat=fedora"]
+
+
 def test_the_wardrobe_in_the_asset_browser(blender, tmp_path: Path, person_file: Path) -> None:
     found = blender(CHECKS, "browsed", folder=str(tmp_path), avatar=str(person_file))
     assert found["unchanged"]

@@ -81,6 +81,15 @@ def test_detail_drops_in_gestures_only_and_comes_back(blender_lts) -> None:
     assert made["going"] == [False, False, True, True, True, False]
 
 
+def test_fast_splats_are_off_in_edit_mode(blender, tmp_path: Path) -> None:
+    made = blender(FAST, "fast_in_edit_mode", folder=str(tmp_path))
+    drawn, edited = [True, "SOLID"], [False, "MATERIAL"]
+    assert made["before"] == made["left"] == made["undone"] == drawn
+    assert made["button"] == made["saved"] == made["by hand"] == edited
+    assert made["left, as undo finds it"] == edited
+    assert made["was off"] == [False, "SOLID"]
+
+
 def test_fast_splats_do_not_hide_the_avatar_in_files(blender_lts, tmp_path: Path) -> None:
     made = blender_lts(FAST, "fast_in_files", folder=str(tmp_path))
     assert made["before"] == made["after"] == made["with"] == [True, ["SOLID", "WIREFRAME"]]
@@ -132,3 +141,9 @@ def test_photo_behind_splats_is_seen_in_its_own_proportions(blender, photo: Path
     assert made["shown"]
     # The photo's height is the camera's: what is left or right of it stays empty, or is cut off.
     assert made["methods"] == {"wide": ["FIT", False], "tall": ["CROP", False]}
+
+
+def test_notes_leave_room_for_their_icon(blender_lts) -> None:
+    made = blender_lts(LOOK, "wrapped")
+    assert made["INFO"] + 3 <= 31
+    assert made["INFO"] < made["NONE"] <= 31

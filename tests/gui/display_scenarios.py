@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from pressing import browse, confirm, frame_view, panel, press, problem
+from pressing import browse, call, confirm, frame_view, look, panel, press, problem
 from scenarios import Steps, avatars, fresh, open_avatar, ours
 
 
@@ -42,6 +42,10 @@ def display_buttons(ui: Any, avatar: str, photo: str, changed: str, hair: str) -
     chosen = [polygon.select for polygon in found.splats.data.polygons]
     out["hair"] = [bpy.context.mode, 0 < sum(chosen) < len(chosen)]
     bpy.ops.object.mode_set(mode="OBJECT")
+    look(ui, found.armature, "head", 1.2)
+    overlay = ui.areas("VIEW_3D")[0].spaces.active.overlay
+    overlay.show_bones = False  # rings hide the eyes
+    yield from _list_items(ui, "glasses")
     yield from confirm(ui, "likeness.add_item", "add_item", item="glasses=round")
     yield from ui.shot("glasses_added")
     sliders = ours("addon.scene.splat_object").get_sliders
@@ -72,6 +76,8 @@ def display_buttons(ui: Any, avatar: str, photo: str, changed: str, hair: str) -
     bpy.context.view_layer.objects.active = avatars()[0].armature
     yield from press(ui, "likeness.remove_item", attribute="glasses")
     found = avatars()[0]
+    frame_view(ui, found.armature)
+    overlay.show_bones = True
     yield from press(ui, "likeness.show_body")
     yield from ui.shot("body")
     out["body"] = [bpy.context.object == found.body, found.body.visible_get()]
@@ -93,6 +99,24 @@ def display_buttons(ui: Any, avatar: str, photo: str, changed: str, hair: str) -
     yield from press(ui, "likeness.render_restore")
     out["transform"].append(bpy.context.scene.view_settings.view_transform)
     return out
+
+
+def _list_items(ui: Any, kind: str) -> Steps:
+    """Open the pictures of Add Item with a click, and take a screenshot of them."""
+    ui.point(*ui.over_view())
+    yield 0.1
+    call(ui, "likeness.add_item", kind=kind)
+    yield 0.7
+    x, y = ui.over_view()
+    x, y = x - 115, y - 60  # on the picture: a dialog opens beside the mouse
+    for value in ("NOTHING", "PRESS", "RELEASE"):
+        moved = value == "NOTHING"
+        ui.window.event_simulate(type="MOUSEMOVE" if moved else "LEFTMOUSE", value=value, x=x, y=y)
+        yield 0.4
+    yield from ui.shot(f"items_{kind}")
+    for _ in range(2):
+        ui.press("ESC")
+        yield 0.5
 
 
 def draw_pictures(ui: Any, avatar: str, motion: str, folder: str) -> Steps:

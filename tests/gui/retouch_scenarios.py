@@ -17,7 +17,13 @@ def retouch_buttons(ui: Any, avatar: str) -> Steps:
     frame_view(ui, avatars()[0].armature)
     yield 1.0
     out: dict[str, Any] = {}
+    shading = ui.areas("VIEW_3D")[0].spaces.active.shading
+    is_fast = ours("addon.viewport.fast_splats").is_fast
+    out["drawn"] = [[is_fast(avatars()[0].splats), shading.type]]
     yield from press(ui, "likeness.edit_splats")
+    yield lambda: not is_fast(avatars()[0].splats)
+    yield 2.0  # EEVEE compiles
+    out["drawn"].append([is_fast(avatars()[0].splats), shading.type])
     yield from ui.shot("edit_splats")
     x, y = ui.over_view()
     lasso = [(-60, -60), (60, -60), (60, 60), (-60, 60)]
@@ -36,6 +42,8 @@ def retouch_buttons(ui: Any, avatar: str) -> Steps:
         bpy.ops.transform.translate(value=(0.0, 0.0, 0.02))
     yield from press(ui, "likeness.apply_splat_moves")
     bpy.ops.object.mode_set(mode="OBJECT")
+    yield lambda: is_fast(avatars()[0].splats)
+    out["drawn"].append([is_fast(avatars()[0].splats), shading.type])
     out["edited"] = _describe()
     yield from ui.undo()
 

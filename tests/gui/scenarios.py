@@ -112,7 +112,7 @@ def drop(ui: Any, path: str) -> Steps:
         )
     yield 0.5
     yield from ui.shot("drop_menu")
-    ui.press("I")  # the letter that is underlined in "Import Portrait"
+    ui.press("P")  # the letter that is underlined in "Portrait as Avatar"
     yield 0.5
     yield from ui.shot("drop_dialog")
     ui.press("RET")
@@ -364,11 +364,12 @@ def keys_on_avatars(ui: Any, avatar: str) -> Steps:
     cube = bpy.data.objects.new("Cube", bpy.data.meshes.new("Cube"))
     bpy.context.scene.collection.objects.link(cube)
     select_object(cube)
-    yield 0.2
+    yield 1.0
     ui.press("X")
-    yield 0.5
+    yield 1.0
+    yield from ui.shot("delete_cube")
     ui.press("RET")
-    yield 0.5
+    yield 1.0
     return {
         "two": two,
         "undone": undone,

@@ -176,6 +176,7 @@ def test_pictures(gui: Any, person: str, motions: list[str], tmp_path: Path) -> 
 @pytest.mark.slow
 def test_retouching(gui: Any, person: str) -> None:
     seen = gui("retouch_scenarios.retouch_buttons", avatar=person)
+    assert seen["drawn"] == [[True, "SOLID"], [False, "MATERIAL"], [True, "SOLID"]]
     assert seen["lasso"] > 100
     assert seen["edited"]["moved"] == seen["lasso"]
     assert 0.9 * seen["lasso"] < seen["edited"]["recolored"] <= seen["lasso"]  # black stays
