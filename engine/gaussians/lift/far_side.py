@@ -19,7 +19,7 @@ from .depth_sheets import DepthSheet
 from .held_objects import removed_pixels
 from .labels import SKIN
 from .limbs import ARMS, HEAD
-from .pixel_grids import SOLID, erode, smooth_within
+from .pixel_grids import SOLID, dilate, erode, smooth_within
 from .regions import Regions
 from .surfels import SHELL, TriangleBinding, grid_tangents, pixel_centres, surfels_from_tangents
 
@@ -35,6 +35,8 @@ class FarSideSettings:
     back_sigma: float = 0.6  # in steps of the grid
     rim_sigma: float = 0.7  # in steps of the grid
     fringe: int = 2  # pixels of the outline whose colours are not trusted
+    thing: float = 1.0  # inter-ocular distances, squared, that a thing in hair covers at most
+    in_hair: float = 0.5  # share of what borders on it that is hair, at least
     calm: float = 0.06  # inter-ocular distances over which the far side's colours are averaged
 
 
@@ -87,21 +89,37 @@ def _far_colors(
     """[H, W, 3] the front's own colours, calmed, without the outline's doubt.
 
     The two sides of a coat or a brim are of one material, and its pattern goes round. Where hair
-    borders on a face or on clothes it takes nothing of theirs: its far side lies elsewhere.
+    borders on a face or on clothes it takes nothing of theirs: its far side lies elsewhere. Behind
+    what hangs in it, such as a long earring, is hair.
     """
     solid = erode(sheet.visible & (alpha > SOLID), S.fringe)
     if not solid.any():
         solid = sheet.visible
     out = np.array(colors)
     skin = (regions.label == SKIN) & ~regions.hair
+    within = _find_within_hair(sheet, regions)
     for own in (regions.hair, skin, ~regions.hair & ~skin):
-        here = sheet.mask & own
+        here = sheet.mask & np.where(within, own is regions.hair, own)
         if not here.any():
             continue
         inner = [solid & erode(own, S.fringe), solid & own, solid]
         rows, cols, _ = find_nearest(next(known for known in inner if known.any()))
         calm = smooth_within(colors[rows, cols], here, max(0.7, S.calm * regions.unit))
         out[here] = calm[here]
+    return out
+
+
+def _find_within_hair(sheet: DepthSheet, regions: Regions) -> BoolArray:
+    """[H, W] small loose things before hair."""
+    out = np.zeros(sheet.mask.shape, bool)
+    if sheet.group:
+        return out
+    thing, count = ndimage.label(sheet.loose & ~regions.hair)
+    size = np.bincount(thing.ravel(), minlength=count + 1)
+    for number in np.nonzero(size[1:] < S.thing * regions.unit**2)[0] + 1:
+        own = thing == number
+        around = sheet.mask & dilate(own, S.fringe) & ~own
+        out |= own & (around.any() and regions.hair[around].mean() > S.in_hair)
     return out
 
 

@@ -133,6 +133,33 @@ def test_a_face_beside_loose_hair_has_no_far_side_and_lends_it_no_colour() -> No
         np.testing.assert_allclose(part.colors, np.tile(black, (len(part), 1)), atol=1e-6)
 
 
+def test_a_long_earring_in_loose_hair_has_hair_behind_it() -> None:
+    body = make_synthetic_body()
+    vertices = body.vertices(Pose.rest(body.num_expression))[0] - [0.0, 0.0, 3.0]
+    camera = photo_camera(50.0, 64, 64)
+    mask = np.zeros((64, 64), bool)
+    mask[20:50, 30:60] = True
+    jewel = np.zeros_like(mask)
+    jewel[30:38, 42:47] = True
+    sheet = DepthSheet(
+        0, mask, mask, np.where(mask, 2.9, 0.0), np.where(mask, 3.1, 0.0), 0.0 * mask, mask
+    )
+    regions = SimpleNamespace(
+        unit=40.0,
+        group=np.where(mask, TORSO, -1),
+        mask=mask,
+        hair=mask & ~jewel,
+        label=np.where(jewel, UPPER, np.where(mask, HAIR, 0)),
+    )
+    black, teal = np.full(3, 0.1), np.array([0.0, 0.6, 0.7])
+    colors = np.where(jewel[..., None], teal, black)
+    homes = TriangleBinding(body, vertices, vertex_groups(body)[body.f[:, 0]])
+    parts = loose_layer((sheet,), colors, 1.0 * mask, cast(Regions, regions), camera, homes, 4000)
+    assert len(parts[0]) > 500
+    for part in parts:
+        np.testing.assert_allclose(part.colors, np.tile(black, (len(part), 1)), atol=1e-6)
+
+
 @pytest.mark.parametrize("budget", [100_000, 4000])
 def test_hair_that_turns_away_has_a_backing_that_closes_it_from_aside(budget: int) -> None:
     """Hair on a slope: each pixel lies 1 cm behind its neighbour, in two tones by turns."""
