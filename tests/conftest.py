@@ -89,32 +89,39 @@ def quick_people() -> Iterator[None]:
 
 
 _FIRST = (
-    "tests/test_package.py",  # the longest, and it compiles the kernels of a build once for all;
+    "tests/test_package.py",  # it compiles the kernels of a build once for all;
     "tests/test_lint.py",  # meanwhile, these need few or none of them
     "tests/engine/training/test_two_processes.py",
     "tests/test_docs.py",
     "tests/engine/training/test_resume.py",
     "tests/blender/test_export.py",
+    "tests/blender/test_attributes.py",
     "tests/engine/training/test_training_people.py",  # compiles those of synthetic people
-    "tests/blender/test_extension.py",
-    "tests/blender/test_shipping.py",
     "tests/blender/test_characters.py",
-    "tests/engine/training/test_guava_training.py",
     "tests/engine/training/test_paper_form.py",
-    "tests/fuzz/test_fuzz.py",
-    "tests/blender/test_stages.py",
-    "tests/blender/test_light.py",
+    "tests/blender/test_shipping.py",
     "tests/blender/test_retouch.py",
+    "tests/blender/test_extension.py",
+    "tests/blender/test_light.py",
     "tests/blender/test_usage.py",
-    "tests/addon/cli/test_cli_network.py",
-    "tests/engine/bake/test_ehm.py",
-    "tests/engine/workflows/worker/test_worker.py",
-    "tests/engine/wardrobe/test_face_edits.py",
+    "tests/engine/training/test_guava_training.py",
     "tests/engine/wardrobe/test_hair_edit.py",
-    "tests/engine/pipeline/test_photo_edit.py",
     "tests/engine/tracking/test_video_tracking.py",
-    "tests/engine/evaluation/test_people_render.py",
+    "tests/engine/bake/test_ehm.py",
+    "tests/engine/pipeline/test_photo_edit.py",
+    "tests/engine/wardrobe/test_face_edits.py",
+    "tests/addon/cli/test_cli_network.py",
+    "tests/engine/network/test_onnx_export.py",
+    "tests/engine/workflows/worker/test_worker.py",
+    "tests/addon/cli/test_cli_track.py",
+    "tests/addon/cli/test_cli_batch.py",
+    "tests/fuzz/test_fuzz.py",
     "tests/engine/evaluation/test_protocols_report.py",
+    "tests/addon/test_synth_run.py",
+    "tests/engine/evaluation/test_people_render.py",
+    "tests/engine/gaussians/test_lift_path.py",
+    "tests/engine/gaussians/test_lift_labels.py",
+    "tests/blender/test_stages.py",
     "tests/test_examples.py",
 )
 """The longest files, so that none is left over when all others have ended."""
