@@ -272,7 +272,8 @@ def texel_layer(
     pale *= 1.0 - view.backlight  # gilded hair is pale, but what the photo shows
     squarely = np.where(head & ~is_shell, np.minimum(facing, bound_facing(inside)), facing)
     known = seen & ~inner & (facing_ramp(squarely, label, head, pale) >= 1.0)
-    known &= ~(view.borders.behind | view.borders.before)[at.row, at.col]
+    mixed = view.borders.before[at.row, at.col] & np.isin(group, TRUNK_AND_LEGS)
+    known &= ~(view.borders.behind[at.row, at.col] | mixed)  # arms have few texels to lose
     rest = samples.points(body.v_template, f)
     known &= ~find_specks(sampled, points, rest, known & head & ~is_shell, body)
     known &= ~find_hand_stains(sampled, known & ~is_shell, samples.triangle, body)

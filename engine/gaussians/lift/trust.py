@@ -202,7 +202,11 @@ def repaint_photo(
     inside = view.inside[row, col]
     facing = np.where((kind == SKIN) & on_head, np.minimum(facing, bound_facing(inside)), facing)
     borders = view.borders
-    doubt = borders.behind[row, col] & (kind != OBJECT)
+    # What was given to the other surface for its colour shows that one rightly.
+    sheet, of_pixel = (
+        np.where(np.isin(g, ARMS), g, 0) for g in (limb, view.regions.group[row, col])
+    )
+    doubt = borders.behind[row, col] & (kind != OBJECT) & (sheet == of_pixel)
     doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt
     doubtful |= loose & (inside < S.rim) & (facing_ramp(facing, kind, on_head, 1.0) < 1.0)
     rows = np.nonzero(doubtful)[0]

@@ -14,7 +14,13 @@ from likeness.engine.gaussians.binding import bind_gaussians
 from likeness.engine.gaussians.lift.border_pixels import settle_borders
 from likeness.engine.gaussians.lift.depth_sheets import find_limb_borders
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import HANDS, hand_triangles, vertex_groups
+from likeness.engine.gaussians.lift.limbs import (
+    HANDS,
+    LEFT_ARM,
+    TORSO,
+    hand_triangles,
+    vertex_groups,
+)
 from likeness.engine.gaussians.lift.pixel_grids import distance_inside
 from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, surfels_on_plane
 from likeness.engine.gaussians.lift.trust import (
@@ -86,7 +92,9 @@ def two_planes(width: int = 40) -> SimpleNamespace:
     mask[:3] = False
     depth = np.where(near, 1.9, 2.0)
     sheet = SimpleNamespace(visible=mask, mask=mask, front=depth, group=0)
-    regions = SimpleNamespace(mask=mask, label=np.where(mask, UPPER, 0), unit=5.0)
+    regions = SimpleNamespace(
+        mask=mask, label=np.where(mask, UPPER, 0), group=np.where(mask, TORSO, -1), unit=5.0
+    )
     colors = np.where(near[..., None], SKIN_TONE, RED)
     return SimpleNamespace(
         camera=camera,
@@ -146,7 +154,10 @@ def scene():  # type: ignore[no-untyped-def]
         layers = np.full(count, layer, np.uint8)
         return bind_gaussians(flat, home, third, layers, vertices, body)
 
-    def painted(columns: list[float], degrees: float, color: list[float]) -> np.ndarray:
+    def painted(
+        columns: list[float], degrees: float, color: list[float], limb: int = TORSO
+    ) -> np.ndarray:
+        view.regions.group[:] = limb
         own = np.array(columns, float)
         texels = splats(np.arange(0.0, 20.0, 0.25), np.pi / 2, BLUE, CORE)
         every = np.ones(len(texels), bool)
@@ -170,6 +181,8 @@ def test_another_limbs_colour_at_its_outline_is_repainted(scene) -> None:  # typ
     # Elsewhere, or in a colour that is not the other limb's, it stays.
     np.testing.assert_allclose(scene([10], 90, SKIN_TONE), [SKIN_TONE], atol=1e-6)
     np.testing.assert_allclose(scene([19], 90, BLUE), [BLUE], atol=1e-6)
+    # So does what was given to the trunk for its colour, where the grid has an arm.
+    np.testing.assert_allclose(scene([19], 90, SKIN_TONE, LEFT_ARM), [SKIN_TONE], atol=1e-6)
 
 
 def test_the_dark_gap_beside_a_limb_is_repainted(scene) -> None:  # type: ignore[no-untyped-def]
