@@ -359,7 +359,7 @@ def keys_on_avatars(ui: Any, avatar: str) -> Steps:
     yield 0.5
     yield from ui.shot("delete_menu")
     ui.press("RET")
-    yield 0.5
+    yield lambda: not avatars()
     left = sorted(o.name for o in bpy.context.scene.objects)
     cube = bpy.data.objects.new("Cube", bpy.data.meshes.new("Cube"))
     bpy.context.scene.collection.objects.link(cube)
@@ -369,7 +369,7 @@ def keys_on_avatars(ui: Any, avatar: str) -> Steps:
     yield 1.0
     yield from ui.shot("delete_cube")
     ui.press("RET")
-    yield 1.0
+    yield lambda: "Cube" not in bpy.context.scene.objects
     return {
         "two": two,
         "undone": undone,
