@@ -44,4 +44,5 @@ def with_hair(avatar: Avatar, count: int = 1500, on_skin: bool = False) -> Avata
     skin = replace(
         avatar.gaussians, part=np.full(len(avatar.gaussians), PARTS.index("skin"), np.uint8)
     )
-    return replace(avatar, body=body, gaussians=type(hair).concatenate([skin, hair]))
+    both = type(hair).concatenate([skin, hair])
+    return replace(avatar, body=body, gaussians=both, lod_start=None)  # levels are of the first

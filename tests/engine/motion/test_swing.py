@@ -272,3 +272,10 @@ def test_dark_straps_that_pass_for_hair_stay(person: Avatar) -> None:
     assert np.isin(strap, make_swing_rig(person)[2].rows).mean() > 0.9
     assert rig.links
     assert len(swung.gaussians) == len(person.gaussians)
+
+
+def test_hair_for_tests_suits_avatars_with_levels_of_detail() -> None:
+    bare = bald()
+    built = replace(bare, lod_start=np.zeros(len(bare.gaussians), np.float32))
+    read = avatar_from_bytes(avatar_to_bytes(with_hair(built)))
+    assert len(read.gaussians) > len(bare.gaussians)
