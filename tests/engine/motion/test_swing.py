@@ -277,5 +277,5 @@ def test_dark_straps_that_pass_for_hair_stay(person: Avatar) -> None:
 def test_hair_for_tests_suits_avatars_with_levels_of_detail() -> None:
     bare = bald()
     built = replace(bare, lod_start=np.zeros(len(bare.gaussians), np.float32))
-    read = avatar_from_bytes(avatar_to_bytes(with_hair(built)))
+    read = avatar_from_bytes(avatar_to_bytes(with_hair(built)), "memory")
     assert len(read.gaussians) > len(bare.gaussians)
