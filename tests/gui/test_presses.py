@@ -133,7 +133,7 @@ def test_secondary_motion(gui: Any, long_haired: str, motions: list[str]) -> Non
     assert seen["problem"] is None
     assert seen["bones"] > 10
     assert seen["keys"] > 30 * seen["bones"], "some curves in each frame"
-    assert seen["turns"] > 0.01
+    assert seen["turns"] > 2e-3  # the knee hardly moves the head; without swing it is 0
     assert seen["played"] > 3
     assert seen["left"] == [0, 0]
 
