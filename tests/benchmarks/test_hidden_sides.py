@@ -86,7 +86,7 @@ def behind(color: FloatArray) -> Callable[[FloatArray, FloatArray], FloatArray]:
 
 @pytest.fixture
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quarter of the pixels, for what is no texture."""
+    """A quarter of the pixels: what is measured here does not depend on texture."""
     monkeypatch.setattr(hidden_sides, "PIXEL", 2 * PIXEL)
 
 
