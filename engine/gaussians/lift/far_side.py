@@ -98,8 +98,9 @@ def _far_colors(
     out = np.array(colors)
     skin = (regions.label == SKIN) & ~regions.hair
     within = _find_within_hair(sheet, regions)
-    for own in (regions.hair, skin, ~regions.hair & ~skin):
-        here = sheet.mask & np.where(within, own is regions.hair, own)
+    kinds = (regions.hair, True), (skin, False), (~regions.hair & ~skin, False)
+    for own, is_hair in kinds:
+        here = sheet.mask & np.where(within, is_hair, own)
         if not here.any():
             continue
         inner = [solid & erode(own, S.fringe), solid & own, solid]

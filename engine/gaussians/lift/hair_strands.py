@@ -177,21 +177,25 @@ def grow_strands(
 
 def _before_shown(points: FloatArray, normals: FloatArray, view: PhotoView) -> BoolArray:
     """[N] points [N, 3], on hair of unit ``normals`` [N, 3], before what the photo shows."""
-    xy, _ = project(points, view.camera)
-    last = np.array(view.alpha.shape[::-1]) - 1
-    col, row = np.clip(xy.astype(np.int64), 0, last).T
-    inside = in_picture(xy, view.camera) & view.regions.mask[row, col]
+    row, col, _, shown = _look_up(points, view)
     least = np.where(view.regions.hair[row, col], S.facing, 0.0)
-    return np.asarray(inside & (cosine_to_camera(points, normals) > least))
+    return np.asarray(shown & (cosine_to_camera(points, normals) > least))
 
 
 def _hides_shown(points: FloatArray, view: PhotoView) -> BoolArray:
-    """[N] whether points [N, 3] stand before what the photo shows."""
+    """[N] points [N, 3] nearer to the camera than what the photo shows there."""
+    row, col, depth, shown = _look_up(points, view)
+    return np.asarray(shown & (depth < composite_sheets(view.sheets, "front")[row, col]))
+
+
+def _look_up(
+    points: FloatArray, view: PhotoView
+) -> tuple[IntArray, IntArray, FloatArray, BoolArray]:
+    """[N] row, column and depth in metres of points [N, 3], and whether the person is there."""
     xy, depth = project(points, view.camera)
     last = np.array(view.alpha.shape[::-1]) - 1
     col, row = np.clip(xy.astype(np.int64), 0, last).T
-    shown = in_picture(xy, view.camera) & view.regions.mask[row, col]
-    return np.asarray(shown & (depth < composite_sheets(view.sheets, "front")[row, col]))
+    return row, col, depth, in_picture(xy, view.camera) & view.regions.mask[row, col]
 
 
 def measure_tones(points: FloatArray, colors: FloatArray) -> FloatArray:

@@ -68,7 +68,7 @@ class TexelSettings:
     max_radius: float = 0.012  # metres
     shoe_beside: int = 12  # texels of a shoe that look the same way
     inset: float = 0.6  # of a texel's standard deviation that worn ones lie below the surface
-    keeps: float = 1.25  # of that reach, room that it needs within the outline
+    room: float = 1.25  # of that reach, the room that it needs within the outline
     edge_on: float = 0.6  # of its radius that a disc seen edge-on is thick across the outline
     edgeways: float = 0.2  # the same along the line of sight
     stand_in: float = 1.0  # of its length along the outline beyond its width that it lies deeper
@@ -382,11 +382,11 @@ def texel_layer(
     beyond = at.inside & ~(hiding[at.row, at.col] & of_trunk)
     # A hand that hangs below the frame stays whole, and on its arm.
     beyond &= ~(hidden & find_leaving_hands(samples.triangle, at.inside, body))
-    fits = np.where(beyond, np.clip(metres / (S.keeps * reach), LIMB_TEXELS.least_fit, 1.0), 1.0)
+    fits = np.where(beyond, np.clip(metres / (S.room * reach), LIMB_TEXELS.least_fit, 1.0), 1.0)
     # Seen edge-on it may be as long as ever along the outline, and longer along the line of sight:
     # from the side, the surface would have gaps.
     along = fits + (1.0 - fits) * np.clip(1.0 - 2.0 * np.abs(facing), 0.0, 1.0)
-    deep = metres / (S.keeps * radius * np.clip(np.abs(facing) + S.edgeways, 0.0, 1.0))
+    deep = metres / (S.room * radius * np.clip(np.abs(facing) + S.edgeways, 0.0, 1.0))
     deep = np.where(beyond, np.clip(deep, fits, 1.0), 1.0)
     radius, oblong = radius * np.sqrt(along * deep), np.sqrt(along / deep)
     points = points - (S.stand_in * (along - fits) * radius)[:, None] * normal
