@@ -100,7 +100,7 @@ def test_motion_from_video(avatar: Path, tmp_path: Path, sample_portrait: Path) 
     assert (out / "clip.mp4").stat().st_size > 1000
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_train_small(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     options = ["--subjects", "1", "--steps", "1", "--size", "96", "--views", "3", "--no-onnx"]

@@ -25,6 +25,7 @@ from likeness.engine.formats.avatar import save_avatar
 from PIL import Image
 
 from tests.blender import inside
+from tests.blender.versions import VERSIONS
 from tests.engine.wardrobe.conftest import person, person_file
 from tests.extension_zip import extension_tasks
 from tests.made_once import make_once
@@ -36,8 +37,6 @@ HERE, ROOT = inside.HERE, inside.ROOT
 
 _AS_EXECUTABLE = (("-b", "--factory-startup", "--python-use-system-env", "-P"), ("--",))
 """What stands before and after the script's name."""
-
-VERSIONS = ["4.5", "5.0", *(["executable"] if os.environ.get("BLENDER") else [])]
 
 
 def blender_python(version: str) -> Path | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.blender.versions import newer_if_asked
 from tests.library_hair import write_hair
 
 CHECKS = "attribute_checks"
@@ -38,6 +39,7 @@ def test_blenders_own_splats_come_and_go(blender) -> None:
     assert found["counts"] == [3000 - 600, 3000, 3000 - 300]
 
 
+@newer_if_asked
 def test_things_are_put_on_in_blender(blender, tmp_path: Path, person_file: Path) -> None:
     """File > Export wrote the avatar without its sliders; grades were applied twice."""
     names = ["earrings", "glasses"]

@@ -129,7 +129,7 @@ def test_converts_a_rigged_dressed_character(blender_lts, tmp_path: Path) -> Non
         )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_converts_an_unrigged_turned_one_in_centimetres(blender_lts, tmp_path: Path) -> None:
     file, out = tmp_path / "person.obj", tmp_path / "subject"
     blender_lts(CHECKS, "write", path=str(file), seed=4, posed=False, size=100.0, yaw=90.0)

@@ -9,7 +9,7 @@ import pytest
 CHECKS = "keyed_grade_checks"
 
 
-@pytest.mark.parametrize("engine", ["CYCLES", "EEVEE"])
+@pytest.mark.parametrize("engine", ["CYCLES", pytest.param("EEVEE", marks=pytest.mark.soak)])
 def test_renders_follow_the_keys(blender_lts, tmp_path: Path, engine: str) -> None:
     found = blender_lts(CHECKS, "renders", engine=engine, folder=str(tmp_path))
     assert found["apart"] > 0.1

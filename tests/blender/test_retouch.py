@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.blender.versions import newer_if_asked
+
 RETOUCH, PROXY = "retouch_checks", "proxy_checks"
 
 
@@ -88,6 +90,7 @@ def test_edits_are_graded_like_what_they_edit(blender_lts) -> None:
     assert made["hair"] < 1e-5
 
 
+@newer_if_asked
 def test_the_proxy_is_painted_and_sculpted_and_the_splats_follow(blender, tmp_path: Path) -> None:
     made = blender(PROXY, "paint_and_sculpt", folder=str(tmp_path))
     assert not made["before"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-STAGES = ("load", "fit", "check")
-"""The first, the last and one between: to Blender, stages differ in their names alone."""
+STAGES = ("fit",)
+"""To Blender, stages differ in their names alone."""
 
 
 @pytest.mark.slow

@@ -313,6 +313,7 @@ def test_a_synthetic_person_measured_from_outside(
     assert Page(report / "index.html").pictures
 
 
+@pytest.mark.soak
 def test_a_photo_measured_from_outside(
     sample_portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -141,6 +141,7 @@ def test_the_provenance_names_the_picture_and_no_folder(worn: Avatar, printed: P
     assert str(printed.parent) not in str(worn.provenance)
 
 
+@pytest.mark.soak
 def test_a_hat_that_is_drawn_goes_all_around_the_head(
     avatar: Avatar, small_portrait: Path, tmp_path: Path
 ) -> None:

@@ -46,7 +46,7 @@ def test_a_matte_begun_beside_the_fit_is_the_same(small_portrait: Path) -> None:
     np.testing.assert_array_equal(begun.foreground, direct.foreground)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_polishing_changes_what_the_photo_does_not_show(built: BuildResult) -> None:
     avatar = built.avatar
     polished = polish_avatar(avatar)

@@ -220,7 +220,7 @@ def test_figures_are_of_both_pictures(
     assert compare_views(network, sample, box_body)[0].coarse is None
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_one_person_is_learned(default_body: Body, tmp_path: Path) -> None:
     person = SynthOptions(seed=5, size=96, views=6, poses=1, framing="half", engine="raster")
     write_people(tmp_path, 1, replace(person, split="train", depth=False, labels=False))

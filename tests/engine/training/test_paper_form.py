@@ -28,7 +28,7 @@ def someone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_one_person_is_learned_and_the_map_carries(default_body: Body, tmp_path: Path) -> None:
     """Views that no photo of theirs shows depend on the map."""
     write_people(

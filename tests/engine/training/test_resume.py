@@ -56,7 +56,7 @@ def losses(run: Path) -> dict[int, float]:
     return {line["step"]: line["loss"] for line in read_metrics(run) if "loss" in line}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_killed_and_begun_again(
     config: TrainConfig, box_body: Body, box_shards: Path, tmp_path: Path
 ) -> None:

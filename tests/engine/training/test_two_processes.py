@@ -142,7 +142,7 @@ def test_two_processes_train_as_one(trained: Path, network: str) -> None:
         assert float(off.square().mean().sqrt()) < SUM_ORDER_RMS, name
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_command_runs_in_two_processes(
     config: TrainConfig, box_body: Body, box_shards: Path, tmp_path: Path
 ) -> None:

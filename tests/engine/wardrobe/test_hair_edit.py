@@ -192,6 +192,7 @@ def test_the_photos_hair_is_cropped_and_keeps_its_colors(person: Avatar) -> None
     assert np.median(height) < 0.5 * HAIR_DEPTH
 
 
+@pytest.mark.soak
 def test_a_hat_lies_on_new_hair_whichever_came_first(person: Avatar) -> None:
     hat, hair = ItemRequest("hat", "beanie", RED), ItemRequest("hair", "curls")
     first = put_on(put_on(person, hat), hair)

@@ -94,6 +94,7 @@ def test_a_blur_is_no_way_to_a_small_loss() -> None:
     assert exact < 0.1 * losses[0]
 
 
+@pytest.mark.soak
 def test_it_learns_to_remove_blotches_where_the_photo_shows_nothing(tmp_path: Path) -> None:
     data, run, out = tmp_path / "data", tmp_path / "run", tmp_path / "net"
     data.mkdir()
