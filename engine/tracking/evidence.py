@@ -238,13 +238,22 @@ class Evidence:
         rows = np.arange(21) if rows is None else rows
         return BodyPoints.on_joints(self.body, joint[rows], offset[rows])
 
-    def hand_terms(self, radius: float, side: bool | None = None) -> list[FitTerm]:
-        """Landmarks and bone directions of the seen hands (of one side when given)."""
+    def hand_terms(
+        self, radius: float, side: bool | None = None, loosely: bool = False
+    ) -> list[FitTerm]:
+        """Landmarks and bone directions of the seen hands.
+
+        Args:
+            radius: robust radius of the landmarks, in palm lengths.
+            side: whether the left hand; both by default.
+            loosely: while the arm is looked for, and in videos, where hands would tremble.
+        """
         out: list[FitTerm] = []
+        noise = S.loose_hand_noise if loosely else S.hand_noise
         for hand in self.hands:
             if side is not None and hand.left != side:
                 continue
-            weight = np.full(21, hand.score / (S.hand_noise**2 * S.hand_together))
+            weight = np.full(21, hand.score / noise**2)
             out.append(
                 LandmarkTerm(
                     self.hand_points(hand.left),

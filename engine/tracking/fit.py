@@ -34,6 +34,7 @@ from .estimators import Estimator, ask_estimators, merge_estimates, name_sources
 from .evidence import Evidence
 from .fit_state import FitState, PosedJoints
 from .fitter import Fitter
+from .head_size import match_head_size
 from .hidden_shins import hang_shins
 from .initial_pose import RigidPose, angle_difference, body_depth, fit_rigid_pose, initial_state
 from .initial_pose import S as START
@@ -153,6 +154,8 @@ def fit_body(
     state = fitter.find_pose()
     report("fit", 0.3, "Fitting face, body and hands")
     state = _with_face(fitter, fitter.refine(state))
+    if evidence.framing == "head" and evidence.observation.face is None:
+        state = match_head_size(body, state, camera, evidence.observation.person_mask)
     unseen = joint_confidence(evidence) == 0
     if estimate is not None:
         unseen &= ~estimate.known

@@ -59,6 +59,7 @@ class FitterSettings:
     expression_slope: float = 1.5  # of expression weights, L1
     limit_weight: float = 400.0  # per square radian beyond what joints can do
     head_turns: tuple[float, ...] = (0.0, -20.0, 20.0)  # degrees tried of a head in profile
+    finger_bends: tuple[float, ...] = (10.0, 60.0, 85.0)  # degrees tried of each finger joint
     tilt_steps: int = 15  # of each fit at one tilt of the camera
     guide_rounds: int = 3  # of finding correspondences with another program's mesh
     guide_steps: int = 8  # of the fit to them
@@ -98,7 +99,9 @@ def head_precision(iod: float | None) -> float:
     return S.head_precision if iod is None else max(S.head_precision, (S.large_face / iod) ** 2)
 
 
-def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[FitTerm]:
+def seen_terms(
+    ev: Evidence, pose: float, face: float, hand: float, loosely: bool = False
+) -> list[FitTerm]:
     """The terms of all landmarks, and the joint limits.
 
     Args:
@@ -106,13 +109,14 @@ def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[FitT
         pose: robust radius of the body landmarks, in shoulder widths.
         face: robust radius of the face landmarks, in eye distances.
         hand: robust radius of the hand landmarks, in palm lengths.
+        loosely: whether hands are followed loosely.
     """
     limbs = OTHER_LIMBS + HEAD_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
     return [
         *ev.face_term(face),
         *ev.pose_term(pose),
         *ev.limb_term(limbs),
-        *ev.hand_terms(hand),
+        *ev.hand_terms(hand, loosely=loosely),
         *ev.upright_terms(),
         *ev.keep_out_term(),
         *ev.ground_term(),
@@ -354,7 +358,7 @@ class Fitter:
             [
                 *ev.pose_term(radius, rows),
                 *ev.limb_term(ARM_LIMBS[left]),
-                *ev.hand_terms(2.0 * radius, left),
+                *ev.hand_terms(2.0 * radius, left, loosely=True),
                 *ev.keep_out_term(left),
                 self.prior,
                 *self.near,
@@ -393,6 +397,8 @@ class Fitter:
             state = self.solve(state, terms, everything, iterations)
             if not outline:
                 state = self.turn_head(state, edges)
+                for hand in ev.hands:
+                    state = self.find_fingers(state, hand.left)
             outline = edges.terms(state, ev)
         state = self.follow_guides(state)
         unseen = joint_confidence(ev) == 0
@@ -438,6 +444,25 @@ class Fitter:
                 best, best_cost = trial, found.cost
         self.expect_face(best)
         return best
+
+    def find_fingers(self, state: FitState, left: bool) -> FitState:
+        """The best of several bends of one hand's fingers: fits of a fist stop half-way."""
+        ev = self.evidence
+        palm = ev.palm_rotation(left)
+        names = (f"{'left' if left else 'right'}_wrist", *fingers(left))
+        bent = [JOINT_INDEX[name] for name in names[1:13]]  # all but the thumb
+        trials = [state]
+        for degrees in S.finger_bends:
+            pose = state.full_pose.copy()
+            pose[bent] = 0.0
+            pose[bent, 2] = np.radians(-degrees if left else degrees)
+            trial = replace(state, full_pose=pose)
+            trials.append(trial if palm is None else align_hand(self.body, trial, palm, left))
+        terms = [
+            [*ev.hand_terms(radius, left), LimitTerm(S.limit_weight), self.prior, *self.near]
+            for radius in (1.0, 0.5)
+        ]
+        return self.best_of(state, trials, terms, self.unknowns(names))
 
     def follow_guides(self, state: FitState) -> FitState:
         """Draw head, then hands to other programs' meshes (paper, eq. 20 and 21).

@@ -306,7 +306,7 @@ class FrameFitter:
         self, ev: Evidence, radii: tuple[float, float, float], prior: PriorTerm
     ) -> list[FitTerm]:
         near = [] if self._estimate is None else [rotation_prior_term(self._estimate)]
-        return [*seen_terms(ev, *radii), *near, prior]
+        return [*seen_terms(ev, *radii, loosely=True), *near, prior]
 
     def _shifted(self, last: FitState, ev: Evidence) -> FitState:
         """The last frame's pose moved across the picture to where the person is now."""

@@ -27,8 +27,8 @@ class EvidenceSettings:
     face_together: float = 5.0  # neighbouring face points that err together and count as one
     face_pixel_noise: float = 0.3  # pixels: the floor in small faces
     pose_noise: float = 0.035  # shoulder widths
-    hand_noise: float = 0.08  # palm lengths
-    hand_together: float = 3.0  # neighbouring hand points that err together
+    hand_noise: float = 0.05  # palm lengths
+    loose_hand_noise: float = 0.14  # likewise, where arms are looked for, and in videos
     iris_weight: float = 6.0  # of an iris's middle; its four rim points share a fifth each
     far_side_trust: float = 0.2  # in face landmarks that look away from the camera
     turned: tuple[float, float] = (30.0, 60.0)  # degrees of turn between which a face's points

@@ -10,7 +10,7 @@ from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Hand, LikenessError, Observation, Portrait
 from .detectors import DetectedPerson, Detectors, FaceBox, FaceLandmarks, HandLandmarks
 from .detectors.suite import wrist_rois
-from .profile_face import find_profile, follow_profile
+from .profile_face import estimate_profile_yaw, find_box, follow_box
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,14 @@ class ObserveSettings:
     good_eye_distance: float = 8.0  # pixels below which they hardly tell whose face it is
     min_face_score: float = 0.5  # 0..1, of the face mesh
     min_score_without_face: float = 0.8  # 0..1, of a body without a face
+    min_score_in_profile: float = 0.5  # likewise, of a body with a face in profile
     min_visible_without_face: int = 6  # trunk and limb points that it must show
     min_mask_agreement: float = 0.8  # overlap of both masks, of a body with few limbs
     min_shoulders: float = 0.2  # visibility of such a body's shoulders
     sure_shoulders: float = 0.4  # visibility of both shoulders from which a body is certain
     min_head_agreement: float = 0.6  # overlap of both masks of a head alone
     min_score_by_mask: float = 0.5  # 0..1, of such a body
+    min_box_agreement: float = 0.85  # overlap of both masks of a body with a face's box
     min_hand_fit: float = 0.3  # score times nearness from which a hand belongs to a wrist
 
 
@@ -45,11 +47,11 @@ _LEFT_WRIST, _RIGHT_WRIST = 15, 16
 
 @dataclass(frozen=True)
 class Candidate:
-    """A body and its face, where one was found; ``profile`` where it was only found as a box."""
+    """A body and its face, where one was found; ``box`` where only the face's box was."""
 
     person: DetectedPerson
     face: FaceLandmarks | None
-    profile: FaceBox | None = None
+    box: FaceBox | None = None
 
 
 def observe(portrait: Portrait, detectors: Detectors, person: int | None = None) -> Observation:
@@ -98,7 +100,7 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
         warnings=tuple(warnings),
         people=np.array([c.person.box for c in candidates], np.float64),
     )
-    return observation if chosen.profile is None else follow_profile(observation, chosen.profile)
+    return observation if chosen.box is None else follow_box(observation, chosen.box)
 
 
 def _small_face(distance: float, rgb: FloatArray) -> str:
@@ -134,16 +136,16 @@ def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
     for person in people:
         own = [mesh for mesh in meshes if is_face_of(mesh, person)]
         face = max(own, key=lambda mesh: mesh.score) if own else None
-        if face is not None or _sure(person):
-            profile = find_profile(boxes, person) if face is None else None
-            candidates.append(Candidate(person, face, profile))
+        box = find_box(boxes, person) if face is None else None
+        if face is not None or _sure(person) or _in_profile(person, box):
+            candidates.append(Candidate(person, face, box))
     if not candidates:
         # From the side or behind, at half length, little is visible; the other segmenter decides,
         # and shows where to look again.
         selfie = detectors.selfie_mask(rgb) > 0.5
-        confirmed = _confirm_people(people, selfie)
-        confirmed = confirmed or _confirm_people(detectors.people_in(rgb, selfie), selfie)
-        candidates = [Candidate(p, None, find_profile(boxes, p)) for p in confirmed]
+        confirmed = _confirm_people(people, selfie, boxes)
+        confirmed = confirmed or _confirm_people(detectors.people_in(rgb, selfie), selfie, boxes)
+        candidates = [Candidate(p, None, find_box(boxes, p)) for p in confirmed]
     candidates.sort(key=lambda c: float(c.person.box[0] + c.person.box[2]))
     return candidates
 
@@ -185,9 +187,28 @@ def _sure(person: DetectedPerson) -> bool:
     return person.score >= S.min_score_without_face and visible >= S.min_visible_without_face
 
 
-def _confirm_people(people: list[DetectedPerson], selfie: BoolArray) -> list[DetectedPerson]:
-    """Keep the people whom the other segmenter's mask [H, W] confirms."""
-    return [p for p in people if _same_silhouette(p, selfie) or _is_sure_head(p, selfie)]
+def _confirm_people(
+    people: list[DetectedPerson], selfie: BoolArray, boxes: list[FaceBox]
+) -> list[DetectedPerson]:
+    """Keep the people whom the other segmenter's mask [H, W], or a face's box, confirms."""
+    return [
+        p
+        for p in people
+        if _same_silhouette(p, selfie)
+        or _is_sure_head(p, selfie)
+        or _has_face_box(p, selfie, boxes)
+    ]
+
+
+def _in_profile(person: DetectedPerson, box: FaceBox | None) -> bool:
+    turned = box is not None and estimate_profile_yaw(box) is not None
+    return turned and person.score >= S.min_score_in_profile
+
+
+def _has_face_box(person: DetectedPerson, selfie: BoolArray, boxes: list[FaceBox]) -> bool:
+    """Whether a face that is too turned or hidden for the mesh lies on the body's head."""
+    found = find_box(boxes, person) is not None
+    return found and _agreement(person, selfie) >= S.min_box_agreement
 
 
 def _is_sure_head(person: DetectedPerson, selfie: BoolArray) -> bool:

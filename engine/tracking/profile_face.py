@@ -16,7 +16,7 @@ from ..core.rotations import axis_angle_to_matrix
 from ..core.settings import register_settings
 from ..core.types import FloatArray, Observation
 from .detectors import DetectedPerson, FaceBox
-from .landmark_trust import EARS, HEAD_POINTS, metric_yaw
+from .landmark_trust import EARS, HEAD_POINTS, SHOULDERS, metric_yaw
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class ProfileFaceSettings:
     nose_aside: float = 0.55  # box sizes from the middle of the ears to the nose, at least
     eyes_apart: float = 0.42  # box sizes between the eyes of a face from the front
     behind: float = 105.0  # degrees of turn from which the body network's head looks away
+    least_box: float = 0.6  # 0..1, of a box that is no profile
+    shoulders_below: float = 1.45  # box sizes from the nose to the shoulders' middle, at least
     near: float = 0.75  # box sizes between the box's eyes and nose and the body's
 
 
@@ -43,26 +45,37 @@ def estimate_profile_yaw(box: FaceBox) -> float | None:
     return float(np.copysign(np.arccos(min(apart / S.eyes_apart, 1.0)), aside))
 
 
-def find_profile(boxes: list[FaceBox], person: DetectedPerson) -> FaceBox | None:
-    """Return a body's face in profile, the surest of several."""
-    for box in boxes:
-        away = np.hypot(*(box.keypoints[:3] - person.landmarks[[5, 2, 0]]).T).mean()
-        size = float((box.box[2:] - box.box[:2]).mean())
-        if estimate_profile_yaw(box) is not None and away < S.near * size:
-            return box
-    return None
+def is_box_of(box: FaceBox, person: DetectedPerson) -> bool:
+    """Whether a face's box has its eyes and nose where a body has them."""
+    away = np.hypot(*(box.keypoints[:3] - person.landmarks[[5, 2, 0]]).T).mean()
+    return bool(away < S.near * float((box.box[2:] - box.box[:2]).mean()))
 
 
-def follow_profile(observation: Observation, box: FaceBox) -> Observation:
-    """Turn the head's metric landmarks as a face in profile is turned.
+def find_box(boxes: list[FaceBox], person: DetectedPerson) -> FaceBox | None:
+    """Return the box of a body's face: the surest in profile, or else the surest."""
+    own = [box for box in boxes if box.score >= S.least_box and is_box_of(box, person)]
+    turned = [box for box in own if estimate_profile_yaw(box) is not None]
+    return next(iter(turned or own), None)
 
-    Where they look away from the camera, the body network took a front for a back: it is flipped,
-    and the box places nose, eyes and mouth.
+
+def follow_box(observation: Observation, box: FaceBox) -> Observation:
+    """Believe a face's box where it contradicts the body network.
+
+    Shoulders that lie beside the chin are none. The head's metric landmarks turn as a face in
+    profile is turned; where they look away from the camera, the network took a front for a back:
+    it is flipped, and the box places nose, eyes and mouth.
 
     Args:
         observation: without dense landmarks.
-        box: a face in profile.
+        box: of its face.
     """
+    shoulders = observation.pose[SHOULDERS].mean(0)
+    size = float((box.box[2:] - box.box[:2]).mean())
+    if np.hypot(*(shoulders - box.keypoints[2])) < S.shoulders_below * size:
+        observation = _place_head(observation, box, ears=True)
+        visibility: FloatArray = np.array(observation.pose_visibility)
+        visibility[SHOULDERS] = 0.0
+        observation = replace(observation, pose_visibility=visibility)
     yaw = estimate_profile_yaw(box)
     if yaw is None:
         return observation
@@ -77,16 +90,22 @@ def follow_profile(observation: Observation, box: FaceBox) -> Observation:
     about_y = axis_angle_to_matrix(np.array([0.0, turn, 0.0]))
     world[HEAD_POINTS] = (world[HEAD_POINTS] - ears) @ about_y.T + ears
     observation = replace(observation, pose_world=world)
-    if not away:
-        return observation
+    # The box does not say where the ears belong of a network that took a front for a back.
+    return _place_head(observation, box, ears=False) if away else observation
+
+
+def _place_head(observation: Observation, box: FaceBox, ears: bool) -> Observation:
+    """Move nose, eyes and mouth, and ``ears``, to where the box has them."""
     pose: FloatArray = np.array(observation.pose)
     visible: FloatArray = np.array(observation.pose_visibility)
-    right_eye, left_eye, nose, mouth = box.keypoints[:4]
+    right_eye, left_eye, nose, mouth, right_ear, left_ear = box.keypoints
     pose[0] = nose
     pose[1:4] += left_eye - pose[2]
     pose[4:7] += right_eye - pose[5]
     pose[[9, 10]] += mouth - pose[[9, 10]].mean(0)
-    shown = np.setdiff1d(HEAD_POINTS, EARS)  # the box doesn't say where the network's ears belong
+    if ears:
+        pose[EARS] = left_ear, right_ear
+    shown = HEAD_POINTS if ears else np.setdiff1d(HEAD_POINTS, EARS)
     visible[shown] = np.maximum(visible[shown], box.score)
     return replace(observation, pose=pose, pose_visibility=visible)
 

@@ -417,3 +417,26 @@ def test_an_exact_profile_keeps_its_place_in_the_first_stage(default_body: Body)
         found, _ = fitter.find_trunk(fitter.start)
         assert np.array_equal(found.transl, fitter.start.transl) is bool(profile)
         assert not np.array_equal(found.full_pose, fitter.start.full_pose)
+
+
+# Hands
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_fist_closes(default_body: Body, left: bool) -> None:
+    """From open fingers the fit stops half-way, with one of them stretched out."""
+    side = SIDES[not left]
+    state = person(default_body, ("runner", "down") if left else ("down", "runner"), distance=1.6)
+    pose = state.full_pose.copy()
+    for finger in ("index", "middle", "ring", "pinky"):
+        for k in (1, 2, 3):
+            pose[JOINT_INDEX[f"{side}_{finger}{k}"]] = [0.0, 0.0, -1.45 if left else 1.45]
+    state = replace(state, full_pose=pose)
+    rng = np.random.default_rng(4)
+    seen = see(default_body, state, rng, hands=(left,), noise=0.5)
+    track = fit_body(seen, PORTRAIT, default_body, fov=FOV)
+    knuckles = [JOINT_INDEX[f"{side}_{f}3"] for f in ("index", "middle", "ring", "pinky")]
+    true, found = (
+        project(joints[knuckles], CAMERA)[0] for joints in joints_of(default_body, state, track)
+    )
+    assert np.linalg.norm(true - found, axis=1).max() < 4.0

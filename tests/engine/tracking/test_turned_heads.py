@@ -27,13 +27,18 @@ from likeness.engine.tracking.detectors import DetectedPerson, FaceBox, Roi
 from likeness.engine.tracking.fit import gather_evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints
 from likeness.engine.tracking.fitter import Fitter
-from likeness.engine.tracking.landmark_trust import HEAD_POINTS, face_turn, yaw_disagreement
+from likeness.engine.tracking.landmark_trust import (
+    HEAD_POINTS,
+    SHOULDERS,
+    face_turn,
+    yaw_disagreement,
+)
 from likeness.engine.tracking.measure import fit_failed
 from likeness.engine.tracking.profile_face import (
     estimate_profile_yaw,
-    find_profile,
+    find_box,
     flip_front_back,
-    follow_profile,
+    follow_box,
 )
 from likeness.engine.tracking.silhouette import SilhouetteEdges
 
@@ -128,7 +133,7 @@ def test_a_profile_is_not_seen_from_behind(default_body: Body, yaw: float) -> No
     found = estimate_profile_yaw(box)
     assert found is not None
     assert np.degrees(found) == pytest.approx(yaw, abs=12.0)
-    followed = follow_profile(mistaken, box)
+    followed = follow_box(mistaken, box)
     assert (
         head_error(default_body, fit_body(followed, portrait(), default_body, fov=FOV).pose, yaw)
         < 12.0
@@ -142,8 +147,30 @@ def test_what_is_no_profile(default_body: Body) -> None:
     box = face_box(side)
     rest = (side.pose_world, side.person_mask, 1.0, box.box, Roi((0.0, 0.0), 1.0))
     someone = DetectedPerson(side.pose, side.pose_visibility, *rest)
-    assert find_profile([box], someone) is box
-    assert find_profile([box], replace(someone, landmarks=side.pose + 300.0)) is None
+    assert find_box([box], someone) is box
+    assert find_box([box], replace(someone, landmarks=side.pose + 300.0)) is None
+    surer = face_box(photograph(default_body, 20.0), score=0.9)
+    surer = replace(surer, keypoints=surer.keypoints + box.keypoints[2] - surer.keypoints[2])
+    assert find_box([surer, box], someone) is box, "the one in profile says more"
+
+
+def test_shoulders_beside_the_chin_are_none(default_body: Body) -> None:
+    """Of a body network that took a head for a whole person, far away."""
+    seen = replace(photograph(default_body, 62.0), face=None, face_score=0.0)
+    box = face_box(seen)
+    kept = follow_box(seen, box).pose_visibility
+    np.testing.assert_array_equal(kept, seen.pose_visibility)
+    middle = seen.pose[HEAD_POINTS].mean(0)
+    shrunk = replace(seen, pose=middle + 0.4 * (seen.pose - middle))
+    followed = follow_box(shrunk, box)
+    assert not followed.pose_visibility[SHOULDERS].any()
+    np.testing.assert_allclose(followed.pose[HEAD_POINTS], seen.pose[HEAD_POINTS], atol=12.0)
+    depths = [
+        -float(default_body.vertices(track.pose, track.betas)[1][HEAD, 2])
+        for track in (fit_body(o, portrait(), default_body, fov=FOV) for o in (shrunk, followed))
+    ]
+    assert depths[1] < 0.95 < depths[0]
+    assert depths[1] == pytest.approx(0.75, abs=0.2)
 
 
 def costs(body: Body, true: float, tried: list[float]) -> list[float]:
