@@ -154,8 +154,8 @@ def fit_body(
     state = fitter.find_pose()
     report("fit", 0.3, "Fitting face, body and hands")
     state = _with_face(fitter, fitter.refine(state))
-    if evidence.framing == "head" and evidence.observation.face is None:
-        state = match_head_size(body, state, camera, evidence.observation.person_mask)
+    if evidence.framing == "head" and observation.face is None and not observation.hands:
+        state = match_head_size(body, state, camera, observation.person_mask)
     unseen = joint_confidence(evidence) == 0
     if estimate is not None:
         unseen &= ~estimate.known

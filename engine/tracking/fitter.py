@@ -34,6 +34,7 @@ from .priors import (
     EYES,
     LEG_POSITIONS,
     arm_rotations,
+    expected_betas,
     expression_bounds,
     expression_unknowns,
     face_joints,
@@ -174,6 +175,7 @@ class Fitter:
             S.expression_precision,
             S.expression_slope,
             1.0 if self.evidence.face is not None else S.hidden_head_freedom,
+            expected_betas(self.body, self.evidence.framing),
         )
         self.near: list[FitTerm] = (
             [] if self.estimate is None else [rotation_prior_term(self.estimate)]
@@ -193,8 +195,10 @@ class Fitter:
         """A state for each likely turn of the trunk, the likeliest first."""
         ev, head = self.evidence, self.head
         yaws = trunk_yaws(ev.observation, None if head is None else head.R)
+        betas = expected_betas(self.body, ev.framing)
         starts = [
-            initial_state(self.body, ev.observation, ev.camera, head, ev.face, yaw) for yaw in yaws
+            initial_state(self.body, ev.observation, ev.camera, head, ev.face, yaw, betas)
+            for yaw in yaws
         ]
         if self.estimate is not None:
             hold = None if head is None else JOINT_INDEX["head"]

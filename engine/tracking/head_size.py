@@ -26,10 +26,11 @@ class HeadSizeSettings:
     starts: tuple[float, ...] = (1.0, 0.75, 0.55)  # times the first distance
     steps: tuple[float, ...] = (0.2, 0.1, 0.05, 0.02)  # of the distance's logarithm and head sizes
     head: float = 0.24  # metres from chin to crown
-    nearest: float = 0.35  # of the first distance
-    farthest: float = 1.3
+    nearest: float = 0.35  # of the first distance, the least that is tried
+    farthest: float = 1.3  # likewise, the most
     hair: float = 1.1  # times as large as a head is its silhouette with its hair
-    least_gain: float = 0.05  # of the overlap, from which the new place is believed
+    shift_cost: float = 0.25  # overlap that a move by a head's size must win
+    poor: float = 0.58  # overlap below which a head is moved
 
 
 S = register_settings("tracking.head_size", HeadSizeSettings())
@@ -50,7 +51,7 @@ def match_head_size(body: Body, state: FitState, camera: Camera, mask: FloatArra
         mask: [H, W] of the person, 0..1.
 
     Returns:
-        The state at the new place, or as it was where that overlaps hardly more.
+        The state at the new place, or as it was where its head overlaps well.
     """
     scale = S.side / max(mask.shape)
     small = camera.resized(round(camera.width * scale), round(camera.height * scale))
@@ -65,7 +66,8 @@ def match_head_size(body: Body, state: FitState, camera: Camera, mask: FloatArra
             return 0.0
         chin = int(np.flatnonzero(shown.any(1))[-1]) + 1
         above = person[:chin]
-        return float((shown[:chin] & above).sum() / (shown[:chin] | above).sum())
+        share = float((shown[:chin] & above).sum() / (shown[:chin] | above).sum())
+        return share - S.shift_cost * float(np.hypot(place[0], place[1]))
 
     def at(place: FloatArray) -> FloatArray:
         """Where the head is, of head sizes to the right and up, and the distance's logarithm."""
@@ -87,9 +89,12 @@ def match_head_size(body: Body, state: FitState, camera: Camera, mask: FloatArra
                         place, best, improved = trial, found, True
         return best, place
 
+    first = overlap(np.zeros(3))
+    if first > S.poor:
+        return state
     ends = [climb(np.array([0.0, 0.0, np.log(start)])) for start in S.starts]
     best, place = max(ends, key=lambda end: end[0])
-    if best < overlap(np.zeros(3)) + S.least_gain:
+    if best <= first:
         return state
     place[2] += np.log(S.hair)
     return replace(state, transl=state.transl + at(place) - head)

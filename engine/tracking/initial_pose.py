@@ -198,6 +198,7 @@ def initial_state(
     head: RigidPose | None,
     face: BodyPoints | None,
     yaw: float | None = None,
+    betas: FloatArray | None = None,
 ) -> FitState:
     """Trunk upright with its yaw, head turned with the face, arms at ease, placed in depth.
 
@@ -208,6 +209,7 @@ def initial_state(
         head: the pose of the neutral face's points, when there is a face.
         face: those points.
         yaw: of the trunk, in radians about +y; the likeliest by default.
+        betas: [S] the shape; the mean one by default.
     """
     if yaw is None:
         yaw = trunk_yaws(observation, None if head is None else head.R)[0]
@@ -220,7 +222,8 @@ def initial_state(
         turn *= min(1.0, 1.4 / max(float(np.linalg.norm(turn)), 1e-6))
         full_pose[JOINT_INDEX["neck"]] = PRIORS.neck_share * turn
         full_pose[JOINT_INDEX["head"]] = (1 - PRIORS.neck_share) * turn
-    state = FitState(np.zeros(3), full_pose, state.betas, state.expression)
+    shape = state.betas if betas is None else betas
+    state = FitState(np.zeros(3), full_pose, shape, state.expression)
     if head is not None and face is not None:
         neutral = face.positions(PosedJoints(body, FitState.rest(body)))
         target = neutral.mean(0) @ head.R.T + head.t
