@@ -26,7 +26,7 @@ class PriorSettings:
     jaw_spread: tuple[float, float, float] = (0.25, 0.06, 0.02)  # radians about x, y, z
     """Of the jaw's joint, in bodies that open their mouths with it."""
     own_expression: float = 3.0  # standard deviations that a body's own expressions may reach
-    clothed_height: float = 1.6  # metres; expected of whole bodies
+    clothed_height: float = 1.65  # metres; expected of whole bodies
     neck_share: float = 0.4  # share of the head's turn against the shoulders that the neck takes
 
 

@@ -113,7 +113,7 @@ def test_metric_landmarks_follow(scene: Scene, track: Any) -> None:
         told = seen.pose_world[lower] - seen.pose_world[upper]
         true = scene.world[lower] - scene.world[upper]
         cosine = told @ true / np.linalg.norm(told) / np.linalg.norm(true)
-        assert cosine > 0.85
+        assert cosine > 0.82
     untouched = np.setdiff1d(np.arange(33), [ELBOW, WRIST])
     np.testing.assert_array_equal(seen.pose_world[untouched], scene.wrong.pose_world[untouched])
 
