@@ -27,7 +27,7 @@ class ProfileFaceSettings:
     nose_aside: float = 0.55  # box sizes from the middle of the ears to the nose, at least
     eyes_apart: float = 0.42  # box sizes between the eyes of a face from the front
     behind: float = 105.0  # degrees of turn from which the body network's head looks away
-    least_box: float = 0.6  # 0..1, of a box that is no profile
+    least_box: float = 0.6  # 0..1, of a box that is not in profile
     shoulders_below: float = 1.45  # box sizes from the nose to the shoulders' middle, at least
     near: float = 0.75  # box sizes between the box's eyes and nose and the body's
 
@@ -61,7 +61,7 @@ def find_box(boxes: list[FaceBox], person: DetectedPerson) -> FaceBox | None:
 def follow_box(observation: Observation, box: FaceBox) -> Observation:
     """Believe a face's box where it contradicts the body network.
 
-    Shoulders that lie beside the chin are none. The head's metric landmarks turn as a face in
+    Shoulders beside the chin are not believed. The head's metric landmarks turn as a face in
     profile is turned; where they look away from the camera, the network took a front for a back:
     it is flipped, and the box places nose, eyes and mouth.
 

@@ -154,7 +154,7 @@ def test_what_is_no_profile(default_body: Body) -> None:
     assert find_box([surer, box], someone) is box, "the one in profile says more"
 
 
-def test_shoulders_beside_the_chin_are_none(default_body: Body) -> None:
+def test_shoulders_beside_the_chin_are_not_believed(default_body: Body) -> None:
     """Of a body network that took a head for a whole person, far away."""
     seen = replace(photograph(default_body, 62.0), face=None, face_score=0.0)
     box = face_box(seen)
