@@ -246,7 +246,8 @@ class Evidence:
         Args:
             radius: robust radius of the landmarks, in palm lengths.
             side: whether the left hand; both by default.
-            loosely: while the arm is looked for, and in videos, where hands would tremble.
+            loosely: whether the landmarks count for less: while the arm is looked for, and in
+                videos, where hands would tremble.
         """
         out: list[FitTerm] = []
         noise = S.loose_hand_noise if loosely else S.hand_noise

@@ -110,7 +110,7 @@ def seen_terms(
         pose: robust radius of the body landmarks, in shoulder widths.
         face: robust radius of the face landmarks, in eye distances.
         hand: robust radius of the hand landmarks, in palm lengths.
-        loosely: whether hands are followed loosely.
+        loosely: whether the hand landmarks count for less.
     """
     limbs = OTHER_LIMBS + HEAD_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
     return [
@@ -450,7 +450,7 @@ class Fitter:
         return best
 
     def find_fingers(self, state: FitState, left: bool) -> FitState:
-        """The best of several bends of one hand's fingers: fits of a fist stop half-way."""
+        """The best of several bends of one hand's fingers: from open ones, fists stop half-way."""
         ev = self.evidence
         palm = ev.palm_rotation(left)
         names = (f"{'left' if left else 'right'}_wrist", *fingers(left))
@@ -462,11 +462,11 @@ class Fitter:
             pose[bent, 2] = np.radians(-degrees if left else degrees)
             trial = replace(state, full_pose=pose)
             trials.append(trial if palm is None else align_hand(self.body, trial, palm, left))
-        terms = [
+        stages = [
             [*ev.hand_terms(radius, left), LimitTerm(S.limit_weight), self.prior, *self.near]
             for radius in (1.0, 0.5)
         ]
-        return self.best_of(state, trials, terms, self.unknowns(names))
+        return self.best_of(state, trials, stages, self.unknowns(names))
 
     def follow_guides(self, state: FitState) -> FitState:
         """Draw head, then hands to other programs' meshes (paper, eq. 20 and 21).

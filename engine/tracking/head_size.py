@@ -1,7 +1,7 @@
 """How near heads without a found face are, by what their silhouette covers.
 
 On the back of a head, or beside a hand, the body network draws its points close together: heads
-were fitted a third too far away, and as small.
+were fitted a third too far away, and so too small.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray
 from ..imaging.resize import resize
 from ..render.mesh import rasterize_mesh
+from ..visual.view_cameras import part_vertices
 from .fit_state import FitState
 
 
@@ -35,7 +36,7 @@ class HeadSizeSettings:
 
 S = register_settings("tracking.head_size", HeadSizeSettings())
 
-HEAD_JOINTS = [JOINT_INDEX[n] for n in ("head", "jaw", "left_eye_smplhf", "right_eye_smplhf")]
+HEAD = JOINT_INDEX["head"]
 
 
 def match_head_size(body: Body, state: FitState, camera: Camera, mask: FloatArray) -> FitState:
@@ -57,8 +58,8 @@ def match_head_size(body: Body, state: FitState, camera: Camera, mask: FloatArra
     small = camera.resized(round(camera.width * scale), round(camera.height * scale))
     person: BoolArray = resize(mask, small.width, small.height, "area") > 0.5
     vertices, joints = body.vertices(state.pose, state.betas)
-    own = body.weights[:, HEAD_JOINTS].sum(1) > 0.5
-    f, head = body.f[own[body.f].all(1)], joints[HEAD_JOINTS[0]]
+    own = part_vertices(body, "head")
+    f, head = body.f[own[body.f].all(1)], joints[HEAD]
 
     def overlap(place: FloatArray) -> float:
         shown = rasterize_mesh(vertices + (at(place) - head), f, small).face >= 0

@@ -266,10 +266,10 @@ def expression_bounds(body: Body) -> tuple[FloatArray, FloatArray]:
 
 
 def expected_betas(body: Body, framing: str) -> FloatArray:
-    """Return the shape [S] to expect: the mean, but of a smaller person where all of one is seen.
+    """Return the likeliest shape [S]: the mean one, or a smaller one where the photo shows it all.
 
-    Clothes widen outlines. With the mean shape, whole rendered people were fitted 3 % too tall,
-    and that much too far away.
+    Clothes widen outlines: expected to have the mean shape, rendered people who were seen whole
+    were fitted 3 % too tall, and that much too far away.
 
     Args:
         body: the body to be fitted.

@@ -90,7 +90,7 @@ def follow_box(observation: Observation, box: FaceBox) -> Observation:
     about_y = axis_angle_to_matrix(np.array([0.0, turn, 0.0]))
     world[HEAD_POINTS] = (world[HEAD_POINTS] - ears) @ about_y.T + ears
     observation = replace(observation, pose_world=world)
-    # The box does not say where the ears belong of a network that took a front for a back.
+    # A network that took a front for a back does not have its ears where the box has them.
     return _place_head(observation, box, ears=False) if away else observation
 
 

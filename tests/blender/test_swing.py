@@ -8,6 +8,8 @@ import pytest
 
 from tests.blender.versions import newer_if_asked
 
+pytestmark = newer_if_asked
+
 
 @pytest.fixture(scope="module")
 def swing(blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
@@ -28,7 +30,6 @@ def found(answers: dict[str, Any], name: str) -> Any:
     return answers[name]
 
 
-@newer_if_asked
 def test_blender_moves_hair_and_skirt_as_the_engine_does(swing) -> None:
     out = found(swing, "agrees")
     assert out["done"] == ["FINISHED"] * 3
@@ -43,7 +44,6 @@ def test_blender_moves_hair_and_skirt_as_the_engine_does(swing) -> None:
     assert out["quiet"] > 400  # of the body itself, all vertices
 
 
-@newer_if_asked
 def test_it_can_be_repeated_saved_and_removed(swing) -> None:
     out = found(swing, "agrees")
     assert out["twice"] < 1e-6
@@ -55,7 +55,6 @@ def test_it_can_be_repeated_saved_and_removed(swing) -> None:
     assert (out["bones"], out["groups"]) == (0, 0)
 
 
-@newer_if_asked
 def test_the_avatar_is_read_beside_blenders_own_thread(swing) -> None:
     out = found(swing, "beside")
     assert out["first"]
@@ -63,7 +62,6 @@ def test_the_avatar_is_read_beside_blenders_own_thread(swing) -> None:
     assert not any(out["first"] + out["again"])
 
 
-@newer_if_asked
 def test_with_other_motions_mixes_and_linked_files(swing) -> None:
     out = found(swing, "elsewhere")
     assert out["moved"] > 0.05
@@ -73,7 +71,6 @@ def test_with_other_motions_mixes_and_linked_files(swing) -> None:
     assert "is linked from another file" in out["message"]
 
 
-@newer_if_asked
 def test_undo_and_redo(swing) -> None:
     out = found(swing, "undo")
     assert out["vertices"]
@@ -84,7 +81,6 @@ def test_undo_and_redo(swing) -> None:
     assert out["redone"] < 1e-6
 
 
-@newer_if_asked
 def test_a_loop_has_no_jump(swing) -> None:
     out = found(swing, "loops")
     assert out["curves"] > 100
@@ -93,7 +89,6 @@ def test_a_loop_has_no_jump(swing) -> None:
     assert out["modifiers"] == [1]
 
 
-@newer_if_asked
 def test_what_does_not_swing_is_refused_and_unchanged(swing) -> None:
     out = found(swing, "refuses")
     assert "neither long hair nor a skirt" in out["message"]
@@ -103,7 +98,6 @@ def test_what_does_not_swing_is_refused_and_unchanged(swing) -> None:
     assert out["kept"], "the bones and keys of before"
 
 
-@newer_if_asked
 def test_a_linked_motion_keeps_the_secondary_motion_of_before(swing) -> None:
     out = found(swing, "refuses")["linked"]
     assert "is linked from another file" in out["message"]
