@@ -33,6 +33,11 @@ FULL_FRAME_DIAGONAL = 43.27
 _UNIT_MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # EXIF's inch, cm, mm, micrometre
 _SENSOR_DIAGONALS = (3.0, 120.0)  # millimetres, from phones to medium format
 
+TRANSPARENT = 0.02
+"""Alpha up to which a pixel shows nothing."""
+
+_NOTHING = 0.5  # grey, from which both dark and light clothes stand out
+
 PICTURE_FORMATS = (
     "JPEG",
     "PNG",
@@ -84,8 +89,8 @@ def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
     """Load a portrait for the detectors.
 
     The EXIF orientation is applied, embedded colour profiles are converted to sRGB, and grey,
-    palette, CMYK and 16-bit pictures to RGB. Alpha is separated unless all of it is opaque. An
-    animation gives its first frame.
+    palette, CMYK and 16-bit pictures to RGB. Alpha is separated unless all of it is opaque, and
+    transparent pixels are grey. An animation gives its first frame.
 
     Args:
         path: The picture.
@@ -108,10 +113,25 @@ def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
         ) from error
     height, width = rgb.shape[:2]
     target = fit_size(width, height, max_side)
-    rgb = resize(rgb, *target)
-    if alpha is not None:
-        alpha = resize(alpha, *target)
+    if alpha is None:
+        rgb = resize(rgb, *target)
+    else:
+        rgb, alpha = _resize_cutout(rgb, alpha, *target)
     return Portrait(rgb, alpha, path, focal, (width, height), author, owner)
+
+
+def _resize_cutout(
+    rgb: FloatArray, alpha: FloatArray, width: int, height: int
+) -> tuple[FloatArray, FloatArray]:
+    """Resize a picture with alpha, and hide what programs leave where nothing is to be seen.
+
+    Erased pixels keep the old background, smears or black, which detectors would read as part of
+    the person.
+    """
+    small = resize(alpha, width, height)
+    colored = resize(rgb * alpha[..., None], width, height) / np.maximum(small, 1e-6)[..., None]
+    shown = (small > TRANSPARENT)[..., None]
+    return np.where(shown, np.clip(colored, 0.0, 1.0), np.float32(_NOTHING)), small
 
 
 def _open(path: Path) -> Image.Image:

@@ -15,6 +15,7 @@ from ..core.types import BoolArray, FloatArray, Matte, Observation, Portrait
 from .closed_form import estimate_foreground, solve_alpha
 from .color_model import fit_colors
 from .guided import guided_filter
+from .load import TRANSPARENT
 from .resize import fit_size, resize
 
 WORK_SIDE = 768
@@ -90,7 +91,7 @@ def make_matte(
     rgb = np.asarray(portrait.rgb, np.float32)
     if portrait.alpha is not None and is_cutout(portrait.alpha, observation.person_mask):
         alpha = _only_person(portrait.alpha, observation.person_mask)
-        return Matte(alpha, _spread(rgb, alpha > 0.02))
+        return Matte(alpha, _spread(rgb, alpha > TRANSPARENT))
     alpha = np.clip((_solve(rgb, observation, body) - HAZE) / (1.0 - 2.0 * HAZE), 0.0, 1.0)
     alpha = np.asarray(alpha, np.float32)
     return Matte(alpha, foreground_colors(rgb, alpha))
@@ -114,7 +115,7 @@ def is_cutout(alpha: FloatArray, person_mask: FloatArray) -> bool:
 
 
 def _only_person(alpha: FloatArray, person_mask: FloatArray) -> FloatArray:
-    labels, count = ndimage.label(alpha > 0.02)
+    labels, count = ndimage.label(alpha > TRANSPARENT)
     if count == 0:
         return alpha
     person = ndimage.sum_labels(person_mask > 0.5, labels, np.arange(count + 1))

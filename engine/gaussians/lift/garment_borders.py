@@ -23,6 +23,7 @@ class GarmentBorderSettings:
     one_piece: float = 5.0  # L*a*b* units over the border of upper and lower wear in one piece
     noise: float = 1.0  # L*a*b* units of their differences that the finest cloth has
     across: float = 0.06  # of the clothes' size: between the colours compared over that border
+    least_border: float = 1.0  # pixels compared, of that: fewer are a speck, not a border
     sought: tuple[float, float] = (0.2, 0.05)
     """Of the clothes' height, above and below the labels' border: where the colours' is sought."""
 
@@ -157,7 +158,7 @@ def _step_across(
         across = upper[:-k] & lower[k:]
         steps.append((calm[:-k] - calm[k:])[across])
     step = np.concatenate(steps)
-    if not len(step):
+    if len(step) < S.least_border * reach:
         return None
     usual = np.median(step, axis=0)
     spread = np.median(np.abs(step - usual), axis=0) + S.noise

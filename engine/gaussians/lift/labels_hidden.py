@@ -45,6 +45,8 @@ class HiddenLabelSettings:
     armhole: float = 0.26  # metres from the spine up to which a sleeve's end is slanted
     midriff: float = 0.015  # metres of bare skin in front that is also bare behind
     end_flank: float = 0.4  # least share of the trunk's half width that says where a waist is
+    knee: float = 0.47  # metres below the pelvis, at which shins begin
+    whole_suit: float = 0.5  # least share of upper wear on seen shins that reaches the feet
     few: float = 4.0  # seen vertices (by weight) that speak for a shoe, or on a side of an end
     above_shoe: float = 0.10  # metres above it that are asked what they show
     near_shoe: float = 0.03  # metres over which their word counts less
@@ -71,7 +73,8 @@ def clothe_below(
     out = hidden.copy()
     # In the middle a neckline may go on, but not below a collar that closes.
     face = np.nonzero(regions.face.any(0))[0]
-    middle = last & (np.abs(np.arange(len(last)) - face.mean()) < S.throat * regions.unit)
+    center = face.mean() if len(face) else np.nan
+    middle = last & (np.abs(np.arange(len(last)) - center) < S.throat * regions.unit)
     closed = middle.any() and worn[middle].mean() > S.closed
     deep = np.minimum(rest[:, 1] - S.neckline_top, 0.0)
     round_neck = np.hypot(rest[:, 0] / S.neckline, deep / S.neckline_depth)
@@ -277,6 +280,38 @@ def level_ends(
     if left is not None and right is not None:
         end = right + (left - right) * np.clip(0.5 + 0.5 * x / half, 0.0, 1.0)
         _end_at(out, hidden, down - end, UPPER, LOWER)
+    return out
+
+
+def extend_one_piece(
+    shares: FloatArray, label: IntArray, weight: FloatArray, rest: FloatArray, part: NamesArray
+) -> FloatArray:
+    """Let a dress or a suit of one piece cover what trousers, which show nowhere, would cover.
+
+    Over bare legs it reaches its hem all around; one that covers the shins reaches the feet.
+
+    Args:
+        shares: [V, len(LABELS)] 0..1 of each label.
+        label: [V] what the photo shows.
+        weight: [V] 0..1 trust in it, 0 where it shows nothing.
+        rest: [V, 3] as of :func:`.labels.standard_rest`.
+        part: [V] name of each vertex's part.
+    """
+    legs, down = part == "leg", -rest[:, 1]
+    if weight[label == LOWER].sum() >= S.few:
+        return shares
+    hem = _find_end(down, legs & (weight > 0), label, weight, UPPER, SKIN)
+    if hem is None:
+        shins = legs & (down > S.knee)
+        worn = weight[shins & (label == UPPER)].sum()
+        if worn < max(S.few, S.whole_suit * weight[shins].sum()):
+            return shares
+        hem = np.inf
+    out = shares.copy()
+    hidden = np.nonzero((weight <= 0) & np.isin(part, ["torso", "leg"]))[0]
+    out[hidden, np.where(down[hidden] < hem, UPPER, SKIN)] += out[hidden, LOWER]
+    out[hidden, LOWER] = 0.0
+    _end_at(out, legs & (weight <= 0), down - hem, UPPER, SKIN)
     return out
 
 

@@ -30,6 +30,7 @@ from .labels import GLASSES, HAIR, HAT, LABELS, NONE, SHOES, SKIN, WORN, NamesAr
 from .labels_hidden import (
     clothe_below,
     drop_islands,
+    extend_one_piece,
     lengthen_trousers,
     level_ends,
     level_shoes,
@@ -117,6 +118,7 @@ def label_surface(
     shares = np.where((uneven | (weight > 0))[:, None], shares, smooth)
     shares = level_waist(shares, below, weight > 0, rest, part)
     shares = level_ends(shares, label, weight, rest, part)
+    shares = extend_one_piece(shares, label, weight, rest, part)
     shares = drop_islands(shares, weight > 0, body.f)
     shares = match_legs_below(shares, below, part)
     shares = lengthen_trousers(shares, below, part, regions)

@@ -68,6 +68,21 @@ def test_a_coat_ends_where_trousers_show_below_it(known: bool) -> None:
     assert (out != np.where(rows < hem, UPPER, LOWER)).mean() < 0.01
 
 
+def test_a_speck_called_trousers_is_no_border() -> None:
+    rows, _ = np.mgrid[:160, :80]
+    rng = np.random.default_rng(3)
+    lab = np.where((rows < 60)[..., None], (38.0, -6.0, 14.0), (8.0, 0.0, 0.0))
+    lab = lab + rng.normal(0.0, 3.0, lab.shape)
+    label = np.full((160, 80), UPPER)
+    label[120, 40] = LOWER
+    assert measure_border(label, lab) is None
+    parsed = np.zeros((160, 80, len(PARSED)))
+    parsed[..., PARSED.index("upper")] = rows < 64
+    parsed[..., PARSED.index("lower")] = rows >= 64
+    out = part_garments(label, parsed, lab, np.zeros((160, 80)))
+    assert (out != np.where(rows < 60, UPPER, LOWER)).mean() < 0.03
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_suit_has_trousers(known: bool) -> None:
     """Of one colour, but with background between the legs, with and without the parser's word."""

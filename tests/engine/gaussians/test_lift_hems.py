@@ -10,9 +10,9 @@ from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import FloatArray
 from likeness.engine.gaussians.lift.colors_base import Texels
 from likeness.engine.gaussians.lift.hems import S, find_hems
-from likeness.engine.gaussians.lift.labels import LABELS, LOWER, NONE, SKIN, UPPER
+from likeness.engine.gaussians.lift.labels import LABELS, LOWER, NONE, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.labels_hidden import S as HIDDEN
-from likeness.engine.gaussians.lift.labels_hidden import level_ends
+from likeness.engine.gaussians.lift.labels_hidden import extend_one_piece, level_ends
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO
 
 RED, NAVY, BROWN, WHITE = np.array(
@@ -211,3 +211,24 @@ def test_a_waist_is_level_between_its_sides() -> None:
     clear = ~front & (np.abs(rest[:, 1] - waist) > 0.012)
     worn = out[:, UPPER] > out[:, LOWER]
     np.testing.assert_array_equal(worn[clear], (rest[:, 1] > waist)[clear])
+
+
+@pytest.mark.parametrize("hem", [-0.4, -0.9])
+def test_what_is_of_one_piece_in_front_is_behind(hem: float) -> None:
+    """A dress over bare legs, and a suit down to the shoes, behind which trousers were guessed."""
+    rng = np.random.default_rng(7)
+    rest = rng.uniform([-0.2, -0.95, -0.1], [0.2, 0.3, 0.1], (6000, 3))
+    y, front = rest[:, 1], rest[:, 2] > 0
+    part = np.select([y > -0.05, y > -0.9], ["torso", "leg"], "foot")
+    truth = np.select([y > hem, y > -0.9], [UPPER, SKIN], SHOES)
+    label = np.where(front, truth, NONE)
+    guess = np.select([y > 0.05, y > -0.9], [UPPER, LOWER], SHOES)
+    shares = np.eye(len(LABELS))[np.where(front, truth, guess)]
+    shares[part == "foot", LOWER] = 0.4
+    out = extend_one_piece(shares, label, 1.0 * front, rest, part)
+    clear = np.abs(y - hem) > 0.01
+    np.testing.assert_array_equal(out.argmax(1)[clear], truth[clear])
+    np.testing.assert_allclose(out.sum(1), shares.sum(1))
+    # Trousers that show are worn.
+    label[front & (y < -0.1) & (y > hem)] = LOWER
+    np.testing.assert_array_equal(extend_one_piece(shares, label, 1.0 * front, rest, part), shares)

@@ -132,7 +132,24 @@ def test_alpha_is_kept_apart(picture: Image.Image, tmp_path: Path) -> None:
     portrait = load_portrait(tmp_path / "a.png")
     assert portrait.alpha is not None
     np.testing.assert_allclose(portrait.alpha, np.asarray(opacity) / 255, atol=1e-6)
-    np.testing.assert_allclose(portrait.rgb, np.asarray(picture) / 255, atol=1e-6)
+    shown = portrait.alpha > 0.02
+    np.testing.assert_allclose(portrait.rgb[shown], np.asarray(picture)[shown] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("max_side", [2048, WIDTH // 2])
+def test_what_is_left_where_a_picture_is_erased_is_not_seen(tmp_path: Path, max_side: int) -> None:
+    pixels = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    pixels[:, :40] = 200, 40, 60, 255
+    pixels[:, 40:] = 0, 255, 0, 0  # the old background, erased
+    Image.fromarray(pixels, "RGBA").save(tmp_path / "a.png")
+    portrait = load_portrait(tmp_path / "a.png", max_side)
+    assert portrait.alpha is not None
+    shown = portrait.alpha > 0.02
+    assert shown.any()
+    assert not shown.all()
+    person = np.array([200, 40, 60]) / 255
+    np.testing.assert_allclose(portrait.rgb[shown], np.tile(person, (shown.sum(), 1)), atol=0.01)
+    assert (portrait.rgb[~shown] == 0.5).all()
 
 
 def test_opaque_alpha_is_none(picture: Image.Image, tmp_path: Path) -> None:
