@@ -30,6 +30,7 @@ class GarmentBorderSettings:
     coat: tuple[float, float] = (-0.05, 0.65)
     """The same for the hem of a coat or a dress over trousers, if they are not found there."""
 
+    agreed: float = 0.5  # least share of lower wear that is the parser's as well, where it is found
     band: float = 0.1  # of the clothes' height, within which colours then tell which is which
     apart: float = 0.35  # of the legs' rows in cloth: background between them in more is trousers
 
@@ -64,17 +65,27 @@ def part_garments(
     if parsed is not None:
         lower, upper = (parsed[..., PARSED.index(name)] for name in ("lower", "upper"))
         parted = np.where(worn & (lower > upper), LOWER, one)
+        if not _ends_below(parted):
+            parted = one
         if (measure_border(parted, lab) or 0.0) >= 1.0:
             return parted
         seen = [part for part in (label == LOWER, parted == LOWER) if part.any()]
         for sought in (S.sought, S.coat)[2 - len(seen) :]:  # where both see some, near it first
             found = _find_waist(worn, seen, lab, sought)
-            if found is not None:
+            if found is not None and (lower > upper)[found].mean() > S.agreed:
                 return np.where(found, LOWER, one)
     legs = worn & (side != 0)
     if not parts_legs(np.where(legs, side, 0.0), label != NONE):
         return one
     return np.where(legs, LOWER, parted)
+
+
+def _ends_below(label: IntArray) -> bool:
+    """Whether lower wear is what clothes end with below, in most columns: a stripe does not."""
+    columns = (label == LOWER).any(0)
+    upside_down = np.isin(label, [UPPER, LOWER])[::-1, columns]
+    last = np.take_along_axis(label[::-1, columns], upside_down.argmax(0)[None], 0)
+    return bool(columns.any() and (last == LOWER).mean() > 0.5)
 
 
 def parts_legs(side: FloatArray, person: BoolArray) -> bool:

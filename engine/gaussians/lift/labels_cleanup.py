@@ -38,6 +38,7 @@ class CleanupSettings:
     midriff: tuple[float, float] = (-0.08, 0.32)  # metres over the pelvis that may be bare
     band: float = 0.01  # metres over which the trunk is looked at
     bare_width: float = 0.7  # share of the trunk's width there: an open jacket leaves less
+    free_band: float = 0.3  # of the widest band, what a band shows of the trunk at least
     bare_bands: int = 2  # next to each other, that are skin between two garments
     clothed_bands: int = 4  # of the same, above and below them, that are clothes
     parsed_hair: float = 0.5  # the parser's probability of hair where a patch hangs loose
@@ -86,10 +87,11 @@ def split_at_midriff(label: IntArray, places: Places, trunk: BoolArray) -> IntAr
     seen = trunk & np.isin(label, [SKIN, UPPER, LOWER])
     edges = np.arange(S.midriff[0], S.midriff[1] + S.band, S.band)
     count, bare = (np.histogram(height[rows], edges)[0] for rows in (seen, seen & (label == SKIN)))
-    filled = np.nonzero(count)[0]
+    # Of small people, bands are narrower than a pixel, and some are empty; what hands leave of
+    # others is mostly their own rims.
+    filled = np.nonzero(count > S.free_band * count.max())[0]
     if len(filled) == 0:
         return label
-    # Of small people, bands are narrower than a pixel, and some are empty.
     share = np.interp(np.arange(len(count)), filled, bare[filled] / count[filled])
     skin = share > S.bare_width
     worn = ~skin

@@ -38,6 +38,8 @@ class HiddenLabelSettings:
     sleeve: float = 4.0  # edges over which labels of unseen arms are smoothed
     waist_rings: float = 1.5  # rings over which the labels of one height are averaged
     waist_band: float = 0.10  # metres of height over which one label passes into the other
+    untucked: float = 0.02  # standard height of the waist, below which a shirt is not tucked in
+    hanging_hem: float = -0.10  # the height at which such a shirt ends at the highest
     least: float = 1e-3  # probability at which it is not sure
     end_reach: float = 0.08  # metres on either side of a garment's end that say where it is
     end_clear: float = 0.2  # metres on either side of it within which there is only one of both
@@ -175,15 +177,23 @@ def drop_islands(shares: FloatArray, seen: BoolArray, f: IntArray) -> FloatArray
 
 
 def level_waist(
-    mixed: FloatArray, below: BoolArray, seen: BoolArray, rest: FloatArray, part: NamesArray
+    mixed: FloatArray,
+    below: BoolArray,
+    label: IntArray,
+    weight: FloatArray,
+    rest: FloatArray,
+    part: NamesArray,
 ) -> FloatArray:
     """Give upper wear that ends below the frame one level hem all around.
+
+    What the photo shows keeps its labels: a frame that ends at the hips cuts the front lower than
+    the back. A shirt that shows below the waist, and no trousers, hangs over them.
 
     Args:
         mixed: [V, len(LABELS)] probabilities.
         below: [V] vertices below the frame, whose labels say where the hem is.
-        seen: [V] vertices that the photo shows, which keep their labels. A frame that ends at
-            the hips cuts the front lower than the back.
+        label: [V] what the photo shows.
+        weight: [V] 0..1 trust in it, 0 where it shows nothing.
         rest: [V, 3] as of :func:`.labels.standard_rest`.
         part: [V] name of each vertex's part.
     """
@@ -195,11 +205,14 @@ def level_waist(
     ring = ((height.max() - height) / S.ring).astype(int)
     more = np.bincount(ring, mixed[column, LOWER] - mixed[column, UPPER])
     lower = ndimage.gaussian_filter1d(more, S.waist_rings) > 0.0
-    if lower.all() or not lower.any():
+    low = trunk & (label == UPPER) & (rest[:, 1] < S.untucked)
+    hangs = weight[low].sum() >= S.few > weight[trunk & (label == LOWER)].sum()
+    if not lower.any() or (lower.all() and not hangs):
         return mixed
     waist = height.max() - S.ring * (int(lower.argmax()) + 0.5)
     out = mixed.copy()
-    _end_at(out, trunk & ~seen, waist - rest[:, 1], UPPER, LOWER)
+    waist = min(waist, S.hanging_hem) if hangs else waist
+    _end_at(out, trunk & (weight <= 0), waist - rest[:, 1], UPPER, LOWER)
     return out
 
 

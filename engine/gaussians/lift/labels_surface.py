@@ -116,7 +116,7 @@ def label_surface(
     # Hairlines are as uneven as hair is, and what the photo shows lies where it shows it.
     uneven = np.isin(part, ["scalp", "face", "ear"]) | (smooth[:, HAIR] > S.by_hair)
     shares = np.where((uneven | (weight > 0))[:, None], shares, smooth)
-    shares = level_waist(shares, below, weight > 0, rest, part)
+    shares = level_waist(shares, below, label, weight, rest, part)
     shares = level_ends(shares, label, weight, rest, part)
     shares = extend_one_piece(shares, label, weight, rest, part)
     shares = drop_islands(shares, weight > 0, body.f)

@@ -83,6 +83,28 @@ def test_a_speck_called_trousers_is_no_border() -> None:
     assert (out != np.where(rows < 60, UPPER, LOWER)).mean() < 0.03
 
 
+def test_a_stripe_is_no_lower_wear() -> None:
+    """The parser takes it for that, and a sleeve's end before the belly is where colours change."""
+    rows, _ = np.mgrid[:120, :80]
+    stripe = (rows > 100) & (rows < 108)
+    lab = np.where(stripe[..., None], (15.0, 5.0, -20.0), (45.0, 60.0, 40.0))
+    lab = lab + np.random.default_rng(4).normal(0.0, 3.0, lab.shape)
+    names = np.full((120, 80), UPPER)
+    parsed = np.zeros((120, 80, len(PARSED)))
+    parsed[..., PARSED.index("upper")] = ~stripe
+    parsed[..., PARSED.index("lower")] = stripe
+    assert (part_garments(names, parsed, lab, np.zeros((120, 80))) == UPPER).all()
+    shaded = np.where((rows < 70)[..., None], (60.0, 0.0, 0.0), (40.0, 0.0, 0.0))
+    shaded = shaded + np.random.default_rng(5).normal(0.0, 3.0, lab.shape)
+    corner = (rows > 110) & (np.arange(80) < 20)  # all that the parser calls lower wear
+    parsed[..., PARSED.index("upper")] = ~corner
+    parsed[..., PARSED.index("lower")] = corner
+    rules = np.where(rows < 75, UPPER, LOWER)
+    shaded[75:] += np.array([6.0, 0.0, 0.0])  # at the rules' border less than at the shade's
+    out = part_garments(rules, parsed, shaded, np.zeros((120, 80)))
+    assert (out[rows < 110] == UPPER).mean() > 0.99
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_suit_has_trousers(known: bool) -> None:
     """Of one colour, but with background between the legs, with and without the parser's word."""

@@ -37,6 +37,18 @@ def test_lower_wear_begins_below_a_bare_midriff(rows: int, bare: float, width: f
     assert (parted[~below] == label[~below]).all()
 
 
+def test_hands_before_the_belly_bare_no_midriff() -> None:
+    """Beside them the trunk shows a rim, which is called skin as they are."""
+    height = np.linspace(0.5, -0.4, 200)[:, None] * np.ones((1, 60))
+    rest = np.stack([np.zeros_like(height), height, np.zeros_like(height)], -1)
+    inside, part = np.ones(height.shape, bool), np.zeros(height.shape, int)
+    places = Places(rest, part, inside, 0 * height, 0 * height, rest, part - 1, 0 * height)
+    belly = (height < 0.12) & (height > 0.06)
+    label = np.where(belly, SKIN, UPPER)
+    hands = belly & (np.arange(60) > 8)
+    np.testing.assert_array_equal(split_at_midriff(label, places, ~hands), label)
+
+
 @pytest.mark.parametrize("share", [0.002, 0.02])
 def test_the_parser_bares_what_the_rules_dress(share: float) -> None:
     """Much surely bare skin among clothes counts; a brown belt does not."""

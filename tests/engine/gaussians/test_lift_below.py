@@ -11,7 +11,16 @@ from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, IntArray
 from likeness.engine.dual_uv.sampling import sample_surface
 from likeness.engine.gaussians.lift.colors_base import Texels, base_colors
-from likeness.engine.gaussians.lift.labels import HAIR, LABELS, LOWER, SKIN, UPPER, standard_rest
+from likeness.engine.gaussians.lift.labels import (
+    HAIR,
+    LABELS,
+    LOWER,
+    NONE,
+    SKIN,
+    UPPER,
+    standard_rest,
+)
+from likeness.engine.gaussians.lift.labels_hidden import S as HIDDEN
 from likeness.engine.gaussians.lift.labels_hidden import clothe_below, level_waist, smooth_sleeves
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
 
@@ -34,7 +43,8 @@ def test_a_hem_below_the_frame_is_level() -> None:
     part = np.where(rest[:, 1] > -0.1, "torso", "leg")
     seen = (rest[:, 2] > 0.1) & (rest[:, 1] > -0.03)
     below = ~seen & (rest[:, 1] < 0.5 * rest[:, 2])  # behind, the frame cuts lower
-    out = level_waist(mixed, below, seen, rest, part)
+    label, weight = np.where(seen, SKIN, NONE), 1.0 * seen  # a hand on the hip
+    out = level_waist(mixed, below, label, weight, rest, part)
     np.testing.assert_array_equal(out[seen], mixed[seen])
     np.testing.assert_allclose(out.sum(1), 1.0)
     wears = out[:, LOWER] > out[:, UPPER]
@@ -42,7 +52,16 @@ def test_a_hem_below_the_frame_is_level() -> None:
     assert abs(top - bottom) < 0.005
     assert abs(top + 0.05) < 0.02
     dress = said(4000, upper=np.full(4000, 0.9))
-    assert level_waist(dress, below, seen, rest, part) is dress
+    assert level_waist(dress, below, label, weight, rest, part) is dress
+    # Cloth that shows below the waist belongs to a shirt that hangs over the trousers.
+    label = np.where(seen, UPPER, NONE)
+    hanging = level_waist(mixed, below, label, weight, rest, part)
+    wears = hanging[:, LOWER] > hanging[:, UPPER]
+    hem = HIDDEN.hanging_hem
+    np.testing.assert_array_equal(wears[~seen], (rest[:, 1] < hem)[~seen])
+    # Where trousers show, the network is believed.
+    label[np.nonzero(seen)[0][:10]] = LOWER
+    np.testing.assert_array_equal(level_waist(mixed, below, label, weight, rest, part), out)
 
 
 def test_a_sleeve_has_no_holes_and_nothing_else_changes(average) -> None:
