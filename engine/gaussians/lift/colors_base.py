@@ -171,7 +171,16 @@ def base_colors(
             limb = np.where(t.group[own] == RIGHT_LEG, LEFT_LEG, t.group[own])
             limb = np.zeros(len(own), int) if label == SHOES else limb
             patterned = label in view.patterned
-            found = find_fabrics(albedo[own], counts, aside, t.rest[own], limb, default, patterned)
+            found = find_fabrics(
+                albedo[own],
+                counts,
+                aside,
+                t.rest[own],
+                limb,
+                default,
+                patterned,
+                label in view.lettered,
+            )
             fabric[own] = np.where(found.seen >= 0, found.seen, found.around)
             printed[own] = found.printed[fabric[own]] | patterned
             colors = list(found.colors)

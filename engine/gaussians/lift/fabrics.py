@@ -94,6 +94,7 @@ def find_fabrics(
     group: IntArray,
     default: FloatArray,
     patterned: bool = False,
+    lettered: bool = False,
 ) -> Fabrics:
     """Find the fabrics of one label's texels.
 
@@ -106,6 +107,7 @@ def find_fabrics(
         default: [3] colour of a label that the photo hardly shows.
         patterned: whether greys that mix are a print; on others they are light and shade, as on
             leather.
+        lettered: whether colours that mix are letters, which do not go round.
     """
     lab = fabric_lab(albedo)
     own = cluster_colors(lab, seen)
@@ -114,13 +116,16 @@ def find_fabrics(
         nowhere = np.zeros(len(albedo), np.int64)
         return Fabrics(np.asarray(default, float)[None], own, nowhere, np.zeros(1, bool))
     single = own
-    own = _prints_joined(own, rest, group, seen)
+    if not lettered:
+        own = _prints_joined(own, rest, group, seen)
     kinds = int(own.max()) + 1
     of = [np.unique(single[own == k]) for k in range(kinds)]
     hued = has_hue(np.stack([np.median(lab[single == k], axis=0) for k in range(single.max() + 1)]))
     printed = np.array([len(k) > 1 and (patterned or bool(hued[k].any())) for k in of])
     colors = np.stack([_color_of(albedo, seen, own == k, printed[k]) for k in range(kinds)])
     light = rgb_to_lab(np.clip(colors, 0.0, 1.0))[:, 0]
+    if lettered:  # the commonest, plain all around
+        return Fabrics(colors, own, np.zeros(len(own), np.int64), printed)
     return Fabrics(colors, own, _around(own, light, trust, seen, rest, group), printed)
 
 

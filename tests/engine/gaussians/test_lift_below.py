@@ -145,7 +145,11 @@ def test_colours_pass_the_frames_end_without_a_step(average) -> None:
     )
     colors = np.broadcast_to(plain, (300, 300, 3))
     view = SimpleNamespace(
-        camera=camera, regions=regions, colors=colors, patterned=frozenset[int]()
+        camera=camera,
+        regions=regions,
+        colors=colors,
+        patterned=frozenset[int](),
+        lettered=frozenset[int](),
     )
     trust = np.where(known, 0.2, 0.0)
     base, *_ = base_colors(texels, trust, 1.0 * known, average, view)

@@ -179,6 +179,7 @@ def dressed_person(
         borders=SimpleNamespace(behind=nothing),
         fine=picture,
         patterned=frozenset(),
+        lettered=frozenset(),
     )
     return {
         "points": points,

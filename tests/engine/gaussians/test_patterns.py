@@ -7,7 +7,7 @@ import pytest
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.gaussians.lift.collars import claim_collars
 from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
-from likeness.engine.gaussians.lift.patterns import find_patterned
+from likeness.engine.gaussians.lift.patterns import find_lettered, find_patterned
 
 UNIT = 20.0
 SKIN_RGB, WHITE, NAVY = (0.80, 0.58, 0.47), (0.93, 0.94, 0.95), (0.08, 0.10, 0.20)
@@ -21,13 +21,28 @@ def test_checks_are_a_pattern_and_folds_are_none() -> None:
     checks = np.where((rows // 4 + cols // 4)[..., None] % 2, [0.8, 0.2, 0.1], [0.1, 0.5, 0.2])
     colors = np.where((label == UPPER)[..., None], checks, folds)
     solid = np.ones(label.shape, bool)
-    assert find_patterned(colors, label, solid, UNIT) == {UPPER}
-    assert find_patterned(folds, label, solid, UNIT) == frozenset()
+    assert find_patterned(colors, label, solid, UNIT / 2) == {UPPER}
+    assert find_patterned(folds, label, solid, UNIT / 2) == frozenset()
     spots = np.where((rows // 4 + cols // 4)[..., None] % 2, [0.8, 0.6, 0.4], [0.2, 0.15, 0.1])
-    assert find_patterned(spots, label, solid, UNIT) == {UPPER, LOWER}
+    assert find_patterned(spots, label, solid, UNIT / 2) == {UPPER, LOWER}
     few = np.zeros(label.shape, bool)
     few[:10, :10] = True
-    assert find_patterned(colors, label, few, UNIT) == frozenset()
+    assert find_patterned(colors, label, few, UNIT / 2) == frozenset()
+
+
+def test_what_is_on_a_chest_between_bare_arms_is_letters() -> None:
+    """Unless the frame cuts it, or it is large."""
+    rows, cols = np.mgrid[:80, :80]
+    checks = np.where((rows // 4 + cols // 4)[..., None] % 2, [0.8, 0.2, 0.1], [0.1, 0.5, 0.2])
+    solid = np.ones(rows.shape, bool)
+    chest = np.where((rows > 8) & (rows < 76), UPPER, NONE)
+    assert find_lettered(chest, solid, UNIT) == {UPPER, LOWER}
+    assert find_patterned(checks, chest, solid, UNIT) == frozenset()
+    assert find_lettered(chest, solid, 0.5 * UNIT) == {LOWER}
+    assert find_patterned(checks, chest, solid, 0.5 * UNIT) == {UPPER}
+    cut = np.where(rows > 12, UPPER, NONE)
+    assert find_lettered(cut, solid, UNIT) == {LOWER}
+    assert find_patterned(checks, cut, solid, UNIT) == {UPPER}
 
 
 @pytest.fixture
