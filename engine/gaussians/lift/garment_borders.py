@@ -23,14 +23,14 @@ class GarmentBorderSettings:
     one_piece: float = 5.0  # L*a*b* units over the border of upper and lower wear in one piece
     noise: float = 1.0  # L*a*b* units of their differences that the finest cloth has
     across: float = 0.06  # of the clothes' size: between the colours compared over that border
-    least_border: float = 1.0  # pixels compared, of that: fewer are a speck, not a border
+    speck: float = 0.002  # share of the clothes below which one of both is no garment
     sought: tuple[float, float] = (0.2, 0.05)
     """Of the clothes' height, above and below the labels' border: where the colours' is sought."""
 
     coat: tuple[float, float] = (-0.05, 0.65)
     """The same for the hem of a coat or a dress over trousers, if they are not found there."""
 
-    agreed: float = 0.5  # least share of lower wear that is the parser's as well, where it is found
+    agreed: float = 0.2  # least share of lower wear that is the parser's as well, where it is found
     band: float = 0.1  # of the clothes' height, within which colours then tell which is which
     apart: float = 0.35  # of the legs' rows in cloth: background between them in more is trousers
 
@@ -154,7 +154,7 @@ def measure_border(label: IntArray, lab: FloatArray) -> float | None:
         At least 1 for two garments, less for one; None where there is nothing to compare.
     """
     lower, upper = label == LOWER, label == UPPER
-    if not lower.any() or not upper.any():
+    if min(lower.sum(), upper.sum()) <= S.speck * (lower | upper).sum():
         return None
     calm = smooth_within(lab, lower | upper, 1.0)
     return _step_across(calm, upper, lower, S.across * np.sqrt((lower | upper).sum()))
@@ -169,7 +169,7 @@ def _step_across(
         across = upper[:-k] & lower[k:]
         steps.append((calm[:-k] - calm[k:])[across])
     step = np.concatenate(steps)
-    if len(step) < S.least_border * reach:
+    if not len(step):
         return None
     usual = np.median(step, axis=0)
     spread = np.median(np.abs(step - usual), axis=0) + S.noise

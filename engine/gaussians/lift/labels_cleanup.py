@@ -117,8 +117,8 @@ def keep_attached_hair(
     Args:
         label: [H, W] index into ``labels.LABELS``.
         head: [H, W] pixels of the head above the chin.
-        likely: [H, W] the parser's probability of hair; without it, patches apart from the main
-            one (a dark hood beside an ear) stay.
+        likely: [H, W] the parser's probability of hair or a hat; patches of which it says neither
+            (a dark hood beside an ear) go. Without it they stay.
     """
     patches, count = ndimage.label(ndimage.binary_dilation(label == HAIR, iterations=1))
     hair = label == HAIR
@@ -129,7 +129,8 @@ def keep_attached_hair(
             np.bincount(patches[hair], weights=w, minlength=count + 1)[held]
             for w in (None, likely[hair])
         )
-        held = held[(size == size.max()) | (agreed > S.parsed_hair * size)]
+        said = agreed > S.parsed_hair * size
+        held = held[said if said.any() else size == size.max()]
     return np.asarray(hair & np.isin(patches, held))
 
 

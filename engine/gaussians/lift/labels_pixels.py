@@ -297,7 +297,9 @@ def label_pixels(
     if "torso" in body.part_names:
         out[:] = split_at_midriff(out, places, places.part == body.part_names.index("torso"))
     # What looks like hair but does not hang from the head takes its next likely label.
-    seen_hair = None if parsed is None else parsed[..., PARSED.index("hair")]
+    seen_hair = None
+    if parsed is not None:
+        seen_hair = parsed[..., PARSED.index("hair")] + parsed[..., PARSED.index("hat")]
     loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin, seen_hair)
     smooth[:, SOLVED.index(HAIR)] = -np.inf
     out[loose] = np.array(SOLVED)[smooth.argmax(1)][loose[mask]]

@@ -182,8 +182,11 @@ def test_a_dark_patch_apart_from_the_hair_needs_the_parser() -> None:
     grid[hood] = HAIR
     head = np.zeros((40, 40), bool)
     head[:30] = True
-    for likely, stays in ((None, True), (0.9 * hood, True), (0.1 * hood, False)):
+    hair = 0.9 * (grid == HAIR) * ~hood
+    for likely, stays in ((None, True), (hair + 0.9 * hood, True), (hair + 0.1 * hood, False)):
         kept = keep_attached_hair(grid, head, likely)
         assert kept[2:12, 5:35].all()
         assert kept[hood].all() == stays
         assert kept[hood].any() == stays
+    grid[18:38, 2:38] = HAIR  # larger than the hair is
+    assert not keep_attached_hair(grid, head, hair)[18:38].any()
