@@ -39,6 +39,7 @@ from .labels_hidden import (
     smooth_sleeves,
 )
 from .limbs import ARMS, vertex_groups
+from .necklines import even_neckline
 from .pixel_grids import erode
 from .regions import Regions
 from .surfels import INNER_PARTS
@@ -120,6 +121,7 @@ def label_surface(
     shares = level_ends(shares, label, weight, rest, part)
     shares = extend_one_piece(shares, label, weight, rest, part)
     shares = drop_islands(shares, weight > 0, body.f)
+    shares = even_neckline(shares, weight, rest, part, body.f)
     shares = match_legs_below(shares, below, part)
     shares = lengthen_trousers(shares, below, part, regions)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])

@@ -30,8 +30,8 @@ class TexelSampleSettings:
     finer_pattern: float = 2.2  # the same of clothes with a pattern
     coarser_limb: float = 0.8  # the same of bare limbs, which are smooth
     small_face: float = 30.0  # inter-ocular distance in pixels below which a face shows little
-    finer_at_edges: float = 2.0  # times finer again where one label passes into another
-    for_edges: float = 0.025  # most of all texels that this may add
+    finer_at_edges: float = 4.0  # times finer again where one label passes into another
+    for_edges: float = 0.04  # most of all texels that this may add
     squarely: float = 0.6  # cosine to the camera from which on these are all that is seen
     beyond: float = 0.1  # of the frame's sides beyond them that still counts as inside
 
@@ -101,6 +101,10 @@ def texel_fineness(
     label = shares.argmax(1)[body.f]
     crisp = np.isin(label, [SKIN, UPPER, LOWER, SHOES]).all(1)  # strands end unevenly
     at_edge = (label != label[:, :1]).any(1) & crisp & _is_part(body, EDGED)
+    at_edge &= inside[body.f].any(1)
+    # A collar's edge is seen from near: so are the triangles beside it, whose discs reach over it.
+    beside = np.isin(body.f, body.f[at_edge & _is_part(body, ("torso", "neck"))]).any(1)
+    at_edge |= beside & crisp & _is_part(body, ("neck",))
     of_face = of_vertex[body.f].max(1)
     unseen = (inside & ~shown)[body.f].any(1)
     of_face[unseen & np.isin(label, [UPPER, LOWER]).all(1)] = S.finer_cloth
