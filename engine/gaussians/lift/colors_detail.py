@@ -113,6 +113,8 @@ def texture_colors(
         for label in np.unique(t.label[rows]):
             if label == HAIR or (label == SKIN and group == HEAD):
                 continue
+            if label in view.lettered:  # between letters there is too little to take folds from
+                continue
             mine = rows[t.label[rows] == label]
             grid = LimbGrid.over(unrolled, np.searchsorted(rows, mine))
             for kind in np.unique(fabric[mine]):

@@ -107,7 +107,7 @@ def find_fabrics(
         default: [3] colour of a label that the photo hardly shows.
         patterned: whether greys that mix are a print; on others they are light and shade, as on
             leather.
-        lettered: whether colours that mix are letters, which do not go round.
+        lettered: whether colours that mix are letters: the commonest goes round.
     """
     lab = fabric_lab(albedo)
     own = cluster_colors(lab, seen)
@@ -124,8 +124,9 @@ def find_fabrics(
     printed = np.array([len(k) > 1 and (patterned or bool(hued[k].any())) for k in of])
     colors = np.stack([_color_of(albedo, seen, own == k, printed[k]) for k in range(kinds)])
     light = rgb_to_lab(np.clip(colors, 0.0, 1.0))[:, 0]
-    if lettered:  # the commonest, plain all around
-        return Fabrics(colors, own, np.zeros(len(own), np.int64), printed)
+    if lettered:
+        plain = np.bincount(own[own >= 0], seen[own >= 0], kinds).argmax()
+        return Fabrics(colors, own, np.full(len(own), plain), printed)
     return Fabrics(colors, own, _around(own, light, trust, seen, rest, group), printed)
 
 

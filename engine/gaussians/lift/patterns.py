@@ -50,7 +50,7 @@ def find_lettered(label: IntArray, solid: BoolArray, unit: float) -> frozenset[i
     return frozenset(
         cloth
         for cloth, own in zip((UPPER, LOWER), worn, strict=True)
-        if own.sum() < S.chest * unit**2 and not own[-1].any()
+        if erode(own, 1).sum() < S.chest * unit**2 and not own[-1].any()
     )
 
 
