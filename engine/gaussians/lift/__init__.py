@@ -299,7 +299,9 @@ def lift_photo(
     beyond = continue_beyond_frame(
         matte, track.camera, regions, dressed, shares, groups, body, vertices, beyond_budget
     )
-    fineness = texel_fineness(body, dressed.vertices, shares, regions, camera, view.patterned)
+    fineness = texel_fineness(
+        body, dressed.vertices, shares, regions, camera, view.prints.patterned
+    )
     notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
     spent = sum(len(part) for part in (*photo, *loose, beyond)) + head_budget
     room, hat_budget, strand_budget = options.share_rest(

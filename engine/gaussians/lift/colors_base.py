@@ -170,7 +170,7 @@ def base_colors(
             # Pairs of shoes and of trousers' legs are one thing.
             limb = np.where(t.group[own] == RIGHT_LEG, LEFT_LEG, t.group[own])
             limb = np.zeros(len(own), int) if label == SHOES else limb
-            patterned = label in view.patterned
+            patterned = label in view.prints.patterned
             found = find_fabrics(
                 albedo[own],
                 counts,
@@ -179,7 +179,7 @@ def base_colors(
                 limb,
                 default,
                 patterned,
-                label in view.lettered,
+                label in view.prints.lettered,
             )
             fabric[own] = np.where(found.seen >= 0, found.seen, found.around)
             printed[own] = found.printed[fabric[own]] | patterned

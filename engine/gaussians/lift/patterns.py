@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,49 +34,39 @@ class PatternSettings:
 S = register_settings("lift.patterns", PatternSettings())
 
 
-def find_lettered(label: IntArray, solid: BoolArray, unit: float) -> frozenset[int]:
-    """Find which clothes show so little that what is on them is rather letters than a pattern.
+class Prints(NamedTuple):
+    """Clothes of several colours, as indices into ``labels.LABELS``.
+
+    Attributes:
+        patterned: those with an all-over pattern.
+        lettered: those that show so little that what is on them is rather letters.
+    """
+
+    patterned: frozenset[int]
+    lettered: frozenset[int]
+
+
+def find_prints(colors: FloatArray, label: IntArray, solid: BoolArray, unit: float) -> Prints:
+    """Find which clothes have an all-over pattern, and which rather letters.
 
     Clothes that the frame cuts go on beyond it, and count as larger.
-
-    Args:
-        label: [H, W] index into ``labels.LABELS``.
-        solid: [H, W] pixels that the person covers wholly.
-        unit: pixels between the eyes.
-
-    Returns:
-        Indices into ``labels.LABELS``.
-    """
-    worn = [solid & (label == cloth) for cloth in (UPPER, LOWER)]
-    return frozenset(
-        cloth
-        for cloth, own in zip((UPPER, LOWER), worn, strict=True)
-        if erode(own, 1).sum() < S.chest * unit**2 and not own[-1].any()
-    )
-
-
-def find_patterned(
-    colors: FloatArray, label: IntArray, solid: BoolArray, unit: float
-) -> frozenset[int]:
-    """Find which clothes have an all-over pattern.
 
     Args:
         colors: [H, W, 3] 0..1.
         label: [H, W] index into ``labels.LABELS``.
         solid: [H, W] pixels that the person covers wholly.
         unit: pixels between the eyes.
-
-    Returns:
-        Indices into ``labels.LABELS``.
     """
     lab = rgb_to_lab(colors)
     ratio = np.log(np.clip(colors, 0.0, 1.0) + S.floor)
     ratio -= ratio.mean(-1, keepdims=True)
-    out, reach = set(), S.reach * unit
-    chest = find_lettered(label, solid, unit)
+    patterned: set[int] = set()
+    lettered: set[int] = set()
+    reach = S.reach * unit
     for cloth in (UPPER, LOWER):
-        own = erode(solid & (label == cloth), 1)
-        if own.sum() < S.few or cloth in chest:
+        worn = solid & (label == cloth)
+        own = erode(worn, 1)
+        if own.sum() < S.few:
             continue
         values = np.dstack([lab, ratio])
         off = (values - smooth_within(values, own, reach))[own]
@@ -84,5 +75,6 @@ def find_patterned(
             for channels in (slice(1, 3), slice(3, 6), slice(0, 1))
         ]
         if (away[0] > S.hues and away[1] > S.ratios) or away[2] > S.lights:
-            out.add(cloth)
-    return frozenset(out)
+            small = own.sum() < S.chest * unit**2 and not worn[-1].any()
+            (lettered if small else patterned).add(cloth)
+    return Prints(frozenset(patterned), frozenset(lettered))

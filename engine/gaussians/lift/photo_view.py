@@ -12,7 +12,7 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from .colors_sources import measure_backlight
 from .depth_sheets import DepthSheet, LimbBorders
 from .limbs import ARMS
-from .patterns import find_lettered, find_patterned
+from .patterns import Prints, find_prints
 from .pixel_grids import SOLID, distance_inside
 from .regions import Regions
 
@@ -69,18 +69,10 @@ class PhotoView:
         return measure_backlight(self.colors, self.regions.hair, self.inside)
 
     @cached_property
-    def patterned(self) -> frozenset[int]:
-        """Labels of clothes with a pattern."""
-        return find_patterned(self.colors, self.regions.label, self._solid, self.regions.unit)
-
-    @cached_property
-    def lettered(self) -> frozenset[int]:
-        """Labels of clothes whose mixed colours are rather letters than a print."""
-        return find_lettered(self.regions.label, self._solid, self.regions.unit)
-
-    @property
-    def _solid(self) -> BoolArray:
-        return np.asarray(self.regions.mask & (self.alpha > SOLID))
+    def prints(self) -> Prints:
+        """Labels of clothes with a pattern, and of those with letters."""
+        solid = self.regions.mask & (self.alpha > SOLID)
+        return find_prints(self.colors, self.regions.label, solid, self.regions.unit)
 
     def look_up(self, points: FloatArray, group: IntArray) -> PhotoLookup:
         """Look points up in the photo.

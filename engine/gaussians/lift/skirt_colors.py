@@ -75,7 +75,7 @@ def skirt_colors(
     """
     ring, turn = _places(triangle, bary, faces)
     grid = points.reshape(RINGS, COLUMNS, 3)
-    patterned = label in view.patterned
+    patterned = label in view.prints.patterned
     cut = S.pattern_cut if patterned else S.cut
     source = _turned_back(ring, turn, grid, cut, stretched=not patterned)
     shown, known = _front(grid, cut, label, view)

@@ -23,6 +23,7 @@ from likeness.engine.gaussians.lift.labels import (
 from likeness.engine.gaussians.lift.labels_hidden import S as HIDDEN
 from likeness.engine.gaussians.lift.labels_hidden import clothe_below, level_waist, smooth_sleeves
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
+from likeness.engine.gaussians.lift.patterns import Prints
 
 
 def said(count: int, **shares: np.ndarray) -> np.ndarray:
@@ -145,11 +146,7 @@ def test_colours_pass_the_frames_end_without_a_step(average) -> None:
     )
     colors = np.broadcast_to(plain, (300, 300, 3))
     view = SimpleNamespace(
-        camera=camera,
-        regions=regions,
-        colors=colors,
-        patterned=frozenset[int](),
-        lettered=frozenset[int](),
+        camera=camera, regions=regions, colors=colors, prints=Prints(frozenset(), frozenset())
     )
     trust = np.where(known, 0.2, 0.0)
     base, *_ = base_colors(texels, trust, 1.0 * known, average, view)

@@ -22,6 +22,7 @@ from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.limb_grid import LimbGrid
 from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, LEFT_LEG, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.patterns import Prints
 from scipy import ndimage
 
 from .test_lift_colors import SKIN_TONE, from_the_left
@@ -178,8 +179,7 @@ def dressed_person(
         sheets=(SimpleNamespace(mask=mask, visible=mask, front=np.full(mask.shape, 2.5)),),
         borders=SimpleNamespace(behind=nothing),
         fine=picture,
-        patterned=frozenset(),
-        lettered=frozenset(),
+        prints=Prints(frozenset(), frozenset()),
     )
     return {
         "points": points,

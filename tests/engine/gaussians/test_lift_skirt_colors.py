@@ -152,7 +152,7 @@ def test_a_pattern_keeps_its_size_behind(scene: Scene, skirt: Skirt) -> None:
         NO_BORDERS,
         picture,
     )
-    assert LOWER in view.patterned
+    assert LOWER in view.prints.patterned
     faces = skirt_faces()
     ring = np.arange(2 * COLUMNS * 20, 2 * COLUMNS * 21, 2)  # one triangle of each column
     fine = np.linspace(0.05, 0.95, 20)

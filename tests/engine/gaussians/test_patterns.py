@@ -7,7 +7,7 @@ import pytest
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.gaussians.lift.collars import claim_collars
 from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
-from likeness.engine.gaussians.lift.patterns import find_lettered, find_patterned
+from likeness.engine.gaussians.lift.patterns import find_prints
 
 UNIT = 20.0
 SKIN_RGB, WHITE, NAVY = (0.80, 0.58, 0.47), (0.93, 0.94, 0.95), (0.08, 0.10, 0.20)
@@ -21,13 +21,13 @@ def test_checks_are_a_pattern_and_folds_are_none() -> None:
     checks = np.where((rows // 4 + cols // 4)[..., None] % 2, [0.8, 0.2, 0.1], [0.1, 0.5, 0.2])
     colors = np.where((label == UPPER)[..., None], checks, folds)
     solid = np.ones(label.shape, bool)
-    assert find_patterned(colors, label, solid, UNIT / 2) == {UPPER}
-    assert find_patterned(folds, label, solid, UNIT / 2) == frozenset()
+    assert find_prints(colors, label, solid, UNIT / 2).patterned == {UPPER}
+    assert find_prints(folds, label, solid, UNIT / 2).patterned == frozenset()
     spots = np.where((rows // 4 + cols // 4)[..., None] % 2, [0.8, 0.6, 0.4], [0.2, 0.15, 0.1])
-    assert find_patterned(spots, label, solid, UNIT / 2) == {UPPER, LOWER}
+    assert find_prints(spots, label, solid, UNIT / 2).patterned == {UPPER, LOWER}
     few = np.zeros(label.shape, bool)
     few[:10, :10] = True
-    assert find_patterned(colors, label, few, UNIT / 2) == frozenset()
+    assert find_prints(colors, label, few, UNIT / 2).patterned == frozenset()
 
 
 def test_what_is_on_a_chest_between_bare_arms_is_letters() -> None:
@@ -36,13 +36,12 @@ def test_what_is_on_a_chest_between_bare_arms_is_letters() -> None:
     checks = np.where((rows // 4 + cols // 4)[..., None] % 2, [0.8, 0.2, 0.1], [0.1, 0.5, 0.2])
     solid = np.ones(rows.shape, bool)
     chest = np.where((rows > 8) & (rows < 76), UPPER, NONE)
-    assert find_lettered(chest, solid, UNIT) == {UPPER, LOWER}
-    assert find_patterned(checks, chest, solid, UNIT) == frozenset()
-    assert find_lettered(chest, solid, 0.5 * UNIT) == {LOWER}
-    assert find_patterned(checks, chest, solid, 0.5 * UNIT) == {UPPER}
+    assert find_prints(checks, chest, solid, UNIT) == (frozenset(), {UPPER})
+    assert find_prints(checks, chest, solid, 0.5 * UNIT) == ({UPPER}, frozenset())
     cut = np.where(rows > 12, UPPER, NONE)
-    assert find_lettered(cut, solid, UNIT) == {LOWER}
-    assert find_patterned(checks, cut, solid, UNIT) == {UPPER}
+    assert find_prints(checks, cut, solid, UNIT) == ({UPPER}, frozenset())
+    plain = np.full((80, 80, 3), 0.4)
+    assert find_prints(plain, chest, solid, UNIT) == (frozenset(), frozenset())
 
 
 @pytest.fixture
