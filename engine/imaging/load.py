@@ -36,7 +36,7 @@ _SENSOR_DIAGONALS = (3.0, 120.0)  # millimetres, from phones to medium format
 TRANSPARENT = 0.02
 """Alpha up to which a pixel shows nothing."""
 
-_NOTHING = 0.5  # grey, from which both dark and light clothes stand out
+_TRANSPARENT_GREY = 0.5  # both dark and light clothes stand out from it
 
 PICTURE_FORMATS = (
     "JPEG",
@@ -123,15 +123,15 @@ def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
 def _resize_cutout(
     rgb: FloatArray, alpha: FloatArray, width: int, height: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Resize a picture with alpha, and hide what programs leave where nothing is to be seen.
+    """Resize a picture with alpha, and make its transparent pixels grey.
 
-    Erased pixels keep the old background, smears or black, which detectors would read as part of
-    the person.
+    Programs leave the old background, smears or black in them, which detectors would take for
+    parts of the person.
     """
     small = resize(alpha, width, height)
     colored = resize(rgb * alpha[..., None], width, height) / np.maximum(small, 1e-6)[..., None]
     shown = (small > TRANSPARENT)[..., None]
-    return np.where(shown, np.clip(colored, 0.0, 1.0), np.float32(_NOTHING)), small
+    return np.where(shown, np.clip(colored, 0.0, 1.0), np.float32(_TRANSPARENT_GREY)), small
 
 
 def _open(path: Path) -> Image.Image:

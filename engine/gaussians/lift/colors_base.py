@@ -178,8 +178,8 @@ def base_colors(
                 t.rest[own],
                 limb,
                 default,
-                patterned,
-                label in view.prints.lettered,
+                patterned=patterned,
+                lettered=label in view.prints.lettered,
             )
             fabric[own] = np.where(found.seen >= 0, found.seen, found.around)
             printed[own] = found.printed[fabric[own]] | patterned

@@ -113,9 +113,7 @@ def texture_colors(
         for label in np.unique(t.label[rows]):
             if label == HAIR or (label == SKIN and group == HEAD):
                 continue
-            if (
-                label in view.prints.lettered
-            ):  # between letters there is too little to take folds from
+            if label in view.prints.lettered:  # folds cannot be told apart from letters
                 continue
             mine = rows[t.label[rows] == label]
             grid = LimbGrid.over(unrolled, np.searchsorted(rows, mine))

@@ -107,7 +107,8 @@ def find_fabrics(
         default: [3] colour of a label that the photo hardly shows.
         patterned: whether greys that mix are a print; on others they are light and shade, as on
             leather.
-        lettered: whether colours that mix are letters: the commonest goes round.
+        lettered: whether colours that mix are letters, so that only the commonest one continues
+            around the body.
     """
     lab = fabric_lab(albedo)
     own = cluster_colors(lab, seen)

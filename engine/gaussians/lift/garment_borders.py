@@ -23,14 +23,14 @@ class GarmentBorderSettings:
     one_piece: float = 5.0  # L*a*b* units over the border of upper and lower wear in one piece
     noise: float = 1.0  # L*a*b* units of their differences that the finest cloth has
     across: float = 0.06  # of the clothes' size: between the colours compared over that border
-    speck: float = 0.002  # share of the clothes below which one of both is no garment
+    speck: float = 0.002  # share of the clothes up to which one of the two is only a speck
     sought: tuple[float, float] = (0.2, 0.05)
     """Of the clothes' height, above and below the labels' border: where the colours' is sought."""
 
     coat: tuple[float, float] = (-0.05, 0.65)
     """The same for the hem of a coat or a dress over trousers, if they are not found there."""
 
-    agreed: float = 0.2  # least share of lower wear that is the parser's as well, where it is found
+    agreed: float = 0.2  # share of lower wear found by colours that the parser must call so, too
     band: float = 0.1  # of the clothes' height, within which colours then tell which is which
     apart: float = 0.35  # of the legs' rows in cloth: background between them in more is trousers
 
@@ -64,15 +64,16 @@ def part_garments(
     parted = one
     if parsed is not None:
         lower, upper = (parsed[..., PARSED.index(name)] for name in ("lower", "upper"))
-        parted = np.where(worn & (lower > upper), LOWER, one)
-        if not _ends_below(parted):
+        is_lower = lower > upper
+        parted = np.where(worn & is_lower, LOWER, one)
+        if not _reaches_lowest(parted):
             parted = one
         if (measure_border(parted, lab) or 0.0) >= 1.0:
             return parted
         seen = [part for part in (label == LOWER, parted == LOWER) if part.any()]
         for sought in (S.sought, S.coat)[2 - len(seen) :]:  # where both see some, near it first
             found = _find_waist(worn, seen, lab, sought)
-            if found is not None and (lower > upper)[found].mean() > S.agreed:
+            if found is not None and is_lower[found].mean() > S.agreed:
                 return np.where(found, LOWER, one)
     legs = worn & (side != 0)
     if not parts_legs(np.where(legs, side, 0.0), label != NONE):
@@ -80,12 +81,12 @@ def part_garments(
     return np.where(legs, LOWER, parted)
 
 
-def _ends_below(label: IntArray) -> bool:
-    """Whether lower wear is what clothes end with below, in most columns: a stripe does not."""
-    columns = (label == LOWER).any(0)
-    upside_down = np.isin(label, [UPPER, LOWER])[::-1, columns]
-    last = np.take_along_axis(label[::-1, columns], upside_down.argmax(0)[None], 0)
-    return bool(columns.any() and (last == LOWER).mean() > 0.5)
+def _reaches_lowest(label: IntArray) -> bool:
+    """Whether lower wear is the lowest of the clothes in most of its columns; a stripe is not."""
+    from_below = label[::-1, (label == LOWER).any(0)]
+    lowest = np.isin(from_below, [UPPER, LOWER]).argmax(0)
+    ends = np.take_along_axis(from_below, lowest[None], 0)
+    return bool(ends.size and (ends == LOWER).mean() > 0.5)
 
 
 def parts_legs(side: FloatArray, person: BoolArray) -> bool:

@@ -13,7 +13,7 @@ from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Observation
 from .face_parts import INNER_LIPS
 from .labels import NamesArray
-from .labels_parser import PARSED
+from .labels_parser import HEADWEAR
 from .labels_pixels import HeadCues
 from .limbs import ARMS, HEAD, LEFT_LEG, RIGHT_LEG
 from .pixel_grids import erode, fill_polygon
@@ -196,8 +196,7 @@ def is_hairy(parsed: FloatArray, scalp: BoolArray) -> bool:
         parsed: [H, W, K] probabilities, see :data:`.labels_parser.PARSED`.
         scalp: [H, W] its pixels.
     """
-    over = parsed[..., PARSED.index("hair")] + parsed[..., PARSED.index("hat")]
-    return bool(scalp.any()) and float(np.median(over[scalp])) > S.hairy
+    return bool(scalp.any()) and float(np.median(parsed[scalp][:, HEADWEAR].sum(-1))) > S.hairy
 
 
 def _is_bald(scalp: FloatArray, to_skin: FloatArray, skin: FloatArray, found: bool) -> bool:

@@ -38,7 +38,7 @@ class CleanupSettings:
     midriff: tuple[float, float] = (-0.08, 0.32)  # metres over the pelvis that may be bare
     band: float = 0.01  # metres over which the trunk is looked at
     bare_width: float = 0.7  # share of the trunk's width there: an open jacket leaves less
-    free_band: float = 0.3  # of the widest band, what a band shows of the trunk at least
+    free_band: float = 0.3  # pixels of the trunk in a band that counts, of the fullest band's
     bare_bands: int = 2  # next to each other, that are skin between two garments
     clothed_bands: int = 4  # of the same, above and below them, that are clothes
     parsed_hair: float = 0.5  # the parser's probability of hair where a patch hangs loose
@@ -87,8 +87,8 @@ def split_at_midriff(label: IntArray, places: Places, trunk: BoolArray) -> IntAr
     seen = trunk & np.isin(label, [SKIN, UPPER, LOWER])
     edges = np.arange(S.midriff[0], S.midriff[1] + S.band, S.band)
     count, bare = (np.histogram(height[rows], edges)[0] for rows in (seen, seen & (label == SKIN)))
-    # Of small people, bands are narrower than a pixel, and some are empty; what hands leave of
-    # others is mostly their own rims.
+    # Of small people, bands are narrower than a pixel, and some are empty; where hands hide the
+    # trunk, the few pixels left are mostly the hands' rims.
     filled = np.nonzero(count > S.free_band * count.max())[0]
     if len(filled) == 0:
         return label
@@ -117,8 +117,8 @@ def keep_attached_hair(
     Args:
         label: [H, W] index into ``labels.LABELS``.
         head: [H, W] pixels of the head above the chin.
-        likely: [H, W] the parser's probability of hair or a hat; patches of which it says neither
-            (a dark hood beside an ear) go. Without it they stay.
+        likely: [H, W] the parser's probability of hair or a hat; patches where it sees neither (a
+            dark hood beside an ear) are left out. Without it they stay.
     """
     patches, count = ndimage.label(ndimage.binary_dilation(label == HAIR, iterations=1))
     hair = label == HAIR
@@ -129,8 +129,8 @@ def keep_attached_hair(
             np.bincount(patches[hair], weights=w, minlength=count + 1)[held]
             for w in (None, likely[hair])
         )
-        said = agreed > S.parsed_hair * size
-        held = held[said if said.any() else size == size.max()]
+        confirmed = agreed > S.parsed_hair * size
+        held = held[confirmed if confirmed.any() else size == size.max()]
     return np.asarray(hair & np.isin(patches, held))
 
 

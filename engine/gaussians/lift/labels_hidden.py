@@ -38,8 +38,8 @@ class HiddenLabelSettings:
     sleeve: float = 4.0  # edges over which labels of unseen arms are smoothed
     waist_rings: float = 1.5  # rings over which the labels of one height are averaged
     waist_band: float = 0.10  # metres of height over which one label passes into the other
-    untucked: float = 0.02  # standard height of the waist, below which a shirt is not tucked in
-    hanging_hem: float = -0.10  # the height at which such a shirt ends at the highest
+    untucked: float = 0.02  # standard height below which upper wear is not tucked in
+    hanging_hem: float = -0.10  # standard height at which a shirt that is not ends, at most
     least: float = 1e-3  # probability at which it is not sure
     end_reach: float = 0.08  # metres on either side of a garment's end that say where it is
     end_clear: float = 0.2  # metres on either side of it within which there is only one of both
@@ -47,8 +47,8 @@ class HiddenLabelSettings:
     armhole: float = 0.26  # metres from the spine up to which a sleeve's end is slanted
     midriff: float = 0.015  # metres of bare skin in front that is also bare behind
     end_flank: float = 0.4  # least share of the trunk's half width that says where a waist is
-    knee: float = 0.47  # metres below the pelvis, at which shins begin
-    whole_suit: float = 0.5  # least share of upper wear on seen shins that reaches the feet
+    knee: float = 0.47  # metres below the pelvis at which shins begin
+    whole_suit: float = 0.5  # share of seen shins that a suit of one piece covers, at least
     few: float = 4.0  # seen vertices (by weight) that speak for a shoe, or on a side of an end
     above_shoe: float = 0.10  # metres above it that are asked what they show
     near_shoe: float = 0.03  # metres over which their word counts less
@@ -299,9 +299,9 @@ def level_ends(
 def extend_one_piece(
     shares: FloatArray, label: IntArray, weight: FloatArray, rest: FloatArray, part: NamesArray
 ) -> FloatArray:
-    """Let a dress or a suit of one piece cover what trousers, which show nowhere, would cover.
+    """Continue a dress or a suit of one piece behind, where no trousers show in the photo.
 
-    Over bare legs it reaches its hem all around; one that covers the shins reaches the feet.
+    Over bare legs it ends at its hem all around; one that covers the shins reaches the feet.
 
     Args:
         shares: [V, len(LABELS)] 0..1 of each label.

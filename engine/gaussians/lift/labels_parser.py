@@ -32,6 +32,8 @@ VERSION = 1
 """Of the file: the meaning of its inputs."""
 PARSED = ("none", "skin", "hair", "upper", "lower", "shoes", "hat", "glasses")
 """What the network tells apart; none is what is not the person's, though the matte shows it."""
+HEADWEAR = [PARSED.index("hair"), PARSED.index("hat")]
+"""What covers a head; the network often takes one for the other."""
 SIDE = 192  # pixels of the square
 BODY_CHANNELS = 8
 COLOUR_CHANNELS = 9

@@ -38,7 +38,7 @@ from .labels import (
 )
 from .labels import S as LABELS
 from .labels_cleanup import keep_attached_hair, remove_crumbs, split_at_midriff
-from .labels_parser import PARSED
+from .labels_parser import HEADWEAR, PARSED
 from .pixel_grids import erode
 from .pixel_smoother import PixelSmoother
 
@@ -297,9 +297,7 @@ def label_pixels(
     if "torso" in body.part_names:
         out[:] = split_at_midriff(out, places, places.part == body.part_names.index("torso"))
     # What looks like hair but does not hang from the head takes its next likely label.
-    seen_hair = None
-    if parsed is not None:
-        seen_hair = parsed[..., PARSED.index("hair")] + parsed[..., PARSED.index("hat")]
+    seen_hair = None if parsed is None else parsed[..., HEADWEAR].sum(-1)
     loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin, seen_hair)
     smooth[:, SOLVED.index(HAIR)] = -np.inf
     out[loose] = np.array(SOLVED)[smooth.argmax(1)][loose[mask]]

@@ -21,11 +21,10 @@ class NecklineSettings:
     span: float = 50.0  # the same up to which it must be found on both sides
     clear: float = 0.6  # share of skin and upper wear at it: hair does not lie over it
     few: int = 12  # edges of triangles that must cross it
-    seen: float = 3.0  # weight of what the photo shows of it
-    usual: float = 0.012  # metres off the curve that are usual; what is farther counts less
-    uneven: float = 0.025  # the same in the median that no neckline is
-    near: float = 0.05  # metres on either side of it within which there is only one of both
-    passage: float = 0.1  # metres over which one passes into the other: triangles are coarse
+    seen: float = 3.0  # weight of the part of it that the photo shows
+    usual: float = 0.012  # metres from the curve; edges farther off count less
+    uneven: float = 0.025  # median distance in metres beyond which no curve fits
+    near: float = 0.05  # metres on either side over which labels change: triangles are coarse
 
 
 S = register_settings("lift.necklines", NecklineSettings())
@@ -36,8 +35,8 @@ def even_neckline(
 ) -> FloatArray:
     """Lay the edge between a collar and the neck on a smooth curve behind.
 
-    Over the angle round the neck's axis it is a low harmonic in the height less the distance from
-    that axis, which falls all the way from the neck to the shoulders.
+    The curve gives the height minus the distance from the neck's axis, which decreases all the way
+    from the neck to the shoulders, as a few harmonics of the angle around that axis.
 
     Args:
         shares: [V, len(LABELS)] 0..1 of each label.
@@ -69,7 +68,7 @@ def even_neckline(
     above = fall - _harmonics(around) @ curve
     rows: BoolArray = collar & (weight <= 0) & (np.abs(above) < S.near)
     out = shares.copy()
-    worn = np.clip(0.5 - above[rows] / S.passage, 0.0, 1.0)
+    worn = 0.5 - 0.5 * above[rows] / S.near
     out[rows, UPPER], out[rows, SKIN] = both[rows] * worn, both[rows] * (1.0 - worn)
     return out
 
@@ -81,7 +80,7 @@ def _harmonics(around: FloatArray) -> FloatArray:
 
 
 def _fit_curve(around: FloatArray, height: FloatArray, weight: FloatArray) -> FloatArray | None:
-    """[4] harmonics through heights [N] at angles [N], robustly; None where there is no curve."""
+    """Fit [4] harmonics to heights [N] at angles [N], robustly; None if too few or too uneven."""
     if len(around) < S.few or not around.min() < -S.span < S.span < around.max():
         return None
     basis, trust = _harmonics(around), weight

@@ -24,8 +24,8 @@ class PatternSettings:
     lights: float = 10.0  # the same of L*, whatever the hues: folds are wider, or fainter
     floor: float = 0.08  # added to channels before their logarithm
     few: int = 400  # pixels of cloth below which it is plain
-    chest: float = 18.0
-    """Squared inter-ocular distances of cloth below which it may be a chest with letters.
+    least_pattern: float = 18.0
+    """Squared inter-ocular distances below which several colours are letters, not a pattern.
 
     Two jerseys between bare arms show 10 and 14, six patterned clothes 25 and more.
     """
@@ -39,7 +39,7 @@ class Prints(NamedTuple):
 
     Attributes:
         patterned: those with an all-over pattern.
-        lettered: those that show so little that what is on them is rather letters.
+        lettered: those that show too little cloth for a pattern, so probably letters.
     """
 
     patterned: frozenset[int]
@@ -47,7 +47,7 @@ class Prints(NamedTuple):
 
 
 def find_prints(colors: FloatArray, label: IntArray, solid: BoolArray, unit: float) -> Prints:
-    """Find which clothes have an all-over pattern, and which rather letters.
+    """Find which clothes have an all-over pattern, and which have letters.
 
     Clothes that the frame cuts go on beyond it, and count as larger.
 
@@ -75,6 +75,6 @@ def find_prints(colors: FloatArray, label: IntArray, solid: BoolArray, unit: flo
             for channels in (slice(1, 3), slice(3, 6), slice(0, 1))
         ]
         if (away[0] > S.hues and away[1] > S.ratios) or away[2] > S.lights:
-            small = own.sum() < S.chest * unit**2 and not worn[-1].any()
+            small = own.sum() < S.least_pattern * unit**2 and not worn[-1].any()
             (lettered if small else patterned).add(cloth)
     return Prints(frozenset(patterned), frozenset(lettered))

@@ -73,8 +73,8 @@ def texel_fineness(
 ) -> FloatArray:
     """Return how many times finer than usual each triangle's texels [F] are, along a side.
 
-    The atlas shows a face larger than a leg, which is undone here. Collars, hems and waists are
-    finer, or their edges would be as ragged as texels are large.
+    The atlas shows a face larger than a leg, which is undone here. Collars, hems and waists that
+    the photo does not show are finer, or their edges would be as ragged as texels are large.
 
     Args:
         body: the person's own.
@@ -102,7 +102,7 @@ def texel_fineness(
     crisp = np.isin(label, [SKIN, UPPER, LOWER, SHOES]).all(1)  # strands end unevenly
     at_edge = (label != label[:, :1]).any(1) & crisp & _is_part(body, EDGED)
     at_edge &= (inside & ~shown)[body.f].all(1)
-    # A collar's edge is seen from near: so are the triangles beside it, whose discs reach over it.
+    # Discs of the neck that reach over a collar's edge would blur it.
     beside = np.isin(body.f, body.f[at_edge & _is_part(body, ("torso", "neck"))]).any(1)
     at_edge |= beside & crisp & _is_part(body, ("neck",))
     of_face = of_vertex[body.f].max(1)
