@@ -30,7 +30,7 @@ from .estimators import Estimator
 from .evidence import ARM_LIMBS, LEG_LIMBS
 from .fit import fit_body, gather_evidence
 from .fit_state import FitState
-from .landmark_trust import SHOULDERS
+from .landmark_trust import SHOULDERS, WRISTS
 from .landmark_trust import S as EVIDENCE
 from .measure import make_track
 
@@ -49,7 +49,6 @@ _LIMBS = {
 }
 """(upper, lower) landmark of a limb -> names of its joints."""
 
-_WRISTS = {True: 15, False: 16}
 
 
 @dataclass(frozen=True)
@@ -177,8 +176,8 @@ def override_landmarks(
     hands = tuple(
         hand
         for hand in observation.hands
-        if _WRISTS[hand.left] not in landmarks
-        or np.linalg.norm(hand.landmarks[0] - landmarks[_WRISTS[hand.left]]) < reach
+        if WRISTS[hand.left] not in landmarks
+        or np.linalg.norm(hand.landmarks[0] - landmarks[WRISTS[hand.left]]) < reach
     )
     return replace(
         observation, pose=pose, pose_visibility=visibility, pose_world=world, hands=hands

@@ -12,7 +12,7 @@ from ..core.cameras import camera_tilt
 from ..core.types import JOINT_INDEX, Camera, FloatArray, Gravity, Hand, IntArray, Observation
 from .body_points import BodyPoints, require_landmarks
 from .fit_state import FitState, PosedJoints
-from .landmark_trust import S, face_turn, facing_trust, turned_share
+from .landmark_trust import WRISTS, S, face_turn, facing_trust, turned_share
 from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
 from .skin_map import PixelMap
 from .solver import FitTerm
@@ -181,10 +181,13 @@ class Evidence:
     def limb_term(self, limbs: tuple[tuple[int, int], ...], strength: float = 1.0) -> list[FitTerm]:
         """Directions of limbs from the metric pose landmarks."""
         world = self.observation.pose_world
+        there = self.pose_weight > 0
+        # Their own landmarks replace the wrists' places, but do not tell forwards from backwards.
+        there[[WRISTS[hand.left] for hand in self.hands]] = True
         pairs, targets, weights = [], [], []
         for a, b in limbs:
             trust = min(self.observation.pose_visibility[a], self.observation.pose_visibility[b])
-            known = min(self.pose_weight[a], self.pose_weight[b]) > 0
+            known = there[a] and there[b]
             if (a, b) in HEAD_LIMBS and self.face is not None:
                 known = self.turned > 0
                 trust *= self.turned

@@ -364,6 +364,7 @@ class Fitter:
                 *ev.limb_term(ARM_LIMBS[left]),
                 *ev.hand_terms(2.0 * radius, left, loosely=True),
                 *ev.keep_out_term(left),
+                LimitTerm(S.limit_weight),
                 self.prior,
                 *self.near,
             ]

@@ -20,7 +20,7 @@ range is the sum of both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,11 +47,13 @@ class JointLimit:
         frame: [3, 3] rows: the bone's axis (twist), then the two axes of the swing polygon.
         twist: lowest and highest turn about the bone, radians.
         swing: [P, 2] corners of a convex polygon around zero, counter-clockwise, radians.
+        less_twist: what the lowest twist rises by, per radian of swing about minus the last axis.
     """
 
     frame: FloatArray
     twist: tuple[float, float]
     swing: FloatArray
+    less_twist: float = 0.0
 
 
 def nearest_in_polygon(points: FloatArray, corners: FloatArray) -> FloatArray:
@@ -183,12 +185,16 @@ LIMITS: dict[str, JointLimit] = {
     "left_collar": _limit(
         _X, (-35, 35), "-32 -12, -12 -22, 20 -22, 35 -8, 35 15, 20 42, -20 42, -38 20"
     ),
-    # The arm from the side: forwards -y, backwards +y, up +z, down -z; inward rotation +x.
-    "left_shoulder": _limit(
-        _X,
-        (-115, 125),
-        "0 110, -75 105, -125 60, -145 5, -120 -70, -50 -115, 0 -115, 55 -95, 85 -60, 75 -10, "
-        "60 45, 35 90",
+    # The arm from the side: forwards -y, backwards +y, up +z, down -z; inward rotation +x. An arm
+    # that hangs turns outwards by 30 degrees less.
+    "left_shoulder": replace(
+        _limit(
+            _X,
+            (-115, 125),
+            "0 110, -75 105, -125 60, -145 5, -120 -70, -50 -115, 0 -115, 55 -95, 85 -60, 75 -10, "
+            "60 45, 35 90",
+        ),
+        less_twist=1.0 / 3.0,
     ),
     # Bending -y; the hand turned palm down (from the side: backwards) +x. Far bent, a forearm
     # beside the hinge's plane is a turn of the upper arm, so the hinge has more room there.
@@ -222,6 +228,7 @@ class _Stack:
         low: [n] least twist, radians.
         high: [n] greatest twist, radians.
         swing: [n, P, 2] polygons, radians.
+        less_twist: [n] as in :class:`JointLimit`.
     """
 
     sign: FloatArray
@@ -229,6 +236,7 @@ class _Stack:
     low: FloatArray
     high: FloatArray
     swing: FloatArray
+    less_twist: FloatArray
 
     @staticmethod
     def of_all() -> _Stack:
@@ -244,6 +252,7 @@ class _Stack:
             np.stack(
                 [limit.swing[np.minimum(np.arange(most), len(limit.swing) - 1)] for limit in rows]
             ),
+            np.array([limit.less_twist for limit in rows]),
         )
 
     def take(self, joints: IntArray) -> _Stack:
@@ -259,8 +268,9 @@ class _Stack:
 
     def nearest(self, parts: FloatArray) -> FloatArray:
         """[..., n, 3] within the limits."""
-        twist = np.clip(parts[..., 0], self.low, self.high)
         swing = nearest_in_polygon(parts[..., 1:], self.swing)
+        low = self.low + self.less_twist * np.maximum(-swing[..., 1], 0.0)
+        twist = np.clip(parts[..., 0], low, self.high)
         return np.concatenate([twist[..., None], swing], axis=-1)
 
     def beyond(self, axis_angle: FloatArray) -> FloatArray:

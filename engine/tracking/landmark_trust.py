@@ -85,6 +85,7 @@ SHOULDERS = np.array([11, 12])
 HIPS, EARS = np.array([23, 24]), np.array([7, 8])
 HEAD_PAIRS = (EARS, np.array([2, 5]), np.array([9, 10]))  # left and right ears, eyes, mouth
 HEAD_POINTS = np.arange(11)
+WRISTS = {True: 15, False: 16}  # by whether it is the left one
 FACE_OF_HEAD = np.array([0, 1, 2, 3, 4, 5, 6, 9, 10])  # nose, eyes, mouth: all but the ears
 
 
@@ -137,7 +138,8 @@ def pose_weights(observation: Observation, camera: Camera, framing: str) -> Floa
         weight[FACE_OF_HEAD] = 0.0  # drawn on the back of the head
     if framing == "head":
         weight[13:] = 0.0
-    for left, wrist, points in ((True, 15, (17, 19, 21)), (False, 16, (18, 20, 22))):
+    for left, points in ((True, (17, 19, 21)), (False, (18, 20, 22))):
+        wrist = WRISTS[left]
         seen = any(hand.left == left for hand in observation.hands)
         if seen:
             weight[[wrist, *points]] = 0.0  # the hand's own landmarks are better

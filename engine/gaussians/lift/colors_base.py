@@ -420,6 +420,7 @@ def _glimpsed_trousers(
     if legs.sum() >= S.min_texels:
         default = most_common_color(albedo[legs], seen[legs])
     upper = regions.mask & ~regions.skin & ~np.isin(regions.group, [HEAD, LEFT_LEG, RIGHT_LEG])
+    upper &= regions.label != LOWER
     tone = fabric_lab(default)
     if not has_hue(tone) or not upper.any():
         return default

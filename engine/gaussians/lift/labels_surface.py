@@ -117,12 +117,12 @@ def label_surface(
     # Hairlines are as uneven as hair is, and what the photo shows lies where it shows it.
     uneven = np.isin(part, ["scalp", "face", "ear"]) | (smooth[:, HAIR] > S.by_hair)
     shares = np.where((uneven | (weight > 0))[:, None], shares, smooth)
+    shares = match_legs_below(shares, below, part)
     shares = level_waist(shares, below, label, weight, rest, part)
     shares = level_ends(shares, label, weight, rest, part)
     shares = extend_one_piece(shares, label, weight, rest, part)
     shares = drop_islands(shares, weight > 0, body.f)
     shares = even_neckline(shares, weight, rest, part, body.f)
-    shares = match_legs_below(shares, below, part)
     shares = lengthen_trousers(shares, below, part, regions)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]

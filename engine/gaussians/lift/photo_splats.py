@@ -176,8 +176,9 @@ def front_layer(
     weight = _resample(composite_sheets(sheets, "on_mesh"), source, target, 1)
     buffer = rasterize_mesh(dressed.vertices, dressed.f, target)
     sheet = np.where(np.isin(group, ARMS), group, 0)
-    # A forearm or hand before what the pixel shows; at the shoulder both are one surface.
-    other = homes.on_forearm[buffer.face] & (homes.face_group[buffer.face] != sheet)
+    # An arm beside what the pixel shows, or the trunk; at the shoulder both are one surface.
+    of_face = np.where(np.isin(homes.face_group, ARMS), homes.face_group, 0)[buffer.face]
+    other = homes.one_limb[buffer.face] & (of_face != sheet)
     drawn = (buffer.face >= 0) & ~other
     exact = np.where(drawn, buffer.depth, front)
     # The mesh's surface only where it is the pixel's own: not an arm in front of it or behind.

@@ -46,6 +46,7 @@ from .sleeve_pixels import (
     claim_shaded_skin,
     release_other_cloth,
     settle_sleeve_pixels,
+    snap_sleeve_borders,
 )
 
 
@@ -231,6 +232,11 @@ def find_regions(
     ]
     behind = {g: limb[g] for g in TRUNK_AND_LEGS}
     group = settle_sleeve_pixels(group, label, lab, forearms, behind)
+    pixels = {
+        arm: float(np.median(drawn.depth[drawn.face >= 0]) / camera.K[0, 0])
+        for arm, drawn in drawn_arms.items()
+    }
+    group = snap_sleeve_borders(group, label, lab, pixels)
     hands = [
         Hand.of(arm, joints, limb[arm], f[face_group == arm], body, vertices, camera, label == SKIN)
         for arm, joints in zip(ARMS, HANDS, strict=True)

@@ -25,7 +25,7 @@ from ...core.types import (
 )
 from ..binding import bind_gaussians
 from .labels import LOWER, OBJECT, SKIN, UPPER
-from .limbs import ARM_CHAINS, ARM_JOINTS, FOREARM_JOINTS, HAND_JOINTS
+from .limbs import ARM_CHAINS, ARM_JOINTS, HAND_JOINTS
 from .nape import Nape
 
 CORE, SHELL, PHOTO = (LAYERS.index(name) for name in ("core", "shell", "photo"))
@@ -132,6 +132,7 @@ class SurfelSettings:
     turn: float = 0.005  # radians that they turn it: what stands off it would sway
     still: float = 0.001  # metres that expressions move a triangle that holds what lies over it
     sleeve: float = 0.05  # most weight of the hand's joints on a triangle that holds a sleeve
+    bends: float = 0.05  # least weight of an arm's joints, and the trunk's, where both are one
 
 
 S = register_settings("lift.surfels", SurfelSettings())
@@ -150,7 +151,7 @@ class TriangleBinding:
         usable: [F] triangles that may hold anything.
         face_group: [F] the limb of each.
         on_arm: [F] those that rise with an arm.
-        on_forearm: [F] those below an elbow.
+        one_limb: [F] those that do not bend with both an arm and the trunk.
         above_wrist: [F] those that no wrist turns.
         sleeved: groups of the arms whose cloth is a sleeve and no glove.
         handless: groups of the arms whose hands the photo hides.
@@ -185,7 +186,7 @@ class TriangleBinding:
         arm = body.weights[:, ARM_JOINTS].sum(1)[body.f].mean(1)
         outer &= (arm < 0.15) | (arm > 0.85)
         self.on_arm = arm > 0.1
-        self.on_forearm = body.weights[:, FOREARM_JOINTS].sum(1)[body.f].mean(1) > 0.6
+        self.one_limb = (arm < S.bends) | (arm > 1.0 - S.bends)
         hands = body.weights[:, HAND_JOINTS].sum(1)[body.f].max(1)
         self.above_wrist = hands < S.sleeve
         self._trees: dict[int, tuple[cKDTree, IntArray]] = {}

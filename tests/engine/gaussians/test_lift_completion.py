@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, FloatArray
 from likeness.engine.dual_uv.sampling import SurfaceSamples
 from likeness.engine.gaussians.lift.colors import complete_texels
-from likeness.engine.gaussians.lift.colors_base import default_albedo
+from likeness.engine.gaussians.lift.colors_base import _glimpsed_trousers, default_albedo
 from likeness.engine.gaussians.lift.colors_detail import S as DETAIL
 from likeness.engine.gaussians.lift.colors_detail import _Cloth, _Folds
 from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
@@ -325,6 +326,27 @@ def test_a_glimpse_of_a_purple_stripe_makes_no_purple_trousers(
         below = legs & (height < top - 0.3)
         r, g, b = np.median(out[below], axis=0)
         assert (r > 2.0 * max(g, b)) == red
+
+
+@pytest.mark.parametrize("called", [LOWER, UPPER])
+def test_a_strip_of_blue_trousers_is_their_colour(called: int) -> None:
+    """Pixels of trousers that lie on the trunk are no sign of blue upper wear."""
+    blue, count = np.array([0.13, 0.18, 0.3]), 200
+    white, mask = np.full((60, 60, 3), 0.8), np.ones((60, 60), bool)
+    strip = np.arange(60)[:, None] >= 48 + 0 * np.arange(60)
+    regions = SimpleNamespace(
+        mask=mask,
+        skin=~mask,
+        label=np.where(strip, called, UPPER),
+        group=np.full((60, 60), TORSO),
+        unit=20.0,
+    )
+    view: Any = SimpleNamespace(colors=np.where(strip[..., None], blue, white), regions=regions)
+    texels: Any = SimpleNamespace(group=np.full(count, LEFT_LEG), label=np.full(count, LOWER))
+    own = _glimpsed_trousers(
+        texels, np.tile(blue, (count, 1)), np.ones(count), np.full(3, 0.35), view
+    )
+    assert (np.abs(own - blue).max() < 0.02) == (called == LOWER)
 
 
 def test_folds_have_a_usual_contrast_where_none_are_seen_and_a_greatest() -> None:

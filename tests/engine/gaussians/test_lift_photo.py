@@ -185,7 +185,7 @@ def test_hair_that_turns_away_has_a_backing_that_closes_it_from_aside(budget: in
         alpha=1.0 * mask,
         regions=regions,
         sheets=(DepthSheet(0, mask, mask, front, front + 0.2, 0.0 * front, mask),),
-        borders=LimbBorders(nowhere, nowhere, place, np.stack([place] * 2)),
+        borders=LimbBorders(nowhere, nowhere, place, np.stack([place] * 2), nowhere),
         backlight=0.0,
     )
     dressed: Any = SimpleNamespace(vertices=vertices, f=body.f, worn=np.zeros(len(vertices)))

@@ -22,6 +22,7 @@ from likeness.engine.gaussians.lift.sleeve_pixels import (
     claim_shaded_skin,
     release_other_cloth,
     settle_sleeve_pixels,
+    snap_sleeve_borders,
 )
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
@@ -75,6 +76,28 @@ def test_a_sleeve_ends_at_its_edge(ends: int) -> None:
     above = (out == LEFT_ARM)[:TOP, 26:45].sum(0)
     assert above.max() <= np.ceil(S.usual[0] / METRE) + 1
     assert (out[group < 0] == -1).all()
+
+
+@pytest.mark.parametrize("off", [-3, 0, 3])
+def test_a_border_moves_to_the_crease_beside_it(off: int) -> None:
+    """A sleeve left of the trunk; the border found is ``off`` pixels from the crease."""
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    crease = 40 + np.round(2.0 * np.sin(rows / 12.0)).astype(int)
+    group = np.where(cols < crease + off, LEFT_ARM, TORSO)
+    rng = np.random.default_rng(3)
+    lab = np.array([70.0, 2.0, 2.0]) + rng.normal(0.0, 0.7, (SIDE, SIDE, 3))
+    lab[np.abs(cols + 0.5 - crease) < 1.0, 0] -= 25.0
+    label = np.full((SIDE, SIDE), UPPER)
+    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE})
+    width = (out == LEFT_ARM).sum(1)
+    assert np.abs(width - crease[:, 0]).max() <= 1
+    # Skin beside a sleeve's cloth has its border already.
+    label[group == LEFT_ARM] = SKIN
+    np.testing.assert_array_equal(snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}), group)
+    # Without a crease it only becomes smoother.
+    label[:] = UPPER
+    out = snap_sleeve_borders(group, label, np.full_like(lab, 50.0), {LEFT_ARM: METRE})
+    assert np.abs((out == LEFT_ARM).sum(1) - (group == LEFT_ARM).sum(1)).max() <= 2
 
 
 def test_bare_arms_and_arms_behind_the_trunk_have_no_sleeve() -> None:
