@@ -50,7 +50,6 @@ _LIMBS = {
 """(upper, lower) landmark of a limb -> names of its joints."""
 
 
-
 @dataclass(frozen=True)
 class Adjustment:
     """Corrections of one person's fit.

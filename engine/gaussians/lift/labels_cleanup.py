@@ -42,7 +42,8 @@ class CleanupSettings:
     bare_bands: int = 2  # next to each other, that are skin between two garments
     clothed_bands: int = 4  # of the same, above and below them, that are clothes
     parsed_hair: float = 0.5  # the parser's probability of hair where a patch hangs loose
-    parsed_hat: float = 0.9  # the parser's share of hat in hat and hair, where there is one
+    parsed_hat: tuple[float, float] = (0.5, 0.84)
+    """The parser's share of hat in hat and hair: all over one, and in the midst of it."""
 
 
 S = register_settings("lift.labels_cleanup", CleanupSettings())
@@ -202,11 +203,13 @@ def find_parsed_hat(label: IntArray, parsed: FloatArray, head: BoolArray, unit: 
     hat, hair = parsed[..., PARSED.index("hat")], parsed[..., PARSED.index("hair")]
     share = hat / np.maximum(hat + hair, 1e-9)
     worn = (label == HAIR) & head
-    found = worn & (smooth_within(share, worn, max(0.5, 0.1 * unit)) > S.parsed_hat)
-    patches, _ = ndimage.label(found)
-    sizes = np.bincount(patches.ravel())
-    sizes[0] = 0
-    return np.where((sizes > S.hat_size * unit**2)[patches], HAT, label)
+    calm = smooth_within(share, worn, max(0.5, 0.1 * unit))
+    likely, sure = S.parsed_hat
+    midst, _ = ndimage.label(worn & (calm > sure))
+    large = np.bincount(midst.ravel()) > S.hat_size * unit**2
+    patches, _ = ndimage.label(worn & (calm > likely))
+    of_hats = np.unique(patches[(midst > 0) & large[midst]])
+    return np.where(np.isin(patches, of_hats), HAT, label)
 
 
 def _nearer(colours: FloatArray, centres: FloatArray) -> BoolArray:

@@ -259,3 +259,19 @@ def test_a_hat_is_hair_that_the_parser_calls_a_hat() -> None:
     assert (out[22:25, 16:44] == HAIR).all()
     assert (out[30:] == SKIN).all()
     assert not (find_parsed_hat(label_, parsed, head, 40.0) == HAT).any()  # a hairband at most
+
+
+def test_a_hat_reaches_as_far_as_the_parser_finds_it_likely() -> None:
+    """Sure in its midst, it ends where hair is likelier; what is never sure is hair."""
+    label_ = np.full((60, 60), HAIR)
+    head = np.ones((60, 60), bool)
+    parsed = np.zeros((60, 60, len(PARSED)))
+    hat = np.repeat(
+        np.interp(np.arange(60), [0, 20, 40, 59], [0.95, 0.9, 0.1, 0.05])[:, None], 60, 1
+    )
+    parsed[..., PARSED.index("hat")], parsed[..., PARSED.index("hair")] = hat, 1.0 - hat
+    rows = np.nonzero((find_parsed_hat(label_, parsed, head, 10.0) == HAT).all(1))[0]
+    assert rows[0] == 0
+    assert abs(rows[-1] - 30) <= 1
+    parsed[..., PARSED.index("hat")], parsed[..., PARSED.index("hair")] = 0.85 * hat, 1 - 0.85 * hat
+    assert not (find_parsed_hat(label_, parsed, head, 10.0) == HAT).any()
