@@ -199,14 +199,7 @@ class Evidence:
                 continue
             pairs.append((a, b))
             targets.append(span / length)
-            noise = (
-                np.array(S.head_noise)
-                if (a, b) in HEAD_LIMBS
-                else np.array(S.sure_limb_noise)
-                if (a, b) in SURE_LIMBS
-                else np.array(S.limb_noise)
-            )
-            weights.append(strength * trust / noise**2)
+            weights.append(strength * trust / np.array(_limb_noise((a, b))) ** 2)
         if not pairs:
             return []
         ends = np.array(pairs)
@@ -404,6 +397,13 @@ class Evidence:
         radii = np.repeat([part[2] for part in parts], n, axis=0)
         shown = np.tile(np.array(seen, dtype=bool), len(parts))
         return [KeepOutTerm(made, holder, centre, radii, S.keep_out_weight, shown)]
+
+
+def _limb_noise(limb: tuple[int, int]) -> tuple[float, float, float]:
+    """Noise of a limb's direction per axis."""
+    if limb in HEAD_LIMBS:
+        return S.head_noise
+    return S.sure_limb_noise if limb in SURE_LIMBS else S.limb_noise
 
 
 def trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:

@@ -28,6 +28,7 @@ from .gravity import estimate_trunk_pitch, search_gravity
 from .initial_pose import RigidPose, align_hand, initial_state, lift_arm, lift_leg, trunk_yaws
 from .joint_limits import LimitTerm, clamp_pose
 from .landmark_trust import HEAD_POINTS
+from .landmark_trust import S as EVIDENCE
 from .measure import fingers, joint_confidence
 from .priors import (
     ARM_POSITIONS,
@@ -358,13 +359,19 @@ class Fitter:
                 0, (estimate.full_pose[rows_of_arm[0]], estimate.full_pose[rows_of_arm[1]])
             )
         rows = ARM_POINTS[left]
+        palm = ev.palm_rotation(left)
+        # A seen hand suits a forearm that comes forwards and one that goes backwards. Joints can
+        # seldom do both, and the network knows which it is.
+        forearm = 1.0 if palm is None else EVIDENCE.sure_forearm
+        limits = [] if palm is None else [LimitTerm(S.limit_weight)]
         stages = [
             [
                 *ev.pose_term(radius, rows),
-                *ev.limb_term(ARM_LIMBS[left]),
+                *ev.limb_term(ARM_LIMBS[left][:1]),
+                *ev.limb_term(ARM_LIMBS[left][1:], forearm),
                 *ev.hand_terms(2.0 * radius, left, loosely=True),
                 *ev.keep_out_term(left),
-                LimitTerm(S.limit_weight),
+                *limits,
                 self.prior,
                 *self.near,
             ]
@@ -372,7 +379,6 @@ class Fitter:
         ]
         upper, lower = rows_of_arm
         trials = [state.with_joint(upper, a).with_joint(lower, b) for a, b in starts]
-        palm = ev.palm_rotation(left)
         if palm is not None:
             trials = [align_hand(self.body, trial, palm, left) for trial in trials]
         return self.best_of(state, trials, stages, unknowns)

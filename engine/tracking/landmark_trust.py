@@ -42,6 +42,7 @@ class EvidenceSettings:
     min_shoulder_trust: float = 0.1  # least trust in a shoulder
     behind: float = 110.0  # degrees of turn from which a face looks away
     limb_noise: tuple[float, float, float] = (0.25, 0.25, 0.25)  # per axis of unit vectors
+    sure_forearm: float = 8.0  # times that weight, while the arm of a seen hand is looked for
     sure_limb_noise: tuple[float, float, float] = (0.2, 0.2, 0.2)  # shoulders, hips and thighs
     head_noise: tuple[float, float, float] = (0.35, 0.35, 0.35)  # ears and nose, erring together
     standing_drop: float = 0.55  # metres from hips to ankles

@@ -344,6 +344,31 @@ def test_foreshortened_forearms(default_body: Body, arm: str) -> None:
     assert pixels_off(default_body, state, track, *tips) < 5.0
 
 
+@pytest.mark.parametrize("flat", [0.0, 45.0])
+def test_hands_that_present_something_are_before_the_body(default_body: Body, flat: float) -> None:
+    """Palms to the camera, fingers outwards; networks turn such hands ``flat`` degrees farther.
+
+    From the hands alone, the forearms might as well go backwards.
+    """
+    state = person(default_body, ("forward bent", "forward bent"), distance=3.0)
+    for side, sign in zip(SIDES, (1.0, -1.0)):
+        bent = np.radians([0.0, 0.0, 75.0 * sign])
+        state = state.with_joint(JOINT_INDEX[f"{side}_wrist"], bent)
+    observation = see(default_body, state, np.random.default_rng(8), hands=(True, False))
+    posed = PosedJoints(default_body, state)
+    turned = []
+    for hand, side, sign in zip(observation.hands, SIDES, (1.0, -1.0)):
+        axis = posed.R[JOINT_INDEX[f"{side}_wrist"]][:, 2]
+        turn = axis_angle_to_matrix(axis * sign * np.radians(flat))
+        turned.append(replace(hand, world=hand.world @ turn.T))
+    observation = replace(observation, hands=tuple(turned))
+    track = fit_body(observation, PORTRAIT, default_body, fov=FOV)
+    true, found = joints_of(default_body, state, track)
+    for side in SIDES:
+        elbow, wrist = JOINT_INDEX[f"{side}_elbow"], JOINT_INDEX[f"{side}_wrist"]
+        assert angle(true[wrist] - true[elbow], found[wrist] - found[elbow]) < 25.0
+
+
 # From the side and from behind
 
 

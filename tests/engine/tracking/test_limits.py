@@ -121,6 +121,23 @@ def test_what_nobody_does(joint, degrees):
     assert not limit_violations(clamped).any()
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_hanging_arm_turns_outwards_less_than_a_raised_one(side: str) -> None:
+    """Or a forearm that comes forwards could as well go backwards."""
+    sign = 1 if side == "left" else -1
+    name = f"{side}_shoulder"
+    raised = Rotation.from_rotvec(np.radians([-110, 0, 0]))
+    for down, possible in ((0, True), (85, False)):
+        hangs = Rotation.from_rotvec(np.radians([0, 0, -85.0 * sign * (down > 0)]))
+        pose = np.zeros((55, 3))
+        pose[JOINT_INDEX[name]] = (hangs * raised).as_rotvec()
+        beyond = limit_violations(pose)[JOINT_INDEX[name]]
+        assert (beyond == 0) == possible
+        if not possible:
+            assert np.degrees(beyond) == pytest.approx(110 - (115 - 85 / 3), abs=0.1)
+        assert not limit_violations(clamp_pose(pose)).any()
+
+
 def test_clamping_is_final_and_moves_as_far_as_the_violation_says():
     poses = random_poses()
     beyond = limit_violations(poses)
