@@ -63,6 +63,7 @@ class BaseColorSettings:
     own_hue: tuple[float, float] = (0.3, 0.7)  # share of the upper wear's hue: usual, and dark
     glimpse: float = 0.06  # share of the trousers seen up to which they have but one colour
     borrowed: float = 0.1  # share of the upper wear in that hue which makes it the upper wear's
+    hangs: float = 12.0  # L*a*b* units from the upper wear's colour: the legs show its hem
     own_cloth: float = 10.0  # inter-ocular distances, squared, from which it is theirs nonetheless
     skin_like: float = 0.2  # share of clothes up to which what has skin's hue may be shaded skin
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
@@ -410,8 +411,8 @@ def _glimpsed_trousers(
     """[3] the one colour of trousers of which the photo shows next to nothing.
 
     Of enough pixels of trousers it is the commonest, else that which clothes show on the legs,
-    whatever they were called. But the hem of a red jacket, or a purple stripe, is no sign of red
-    or purple trousers.
+    whatever they were called. But a shirt that hangs over them, the hem of a red jacket, or a
+    purple stripe, is no sign of trousers in its colour.
     """
     regions = view.regions
     if (regions.mask & (regions.label == LOWER)).sum() > S.own_cloth * regions.unit**2:
@@ -422,7 +423,12 @@ def _glimpsed_trousers(
     upper = regions.mask & ~regions.skin & ~np.isin(regions.group, [HEAD, LEFT_LEG, RIGHT_LEG])
     upper &= regions.label != LOWER
     tone = fabric_lab(default)
-    if not has_hue(tone) or not upper.any():
+    if not upper.any():
+        return default
+    away = np.linalg.norm(tone - fabric_lab(most_common_color(view.colors[upper])))
+    if away < S.hangs and not (t.label[legs] == LOWER).any():
+        return _unseen_trousers(_upper_color(view))
+    if not has_hue(tone):
         return default
     lab = fabric_lab(view.colors[upper])
     if (has_hue(lab) & have_same_hue(lab, tone)).mean() < S.borrowed:

@@ -349,6 +349,23 @@ def test_a_strip_of_blue_trousers_is_their_colour(called: int) -> None:
     assert (np.abs(own - blue).max() < 0.02) == (called == LOWER)
 
 
+@pytest.mark.parametrize("called", [LOWER, UPPER])
+def test_a_shirt_that_hangs_over_the_legs_makes_no_trousers_of_its_cloth(called: int) -> None:
+    white, count = np.full(3, 0.8), 200
+    mask = np.ones((60, 60), bool)
+    regions = SimpleNamespace(
+        mask=mask,
+        skin=~mask,
+        label=np.full((60, 60), UPPER),
+        group=np.full((60, 60), TORSO),
+        unit=20.0,
+    )
+    view: Any = SimpleNamespace(colors=np.tile(white, (60, 60, 1)), regions=regions)
+    texels: Any = SimpleNamespace(group=np.full(count, LEFT_LEG), label=np.full(count, called))
+    own = _glimpsed_trousers(texels, np.tile(white, (count, 1)), np.ones(count), white, view)
+    assert (own.mean() > 0.75) == (called == LOWER)
+
+
 def test_folds_have_a_usual_contrast_where_none_are_seen_and_a_greatest() -> None:
     grid = LimbGrid(np.zeros(0), np.zeros(0), (60, 100), 0.006, 0.0)
     light = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=grid.shape), 2.0)
