@@ -56,6 +56,7 @@ class RegionSettings:
 
     hair_of_head: float = 0.18  # metres from the head within which loose hair moves with it
     frame_cover: float = 0.4  # of a pixel that shows a frame of glasses
+    beside_arm: float = 0.012  # metres beside a fitted arm within which skin may still be its own
     legs_shown: float = 0.3  # of the legs' vertices: with more in the frame, it shows them
 
 
@@ -215,7 +216,14 @@ def find_regions(
         label = np.where(mask & (given != NONE), given, label)
     glasses = None if photo is None else find_glasses(photo, observation)
     drawn_arms = {arm: limb[arm] for arm in ARMS if (limb[arm].face >= 0).any()}
-    silhouettes = {arm: dilate(drawn.face >= 0, 1) for arm, drawn in drawn_arms.items()}
+    pixels = {
+        arm: float(np.median(drawn.depth[drawn.face >= 0]) / camera.K[0, 0])
+        for arm, drawn in drawn_arms.items()
+    }
+    silhouettes = {
+        arm: dilate(drawn.face >= 0, max(round(S.beside_arm / pixels[arm]), 1))
+        for arm, drawn in drawn_arms.items()
+    }
     if silhouettes:
         group = claim_bare_skin(group, label, silhouettes)
     label = settle_sleeve_ends(group, label, lab, places.rest)
@@ -232,10 +240,6 @@ def find_regions(
     ]
     behind = {g: limb[g] for g in TRUNK_AND_LEGS}
     group = settle_sleeve_pixels(group, label, lab, forearms, behind)
-    pixels = {
-        arm: float(np.median(drawn.depth[drawn.face >= 0]) / camera.K[0, 0])
-        for arm, drawn in drawn_arms.items()
-    }
     group = snap_sleeve_borders(group, label, lab, pixels)
     hands = [
         Hand.of(arm, joints, limb[arm], f[face_group == arm], body, vertices, camera, label == SKIN)
