@@ -216,12 +216,12 @@ def find_regions(
         label = np.where(mask & (given != NONE), given, label)
     glasses = None if photo is None else find_glasses(photo, observation)
     drawn_arms = {arm: limb[arm] for arm in ARMS if (limb[arm].face >= 0).any()}
-    pixels = {
+    metres = {
         arm: float(np.median(drawn.depth[drawn.face >= 0]) / camera.K[0, 0])
         for arm, drawn in drawn_arms.items()
     }
     silhouettes = {
-        arm: dilate(drawn.face >= 0, max(round(S.beside_arm / pixels[arm]), 1))
+        arm: dilate(drawn.face >= 0, max(round(S.beside_arm / metres[arm]), 1))
         for arm, drawn in drawn_arms.items()
     }
     if silhouettes:
@@ -240,7 +240,7 @@ def find_regions(
     ]
     behind = {g: limb[g] for g in TRUNK_AND_LEGS}
     group = settle_sleeve_pixels(group, label, lab, forearms, behind)
-    group = snap_sleeve_borders(group, label, lab, pixels)
+    group = snap_sleeve_borders(group, label, lab, metres)
     hands = [
         Hand.of(arm, joints, limb[arm], f[face_group == arm], body, vertices, camera, label == SKIN)
         for arm, joints in zip(ARMS, HANDS, strict=True)
