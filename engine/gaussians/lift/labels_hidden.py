@@ -40,7 +40,6 @@ class HiddenLabelSettings:
     waist_band: float = 0.10  # metres of height over which one label passes into the other
     untucked: float = 0.02  # standard height below which upper wear is not tucked in
     hanging_hem: float = -0.10  # standard height at which a shirt that is not ends, at most
-    past_frame: float = 0.03  # metres below the lowest that the photo shows of it, at least
     least: float = 1e-3  # probability at which it is not sure
     end_reach: float = 0.08  # metres on either side of a garment's end that say where it is
     end_clear: float = 0.2  # metres on either side of it within which there is only one of both
@@ -213,7 +212,7 @@ def level_waist(
     waist = height.max() - S.ring * (int(lower.argmax()) + 0.5)
     out = mixed.copy()
     if hangs:
-        waist = min(waist, S.hanging_hem, rest[low & (weight > 0), 1].min() - S.past_frame)
+        waist = min(waist, S.hanging_hem, rest[low & (weight > 0), 1].min())
     _end_at(out, trunk & (weight <= 0), waist - rest[:, 1], UPPER, LOWER)
     return out
 
