@@ -10,6 +10,7 @@ import pytest
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.rotations import quaternion_to_matrix
+from likeness.engine.core.settings import overridden_settings
 from likeness.engine.core.types import Matte, Pose
 from likeness.engine.gaussians.binding import place_gaussians
 from likeness.engine.gaussians.lift import clean_rim
@@ -18,10 +19,11 @@ from likeness.engine.gaussians.lift.far_side import loose_layer
 from likeness.engine.gaussians.lift.hair_backing import S as BACKING
 from likeness.engine.gaussians.lift.hair_backing import back_hair
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import HEAD, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.photo_splats import crop_camera, resize_rgba
+from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.photo_splats import crop_camera, front_layer, resize_rgba
 from likeness.engine.gaussians.lift.regions import Regions
 from likeness.engine.gaussians.lift.surfels import SHELL, TriangleBinding
+from likeness.engine.render.mesh import rasterize_mesh
 
 
 def test_a_cropped_camera_sees_the_same_at_shifted_pixels() -> None:
@@ -211,3 +213,45 @@ def replace_hair(view: Any, hair: Any) -> Any:
     """The same photo with other hair."""
     regions = SimpleNamespace(**{**vars(view.regions), "hair": hair})
     return SimpleNamespace(**{**vars(view), "regions": regions})
+
+
+def test_a_sleeve_before_the_trunk_is_the_arms() -> None:
+    """The fitted arm lies elsewhere, and 2 cm behind the sleeve's pixels is the trunk's mesh."""
+    body = make_synthetic_body()
+    vertices = body.vertices(Pose.rest(body.num_expression))[0] - [0.0, 0.0, 3.0]
+    camera = photo_camera(150.0, 96, 96)
+    buffer = rasterize_mesh(vertices, body.f, camera)
+    group_of = vertex_groups(body)[body.f[:, 0]]
+    chest = (buffer.face >= 0) & (group_of[buffer.face] == TORSO)
+    rows, cols = np.nonzero(chest)
+    low, left = np.median(rows), np.median(cols)
+    mask = chest & (np.hypot(*(np.mgrid[:96, :96] - [[[low]], [[left]]])) < 7.0)
+    sleeve = mask & (np.arange(96) > left)
+    depth = np.where(mask, buffer.depth, 0.0)
+    nowhere, place = np.zeros_like(mask), np.zeros((96, 96, 2), int)
+    view: Any = SimpleNamespace(
+        camera=camera,
+        colors=np.full((96, 96, 3), 0.5),
+        regions=SimpleNamespace(
+            mask=mask,
+            group=np.where(sleeve, LEFT_ARM, np.where(mask, TORSO, -1)),
+            label=np.where(mask, UPPER, 0),
+        ),
+        sheets=(
+            DepthSheet(0, mask & ~sleeve, mask, depth, depth + 0.2, 1.0 * mask, nowhere),
+            DepthSheet(LEFT_ARM, sleeve, sleeve, depth - 0.02, depth, 1.0 * sleeve, nowhere),
+        ),
+        borders=LimbBorders(nowhere, nowhere, place, np.stack([place] * 2), nowhere),
+        backlight=0.0,
+    )
+    dressed: Any = SimpleNamespace(vertices=vertices, f=body.f, worn=np.ones(len(vertices)))
+    homes = TriangleBinding(body, vertices, group_of)
+    with overridden_settings({"lift.photo_splats.arm_reach": 1.0}):
+        photo = front_layer(view.colors, 1.0 * mask, camera, mask, 0.6, view, homes, dressed)
+    xy, away = project(np.asarray(place_gaussians(photo, vertices, body).means, float), camera)
+    col, row = xy.astype(int).T
+    on_sleeve = sleeve[row, col]
+    assert on_sleeve.sum() > 20
+    assert (~on_sleeve).sum() > 20
+    np.testing.assert_array_equal(group_of[photo.triangle] == LEFT_ARM, on_sleeve)
+    np.testing.assert_allclose(away[on_sleeve], (depth - 0.02)[row, col][on_sleeve], atol=0.01)
