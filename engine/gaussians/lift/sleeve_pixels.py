@@ -52,6 +52,8 @@ class SleevePixelSettings:
     outside: float = 300.0  # cost per metre of skin's distance beyond the fitted arm
     band: float = 0.02  # metres on either side of a sleeve that its edge is looked for within
     off: float = 50.0  # cost per metre of a pixel between the border and the crease
+    shadow: float = 3.0  # cost of a pixel of the dark gap beside a sleeve that becomes the sleeve's
+    gap: float = 0.6  # lightness of such a pixel, of the sleeve's, at most
 
 
 S = register_settings("lift.sleeve_pixels", SleevePixelSettings())
@@ -187,7 +189,13 @@ def snap_sleeve_borders(
         own &= label == label[row, col]
         away = np.where(own, 0.5 - inside, beyond - 0.5) * pixel
         may = (own | trunk) & (np.abs(away) < S.band)
-        won = cut_along_edges(may, (out == arm) & ~may, group >= 0, calm, S.off * away)
+        sure = own & ~may
+        if not sure.any():
+            continue
+        # The gap between both is in the sleeve's shadow, and nothing of it.
+        light = blur_within(calm[..., :1], sure, S.band / pixel)[..., 0]
+        cost = S.off * away + S.shadow * (calm[..., 0] < S.gap * light)
+        won = cut_along_edges(may, (out == arm) & ~may, group >= 0, calm, cost)
         out = np.where(may, np.where(won, arm, np.where(own, other, out)), out)
     return out
 

@@ -100,6 +100,21 @@ def test_a_border_moves_to_the_crease_beside_it(off: int) -> None:
     assert np.abs((out == LEFT_ARM).sum(1) - (group == LEFT_ARM).sum(1)).max() <= 2
 
 
+def test_the_dark_gap_beside_a_sleeve_is_nothing_of_it() -> None:
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    group = np.where(cols < 40, LEFT_ARM, TORSO)
+    lab = np.array([60.0, 2.0, 2.0]) + np.random.default_rng(3).normal(0.0, 0.7, (SIDE, SIDE, 3))
+    gap = (cols >= 37) & (cols < 43) & (rows > 30)
+    lab[gap, 0] = 15.0
+    label = np.full((SIDE, SIDE), UPPER)
+    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE})
+    assert (out[gap & (rows > 32)] == TORSO).all()
+    assert (out[cols < 36] == LEFT_ARM).all()
+    lab[gap, 0] = 50.0  # a shade is no gap
+    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE})
+    assert np.abs((out == LEFT_ARM).sum(1) - 40).max() <= 4
+
+
 def test_bare_arms_and_arms_behind_the_trunk_have_no_sleeve() -> None:
     group, label, lab = _photo(8)
     bare = np.where(_forearm().drawn, SKIN, label)
