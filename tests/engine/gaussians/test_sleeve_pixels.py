@@ -30,6 +30,7 @@ from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 SIDE = 80
 METRE = 0.005  # of a pixel
 TOP, BOTTOM = 30, 40  # rows of the bare forearm
+NOWHERE = np.zeros((SIDE, SIDE), bool)
 
 
 def _trunk(depth: float) -> dict[int, MeshBuffer]:
@@ -88,15 +89,19 @@ def test_a_border_moves_to_the_crease_beside_it(off: int) -> None:
     lab = np.array([70.0, 2.0, 2.0]) + rng.normal(0.0, 0.7, (SIDE, SIDE, 3))
     lab[np.abs(cols + 0.5 - crease) < 1.0, 0] -= 25.0
     label = np.full((SIDE, SIDE), UPPER)
-    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE})
+    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}, NOWHERE)
     width = (out == LEFT_ARM).sum(1)
     assert np.abs(width - crease[:, 0]).max() <= 1
+    everywhere = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}, ~NOWHERE)
+    np.testing.assert_array_equal(everywhere, group)
     # Skin beside a sleeve's cloth has its border already.
     label[group == LEFT_ARM] = SKIN
-    np.testing.assert_array_equal(snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}), group)
+    np.testing.assert_array_equal(
+        snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}, NOWHERE), group
+    )
     # Without a crease it only becomes smoother.
     label[:] = UPPER
-    out = snap_sleeve_borders(group, label, np.full_like(lab, 50.0), {LEFT_ARM: METRE})
+    out = snap_sleeve_borders(group, label, np.full_like(lab, 50.0), {LEFT_ARM: METRE}, NOWHERE)
     assert np.abs((out == LEFT_ARM).sum(1) - (group == LEFT_ARM).sum(1)).max() <= 2
 
 
@@ -107,11 +112,11 @@ def test_the_dark_gap_beside_a_sleeve_is_nothing_of_it() -> None:
     gap = (cols >= 37) & (cols < 43) & (rows > 30)
     lab[gap, 0] = 15.0
     label = np.full((SIDE, SIDE), UPPER)
-    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE})
+    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}, NOWHERE)
     assert (out[gap & (rows > 32)] == TORSO).all()
     assert (out[cols < 36] == LEFT_ARM).all()
     lab[gap, 0] = 50.0  # a shade is no gap
-    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE})
+    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}, NOWHERE)
     assert np.abs((out == LEFT_ARM).sum(1) - 40).max() <= 4
 
 
