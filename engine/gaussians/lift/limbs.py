@@ -48,14 +48,3 @@ def hand_triangles(body: Body, joints: list[int]) -> BoolArray:
         joints: of the hand, one of ``HANDS``.
     """
     return np.asarray((body.weights[:, joints].sum(1) > 0.5)[body.f[:, 0]])
-
-
-def shoulder_triangles(body: Body, least: float) -> BoolArray:
-    """Return the triangles [F] that bend with both an arm and the trunk.
-
-    Args:
-        body: the body.
-        least: weight of the joints of either.
-    """
-    arm = body.weights[:, ARM_JOINTS].sum(1)[body.f].mean(1)
-    return np.asarray((arm >= least) & (arm <= 1.0 - least))

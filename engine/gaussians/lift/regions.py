@@ -33,7 +33,6 @@ from .limbs import (
     TORSO,
     TRUNK_AND_LEGS,
     hand_triangles,
-    shoulder_triangles,
     vertex_groups,
 )
 from .pixel_grids import dilate, resize_nearest
@@ -47,9 +46,7 @@ from .sleeve_pixels import (
     claim_shaded_skin,
     release_other_cloth,
     settle_sleeve_pixels,
-    snap_sleeve_borders,
 )
-from .surfels import S as SURFELS
 
 
 @dataclass(frozen=True)
@@ -242,8 +239,6 @@ def find_regions(
     ]
     behind = {g: limb[g] for g in TRUNK_AND_LEGS}
     group = settle_sleeve_pixels(group, label, lab, forearms, behind)
-    shoulders = on_body & shoulder_triangles(body, SURFELS.bends)[whole.face]
-    group = snap_sleeve_borders(group, label, lab, metres, shoulders)
     hands = [
         Hand.of(arm, joints, limb[arm], f[face_group == arm], body, vertices, camera, label == SKIN)
         for arm, joints in zip(ARMS, HANDS, strict=True)

@@ -50,12 +50,6 @@ class SleevePixelSettings:
     saturated: float = 4.0  # growth of a*b* over L* for each such lightness that it is darker
     shades: tuple[float, float] = (0.4, 1.02)  # lightness of the shade, of the skin's beside it
     outside: float = 300.0  # cost per metre of skin's distance beyond the fitted arm
-    band: float = 0.02  # metres on either side of a sleeve that its edge is looked for within
-    coarsest: float = 0.0055  # metres of a pixel up to which the picture shows it
-    midst: float = 0.045  # metres to the midst of the sleeve, beyond that band
-    off: float = 50.0  # cost per metre of a pixel between the border and the crease
-    shadow: float = 3.0  # cost of a pixel of the dark gap beside a sleeve that becomes the sleeve's
-    gap: float = 0.6  # lightness of such a pixel, of the sleeve's, at most
 
 
 S = register_settings("lift.sleeve_pixels", SleevePixelSettings())
@@ -156,52 +150,6 @@ def settle_sleeve_pixels(
         if may.any():
             cost = S.prior * (arm.beyond - width)
             out[cut_along_edges(may, own, group >= 0, calm, cost)] = arm.group
-    return out
-
-
-def snap_sleeve_borders(
-    group: IntArray, label: IntArray, lab: FloatArray, arms: dict[int, float], shoulders: BoolArray
-) -> IntArray:
-    """Move the borders between sleeves and the trunk in the same cloth to the creases near them.
-
-    What surely shows each limb says only roughly where they meet, and pixels of one that count as
-    the other's are shreds of it when the arm is raised.
-
-    Args:
-        group: [H, W] limb of each pixel, -1 outside the person.
-        label: [H, W] index into ``labels.LABELS``.
-        lab: [H, W, 3] L*a*b* of the photo.
-        arms: metres of a pixel at each arm, by its number in ``group``.
-        shoulders: [H, W] where both are one surface, without a crease.
-
-    Returns:
-        [H, W] limb of each pixel.
-    """
-    out = group.copy()
-    calm = ndimage.gaussian_filter(lab, (S.calm, S.calm, 0.0))
-    for arm, pixel in arms.items():
-        own = (out == arm) & np.isin(label, (UPPER, LOWER))
-        row, col, beyond = find_nearest(own)
-        if (row < 0).any() or pixel > S.coarsest:
-            continue
-        trunk = np.isin(out, TRUNK_AND_LEGS) & (label == label[row, col])
-        row, col, inside = find_nearest(trunk)
-        if (row < 0).any():
-            continue
-        other = out[row, col]
-        own &= label == label[row, col]
-        away = np.where(own, 0.5 - inside, beyond - 0.5) * pixel
-        may = (own | trunk) & (np.abs(away) < S.band)
-        sure = own & ~may
-        # A sliver of an arm has no midst, and would be cut off.
-        may &= (find_nearest(sure)[2] * pixel < S.midst) & ~shoulders
-        if not may.any():
-            continue
-        # The gap between both is in the sleeve's shadow, and nothing of it.
-        light = blur_within(calm[..., :1], sure, S.band / pixel)[..., 0]
-        cost = S.off * away + S.shadow * (calm[..., 0] < S.gap * light)
-        won = cut_along_edges(may, (out == arm) & ~may, group >= 0, calm, cost)
-        out = np.where(may, np.where(won, arm, np.where(own, other, out)), out)
     return out
 
 

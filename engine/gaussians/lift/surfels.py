@@ -25,7 +25,7 @@ from ...core.types import (
 )
 from ..binding import bind_gaussians
 from .labels import LOWER, OBJECT, SKIN, UPPER
-from .limbs import ARM_CHAINS, ARM_JOINTS, HAND_JOINTS, shoulder_triangles
+from .limbs import ARM_CHAINS, ARM_JOINTS, HAND_JOINTS
 from .nape import Nape
 
 CORE, SHELL, PHOTO = (LAYERS.index(name) for name in ("core", "shell", "photo"))
@@ -186,7 +186,7 @@ class TriangleBinding:
         arm = body.weights[:, ARM_JOINTS].sum(1)[body.f].mean(1)
         outer &= (arm < 0.15) | (arm > 0.85)
         self.on_arm = arm > 0.1
-        self.one_limb = ~shoulder_triangles(body, S.bends)
+        self.one_limb = (arm < S.bends) | (arm > 1.0 - S.bends)
         hands = body.weights[:, HAND_JOINTS].sum(1)[body.f].max(1)
         self.above_wrist = hands < S.sleeve
         self._trees: dict[int, tuple[cKDTree, IntArray]] = {}

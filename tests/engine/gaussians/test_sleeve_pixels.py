@@ -22,7 +22,6 @@ from likeness.engine.gaussians.lift.sleeve_pixels import (
     claim_shaded_skin,
     release_other_cloth,
     settle_sleeve_pixels,
-    snap_sleeve_borders,
 )
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
@@ -30,7 +29,6 @@ from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 SIDE = 80
 METRE = 0.005  # of a pixel
 TOP, BOTTOM = 30, 40  # rows of the bare forearm
-NOWHERE = np.zeros((SIDE, SIDE), bool)
 
 
 def _trunk(depth: float) -> dict[int, MeshBuffer]:
@@ -77,47 +75,6 @@ def test_a_sleeve_ends_at_its_edge(ends: int) -> None:
     above = (out == LEFT_ARM)[:TOP, 26:45].sum(0)
     assert above.max() <= np.ceil(S.usual[0] / METRE) + 1
     assert (out[group < 0] == -1).all()
-
-
-@pytest.mark.parametrize("off", [-3, 0, 3])
-def test_a_border_moves_to_the_crease_beside_it(off: int) -> None:
-    """A sleeve left of the trunk; the border found is ``off`` pixels from the crease."""
-    rows, cols = np.mgrid[:SIDE, :SIDE]
-    crease = 40 + np.round(2.0 * np.sin(rows / 12.0)).astype(int)
-    group = np.where(cols < crease + off, LEFT_ARM, TORSO)
-    rng = np.random.default_rng(3)
-    lab = np.array([70.0, 2.0, 2.0]) + rng.normal(0.0, 0.7, (SIDE, SIDE, 3))
-    lab[np.abs(cols + 0.5 - crease) < 1.0, 0] -= 25.0
-    label = np.full((SIDE, SIDE), UPPER)
-    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}, NOWHERE)
-    width = (out == LEFT_ARM).sum(1)
-    assert np.abs(width - crease[:, 0]).max() <= 1
-    everywhere = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}, ~NOWHERE)
-    np.testing.assert_array_equal(everywhere, group)
-    # Skin beside a sleeve's cloth has its border already.
-    label[group == LEFT_ARM] = SKIN
-    np.testing.assert_array_equal(
-        snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}, NOWHERE), group
-    )
-    # Without a crease it only becomes smoother.
-    label[:] = UPPER
-    out = snap_sleeve_borders(group, label, np.full_like(lab, 50.0), {LEFT_ARM: METRE}, NOWHERE)
-    assert np.abs((out == LEFT_ARM).sum(1) - (group == LEFT_ARM).sum(1)).max() <= 2
-
-
-def test_the_dark_gap_beside_a_sleeve_is_nothing_of_it() -> None:
-    rows, cols = np.mgrid[:SIDE, :SIDE]
-    group = np.where(cols < 40, LEFT_ARM, TORSO)
-    lab = np.array([60.0, 2.0, 2.0]) + np.random.default_rng(3).normal(0.0, 0.7, (SIDE, SIDE, 3))
-    gap = (cols >= 37) & (cols < 43) & (rows > 30)
-    lab[gap, 0] = 15.0
-    label = np.full((SIDE, SIDE), UPPER)
-    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}, NOWHERE)
-    assert (out[gap & (rows > 32)] == TORSO).all()
-    assert (out[cols < 36] == LEFT_ARM).all()
-    lab[gap, 0] = 50.0  # a shade is no gap
-    out = snap_sleeve_borders(group, label, lab, {LEFT_ARM: METRE}, NOWHERE)
-    assert np.abs((out == LEFT_ARM).sum(1) - 40).max() <= 4
 
 
 def test_bare_arms_and_arms_behind_the_trunk_have_no_sleeve() -> None:
