@@ -347,41 +347,34 @@ class Fitter:
         """The best of several positions of one arm, that of the metric landmarks among them."""
         ev = self.evidence
         names = arm_joints(left)[1:]
-        unknowns = self.unknowns(names)
         trunk = PosedJoints(self.body, state).R[JOINT_INDEX["spine3"]]
         starts = [arm_rotations(u, f, left) for u, f in limb_starts(ARM_POSITIONS, left)]
         if (ev.pose_weight[ARM_POINTS[left][:2]] > 0).all():
             starts.insert(0, lift_arm(ev.observation, trunk, left))
-        rows_of_arm = [JOINT_INDEX[name] for name in names[:2]]
+        upper, lower = (JOINT_INDEX[name] for name in names[:2])
         estimate = self.estimate
-        if estimate is not None and (estimate.known & ~estimate.in_world)[rows_of_arm].all():
-            starts.insert(
-                0, (estimate.full_pose[rows_of_arm[0]], estimate.full_pose[rows_of_arm[1]])
-            )
-        rows = ARM_POINTS[left]
+        if estimate is not None and (estimate.known & ~estimate.in_world)[[upper, lower]].all():
+            starts.insert(0, (estimate.full_pose[upper], estimate.full_pose[lower]))
         palm = ev.palm_rotation(left)
-        # A seen hand suits a forearm that comes forwards and one that goes backwards. Joints can
-        # seldom do both, and the network knows which it is.
+        # A seen hand suits forearms from before and from behind; joints and network know better.
         forearm = 1.0 if palm is None else EVIDENCE.sure_forearm
-        limits = [] if palm is None else [LimitTerm(S.limit_weight)]
         stages = [
             [
-                *ev.pose_term(radius, rows),
+                *ev.pose_term(radius, ARM_POINTS[left]),
                 *ev.limb_term(ARM_LIMBS[left][:1]),
                 *ev.limb_term(ARM_LIMBS[left][1:], forearm),
                 *ev.hand_terms(2.0 * radius, left, loosely=True),
                 *ev.keep_out_term(left),
-                *limits,
+                *([] if palm is None else [LimitTerm(S.limit_weight)]),
                 self.prior,
                 *self.near,
             ]
             for radius in (2.0, 0.6)
         ]
-        upper, lower = rows_of_arm
         trials = [state.with_joint(upper, a).with_joint(lower, b) for a, b in starts]
         if palm is not None:
             trials = [align_hand(self.body, trial, palm, left) for trial in trials]
-        return self.best_of(state, trials, stages, unknowns)
+        return self.best_of(state, trials, stages, self.unknowns(names))
 
     def refine(self, state: FitState) -> FitState:
         """Everything together, the robust radii shrinking."""

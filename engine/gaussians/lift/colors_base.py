@@ -412,7 +412,7 @@ def _glimpsed_trousers(
 
     Of enough pixels of trousers it is the commonest, else that which clothes show on the legs,
     whatever they were called. But a shirt that hangs over them, the hem of a red jacket, or a
-    purple stripe, is no sign of trousers in its colour.
+    purple stripe, does not give trousers its colour.
     """
     regions = view.regions
     if (regions.mask & (regions.label == LOWER)).sum() > S.own_cloth * regions.unit**2:

@@ -330,7 +330,7 @@ def test_a_glimpse_of_a_purple_stripe_makes_no_purple_trousers(
 
 @pytest.mark.parametrize("called", [LOWER, UPPER])
 def test_a_strip_of_blue_trousers_is_their_colour(called: int) -> None:
-    """Pixels of trousers that lie on the trunk are no sign of blue upper wear."""
+    """Pixels of trousers that lie on the trunk do not make the upper wear blue."""
     blue, count = np.array([0.13, 0.18, 0.3]), 200
     white, mask = np.full((60, 60, 3), 0.8), np.ones((60, 60), bool)
     strip = np.arange(60)[:, None] >= 48 + 0 * np.arange(60)

@@ -73,5 +73,5 @@ def test_cloth_between_fingers_is_doubted() -> None:
     np.testing.assert_array_equal(out.behind, out.slits)
     row, col = out.nearer[out.slits].T
     assert skin[row, col].all()
-    regions.group[:] = TORSO  # a bare midriff is no hand
+    regions.group[:] = TORSO  # a bare midriff
     assert not doubt_slits(NO_BORDERS, regions, CAMERA).slits.any()
