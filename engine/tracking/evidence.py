@@ -182,7 +182,7 @@ class Evidence:
         """Directions of limbs from the metric pose landmarks."""
         world = self.observation.pose_world
         there = self.pose_weight > 0
-        # Their own landmarks replace the wrists' places, but do not tell forwards from backwards.
+        # A hand's landmarks replace its wrist's place, but not the direction of its forearm.
         there[[WRISTS[hand.left] for hand in self.hands]] = True
         pairs, targets, weights = [], [], []
         for a, b in limbs:

@@ -356,7 +356,7 @@ class Fitter:
         if estimate is not None and (estimate.known & ~estimate.in_world)[[upper, lower]].all():
             starts.insert(0, (estimate.full_pose[upper], estimate.full_pose[lower]))
         palm = ev.palm_rotation(left)
-        # A seen hand suits forearms from before and from behind; joints and network know better.
+        # A hand may suit forearms on either side of the body: the limits and the network decide.
         forearm = 1.0 if palm is None else EVIDENCE.sure_forearm
         stages = [
             [

@@ -73,7 +73,7 @@ from .photo_view import PhotoView
 from .pixel_grids import erode, fit_grid
 from .regions import Regions, find_regions
 from .shoes import fit_shoes, put_on_shoes
-from .skin_rims import doubt_skin_rims, doubt_slits
+from .skin_rims import doubt_skin_rims
 from .skirt import Skirt, fit_skirt
 from .skirt_wearer import attach_skirt, settle_hem
 from .surfels import TriangleBinding
@@ -265,7 +265,6 @@ def lift_photo(
         sheets = settle_hat(sheets, brimmed, dressed, regions, camera)
     borders = find_limb_borders(sheets, regions.mask)
     borders = doubt_skin_rims(borders, regions, colors, camera)
-    borders = doubt_slits(borders, regions, camera)
     shadows = find_contact_shadows(colors, regions, sheets, borders)
     same = portrait.foreground is matte.foreground
     given, matte = (replace(m, foreground=shadows.lighten(m.foreground)) for m in (given, matte))

@@ -63,7 +63,7 @@ class BaseColorSettings:
     own_hue: tuple[float, float] = (0.3, 0.7)  # share of the upper wear's hue: usual, and dark
     glimpse: float = 0.06  # share of the trousers seen up to which they have but one colour
     borrowed: float = 0.1  # share of the upper wear in that hue which makes it the upper wear's
-    hangs: float = 12.0  # L*a*b* units from the upper wear's colour: the legs show its hem
+    same_cloth: float = 12.0  # L*a*b* units from a shirt's colour within which legs show the shirt
     own_cloth: float = 10.0  # inter-ocular distances, squared, from which it is theirs nonetheless
     skin_like: float = 0.2  # share of clothes up to which what has skin's hue may be shaded skin
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
@@ -426,7 +426,7 @@ def _glimpsed_trousers(
     if not upper.any():
         return default
     away = np.linalg.norm(tone - fabric_lab(most_common_color(view.colors[upper])))
-    if away < S.hangs and not (t.label[legs] == LOWER).any():
+    if away < S.same_cloth and not (t.label[legs] == LOWER).any():
         return _unseen_trousers(_upper_color(view))
     if not has_hue(tone):
         return default

@@ -270,14 +270,12 @@ class LimbBorders:
         nearer: [H, W, 2] row and column of the nearest pixel of that one.
         sure: [2, H, W, 2] row and column of the nearest pixels that surely show the nearer one,
             and the farther one.
-        slits: [H, W] those that show the farther one between fingers: too little to be of use.
     """
 
     behind: BoolArray
     before: BoolArray
     nearer: IntArray
     sure: IntArray
-    slits: BoolArray
 
 
 def find_limb_borders(sheets: tuple[DepthSheet, ...], mask: BoolArray) -> LimbBorders:
@@ -296,4 +294,4 @@ def find_limb_borders(sheets: tuple[DepthSheet, ...], mask: BoolArray) -> LimbBo
     before = edge & dilate(behind, 1)
     masks = edge, edge & ~before, behind & ~dilate(edge, 1)
     nearer, *sure = (np.stack(find_nearest(mask)[:2], -1) for mask in masks)
-    return LimbBorders(behind, before, nearer, np.stack(sure), np.zeros_like(mask))
+    return LimbBorders(behind, before, nearer, np.stack(sure))

@@ -44,6 +44,7 @@ from .sleeve_pixels import (
     Forearm,
     claim_bare_skin,
     claim_shaded_skin,
+    pixel_size,
     release_other_cloth,
     settle_sleeve_pixels,
 )
@@ -215,12 +216,8 @@ def find_regions(
         label = np.where(mask & (given != NONE), given, label)
     glasses = None if photo is None else find_glasses(photo, observation)
     drawn_arms = {arm: limb[arm] for arm in ARMS if (limb[arm].face >= 0).any()}
-    metres = {
-        arm: float(np.median(drawn.depth[drawn.face >= 0]) / camera.K[0, 0])
-        for arm, drawn in drawn_arms.items()
-    }
     silhouettes = {
-        arm: dilate(drawn.face >= 0, max(round(S.beside_arm / metres[arm]), 1))
+        arm: dilate(drawn.face >= 0, max(round(S.beside_arm / pixel_size(drawn, camera)), 1))
         for arm, drawn in drawn_arms.items()
     }
     if silhouettes:

@@ -13,11 +13,11 @@ import numpy as np
 from ...core.color import rgb_to_lab
 from ...core.distances import find_nearest
 from ...core.settings import register_settings
-from ...core.types import BoolArray, Camera, FloatArray
+from ...core.types import Camera, FloatArray
 from .depth_sheets import LimbBorders
 from .labels import LOWER, SKIN, UPPER
 from .limbs import ARMS, TRUNK_AND_LEGS
-from .pixel_grids import blur_within, dilate, erode
+from .pixel_grids import blur_within
 from .regions import Regions
 from .skin_tone import measure_hue
 
@@ -29,7 +29,6 @@ class SkinRimSettings:
     band: float = 0.03  # metres beside a bare arm within which they are looked for
     lighter: float = 1.1  # most lightness, of the skin's
     alike: float = 0.9  # most distance to the skin's hue, of that to the clothes'
-    slit: float = 0.025  # metres of the widest gap between fingers
 
 
 S = register_settings("lift.skin_rims", SkinRimSettings())
@@ -51,7 +50,7 @@ def doubt_skin_rims(
     drawn = regions.body.face >= 0
     if not (skin.any() and clothes.any() and drawn.any()):
         return borders
-    band = S.band * _pixels_per_metre(regions, camera)
+    band = S.band * camera.K[0, 0] / float(np.median(regions.body.depth[drawn]))
     row, col, away = find_nearest(skin)
     near = clothes & (away < band)
     sure = clothes & ~near
@@ -73,38 +72,3 @@ def doubt_skin_rims(
         nearer=np.where(rim[..., None], place, borders.nearer),
         sure=np.where(rim[..., None], sides, borders.sure),
     )
-
-
-def doubt_slits(borders: LimbBorders, regions: Regions, camera: Camera) -> LimbBorders:
-    """Add the cloth that shows between fingers to the pixels that are not trusted.
-
-    Skin spills over all of it, and once the hand has moved, the scraps lie on the garment.
-
-    Args:
-        borders: of the limbs.
-        regions: of the photo.
-        camera: of their grid.
-    """
-    skin = (regions.label == SKIN) & np.isin(regions.group, ARMS)
-    if not skin.any() or not (regions.body.face >= 0).any():
-        return borders
-    half = max(round(0.5 * S.slit * _pixels_per_metre(regions, camera)), 1)
-    slits = _close(skin, half) & np.isin(regions.label, (UPPER, LOWER))
-    place = np.stack(find_nearest(skin)[:2], -1)
-    return replace(
-        borders,
-        behind=borders.behind | slits,
-        nearer=np.where(slits[..., None], place, borders.nearer),
-        slits=slits,
-    )
-
-
-def _close(mask: BoolArray, pixels: int) -> BoolArray:
-    """[H, W] the mask with its gaps up to twice as many pixels wide."""
-    padded = np.pad(mask, pixels, mode="edge")
-    inner = slice(pixels, -pixels)
-    return erode(dilate(padded, pixels), pixels)[inner, inner]
-
-
-def _pixels_per_metre(regions: Regions, camera: Camera) -> float:
-    return float(camera.K[0, 0] / np.median(regions.body.depth[regions.body.face >= 0]))

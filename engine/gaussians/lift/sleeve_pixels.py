@@ -112,6 +112,11 @@ class Forearm:
         )
 
 
+def pixel_size(buffer: MeshBuffer, camera: Camera) -> float:
+    """Return how many metres a pixel spans at a limb that ``buffer`` shows, in the middle."""
+    return float(np.median(buffer.depth[buffer.face >= 0]) / camera.K[0, 0])
+
+
 def settle_sleeve_pixels(
     group: IntArray,
     label: IntArray,
@@ -183,7 +188,7 @@ def claim_shaded_skin(
         skin = (label == SKIN) & (group == arm)
         if not (skin & (buffer.face >= 0)).any():
             continue
-        pixel = float(np.median(buffer.depth[buffer.face >= 0]) / camera.K[0, 0])
+        pixel = pixel_size(buffer, camera)
         bare = _measure_bareness(group, label, ring, arm)[0] > S.bare
         margin = round(3.0 * S.shaded / pixel)
         near = tuple(

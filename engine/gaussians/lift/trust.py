@@ -226,8 +226,7 @@ def repaint_photo(
     to_own = np.linalg.norm(shown - usual, axis=1)
     to_other = np.linalg.norm(shown - rgb_to_lab(view.colors[far_row, far_col]), axis=1)
     dark = shown[:, 0] < S.gap * usual[:, 0]
-    slit = borders.slits[row[rows[at]], col[rows[at]]]
-    strange = found & (dark | slit | (to_own > S.strange + to_other))
+    strange = found & (dark | (to_own > S.strange + to_other))
     fresh[at[strange]] = own[strange]
     keep[at[strange]] = 0.0
     # Wholly painted ones are the photo's no more: calibration would bring its colours back.

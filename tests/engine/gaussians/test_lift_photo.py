@@ -187,7 +187,7 @@ def test_hair_that_turns_away_has_a_backing_that_closes_it_from_aside(budget: in
         alpha=1.0 * mask,
         regions=regions,
         sheets=(DepthSheet(0, mask, mask, front, front + 0.2, 0.0 * front, mask),),
-        borders=LimbBorders(nowhere, nowhere, place, np.stack([place] * 2), nowhere),
+        borders=LimbBorders(nowhere, nowhere, place, np.stack([place] * 2)),
         backlight=0.0,
     )
     dressed: Any = SimpleNamespace(vertices=vertices, f=body.f, worn=np.zeros(len(vertices)))
@@ -241,7 +241,7 @@ def test_a_sleeve_before_the_trunk_is_the_arms() -> None:
             DepthSheet(0, mask & ~sleeve, mask, depth, depth + 0.2, 1.0 * mask, nowhere),
             DepthSheet(LEFT_ARM, sleeve, sleeve, depth - 0.02, depth, 1.0 * sleeve, nowhere),
         ),
-        borders=LimbBorders(nowhere, nowhere, place, np.stack([place] * 2), nowhere),
+        borders=LimbBorders(nowhere, nowhere, place, np.stack([place] * 2)),
         backlight=0.0,
     )
     dressed: Any = SimpleNamespace(vertices=vertices, f=body.f, worn=np.ones(len(vertices)))

@@ -22,7 +22,7 @@ from .test_lift_skirt import Scene, posed, scene, skirt  # noqa: F401
 
 _NOWHERE = np.zeros((270, 260), bool)
 NO_BORDERS = LimbBorders(
-    _NOWHERE, _NOWHERE, np.zeros((270, 260, 2), int), np.zeros((2, 270, 260, 2), int), _NOWHERE
+    _NOWHERE, _NOWHERE, np.zeros((270, 260, 2), int), np.zeros((2, 270, 260, 2), int)
 )
 
 

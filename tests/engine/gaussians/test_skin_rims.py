@@ -12,14 +12,9 @@ from likeness.engine.core.types import BoolArray
 from likeness.engine.gaussians.lift.depth_sheets import LimbBorders
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO
-from likeness.engine.gaussians.lift.skin_rims import S, doubt_skin_rims, doubt_slits
+from likeness.engine.gaussians.lift.skin_rims import S, doubt_skin_rims
 
 SIDE, ARM, METRE = 60, 12, 0.005
-CAMERA = photo_camera(2.0 / METRE, SIDE, SIDE)
-NOTHING = np.zeros((SIDE, SIDE), bool)
-NO_BORDERS = LimbBorders(
-    NOTHING, NOTHING, np.zeros((SIDE, SIDE, 2), int), np.zeros((2, SIDE, SIDE, 2), int), NOTHING
-)
 SKIN_COLOR, SHADE = np.array([0.80, 0.60, 0.50]), np.array([0.45, 0.28, 0.20])
 
 
@@ -32,7 +27,12 @@ def doubted(rim: np.ndarray, clothes: np.ndarray, width: int = 3) -> BoolArray:
     regions: Any = SimpleNamespace(
         label=np.where(arm, SKIN, UPPER), group=np.where(arm, LEFT_ARM, TORSO), body=drawn
     )
-    out = doubt_skin_rims(NO_BORDERS, regions, colors, CAMERA)
+    nothing = np.zeros((SIDE, SIDE), bool)
+    borders = LimbBorders(
+        nothing, nothing, np.zeros((SIDE, SIDE, 2), int), np.zeros((2, SIDE, SIDE, 2), int)
+    )
+    camera = photo_camera(2.0 / METRE, SIDE, SIDE)
+    out = doubt_skin_rims(borders, regions, colors, camera)
     row, col = out.nearer[out.behind].T
     assert (col == ARM - 1).all()  # the arm's nearest pixel
     np.testing.assert_array_equal(row, np.nonzero(out.behind)[0])
@@ -56,22 +56,3 @@ def test_far_from_the_arm_the_hue_is_the_clothes_own() -> None:
     found = doubted(SHADE, np.array([0.95, 0.95, 0.95]), width=30)
     reach = ARM + S.band / METRE
     assert not found[:, int(reach) + 1 :].any()
-
-
-def test_cloth_between_fingers_is_doubted() -> None:
-    """Two bars of skin 15 mm apart, which end in the middle: not the cloth beside them."""
-    rows, cols = np.mgrid[:SIDE, :SIDE]
-    slit = (rows >= 20) & (rows < 23) & (cols < 30)
-    skin = (rows >= 14) & (rows < 29) & (cols < 30) & ~slit
-    drawn: Any = SimpleNamespace(face=np.zeros((SIDE, SIDE), int), depth=np.full((SIDE, SIDE), 2.0))
-    regions: Any = SimpleNamespace(
-        label=np.where(skin, SKIN, UPPER), group=np.where(skin, LEFT_ARM, TORSO), body=drawn
-    )
-    out = doubt_slits(NO_BORDERS, regions, CAMERA)
-    assert out.slits[slit & (cols < 27)].all()
-    assert not out.slits[~slit].any()
-    np.testing.assert_array_equal(out.behind, out.slits)
-    row, col = out.nearer[out.slits].T
-    assert skin[row, col].all()
-    regions.group[:] = TORSO  # a bare midriff
-    assert not doubt_slits(NO_BORDERS, regions, CAMERA).slits.any()
