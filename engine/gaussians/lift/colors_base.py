@@ -19,11 +19,12 @@ from ...core.threads import map_threads
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from ..mesh_diffusion import factorize, mesh_edges
 from .fabrics import fabric_lab, find_fabrics, has_hue, have_same_hue
-from .labels import HAIR, LOWER, SHOES, SKIN
+from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .limbs import HEAD, LEFT_LEG, RIGHT_LEG
 from .photo_light import S as LIGHT
 from .photo_light import weighted_median
 from .sandals import are_sandals
+from .stray_colors import find_fallen_hair, find_shaded_skin
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView
@@ -65,7 +66,6 @@ class BaseColorSettings:
     borrowed: float = 0.1  # share of the upper wear in that hue which makes it the upper wear's
     same_cloth: float = 12.0  # L*a*b* units from a shirt's colour within which legs show the shirt
     own_cloth: float = 10.0  # inter-ocular distances, squared, from which it is theirs nonetheless
-    skin_like: float = 0.2  # share of clothes up to which what has skin's hue may be shaded skin
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
     match_fade: float = 0.15  # the same of hair that is as light as the photo's around it
@@ -162,8 +162,13 @@ def base_colors(
                     )
         else:
             default = default_albedo(label, view)
-            counts = seen[own] * ~_shaded_skin(albedo[own], seen[own], view)
-            if label == LOWER and (counts > 0.3).mean() < S.glimpse:
+            stray = find_shaded_skin(albedo[own], seen[own], view.regions.skin_color)
+            if label == UPPER:
+                hair = albedo[(t.label == HAIR) & (seen > 0.3)]
+                stray |= find_fallen_hair(albedo[own], seen[own], t.rest[own], t.group[own], hair)
+            counts = seen[own] * ~stray
+            patterned = label in view.prints.patterned
+            if label == LOWER and (counts > 0.3).mean() < S.glimpse and not patterned:
                 default = _glimpsed_trousers(t, albedo, seen, default, view)
                 counts = np.zeros_like(counts)
             # What is seen nearest to the outline goes round; the middle of the front may not.
@@ -171,7 +176,6 @@ def base_colors(
             # Pairs of shoes and of trousers' legs are one thing.
             limb = np.where(t.group[own] == RIGHT_LEG, LEFT_LEG, t.group[own])
             limb = np.zeros(len(own), int) if label == SHOES else limb
-            patterned = label in view.prints.patterned
             found = find_fabrics(
                 albedo[own],
                 counts,
@@ -193,6 +197,9 @@ def base_colors(
                 ]
                 skin = _skin_in_sandals(albedo, seen, t.label == SKIN, view)
                 colors = colors if skin is None else [skin] * len(colors)
+            if stray.any():  # none of the cloth's folds either
+                fabric[own[stray]] = len(colors)
+                colors.append(np.median(albedo[own[stray]], axis=0))
             plain = np.stack(colors)[fabric[own]] + LIGHT.floor
             rest = np.clip(np.log((albedo[own] + LIGHT.floor) / plain), -S.most, S.most)
             # A hand's print on a shirt does not stain it all around.
@@ -385,14 +392,6 @@ def most_common_color(values: FloatArray, weight: FloatArray | None = None) -> F
     return weighted_median(values[near], weight[near])
 
 
-def _shaded_skin(albedo: FloatArray, seen: FloatArray, view: PhotoView) -> BoolArray:
-    """[N] the few of a garment's colours that have the skin's hue: an arm's shadow beside it."""
-    lab, skin = fabric_lab(albedo), fabric_lab(view.regions.skin_color)
-    alike = has_hue(lab) & have_same_hue(lab, skin)
-    few = seen[alike].sum() < S.skin_like * seen.sum()
-    return np.asarray(alike & few)
-
-
 def _skin_in_sandals(
     albedo: FloatArray, seen: FloatArray, skin: BoolArray, view: PhotoView
 ) -> FloatArray | None:
@@ -410,14 +409,18 @@ def _glimpsed_trousers(
 ) -> FloatArray:
     """[3] the one colour of trousers of which the photo shows next to nothing.
 
-    Of enough pixels of trousers it is the commonest, else that which clothes show on the legs,
-    whatever they were called. But a shirt that hangs over them, the hem of a red jacket, or a
-    purple stripe, does not give trousers its colour.
+    Of enough pixels of trousers it is the commonest, as above bare legs, else that which clothes
+    show on the legs, whatever they were called. But a shirt that hangs over them, the hem of a red
+    jacket, or a purple stripe, does not give trousers its colour.
     """
     regions = view.regions
     if (regions.mask & (regions.label == LOWER)).sum() > S.own_cloth * regions.unit**2:
         return default
-    legs = np.isin(t.group, (LEFT_LEG, RIGHT_LEG)) & (t.label != SKIN) & (seen > 0.3)
+    legs = np.isin(t.group, (LEFT_LEG, RIGHT_LEG)) & (seen > 0.3)
+    bare = legs & (t.label == SKIN)
+    if bare.sum() >= max(S.min_texels, legs.sum() / 2):
+        return default
+    legs &= ~bare
     if legs.sum() >= S.min_texels:
         default = most_common_color(albedo[legs], seen[legs])
     upper = regions.mask & ~regions.skin & ~np.isin(regions.group, [HEAD, LEFT_LEG, RIGHT_LEG])

@@ -68,6 +68,7 @@ class HairPatchSettings:
     # are shortened, and locks are longer than patches
     most: float = 1.6  # times the 80th percentile of its contrast that a patch's is held below
     hue: float = 0.05  # most of it, of the logarithm, in hue: skin shines through short hair
+    usual: tuple[float, float] = (0.3, 98.5)  # percentiles of patches that smearing stays between
     neighbours: int = 4  # patches that a point may lie in
     sharpen: float = 0.4  # how many times the detail lost to splats is added
 
@@ -149,7 +150,9 @@ def carry_strands(
         step = S.strand * 2.0**k * way
         out = (out + out[tree.query(points + step)[1]] + out[tree.query(points - step)[1]]) / 3.0
     # Patches come from the middle of the hair, which may be darker than its usual colour.
-    return np.asarray((out - out.mean(0)) * drawn.std(0) / np.maximum(out.std(0), 1e-9))
+    out = (out - out.mean(0)) * drawn.std(0) / np.maximum(out.std(0), 1e-9)
+    # Where a few bright strands meet, no brighter one arises.
+    return np.asarray(np.clip(out, *np.percentile(drawn, S.usual, axis=0)))
 
 
 def sheen(way: FloatArray) -> FloatArray:

@@ -35,7 +35,7 @@ class CleanupSettings:
     hat_top: float = 0.95  # share of the head's top that is hat
     hat_size: float = 1.5  # squared eyes' distances that a hat covers at least
     rim_below_brows: float = 1.2  # eyes' distances down to which a hat may reach
-    midriff: tuple[float, float] = (-0.08, 0.32)  # metres over the pelvis that may be bare
+    midriff: tuple[float, float] = (-0.14, 0.32)  # metres over the pelvis that tell bare from worn
     band: float = 0.01  # metres over which the trunk is looked at
     bare_width: float = 0.7  # share of the trunk's width there: an open jacket leaves less
     free_band: float = 0.3  # pixels of the trunk in a band that counts, of the fullest band's

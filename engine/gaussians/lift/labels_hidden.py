@@ -49,6 +49,7 @@ class HiddenLabelSettings:
     end_flank: float = 0.4  # least share of the trunk's half width that says where a waist is
     knee: float = 0.47  # metres below the pelvis at which shins begin
     whole_suit: float = 0.5  # share of seen shins that a suit of one piece covers, at least
+    bare_leg: float = 0.95  # share of a seen leg that is skin where no garment reaches it
     few: float = 4.0  # seen vertices (by weight) that speak for a shoe, or on a side of an end
     above_shoe: float = 0.10  # metres above it that are asked what they show
     near_shoe: float = 0.03  # metres over which their word counts less
@@ -274,6 +275,8 @@ def level_ends(
             if end is None and other is not None:
                 agrees = label == np.where(along < other, own, SKIN)
                 end = other if weight[limb & ~agrees].sum() < S.few else None
+            if end is None and name == "leg":
+                end = _top_of_bare(along, limb & (weight > 0), label, weight)
             if end is not None and (own != UPPER or end > S.armhole):
                 _end_at(out, limb & (weight <= 0), along - end, own, SKIN)
     trunk = np.isin(part, ["torso", "leg"])
@@ -363,6 +366,17 @@ def _find_end(
     wrong_weight = w[before & ~is_own].sum() + w[after & is_own].sum()
     enough = min(w[before & is_own].sum(), w[after & ~is_own].sum()) >= S.few
     return end if enough and wrong_weight < S.end_error * w[near].sum() else None
+
+
+def _top_of_bare(
+    along: FloatArray, seen: BoolArray, label: IntArray, weight: FloatArray
+) -> float | None:
+    """Metres along a leg where its skin begins, if it shows next to nothing else."""
+    bare = seen & (label == SKIN)
+    if weight[bare].sum() < S.bare_leg * weight[seen].sum() or weight[bare].sum() < S.few:
+        return None
+    rows = np.nonzero(bare)[0][np.argsort(along[bare])]
+    return float(along[rows[np.searchsorted(np.cumsum(weight[rows]), S.few)]])
 
 
 def _end_at(out: FloatArray, rows: BoolArray, past: FloatArray, own: int, beyond: int) -> None:

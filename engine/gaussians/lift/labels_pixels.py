@@ -21,6 +21,7 @@ from ...core.settings import register_settings
 from ...core.threads import map_threads
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.color_model import fit_colors
+from .bare_skin import bare_clear_skin
 from .garment_borders import measure_border, part_garments
 from .labels import (
     GLASSES,
@@ -79,6 +80,7 @@ OVER_SKIN = (HAIR, LOWER, SHOES)
 """What the parser may make of pixels that the rules call skin. On real photos it errs where it
 contradicts them elsewhere: it takes bare arms for sleeves. It may also part lower from upper wear,
 where their colours differ: without that condition dresses would become skirts."""
+FACE_PARTS = ("face", "lips", "eye", "eyelid", "scalp")
 COMPONENTS = {SKIN: 4, HAIR: 4, UPPER: 6, LOWER: 4, SHOES: 3}
 PALER = np.array([*(np.array([14.0, 6.0, 8.0]) / COLOUR_SCALE), 0.03])
 """Deviation of the skin elsewhere from the face's: shins are paler, hands redder; texture."""
@@ -293,6 +295,14 @@ def label_pixels(
             over = (label == SKIN) & (likely[:, SOLVED.index(HAIR)] > S.sure)
             label[over & (skin.face <= skin.usual)] = HAIR
     out[mask] = label
+    if parsed is not None:
+        said = parsed[mask]
+        cloth = said[:, PARSED.index("upper")] + said[:, PARSED.index("lower")]
+        of_face = np.isin(np.array(body.part_names)[places.part[mask]], FACE_PARTS)
+        plain = ~(of_face & places.on_body[mask]) | head.skin[mask]
+        out[:] = bare_clear_skin(
+            out, features[:, :3], said[:, PARSED.index("skin")], cloth, plain, mask, smoother
+        )
     out[:] = part_garments(out, parsed, lab, places.legs_of(mask))
     if "torso" in body.part_names:
         out[:] = split_at_midriff(out, places, places.part == body.part_names.index("torso"))

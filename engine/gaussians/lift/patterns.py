@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
@@ -24,6 +25,12 @@ class PatternSettings:
     lights: float = 10.0  # the same of L*, whatever the hues: folds are wider, or fainter
     floor: float = 0.08  # added to channels before their logarithm
     few: int = 400  # pixels of cloth below which it is plain
+    mark: float = 22.0  # L*a*b* units by which dots and zigzags stand out from what is around them
+    even: float = 0.96  # share of the cloth near such marks: folds and badges leave more of it bare
+    near: float = 0.8  # inter-ocular distances that are near one
+    dense: float = 3.8  # marks on a square inter-ocular distance
+    rim: float = 0.15  # inter-ocular distances along the cloth's edges that are left out
+    least_marked: float = 5.0  # squared inter-ocular distances that show it
     least_pattern: float = 18.0
     """Squared inter-ocular distances below which several colours are letters, not a pattern.
 
@@ -74,7 +81,29 @@ def find_prints(colors: FloatArray, label: IntArray, solid: BoolArray, unit: flo
             float(np.median(np.linalg.norm(off[:, channels], axis=1)))
             for channels in (slice(1, 3), slice(3, 6), slice(0, 1))
         ]
-        if (away[0] > S.hues and away[1] > S.ratios) or away[2] > S.lights:
+        several = (away[0] > S.hues and away[1] > S.ratios) or away[2] > S.lights
+        if several or _has_even_marks(lab, own, unit):
             small = own.sum() < S.least_pattern * unit**2 and not worn[-1].any()
             (lettered if small else patterned).add(cloth)
     return Prints(frozenset(patterned), frozenset(lettered))
+
+
+def _has_even_marks(lab: FloatArray, own: BoolArray, unit: float) -> bool:
+    """Whether small marks lie all over a cloth: dots are too few for a median to notice.
+
+    Args:
+        lab: [H, W, 3] L*a*b*.
+        own: [H, W] pixels of the cloth.
+        unit: pixels between the eyes.
+    """
+    if own.sum() < S.least_marked * unit**2:
+        return False
+    rows, columns = (slice(at.min(), at.max() + 1) for at in np.nonzero(own))
+    lab, own = lab[rows, columns], own[rows, columns]
+    off = lab - smooth_within(lab, own, S.reach * unit)
+    mark = (np.linalg.norm(off, axis=-1) > S.mark) & erode(own, max(1, round(S.rim * unit)))
+    if not mark.any():
+        return False
+    count = ndimage.label(mark, np.ones((3, 3)))[1]
+    near = ndimage.distance_transform_edt(~mark) < S.near * unit
+    return bool(near[own].mean() > S.even and count * unit**2 > S.dense * own.sum())

@@ -37,6 +37,20 @@ def test_lower_wear_begins_below_a_bare_midriff(rows: int, bare: float, width: f
     assert (parted[~below] == label[~below]).all()
 
 
+def test_briefs_lie_low() -> None:
+    """The trunk ends a hand's width below the bare belly."""
+    height = np.linspace(0.5, -0.2, 200)[:, None] * np.ones((1, 60))
+    rest = np.stack([np.zeros_like(height), height, np.zeros_like(height)], -1)
+    inside, part = np.ones(height.shape, bool), np.zeros(height.shape, int)
+    places = Places(rest, part, inside, 0 * height, 0 * height, rest, part - 1, 0 * height)
+    label = np.where((height < 0.15) & (height > -0.06), SKIN, UPPER)
+    label[height < -0.14] = SKIN
+    parted = split_at_midriff(label, places, inside)
+    briefs = (height < -0.06) & (height > -0.14)
+    assert (parted[briefs] == LOWER).all()
+    assert (parted[height > 0.15] == UPPER).all()
+
+
 def test_hands_before_the_belly_bare_no_midriff() -> None:
     """Beside them the trunk shows a rim, which is called skin as they are."""
     height = np.linspace(0.5, -0.4, 200)[:, None] * np.ones((1, 60))

@@ -10,7 +10,7 @@ from likeness.engine.body import Body
 from likeness.engine.core.types import FloatArray, IntArray
 from likeness.engine.dual_uv.sampling import sample_surface
 from likeness.engine.gaussians.lift.colors import _light_on_cloth
-from likeness.engine.gaussians.lift.colors_base import _match_hair, _Patch, _shaded_skin
+from likeness.engine.gaussians.lift.colors_base import _match_hair, _Patch
 from likeness.engine.gaussians.lift.colors_sources import (
     find_deep_hair,
     measure_backlight,
@@ -314,16 +314,6 @@ def test_highlights_on_black_leather_are_no_print() -> None:
         assert found.printed.any() == patterned
     red = np.where(shine[:, None], [0.7, 0.1, 0.1], [0.05, 0.05, 0.06])
     assert find_fabrics(red, seen, seen, rest, group, default).printed.any()
-
-
-def test_few_colours_of_the_skins_hue_are_its_shade() -> None:
-    skin = np.array([0.8, 0.55, 0.42])
-    view = SimpleNamespace(regions=SimpleNamespace(skin_color=skin))
-    albedo = np.concatenate([np.full((90, 3), 0.05), np.tile(0.4 * skin, (10, 1))])
-    seen = np.ones(100)
-    np.testing.assert_array_equal(_shaded_skin(albedo, seen, view), np.arange(100) >= 90)  # type: ignore[arg-type]
-    seen[20:90] = 0.0  # a third in brown is a brown print
-    assert not _shaded_skin(albedo, seen, view).any()  # type: ignore[arg-type]
 
 
 def test_neither_a_rim_of_light_nor_what_shines_through_tells_the_hairs_colour() -> None:

@@ -279,13 +279,23 @@ def test_strands_are_smeared_along_their_direction_at_their_contrast() -> None:
     drawn = rng.normal(0.0, 0.2, (6000, 1))
     way = np.tile([0.0, 1.0, 0.0], (6000, 1))
     out = carry_strands(drawn, points, way, 4)
-    assert out.std() == pytest.approx(drawn.std())
+    assert out.std() == pytest.approx(drawn.std(), rel=0.04)
     tree = cKDTree(points)
 
     def alike(step: list[float]) -> float:
         return float(np.corrcoef(out[:, 0], out[tree.query(points + step)[1], 0])[0, 1])
 
     assert alike([0.0, 0.012, 0.0]) > 0.4 > 0.15 > alike([0.012, 0.0, 0.0])
+
+
+def test_strands_get_no_brighter_than_the_photos() -> None:
+    """A few highlights side by side would become a white strand when contrast is restored."""
+    rng = np.random.default_rng(1)
+    points = np.column_stack([rng.uniform(0.0, 0.1, (6000, 2)), np.zeros(6000)])
+    drawn = rng.normal(0.0, 0.2, (6000, 1))
+    drawn[np.abs(points[:, 0] - 0.05) < 0.001] = 0.6
+    out = carry_strands(drawn, points, np.tile([0.0, 1.0, 0.0], (6000, 1)), 4)
+    assert out.max() <= np.percentile(drawn, 99.0)
 
 
 def test_hair_shines_across_its_strands_and_not_along_them() -> None:

@@ -199,6 +199,22 @@ def test_a_midriff_is_bare_behind_as_in_front() -> None:
     np.testing.assert_allclose(out.sum(1), 1.0)
 
 
+@pytest.mark.parametrize("bare", [True, False])
+def test_legs_that_are_bare_in_front_are_so_behind(bare: bool) -> None:
+    """Briefs do not reach them, so that no end of a trouser leg is found on them."""
+    rng = np.random.default_rng(8)
+    rest = rng.uniform([-0.2, -0.8, -0.1], [0.2, 0.1, 0.1], (5000, 3))
+    front, y = rest[:, 2] > 0, rest[:, 1]
+    part = np.where(y > -0.1, "torso", "leg")
+    truth = np.where(y > -0.1, LOWER, SKIN)
+    seen = front & ((y > -0.1) | bare)
+    shares = np.eye(len(LABELS))[np.where(y > -0.4, LOWER, SKIN)]
+    shares[seen] = np.eye(len(LABELS))[truth[seen]]
+    out = level_ends(shares, np.where(seen, truth, NONE), 1.0 * seen, rest, part)
+    thigh = (part == "leg") & ~front & (y < -0.14) & (y > -0.3)
+    assert (out[thigh].argmax(1) == (SKIN if bare else LOWER)).all()
+
+
 def test_a_waist_is_level_between_its_sides() -> None:
     rng = np.random.default_rng(5)
     rest = rng.uniform([-0.2, -0.3, -0.1], [0.2, 0.3, 0.1], (1500, 3))

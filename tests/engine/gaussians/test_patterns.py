@@ -30,6 +30,19 @@ def test_checks_are_a_pattern_and_folds_are_none() -> None:
     assert find_prints(colors, label, few, UNIT / 2).patterned == frozenset()
 
 
+def test_dots_all_over_are_a_pattern_and_a_row_of_buttons_is_none() -> None:
+    rows, cols = np.mgrid[:160, :160]
+    label, solid = np.full(rows.shape, UPPER), np.ones(rows.shape, bool)
+    cloth = np.full((160, 160, 3), NAVY) + 0.03 * np.sin(rows / 9.0)[..., None]
+    dot = (rows % 10 < 3) & (cols % 10 < 3)
+    dotted = np.where(dot[..., None], WHITE, cloth)
+    assert find_prints(dotted, label, solid, UNIT).patterned == {UPPER}
+    buttons = np.where((dot & (cols // 10 == 8))[..., None], WHITE, cloth)
+    assert find_prints(buttons, label, solid, UNIT).patterned == frozenset()
+    few = dot & (rows % 20 < 10) & (cols % 20 < 10)  # wide apart
+    assert not find_prints(np.where(few[..., None], WHITE, cloth), label, solid, UNIT).patterned
+
+
 def test_what_is_on_a_chest_between_bare_arms_is_letters() -> None:
     """Unless the frame cuts it, or it is large."""
     rows, cols = np.mgrid[:80, :80]

@@ -1,0 +1,90 @@
+"""Bare skin beside clothes of clearly other colours.
+
+Rules of place dress every trunk, and the parser knows few bare ones: bellies between two garments
+and chests above a strapped top are then called cloth, and teach what its colours are. Where the
+person's clothes and skin have colours of their own, these decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ...core.settings import register_settings
+from ...core.types import BoolArray, FloatArray, IntArray
+from ...imaging.color_model import fit_colors
+from .labels import LOWER, SKIN, UPPER
+from .pixel_smoother import PixelSmoother
+
+
+@dataclass(frozen=True)
+class BareSkinSettings:
+    """Bare skin among the clothes' pixels."""
+
+    sure: float = 0.9  # the parser's probability of pixels that teach a colour
+    unlike: float = 0.05  # and the most that it may see of the other of the two there
+    least: int = 200  # pixels that teach each
+    usual: float = 10.0  # percentile of the surest skin's density from which on a colour is skin's
+    alike: float = 0.25  # most of the sure cloth that may have such colours
+    mixed: float = 0.03  # most of either that may look like the other
+    most: float = 6.0  # log odds of one pixel
+    doubt: float = 0.02  # probability that the parser leaves both
+    apart: float = 0.15  # the parser's mean probability of skin where it touches no other skin
+
+
+S = register_settings("lift.bare_skin", BareSkinSettings())
+
+
+def bare_clear_skin(
+    label: IntArray,
+    colors: FloatArray,
+    skin: FloatArray,
+    cloth: FloatArray,
+    plain: BoolArray,
+    mask: BoolArray,
+    smoother: PixelSmoother,
+) -> IntArray:
+    """Make skin of upper and lower wear that has the skin's colours, if the clothes differ.
+
+    Args:
+        label: [H, W] index into ``labels.LABELS``.
+        colors: [N, 3] of the mask's pixels, in units of a colour model.
+        skin: [N] the parser's probability of skin.
+        cloth: [N] the same of upper or lower wear.
+        plain: [N] pixels that teach what skin looks like: no eyes, lips or brows.
+        mask: [H, W] the person.
+        smoother: of the mask.
+
+    Returns:
+        [H, W] labels.
+    """
+    worn = np.isin(label[mask], [UPPER, LOWER])
+    clothed = worn & (cloth > S.sure) & (skin < S.unlike)
+    bare = (label[mask] == SKIN) & (skin > S.sure) & plain
+    if min(clothed.sum(), bare.sum()) < S.least:
+        return label
+    of_skin = fit_colors(colors[bare], components=4).log_density(colors, equal=False)
+    alike = of_skin > np.percentile(of_skin[bare], S.usual)
+    if alike[clothed].mean() > S.alike:
+        return label
+    # What the parser takes for cloth and looks like skin may be bare, and does not teach.
+    clothed &= ~alike
+    of_cloth = fit_colors(colors[clothed], components=6).log_density(colors, equal=False)
+    odds = of_skin - of_cloth
+    if max((odds[clothed] > 0).mean(), (odds[bare] < 0).mean()) > S.mixed:
+        return label
+    odds = np.clip(odds, -S.most, S.most) + np.log((skin + S.doubt) / (cloth + S.doubt))
+    taken = np.zeros(mask.shape, bool)
+    taken[mask] = worn & (smoother(np.clip(odds, -S.most, S.most)[:, None])[:, 0] > 0)
+    # Prints may have the colours of skin; it goes on from other skin, or the parser sees it, too.
+    patches, count = ndimage.label(taken | (label == SKIN), np.ones((3, 3)))
+    said = np.zeros(mask.shape)
+    said[mask] = skin
+    size, total = (
+        np.bincount(patches[taken], weights, count + 1) for weights in (None, said[taken])
+    )
+    believed = total > S.apart * np.maximum(size, 1)
+    believed[np.unique(patches[mask][bare])] = True
+    return np.where(taken & believed[patches], SKIN, label)
