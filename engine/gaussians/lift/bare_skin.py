@@ -15,7 +15,8 @@ from scipy import ndimage
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.color_model import fit_colors
-from .labels import LOWER, SKIN, UPPER
+from .labels import LOWER, SKIN, UPPER, NamesArray
+from .pixel_grids import dilate, erode
 from .pixel_smoother import PixelSmoother
 
 
@@ -31,7 +32,14 @@ class BareSkinSettings:
     mixed: float = 0.03  # most of either that may look like the other
     most: float = 6.0  # log odds of one pixel
     doubt: float = 0.02  # probability that the parser leaves both
-    apart: float = 0.15  # the parser's mean probability of skin where it touches no other skin
+    thin: float = 0.12  # inter-ocular distances from the edge that bare skin reaches somewhere
+    seen: float = 0.12  # the parser's mean probability of skin on a bare patch: prints have less
+    like_skin: float = 0.6  # share of its colours that are skin's: a limb's shade has other ones
+    small: float = 0.25  # squared inter-ocular distances that it covers at least
+    large: float = (
+        6.0  # and at most on a trunk between sleeves: a beige top shows under an open jacket
+    )
+    sleeved: float = 0.5  # share of the arms that is clothed then
 
 
 S = register_settings("lift.bare_skin", BareSkinSettings())
@@ -43,8 +51,10 @@ def bare_clear_skin(
     skin: FloatArray,
     cloth: FloatArray,
     plain: BoolArray,
+    part: NamesArray,
     mask: BoolArray,
     smoother: PixelSmoother,
+    unit: float,
 ) -> IntArray:
     """Make skin of upper and lower wear that has the skin's colours, if the clothes differ.
 
@@ -54,8 +64,10 @@ def bare_clear_skin(
         skin: [N] the parser's probability of skin.
         cloth: [N] the same of upper or lower wear.
         plain: [N] pixels that teach what skin looks like: no eyes, lips or brows.
+        part: [N] name of the body's part.
         mask: [H, W] the person.
         smoother: of the mask.
+        unit: pixels between the eyes.
 
     Returns:
         [H, W] labels.
@@ -78,13 +90,20 @@ def bare_clear_skin(
     odds = np.clip(odds, -S.most, S.most) + np.log((skin + S.doubt) / (cloth + S.doubt))
     taken = np.zeros(mask.shape, bool)
     taken[mask] = worn & (smoother(np.clip(odds, -S.most, S.most)[:, None])[:, 0] > 0)
-    # Prints may have the colours of skin; it goes on from other skin, or the parser sees it, too.
-    patches, count = ndimage.label(taken | (label == SKIN), np.ones((3, 3)))
-    said = np.zeros(mask.shape)
-    said[mask] = skin
-    size, total = (
-        np.bincount(patches[taken], weights, count + 1) for weights in (None, said[taken])
-    )
-    believed = total > S.apart * np.maximum(size, 1)
-    believed[np.unique(patches[mask][bare])] = True
-    return np.where(taken & believed[patches], SKIN, label)
+    # Shades and mixed colours beside a bare arm are thin.
+    wide = max(1, round(S.thin * unit))
+    taken &= dilate(erode(taken, wide), 2 * wide)
+    patches, count = ndimage.label(taken, np.ones((3, 3)))
+    rows = patches[mask]
+
+    def mean(of: FloatArray) -> FloatArray:
+        total, size = (np.bincount(rows, weights, count + 1) for weights in (of, None))
+        return np.asarray(total / np.maximum(size, 1))
+
+    on_arm = part == "arm"
+    sleeved = (worn & on_arm & (rows == 0)).sum() > S.sleeved * on_arm.sum()
+    area = np.bincount(rows, minlength=count + 1) / unit**2
+    believed = (mean(skin) > S.seen) & (mean(1.0 * alike) > S.like_skin) & (area > S.small)
+    believed &= (area < S.large) | (mean(1.0 * (part == "torso")) < 0.5) | ~sleeved
+    believed[0] = False
+    return np.where(believed[patches], SKIN, label)

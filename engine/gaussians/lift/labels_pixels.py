@@ -298,10 +298,18 @@ def label_pixels(
     if parsed is not None:
         said = parsed[mask]
         cloth = said[:, PARSED.index("upper")] + said[:, PARSED.index("lower")]
-        of_face = np.isin(np.array(body.part_names)[places.part[mask]], FACE_PARTS)
-        plain = ~(of_face & places.on_body[mask]) | head.skin[mask]
+        names = np.array(body.part_names)[places.part[mask]]
+        plain = ~(np.isin(names, FACE_PARTS) & places.on_body[mask]) | head.skin[mask]
         out[:] = bare_clear_skin(
-            out, features[:, :3], said[:, PARSED.index("skin")], cloth, plain, mask, smoother
+            out,
+            features[:, :3],
+            said[:, PARSED.index("skin")],
+            cloth,
+            plain,
+            names,
+            mask,
+            smoother,
+            head.unit,
         )
     out[:] = part_garments(out, parsed, lab, places.legs_of(mask))
     if "torso" in body.part_names:

@@ -14,21 +14,24 @@ from likeness.engine.gaussians.lift.stray_colors import find_fallen_hair, find_s
 
 TAN, WHITE, BLACK = (0.72, 0.50, 0.40), (0.93, 0.93, 0.92), (0.10, 0.08, 0.08)
 SIZE = (120, 80)
+UNIT = 16.0  # pixels between the eyes
 FACE, CHEST, TOP, BELLY = (slice(a, b) for a, b in ((0, 25), (25, 40), (40, 70), (70, 90)))
 
 
 def settle(
-    colors: np.ndarray, label: np.ndarray, skin: np.ndarray, mask: np.ndarray | None = None
+    colors: np.ndarray, label: np.ndarray, skin: np.ndarray, part: str = "torso"
 ) -> np.ndarray:
     """Labels after the colours had their say; the parser's other word is cloth."""
     noise = np.random.default_rng(0).normal(0.0, 0.02, (*SIZE, 3))
     lab = rgb_to_lab(np.clip(colors + noise, 0.0, 1.0))
-    mask = np.ones(SIZE, bool) if mask is None else mask
-    plain = np.ones(int(mask.sum()), bool)
-    said = skin[mask]
+    mask = np.ones(SIZE, bool)
+    every = np.ones(mask.size, bool)
+    said = skin.ravel()
+    names = np.full(mask.size, part)
+    names[: mask.size // 4] = "arm"
     smoother = PixelSmoother(lab, mask)
-    scaled = lab[mask] / COLOUR_SCALE
-    return bare_clear_skin(label, scaled, said, 0.98 - said, plain, mask, smoother)
+    scaled = lab.reshape(-1, 3) / COLOUR_SCALE
+    return bare_clear_skin(label, scaled, said, 0.98 - said, every, names, mask, smoother, UNIT)
 
 
 def strapped_top(below: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -38,7 +41,7 @@ def strapped_top(below: tuple[float, float, float]) -> tuple[np.ndarray, np.ndar
     label = np.full(SIZE, UPPER)
     label[FACE] = SKIN
     skin = np.full(SIZE, 0.01)
-    skin[FACE], skin[CHEST], skin[BELLY] = 0.97, 0.1, 0.4
+    skin[FACE], skin[CHEST], skin[BELLY] = 0.97, 0.2, 0.4
     return colors, label, skin
 
 
@@ -57,9 +60,19 @@ def test_a_coat_in_the_skins_colours_stays_a_coat() -> None:
     np.testing.assert_array_equal(settle(colors, label, skin), label)
 
 
+@pytest.mark.parametrize("part", ["torso", "leg"])
+def test_between_sleeves_a_beige_top_is_cloth(part: str) -> None:
+    """A large bare patch of a trunk has bare arms beside it; legs may be bare below a jacket."""
+    colors, label, skin = strapped_top(WHITE)
+    label[10:25], skin[10:25], colors[10:25] = UPPER, 0.01, WHITE  # sleeves
+    colors[FACE.stop : TOP.start] = WHITE
+    out = settle(colors, label, skin, part)
+    assert (out[BELLY][2:-2] == (UPPER if part == "torso" else SKIN)).mean() > 0.98
+
+
 @pytest.mark.parametrize("said", [0.01, 0.3])
 def test_a_print_in_the_skins_colours_stays_one(said: float) -> None:
-    """It touches no skin; where the parser sees skin as well, it is a window in the cloth."""
+    """Where the parser sees skin as well, it is a window in the cloth."""
     colors, label, skin = strapped_top(WHITE)
     colors[25:], skin[25:] = WHITE, 0.01
     colors[60:75, 30:50], skin[60:75, 30:50] = TAN, said
@@ -67,12 +80,16 @@ def test_a_print_in_the_skins_colours_stays_one(said: float) -> None:
     assert (out[62:73, 32:48] == (SKIN if said > 0.1 else UPPER)).mean() > 0.98
 
 
+def test_a_shaded_rim_of_cloth_stays_cloth() -> None:
+    colors, label, skin = strapped_top(WHITE)
+    colors[25:], skin[25:] = WHITE, 0.01
+    colors[25:27] = TAN
+    np.testing.assert_array_equal(settle(colors, label, skin), label)
+
+
 def test_without_sure_skin_nothing_changes() -> None:
     colors, label, skin = strapped_top(WHITE)
     np.testing.assert_array_equal(settle(colors, label, 0.5 * skin), label)
-    mask = np.zeros(SIZE, bool)
-    mask[:2] = True
-    np.testing.assert_array_equal(settle(colors, label, skin, mask), label)
 
 
 def chest(sleeves: tuple[float, float, float]) -> tuple[dict[str, np.ndarray], np.ndarray]:
