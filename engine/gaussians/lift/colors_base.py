@@ -162,11 +162,12 @@ def base_colors(
                     )
         else:
             default = default_albedo(label, view)
-            stray = find_shaded_skin(albedo[own], seen[own], view.regions.skin_color)
+            counts = seen[own] * ~find_shaded_skin(albedo[own], seen[own], view.regions.skin_color)
+            fallen = np.zeros(len(own), bool)
             if label == UPPER:
                 hair = albedo[(t.label == HAIR) & (seen > 0.3)]
-                stray |= find_fallen_hair(albedo[own], seen[own], t.rest[own], t.group[own], hair)
-            counts = seen[own] * ~stray
+                fallen = find_fallen_hair(albedo[own], seen[own], t.rest[own], t.group[own], hair)
+                counts *= ~fallen
             patterned = label in view.prints.patterned
             if label == LOWER and (counts > 0.3).mean() < S.glimpse and not patterned:
                 default = _glimpsed_trousers(t, albedo, seen, default, view)
@@ -197,9 +198,9 @@ def base_colors(
                 ]
                 skin = _skin_in_sandals(albedo, seen, t.label == SKIN, view)
                 colors = colors if skin is None else [skin] * len(colors)
-            if stray.any():  # none of the cloth's folds either
-                fabric[own[stray]] = len(colors)
-                colors.append(np.median(albedo[own[stray]], axis=0))
+            if fallen.any():  # none of the cloth's folds either
+                fabric[own[fallen]] = len(colors)
+                colors.append(np.median(albedo[own[fallen]], axis=0))
             plain = np.stack(colors)[fabric[own]] + LIGHT.floor
             rest = np.clip(np.log((albedo[own] + LIGHT.floor) / plain), -S.most, S.most)
             # A hand's print on a shirt does not stain it all around.

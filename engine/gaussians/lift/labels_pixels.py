@@ -296,20 +296,14 @@ def label_pixels(
             label[over & (skin.face <= skin.usual)] = HAIR
     out[mask] = label
     if parsed is not None:
-        said = parsed[mask]
-        cloth = said[:, PARSED.index("upper")] + said[:, PARSED.index("lower")]
+        of_skin, upper, lower = (
+            parsed[mask][:, PARSED.index(name)] for name in ("skin", "upper", "lower")
+        )
         names = np.array(body.part_names)[places.part[mask]]
         plain = ~(np.isin(names, FACE_PARTS) & places.on_body[mask]) | head.skin[mask]
+        colors, cloth = features[:, :3], upper + lower
         out[:] = bare_clear_skin(
-            out,
-            features[:, :3],
-            said[:, PARSED.index("skin")],
-            cloth,
-            plain,
-            names,
-            mask,
-            smoother,
-            head.unit,
+            out, colors, of_skin, cloth, plain, names, mask, smoother, head.unit
         )
     out[:] = part_garments(out, parsed, lab, places.legs_of(mask))
     if "torso" in body.part_names:
