@@ -35,6 +35,7 @@ class BareSkinSettings:
     thin: float = 0.12  # inter-ocular distances from the edge that bare skin reaches somewhere
     seen: float = 0.12  # the parser's mean probability of skin on a bare patch: prints have less
     like_skin: float = 0.6  # share of its colours that are skin's: a limb's shade has other ones
+    hue: float = 0.022  # of a* and b*, in units of a colour model, that skin in shade differs
     small: float = 0.25  # squared inter-ocular distances that it covers at least
     large: float = (
         6.0  # and at most on a trunk between sleeves: a beige top shows under an open jacket
@@ -103,7 +104,9 @@ def bare_clear_skin(
     on_arm = part == "arm"
     sleeved = (worn & on_arm & (rows == 0)).sum() > S.sleeved * on_arm.sum()
     area = np.bincount(rows, minlength=count + 1) / unit**2
-    believed = (mean(skin) > S.seen) & (mean(1.0 * alike) > S.like_skin) & (area > S.small)
+    off = np.column_stack([mean(colors[:, k]) - np.median(colors[bare, k]) for k in (1, 2)])
+    believed = (mean(1.0 * alike) > S.like_skin) | (np.linalg.norm(off, axis=1) < S.hue)
+    believed &= (mean(skin) > S.seen) & (area > S.small)
     believed &= (area < S.large) | (mean(1.0 * (part == "torso")) < 0.5) | ~sleeved
     believed[0] = False
     return np.where(believed[patches], SKIN, label)
