@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
-from ..mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian
+from ..mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian, mirror_vertices
 from .garment_borders import parts_legs
 from .labels import LABELS, LOWER, SHOES, SKIN, UPPER, NamesArray
 from .regions import Regions
@@ -127,6 +127,24 @@ def lengthen_trousers(
     out = shares.copy()
     out[legs, LOWER] += out[legs, SKIN]
     out[legs, SKIN] = 0.0
+    return out
+
+
+def even_legs_below(
+    shares: FloatArray, below: BoolArray, part: NamesArray, body: Body
+) -> FloatArray:
+    """Let both legs below the frame wear as much: not trousers beside a bare leg.
+
+    Args:
+        shares: [V, len(LABELS)] of each label.
+        below: [V] vertices below the frame.
+        part: [V] name of each vertex's part.
+        body: the person's own.
+    """
+    mirror = mirror_vertices(body.v_template)
+    rows = np.nonzero(below & np.isin(part, ["leg", "foot"]) & (mirror >= 0) & below[mirror])[0]
+    out = shares.copy()
+    out[rows] = 0.5 * (shares[rows] + shares[mirror[rows]])
     return out
 
 

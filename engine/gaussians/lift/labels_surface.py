@@ -30,6 +30,7 @@ from .labels import GLASSES, HAIR, HAT, LABELS, NONE, SHOES, SKIN, WORN, NamesAr
 from .labels_hidden import (
     clothe_below,
     drop_islands,
+    even_legs_below,
     extend_one_piece,
     lengthen_trousers,
     level_ends,
@@ -124,6 +125,7 @@ def label_surface(
     shares = drop_islands(shares, weight > 0, body.f)
     shares = even_neckline(shares, weight, rest, part, body.f)
     shares = lengthen_trousers(shares, below, part, regions)
+    shares = even_legs_below(shares, below, part, body)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)

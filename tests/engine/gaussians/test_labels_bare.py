@@ -7,9 +7,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from likeness.engine.body import Body
 from likeness.engine.gaussians.lift.labels import LABELS, LOWER, NONE, SKIN, UPPER, Places
 from likeness.engine.gaussians.lift.labels_cleanup import split_at_midriff
-from likeness.engine.gaussians.lift.labels_hidden import lengthen_trousers, match_legs_below
+from likeness.engine.gaussians.lift.labels_hidden import (
+    even_legs_below,
+    lengthen_trousers,
+    match_legs_below,
+)
 from likeness.engine.gaussians.lift.labels_pixels import SOLVED, _find_contradictions
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
 from likeness.engine.gaussians.lift.skirt_wearer import attach_skirt
@@ -89,6 +94,20 @@ def test_both_legs_below_the_frame_wear_the_same() -> None:
     np.testing.assert_allclose(parted.sum(1), 1.0)
     dress = np.tile(shares[0], (4, 1))
     np.testing.assert_array_equal(match_legs_below(dress, below, part), dress)
+
+
+def test_no_leg_below_the_frame_is_bare_beside_trousers(average: Body) -> None:
+    """What the photo shows of either stays; the surer of the two tells what is below."""
+    part, x = vertex_parts(average), average.v_template[:, 0]
+    leg = part == "leg"
+    below = leg & (average.v_template[:, 1] < np.median(average.v_template[leg, 1]))
+    shares = np.tile(np.eye(len(LABELS))[SKIN], (len(x), 1))
+    trousers = leg & (x > 0)
+    shares[trousers, SKIN], shares[trousers, LOWER] = 0.3, 0.7
+    out = even_legs_below(shares, below, part, average)
+    assert (out[below].argmax(1) == SKIN).mean() > 0.9
+    np.testing.assert_array_equal(out[~below], shares[~below])
+    np.testing.assert_allclose(out.sum(1), 1.0)
 
 
 @pytest.mark.parametrize(("gap", "last"), [(True, LOWER), (False, LOWER), (True, SKIN)])
