@@ -35,11 +35,9 @@ class BareSkinSettings:
     thin: float = 0.12  # inter-ocular distances from the edge that bare skin reaches somewhere
     seen: float = 0.12  # the parser's mean probability of skin on a bare patch: prints have less
     like_skin: float = 0.6  # share of its colours that are skin's: a limb's shade has other ones
-    hue: float = 0.022  # of a* and b*, in units of a colour model, that skin in shade differs
+    hue: float = 0.022  # of the scaled a* and b* by which skin in shade differs at most
     small: float = 0.25  # squared inter-ocular distances that it covers at least
-    large: float = (
-        6.0  # and at most on a trunk between sleeves: a beige top shows under an open jacket
-    )
+    large: float = 6.0  # and at most on a trunk between sleeves: more is a top under a jacket
     sleeved: float = 0.5  # share of the arms that is clothed then
 
 
@@ -61,7 +59,7 @@ def bare_clear_skin(
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
-        colors: [N, 3] of the mask's pixels, in units of a colour model.
+        colors: [N, 3] L*a*b* of the mask's pixels, scaled for a colour model.
         skin: [N] the parser's probability of skin.
         cloth: [N] the same of upper or lower wear.
         plain: [N] pixels that teach what skin looks like: no eyes, lips or brows.

@@ -70,12 +70,12 @@ def find_fallen_hair(
     reach = np.percentile(np.linalg.norm(strands - middle, axis=1), S.of_hair)
     alike = np.linalg.norm(fabric_lab(albedo) - middle, axis=1) < reach
     shown = seen > 0.3
-    below = (group == TORSO) & (rest[:, 1] > S.fallen_to)
+    reached = (group == TORSO) & (rest[:, 1] > S.fallen_to)
     for arm in ARMS:
         mine = (group == arm) & shown
         if mine.any() and alike[mine].mean() < S.sleeve:
-            below |= (group == arm) & (np.abs(rest[:, 0]) < S.upper_arm)
-    elsewhere = alike[shown & ~below]
+            reached |= (group == arm) & (np.abs(rest[:, 0]) < S.upper_arm)
+    elsewhere = alike[shown & ~reached]
     if len(elsewhere) < S.least or elsewhere.mean() > S.hair_like:
         return nothing
-    return np.asarray(shown & below & alike)
+    return np.asarray(shown & reached & alike)
