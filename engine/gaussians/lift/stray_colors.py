@@ -22,7 +22,7 @@ class StrayColorSettings:
     least: int = 40  # seen texels of either that tell
     fallen_to: float = 0.12  # metres over the pelvis at rest down to which hair falls
     upper_arm: float = 0.40  # metres from the spine at rest up to which it lies on arms
-    sleeve: float = 0.7  # share of an arm's cloth that is no sleeve of the hair's colour, at most
+    sleeve: float = 0.7  # share of an arm's cloth from which on its sleeve has the hair's colours
 
 
 S = register_settings("lift.stray_colors", StrayColorSettings())
