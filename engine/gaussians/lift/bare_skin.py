@@ -44,7 +44,7 @@ class BareSkinSettings:
 S = register_settings("lift.bare_skin", BareSkinSettings())
 
 
-def bare_clear_skin(
+def label_bare_skin(
     label: IntArray,
     colors: FloatArray,
     skin: FloatArray,
@@ -55,7 +55,7 @@ def bare_clear_skin(
     smoother: PixelSmoother,
     unit: float,
 ) -> IntArray:
-    """Make skin of upper and lower wear that has the skin's colours, if the clothes differ.
+    """Label upper and lower wear that has the skin's colours as skin, if the clothes differ.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
@@ -102,7 +102,9 @@ def bare_clear_skin(
     on_arm = part == "arm"
     sleeved = (worn & on_arm & (rows == 0)).sum() > S.sleeved * on_arm.sum()
     area = np.bincount(rows, minlength=count + 1) / unit**2
-    off = np.column_stack([mean(colors[:, k]) - np.median(colors[bare, k]) for k in (1, 2)])
+    # Shade leaves skin its hue: a* and b* are the last two.
+    hue = np.column_stack([mean(colors[:, k]) for k in (1, 2)])
+    off = hue - np.median(colors[bare, 1:], axis=0)
     believed = (mean(1.0 * alike) > S.like_skin) | (np.linalg.norm(off, axis=1) < S.hue)
     believed &= (mean(skin) > S.seen) & (area > S.small)
     believed &= (area < S.large) | (mean(1.0 * (part == "torso")) < 0.5) | ~sleeved

@@ -141,8 +141,11 @@ def even_legs_below(
         part: [V] name of each vertex's part.
         body: the person's own.
     """
+    legs = below & np.isin(part, ["leg", "foot"])
+    if not legs.any():
+        return shares
     mirror = mirror_vertices(body.v_template)
-    rows = np.nonzero(below & np.isin(part, ["leg", "foot"]) & (mirror >= 0) & below[mirror])[0]
+    rows = np.nonzero(legs & (mirror >= 0) & below[mirror])[0]
     out = shares.copy()
     out[rows] = 0.5 * (shares[rows] + shares[mirror[rows]])
     return out

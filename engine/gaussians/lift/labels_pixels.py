@@ -21,7 +21,7 @@ from ...core.settings import register_settings
 from ...core.threads import map_threads
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.color_model import fit_colors
-from .bare_skin import bare_clear_skin
+from .bare_skin import label_bare_skin
 from .garment_borders import measure_border, part_garments
 from .labels import (
     GLASSES,
@@ -302,7 +302,7 @@ def label_pixels(
         names = np.array(body.part_names)[places.part[mask]]
         plain = ~(np.isin(names, FACE_PARTS) & places.on_body[mask]) | head.skin[mask]
         colors, cloth = features[:, :3], upper + lower
-        out[:] = bare_clear_skin(
+        out[:] = label_bare_skin(
             out, colors, of_skin, cloth, plain, names, mask, smoother, head.unit
         )
     out[:] = part_garments(out, parsed, lab, places.legs_of(mask))

@@ -76,31 +76,28 @@ def find_prints(colors: FloatArray, label: IntArray, solid: BoolArray, unit: flo
         if own.sum() < S.few:
             continue
         values = np.dstack([lab, ratio])
-        off = (values - smooth_within(values, own, reach))[own]
+        off = values - smooth_within(values, own, reach)
         away = [
-            float(np.median(np.linalg.norm(off[:, channels], axis=1)))
+            float(np.median(np.linalg.norm(off[own][:, channels], axis=1)))
             for channels in (slice(1, 3), slice(3, 6), slice(0, 1))
         ]
         several = (away[0] > S.hues and away[1] > S.ratios) or away[2] > S.lights
-        if several or _has_even_marks(lab, own, unit):
+        if several or _has_even_marks(off[..., :3], own, unit):
             small = own.sum() < S.least_pattern * unit**2 and not worn[-1].any()
             (lettered if small else patterned).add(cloth)
     return Prints(frozenset(patterned), frozenset(lettered))
 
 
-def _has_even_marks(lab: FloatArray, own: BoolArray, unit: float) -> bool:
+def _has_even_marks(off: FloatArray, own: BoolArray, unit: float) -> bool:
     """Whether small marks lie all over a cloth: dots are too few for a median to notice.
 
     Args:
-        lab: [H, W, 3] L*a*b*.
+        off: [H, W, 3] L*a*b* less what is around each pixel.
         own: [H, W] pixels of the cloth.
         unit: pixels between the eyes.
     """
     if own.sum() < S.least_marked * unit**2:
         return False
-    rows, columns = (slice(at.min(), at.max() + 1) for at in np.nonzero(own))
-    lab, own = lab[rows, columns], own[rows, columns]
-    off = lab - smooth_within(lab, own, S.reach * unit)
     mark = (np.linalg.norm(off, axis=-1) > S.mark) & erode(own, max(1, round(S.rim * unit)))
     if not mark.any():
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.core.color import rgb_to_lab
-from likeness.engine.gaussians.lift.bare_skin import bare_clear_skin
+from likeness.engine.gaussians.lift.bare_skin import label_bare_skin
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.labels_pixels import COLOUR_SCALE
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO
@@ -31,7 +31,7 @@ def settle(
     names[: mask.size // 4] = "arm"
     smoother = PixelSmoother(lab, mask)
     scaled = lab.reshape(-1, 3) / COLOUR_SCALE
-    return bare_clear_skin(label, scaled, said, 0.98 - said, every, names, mask, smoother, UNIT)
+    return label_bare_skin(label, scaled, said, 0.98 - said, every, names, mask, smoother, UNIT)
 
 
 def strapped_top(below: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -113,7 +113,7 @@ def chest(sleeves: tuple[float, float, float]) -> tuple[dict[str, np.ndarray], n
     }, fallen
 
 
-def test_hair_on_the_chest_is_no_cloth() -> None:
+def test_hair_on_the_chest_is_not_cloth() -> None:
     texels, fallen = chest(WHITE)
     found = find_fallen_hair(**texels)
     assert found[fallen].mean() > 0.75

@@ -30,7 +30,7 @@ def test_checks_are_a_pattern_and_folds_are_none() -> None:
     assert find_prints(colors, label, few, UNIT / 2).patterned == frozenset()
 
 
-def test_dots_all_over_are_a_pattern_and_a_row_of_buttons_is_none() -> None:
+def test_dots_all_over_are_a_pattern_and_a_row_of_buttons_is_not() -> None:
     rows, cols = np.mgrid[:160, :160]
     label, solid = np.full(rows.shape, UPPER), np.ones(rows.shape, bool)
     cloth = np.full((160, 160, 3), NAVY) + 0.03 * np.sin(rows / 9.0)[..., None]
