@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from likeness.engine.body import Body
@@ -20,8 +22,7 @@ def busty(average: Body) -> tuple[Body, BoolArray]:
     chest = average.J_template[JOINT_INDEX["spine3"], 1]
     ledge = trunk & (rest[:, 2] > 0.05) & (np.abs(rest[:, 1] - chest - 0.03) < 0.05)
     rest[ledge, 2] += 0.03
-    arrays = {**average.__dict__, "v_template": rest}
-    return Body(**arrays), trunk
+    return replace(average, v_template=rest), trunk
 
 
 def search(body: Body, trunk: BoolArray, slope: float, most: float) -> FloatArray:

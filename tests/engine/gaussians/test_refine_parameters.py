@@ -90,7 +90,7 @@ def test_zero_change_is_the_lift(body: Body, bound: BoundGaussians) -> None:
 def test_opacities_of_nothing_and_everything_have_numbers(bound: BoundGaussians) -> None:
     opacities = np.zeros(COUNT, np.float32)
     opacities[::2] = 1.0
-    start = initial_parameters(BoundGaussians(**{**bound.__dict__, "opacities": opacities}))
+    start = initial_parameters(replace(bound, opacities=opacities))
     assert np.isfinite(start).all()
     assert (start[::2, OPACITY] > 4).all()
     assert (start[1::2, OPACITY] < -4).all()
