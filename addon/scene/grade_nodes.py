@@ -5,6 +5,7 @@ While all sliders stand at their defaults, none of it is evaluated.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 from ...engine.core.grading import GRADED as GRADED
@@ -47,8 +48,8 @@ def add_grade_inputs(tree: Any) -> None:
             tree.interface.move_to_parent(slider, panel, len(panel.interface_items))
 
 
-def grade_splats(add: NodeBuilder, group: Any, splats: Any) -> Any:
-    """The splats with graded colours and albedo.
+def grade_steps(add: NodeBuilder, group: Any, splats: Any) -> Generator[None, None, Any]:
+    """The splats with graded colours and albedo, in slices.
 
     Args:
         add: of the tree.
@@ -57,10 +58,11 @@ def grade_splats(add: NodeBuilder, group: Any, splats: Any) -> Any:
     """
     add.column()
     part = add.attribute(KEPT.part, "INT")
-    exposure, hue, saturation = (
-        _of_part(add, group, part, control, value)
-        for control, value in zip(CONTROLS, Grade(), strict=True)
-    )
+    controls = []
+    for control, value in zip(CONTROLS, Grade(), strict=True):
+        controls.append(_of_part(add, group, part, control, value))
+        yield
+    exposure, hue, saturation = controls
     gain = add.math("POWER", 2.0, exposure)
     out = splats
     for name, kind in ((COLOR_ATTRIBUTE, "FLOAT_COLOR"), (LIT.albedo, "FLOAT_VECTOR")):
@@ -70,6 +72,7 @@ def grade_splats(add: NodeBuilder, group: Any, splats: Any) -> Any:
         if kind == "FLOAT_COLOR":
             alpha = add.node("FunctionNodeSeparateColor", {0: value}).outputs["Alpha"]
         hsv = add.node("FunctionNodeSeparateColor", {0: value}, mode="HSV").outputs
+        yield
         turned = add.math("FRACT", add.math("ADD", hsv["Red"], hue))
         scaled = add.math("MULTIPLY", hsv["Green"], saturation)
         scaled = add.node("ShaderNodeClamp", {"Value": scaled}).outputs["Result"]
@@ -80,7 +83,9 @@ def grade_splats(add: NodeBuilder, group: Any, splats: Any) -> Any:
             mode="HSV",
         ).outputs[0]
         out = add.store(out, name, kind, graded)
-    return add.switch(_is_graded(add, group), splats, out, "GEOMETRY")
+        yield
+    graded = yield from _graded_steps(add, group)
+    return add.switch(graded, splats, out, "GEOMETRY")
 
 
 def _of_part(add: NodeBuilder, group: Any, part: Any, control: str, default: float) -> Any:
@@ -98,12 +103,13 @@ def _of_part(add: NodeBuilder, group: Any, part: Any, control: str, default: flo
     return made.outputs["Output"]
 
 
-def _is_graded(add: NodeBuilder, group: Any) -> Any:
-    """Socket: whether any slider is off its default."""
+def _graded_steps(add: NodeBuilder, group: Any) -> Generator[None, None, Any]:
+    """Socket: whether any slider is off its default, in slices."""
     add.column()
     total: Any = 0.0
     for name in GRADED:
         for control, default in zip(CONTROLS, Grade(), strict=True):
             off = add.math("SUBTRACT", group[grade_name(name, control)], default)
             total = add.math("ADD", total, add.math("ABSOLUTE", off))
+        yield
     return add.compare(total, 0.0)

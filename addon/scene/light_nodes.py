@@ -11,6 +11,7 @@ camera.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 from ...engine.scene.mesh import LIT
@@ -46,8 +47,10 @@ def is_lit(add: NodeBuilder, group: Any) -> Any:
     return add.boolean("AND", add.compare(group[RELIGHT], 0.0), group[HAS_LIGHT])
 
 
-def split_light(add: NodeBuilder, group: Any, lit: Any, splats: Any, frame: Any) -> Any:
-    """The splats with colours divided between the photo's light and the scene's.
+def light_steps(
+    add: NodeBuilder, group: Any, lit: Any, splats: Any, frame: Any
+) -> Generator[None, None, Any]:
+    """The splats with colours divided between the photo's light and the scene's, in slices.
 
     Args:
         add: of the tree.
@@ -60,16 +63,21 @@ def split_light(add: NodeBuilder, group: Any, lit: Any, splats: Any, frame: Any)
     color = add.node(
         "FunctionNodeSeparateColor", {0: add.attribute(COLOR_ATTRIBUTE, "FLOAT_COLOR")}
     ).outputs
+    yield
     left = add.math("SUBTRACT", 1.0, group[RELIGHT])
     channels = {name: add.math("MULTIPLY", color[name], left) for name in ("Red", "Green", "Blue")}
     emitted = add.node("FunctionNodeCombineColor", {**channels, "Alpha": color["Alpha"]})
+    yield
     out = add.store(splats, COLOR_ATTRIBUTE, "FLOAT_COLOR", emitted.outputs[0])
+    yield
     add.column()
     albedo = add.scale(add.attribute(LIT.albedo, "FLOAT_VECTOR"), group[RELIGHT])
     out = add.store(out, LIT_STORED, "FLOAT_VECTOR", albedo)
+    yield
     normal = add.rotate(add.attribute(LIT.normal, "FLOAT_VECTOR"), frame)
     out = add.store(out, LIT.normal, "FLOAT_VECTOR", normal)
     out = add.remove(out, LIT.albedo)
+    yield
     plain = splats
     for name in LIT:
         plain = add.remove(plain, name)
@@ -83,8 +91,10 @@ def choose_material(add: NodeBuilder, lit: Any, geometry: Any, slot: int) -> Any
     return made.outputs["Geometry"]
 
 
-def lay_normals(add: NodeBuilder, lit: Any, geometry: Any, rendering: Any, place: Any) -> Any:
-    """The splats with the dressed surface's normals as their own, where the scene lights them.
+def normal_steps(
+    add: NodeBuilder, lit: Any, geometry: Any, rendering: Any, place: Any
+) -> Generator[None, None, Any]:
+    """The splats with the dressed surface's normals where the scene lights them, in slices.
 
     Args:
         add: of the tree.
@@ -97,17 +107,21 @@ def lay_normals(add: NodeBuilder, lit: Any, geometry: Any, rendering: Any, place
     position = add.node("GeometryNodeInputPosition").outputs[0]
     view = add.vector("NORMALIZE", add.vector("SUBTRACT", place, position))
     normal = add.attribute(LIT.normal, "FLOAT_VECTOR")
+    yield
     # What leans away from the camera shows no front: it is lit as if it just turned to it.
     away = add.math("MINIMUM", add.vector("DOT_PRODUCT", normal, view), 0.0)
     turned = add.vector("SUBTRACT", normal, add.scale(view, add.math("MULTIPLY", away, 2.0)))
     normal = add.switch(rendering, normal, turned, "VECTOR")
+    yield
     # Renderers flip the normals of faces that they see from behind.
     own = add.node("GeometryNodeInputNormal").outputs[0]
     behind = add.compare(0.0, add.vector("DOT_PRODUCT", own, normal))
     normal = add.switch(behind, normal, add.scale(normal, -1.0), "VECTOR")
+    yield
     smooth = add.node("GeometryNodeSetShadeSmooth", {"Geometry": geometry}).outputs[0]
     made = add.node("GeometryNodeSetMeshNormal", mode="FREE", domain="POINT")
     add.tree.links.new(smooth, made.inputs[0])
+    yield
     socket = next(s for s in made.inputs if s.name == "Custom Normal" and s.enabled)
     add.tree.links.new(normal, socket)
     return add.switch(lit, geometry, add.remove(made.outputs[0], LIT.normal), "GEOMETRY")

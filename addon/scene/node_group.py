@@ -27,7 +27,7 @@ files and without the extension.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import bpy
@@ -35,8 +35,9 @@ import bpy
 from ...engine.core.attributes import NAMES
 from ...engine.scene.mesh import ATTRIBUTES, KEPT, LIT, SPANS
 from .. import keys
-from .grade_nodes import add_grade_inputs, grade_splats
-from .light_nodes import add_light_inputs, choose_material, is_lit, lay_normals, split_light
+from .grade_nodes import add_grade_inputs, grade_steps
+from .kept_groups import append_group, keep_group
+from .light_nodes import add_light_inputs, choose_material, is_lit, light_steps, normal_steps
 from .material import BLENDED_SLOT, COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, DITHERED_SLOT
 from .node_builder import NodeBuilder
 from .steps import run_to_end
@@ -59,6 +60,9 @@ FAST_INPUT = "Fast Splats"
 HAS_ATTRIBUTES = "Has Attributes"
 """The hidden switch of avatars with attributes; without it their sliders cost nothing."""
 
+_NODES_PER_SLICE = 4
+"""Each takes some milliseconds, because all nodes before it are updated."""
+
 _MAX_SLIDE = 0.5
 """Largest slide of a corner along its ray to face the camera, as a fraction of its distance."""
 
@@ -70,7 +74,13 @@ def splat_group() -> Any:
 
 def splat_group_steps() -> Generator[None, None, Any]:
     """:func:`splat_group` in slices; the generator returns the group."""
-    return (yield from _shared_group_steps(GROUP_NAME, keys.VERSION, GROUP_VERSION, _build))
+    group = keys.find_own(bpy.data.node_groups, keys.VERSION, GROUP_VERSION)
+    group = group or append_group(GROUP_NAME, keys.VERSION, GROUP_VERSION)
+    if group is None:
+        group = yield from _group_steps(GROUP_NAME, keys.VERSION, GROUP_VERSION, _build)
+        if group.name == GROUP_NAME:  # an older one of the file may have it
+            keep_group(group)
+    return group
 
 
 def shared_group(name: str, key: str, version: int, fill: Callable[[Any], None]) -> Any:
@@ -83,15 +93,14 @@ def shared_group(name: str, key: str, version: int, fill: Callable[[Any], None])
         fill(tree)
         yield
 
-    return run_to_end(_shared_group_steps(name, key, version, fill_at_once))
+    found = keys.find_own(bpy.data.node_groups, key, version)
+    return found or run_to_end(_group_steps(name, key, version, fill_at_once))
 
 
-def _shared_group_steps(
+def _group_steps(
     name: str, key: str, version: int, fill: Callable[[Any], Iterator[None]]
 ) -> Generator[None, None, Any]:
-    found = keys.find_own(bpy.data.node_groups, key, version)
-    if found is not None:
-        return found
+    """A new node group, filled in slices."""
     tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
     tree.is_modifier = True
     try:
@@ -165,38 +174,37 @@ def slider_name(attribute: str) -> str:
 
 def _build(tree: Any) -> Iterator[None]:
     _interface(tree)
+    yield
     add = NodeBuilder(tree)
     group = add.node("NodeGroupInput").outputs
     captured, on_face = yield from move_steps(add, group, with_light=True)
     yield
     add.column()
-    placed, mean = place_corners(add, captured, on_face)
+    placed, mean = yield from corner_steps(add, captured, on_face)
+    yield
     add.column()
     viewport = add.node("GeometryNodeIsViewport").outputs[0]
     rendering = add.boolean("NOT", viewport)
     camera = ActiveCamera.build(add)
-    result = add.switch(
-        add.boolean("AND", rendering, group["Face Camera"]),
-        placed,
-        _facing(add, placed, mean, camera),
-        "GEOMETRY",
-    )
     yield
-    add.column()
-    for name in ATTRIBUTES:  # unused attributes need not be sorted
-        result = add.remove(result, name)
+    facing = yield from _facing_steps(add, placed, mean, camera)
+    yield
+    turns = add.boolean("AND", rendering, group["Face Camera"])
+    result = add.switch(turns, placed, facing, "GEOMETRY")
+    result = yield from _remove_steps(add, result, ATTRIBUTES)  # they need not be sorted
+    yield
     add.column()
     lit = is_lit(add, group)
     dithered = choose_material(add, lit, result, DITHERED_SLOT)
-    output = add.switch(
-        add.boolean("OR", rendering, group["Sorted Viewport"]),
-        # The mean is at hand per face, and spares averaging its three corners.
-        dithered,
-        choose_material(add, lit, sort_splats(add, result, on_face[0], camera), BLENDED_SLOT),
-        "GEOMETRY",
-    )
     yield
-    output = lay_normals(add, lit, output, rendering, camera.place)
+    # The mean is at hand per face, and spares averaging its three corners.
+    ordered = sort_splats(add, result, on_face[0], camera)
+    blended = choose_material(add, lit, ordered, BLENDED_SLOT)
+    yield
+    sorts = add.boolean("OR", rendering, group["Sorted Viewport"])
+    output = add.switch(sorts, dithered, blended, "GEOMETRY")
+    yield
+    output = yield from normal_steps(add, lit, output, rendering, camera.place)
     yield
     add.column()
     nothing = add.node("GeometryNodeMeshLine", {"Count": 0}).outputs["Mesh"]
@@ -219,12 +227,13 @@ def move_steps(
     body = add.node(
         "GeometryNodeObjectInfo", {"Object": group["Body"]}, transform_space="RELATIVE"
     ).outputs["Geometry"]
-    splats = grade_splats(add, group, group["Geometry"])
+    splats = yield from grade_steps(add, group, group["Geometry"])
     yield
-    for name in (*KEPT, *(() if with_light else LIT)):  # not needed for drawing
-        if not (with_thickness and name == KEPT.thickness):
-            splats = add.remove(splats, name)
-    geometry, growth = _thin_out(add, group, splats)
+    kept = {KEPT.thickness} if with_thickness else set()
+    useless = [name for name in (*KEPT, *(() if with_light else LIT)) if name not in kept]
+    splats = yield from _remove_steps(add, splats, useless)
+    yield
+    geometry, growth = yield from _thin_out_steps(add, group, splats)
     yield
     geometry = yield from _attribute_steps(add, group, geometry)
     yield
@@ -232,14 +241,18 @@ def move_steps(
     vertex_ids = [add.attribute(name, "INT") for name in ATTRIBUTES[:3]]
     position = add.node("GeometryNodeInputPosition").outputs[0]
     normal = add.node("GeometryNodeInputNormal").outputs[0]
+    yield
     add.column()
     a, b, c = (add.sample(body, position, index, "POINT") for index in vertex_ids)
+    yield
     add.column()
     normals = [add.sample(body, normal, index, "POINT") for index in vertex_ids]
+    yield
     add.column()
     v, w = (add.attribute(name, "FLOAT") for name in (ATTRIBUTES.bary_b, ATTRIBUTES.bary_c))
     ab, ac = add.vector("SUBTRACT", b, a), add.vector("SUBTRACT", c, a)
     u = add.math("SUBTRACT", add.math("SUBTRACT", 1.0, v), w)
+    yield
     add.column()
     origin = add.vector("MULTIPLY_ADD", ac, w, add.vector("MULTIPLY_ADD", ab, v, a))
     n = add.vector(
@@ -256,12 +269,14 @@ def move_steps(
         primary_axis="Z",
         secondary_axis="X",
     ).outputs["Rotation"]
+    yield
     area = add.vector("LENGTH", add.vector("CROSS_PRODUCT", ab, ac))
     ratio = add.math("MULTIPLY", area, add.attribute(ATTRIBUTES.inverse_rest_area, "FLOAT"))
     sigma = add.node(
         "ShaderNodeClamp",
         {"Value": add.math("SQRT", ratio), "Min": SIGMA_RANGE[0], "Max": SIGMA_RANGE[1]},
     ).outputs["Result"]
+    yield
     add.column()
     offset, axis_u, axis_v = (
         add.attribute(name, "FLOAT_VECTOR")
@@ -269,6 +284,7 @@ def move_steps(
     )
     # Softness matters less for larger splats: sqrt(1 + blur / r^2) with the enlarged r.
     softness = add.math("DIVIDE", group["Softness"], add.math("MULTIPLY", growth, growth))
+    yield
     axis_u, axis_v = _softened(add, axis_u, axis_v, softness)
     yield
     add.column()
@@ -277,18 +293,35 @@ def move_steps(
     if with_thickness:
         thickness = add.attribute(KEPT.thickness, "FLOAT")
         fields["thickness"] = add.math("MULTIPLY", thickness, sigma)
+    yield
     sigma = add.math("MULTIPLY", sigma, growth)
     fields["axis_u"] = add.scale(add.rotate(axis_u, frame), sigma)
     fields["axis_v"] = add.scale(add.rotate(axis_v, frame), sigma)
     yield
     if with_light:
-        geometry = split_light(add, group, is_lit(add, group), geometry, frame)
+        lit = is_lit(add, group)
+        geometry = yield from light_steps(add, group, lit, geometry, frame)
         yield
     return add.capture(geometry, **fields)
 
 
-def _thin_out(add: NodeBuilder, group: Any, splats: Any) -> tuple[Any, Any]:
-    """The most important splats, and the factor by which their axes grow to fill the gaps.
+def _remove_steps(
+    add: NodeBuilder, geometry: Any, names: Iterable[str]
+) -> Generator[None, None, Any]:
+    """The geometry without some attributes, in slices."""
+    add.column()
+    for count, name in enumerate(names, 1):
+        geometry = add.remove(geometry, name)
+        if not count % _NODES_PER_SLICE:
+            yield
+    return geometry
+
+
+def _thin_out_steps(
+    add: NodeBuilder, group: Any, splats: Any
+) -> Generator[None, None, tuple[Any, Any]]:
+    """The most important splats, and the factor by which their axes grow to fill the gaps, in
+    slices.
 
     As ``simplify_avatar`` of engine/gaussians/lod.py, with its ``growth``:
     max(1, lod_start / count) ^ GROWTH_POWER.
@@ -298,10 +331,12 @@ def _thin_out(add: NodeBuilder, group: Any, splats: Any) -> tuple[Any, Any]:
     size = add.node("GeometryNodeAttributeDomainSize", {"Geometry": splats}, component="MESH")
     count = add.math("ROUND", add.math("MULTIPLY", detail, size.outputs["Face Count"]))
     count = add.math("MAXIMUM", count, 1.0)
+    yield
     chosen = add.math("LESS_THAN", add.attribute(ATTRIBUTES.rank, "INT"), count)
     kept = add.node(
         "GeometryNodeSeparateGeometry", {"Geometry": splats, "Selection": chosen}, domain="FACE"
     ).outputs["Selection"]
+    yield
     thin = add.math("LESS_THAN", detail, 1.0)
     start = add.attribute(ATTRIBUTES.lod_start, "FLOAT")
     area = add.math("MAXIMUM", add.math("DIVIDE", start, count), 1.0)
@@ -340,9 +375,11 @@ def _attribute_steps(add: NodeBuilder, group: Any, splats: Any) -> Generator[Non
             "Alpha": add.math("MULTIPLY", color["Alpha"], factor),
         },
     ).outputs[0]
+    yield
     out = add.store(splats, COLOR_ATTRIBUTE, "FLOAT_COLOR", faded)
-    for name in SPANS.values():
-        out = add.remove(out, name)
+    yield
+    out = yield from _remove_steps(add, out, SPANS.values())
+    yield
     return add.switch(group[HAS_ATTRIBUTES], splats, out, "GEOMETRY")
 
 
@@ -377,8 +414,10 @@ class ActiveCamera(NamedTuple):
         return ActiveCamera(view["Location"], backward, info["Is Orthographic"])
 
 
-def _facing(add: NodeBuilder, geometry: Any, mean: Any, camera: ActiveCamera) -> Any:
-    """Corners slid along their view rays to their splat's depth.
+def _facing_steps(
+    add: NodeBuilder, geometry: Any, mean: Any, camera: ActiveCamera
+) -> Generator[None, None, Any]:
+    """Corners slid along their view rays to their splat's depth, in slices.
 
     A corner p with ray direction d goes to p + d ((mean - p) . back) / (d . back).
     """
@@ -389,6 +428,7 @@ def _facing(add: NodeBuilder, geometry: Any, mean: Any, camera: ActiveCamera) ->
         camera.backward,
         "VECTOR",
     )
+    yield
     behind = add.vector("DOT_PRODUCT", add.vector("SUBTRACT", mean, position), camera.backward)
     along = add.math("DIVIDE", behind, add.vector("DOT_PRODUCT", ray, camera.backward))
     # A splat near the lens could reach behind it, so it keeps its tilt there.
@@ -401,8 +441,10 @@ def _facing(add: NodeBuilder, geometry: Any, mean: Any, camera: ActiveCamera) ->
     return moved.outputs["Geometry"]
 
 
-def place_corners(add: NodeBuilder, splats: Any, on_face: list[Any]) -> tuple[Any, Any]:
-    """Place each splat's three corners around its mean.
+def corner_steps(
+    add: NodeBuilder, splats: Any, on_face: list[Any]
+) -> Generator[None, None, tuple[Any, Any]]:
+    """Place each splat's three corners around its mean, in slices.
 
     Args:
         add: builds the tree.
@@ -420,6 +462,7 @@ def place_corners(add: NodeBuilder, splats: Any, on_face: list[Any]) -> tuple[An
         operation="DIVIDE",
     ).outputs[0]
     mean, axis_u, axis_v = (add.sample(splats, value, face, "FACE") for value in on_face)
+    yield
     add.column()
     corner = add.node(
         "ShaderNodeSeparateXYZ", {0: add.attribute(CORNER_ATTRIBUTE, "FLOAT_VECTOR")}

@@ -18,9 +18,10 @@ from ...engine.scene.static_splats import AXES, MEAN
 from .. import keys
 from .material import DITHERED_SLOT
 from .node_builder import NodeBuilder
-from .node_group import ActiveCamera, place_corners, shared_group, sort_splats
+from .node_group import ActiveCamera, corner_steps, shared_group, sort_splats
 from .selection import enter_object_mode, select_only
 from .splat_object import splat_mesh_steps
+from .steps import run_to_end
 
 MODIFIER_NAME = "Static Splats"
 _GROUP_NAME, _GROUP_VERSION = "Likeness Static Splats", 2
@@ -108,7 +109,7 @@ def _build(tree: Any) -> None:
     flat_u, flat_v = (add.switch(viewport, seen[k], axes[k], "VECTOR") for k in (0, 1))
     captured, on_face = add.capture(geometry, mean=mean, axis_u=flat_u, axis_v=flat_v)
     add.column()
-    result, _ = place_corners(add, captured, on_face)
+    result, _ = run_to_end(corner_steps(add, captured, on_face))
     for name in (MEAN, *AXES):
         result = add.remove(result, name)
     add.column()

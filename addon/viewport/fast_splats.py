@@ -125,7 +125,7 @@ def start_fast_steps(splats: Any) -> Generator[None, None, None]:
     set_fast(splats, True)
     arrays = read_splats(splats)
     yield
-    _Store.clouds[splats.data.session_uid] = SplatCloud(arrays)
+    _Store.clouds[splats.data.session_uid] = yield from SplatCloud.build_steps(arrays)
 
 
 def read_splats(splats: Any) -> SplatArrays:

@@ -13,11 +13,13 @@ triangle instead of per splat.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...engine.core.types import FloatArray, IntArray
+from ..scene.steps import run_to_end
 
 PARTS, _COLORS = 6, 5
 """Rows of four numbers per splat for the shader, and which of them the colors are."""
@@ -65,9 +67,20 @@ class SplatCloud:
     """
 
     def __init__(self, splats: SplatArrays) -> None:
+        run_to_end(self._fill_steps(splats))
+
+    @classmethod
+    def build_steps(cls, splats: SplatArrays) -> Generator[None, None, SplatCloud]:
+        """The constructor in slices; the generator returns the cloud."""
+        cloud = cls.__new__(cls)
+        yield from cloud._fill_steps(splats)
+        return cloud
+
+    def _fill_steps(self, splats: SplatArrays) -> Generator[None, None, None]:
         self.count = len(splats)
         self._rank = splats.rank
         self.parts = _parts(splats)
+        yield
         # One number per triangle: rows of three are ten times slower to sort.
         size = (int(splats.corners.max(initial=0)) + 1,) * 3
         numbers = np.ravel_multi_index(tuple(splats.corners.T), size)
@@ -75,6 +88,7 @@ class SplatCloud:
         self._corners = np.stack(np.unravel_index(used, size), -1)  # [T, 3]: those with splats
         self._inverse_rest_area = np.zeros(len(used), np.float32)
         self._inverse_rest_area[self._triangle] = splats.inverse_rest_area
+        yield
         bary = splats.bary
         self._weights = np.empty((self.count, 15), np.float32)
         self._weights[:, :3] = bary

@@ -95,13 +95,16 @@ def unpack_avatar(kept: bytes, source: str) -> Avatar:
     Raises:
         LikenessError: it is damaged.
     """
+    return avatar_from_bytes(_decompress_avatar(kept, source), source)
+
+
+def _decompress_avatar(kept: bytes, source: str) -> bytes:
     try:
-        data = decompress(kept, MAX_KEPT)
+        return decompress(kept, MAX_KEPT)
     except ValueError as error:
         raise LikenessError(
             f"The avatar in '{source}' is damaged: {error}.", "Import the avatar again."
         ) from error
-    return avatar_from_bytes(data, source)
 
 
 def save_scene_avatar(scene: SceneAvatar, path: Path) -> None:
@@ -120,7 +123,9 @@ def load_scene_steps(path: Path) -> Generator[None, None, SceneAvatar]:
         LikenessError: the file is missing or damaged.
     """
     arrays = yield from read_array_steps(path, "kept", "photo")
-    avatar = unpack_avatar(arrays["kept"].tobytes(), str(path))
+    kept = _decompress_avatar(arrays["kept"].tobytes(), str(path))
+    yield
+    avatar = avatar_from_bytes(kept, str(path))
     yield
     photo = arrays["photo"].tobytes() or None
     return SceneAvatar(avatar, unpack_mesh(arrays), arrays["kept"].tobytes(), photo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import bpy
 import numpy as np
 import people
 from likeness.addon.motion.bone_pose import apply_pose, read_bone_pose
-from likeness.addon.scene import node_group
+from likeness.addon.scene import kept_groups, node_group
 from likeness.addon.scene.armature import create_armature
 from likeness.addon.scene.avatar_objects import (
     AvatarObjects,
@@ -301,6 +302,45 @@ def nodes_in_slices() -> list[int]:
     for _ in node_group._build(tree):
         counts.append(len(tree.nodes))
     return np.diff([*counts, len(tree.nodes)]).tolist()
+
+
+def kept_group(folder: str) -> dict[str, Any]:
+    """The splats' node group built, appended from where it is kept, and built for want of it."""
+    os.environ["LIKENESS_CACHE"] = folder
+    told: list[str] = []
+    kept_groups._log.warning = lambda message, *values: told.append(message % values)
+    build, built = node_group._build, []
+
+    def watched(tree: Any) -> Any:
+        built.append(tree.name)
+        yield from build(tree)
+
+    node_group._build = watched
+
+    def once() -> list[Any]:
+        empty()
+        tree = node_group.splat_group()
+        sockets = [(i.name, i.item_type, i.description) for i in tree.interface.items_tree]
+        links = [
+            (link.from_node.name, link.from_socket.identifier, link.to_node.name)
+            for link in tree.links
+        ]
+        nodes = [(node.bl_idname, tuple(node.location)) for node in tree.nodes]
+        return [sockets, sorted(links), nodes, tree.is_modifier, tree.library is None]
+
+    first, second = once(), once()
+    found: dict[str, Any] = {"same": first == second, "built": len(built)}
+    found["libraries"] = len(bpy.data.libraries)
+    (file,) = Path(folder).rglob("*.blend")
+    file.write_bytes(file.read_bytes()[:100])
+    found |= {"after_damage": once() == first, "built_again": len(built), "told": told}
+    older = file.rename(file.with_name(f"{node_group.GROUP_NAME}-older.blend"))
+    once()
+    found |= {"other_code": len(built), "older": older.exists()}
+    node_group.GROUP_VERSION += 1
+    once()
+    found |= {"other_version": len(built), "files": len(list(Path(folder).rglob("*")))}
+    return found
 
 
 def unreadable_photo(folder: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 bpy is imported once, and with ``TREE`` being "tree" this tree's package as well, and compiled loops
 are loaded. Each check runs in a fork of this process, so that none meets what another has left in
-the scene or in modules. The node group that the first has built is appended by the others.
+the scene or in modules.
 """
 
 from __future__ import annotations
@@ -13,23 +13,19 @@ import select
 import shutil
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import bpy
 import inside
-import kept_groups
 
 
 def answer_requests(tree: bool) -> None:
     """Run the checks that are asked for; each is answered when its process has ended."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # keeps what Blender prints out of the answers
-    groups = Path(tempfile.mkdtemp())
     if tree:
         inside.load_tree()
-        kept_groups.keep_group(groups)
         import likeness.operators
         import likeness.panels  # noqa: F401
         from likeness.engine.core.kernels import load_kernels
@@ -42,8 +38,7 @@ def answer_requests(tree: bool) -> None:
             answers.close()
             run_check(request)
         print(json.dumps(wait_for(pid, request["timeout"])), file=answers, flush=True)
-    for folder in (bpy.app.tempdir, groups):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
     os._exit(0)  # Blender's own exit may crash or hang
 
 
