@@ -136,7 +136,7 @@ def _fill(
     mesh = yield from splat_mesh_steps(ready.splats, f"Splats {name}")
     yield
     try:
-        armature = create_rig(avatar, name, collection, context)
+        armature = yield from rig_steps(avatar, name, collection, context)
         # Keeps Blender from evaluating and drawing unfinished objects between the slices.
         collection.hide_viewport = True
         yield
@@ -182,7 +182,15 @@ def _fill(
 
 def create_rig(avatar: Avatar, name: str, collection: Any, context: Any) -> Any:
     """Create an avatar's armature at rest, with the world's origin below the person."""
+    return run_to_end(rig_steps(avatar, name, collection, context))
+
+
+def rig_steps(
+    avatar: Avatar, name: str, collection: Any, context: Any
+) -> Generator[None, None, Any]:
+    """:func:`create_rig` in slices; the generator returns the armature."""
     photo, template = find_origins(avatar)
+    yield
     joints = avatar.body.J_template + points_to_engine(template)
     points = points_to_blender(avatar.body.v_template) + template
     boxes = foot_boxes(points, avatar.body.weights)
