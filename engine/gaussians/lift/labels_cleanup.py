@@ -39,6 +39,8 @@ class CleanupSettings:
     band: float = 0.01  # metres over which the trunk is looked at
     bare_width: float = 0.7  # share of the trunk's width there: an open jacket leaves less
     free_band: float = 0.3  # pixels of the trunk in a band that counts, of the fullest band's
+    bare_across: float = 0.1  # metres that its skin spans at least: a wrist before it is narrower
+    sides: tuple[float, float] = (5.0, 95.0)  # percentiles of places across it, its two sides
     bare_bands: int = 2  # next to each other, that are skin between two garments
     clothed_bands: int = 4  # of the same, above and below them, that are clothes
     parsed_hair: float = 0.5  # the parser's probability of hair where a patch hangs loose
@@ -84,7 +86,7 @@ def split_at_midriff(label: IntArray, places: Places, trunk: BoolArray) -> IntAr
     Returns:
         [H, W].
     """
-    height = places.rest[..., 1]
+    across, height = places.rest[..., 0], places.rest[..., 1]
     seen = trunk & np.isin(label, [SKIN, UPPER, LOWER])
     edges = np.arange(S.midriff[0], S.midriff[1] + S.band, S.band)
     count, bare = (np.histogram(height[rows], edges)[0] for rows in (seen, seen & (label == SKIN)))
@@ -100,8 +102,10 @@ def split_at_midriff(label: IntArray, places: Places, trunk: BoolArray) -> IntAr
     starts = np.nonzero(np.diff(1 * skin, prepend=0) == 1)[0]
     for start in starts:
         end = start + int(np.argmin(np.append(skin[start:], False)))
+        midriff = seen & (label == SKIN) & (height > edges[start]) & (height < edges[end])
         if (
             end - start >= S.bare_bands
+            and np.ptp(np.percentile(across[midriff], S.sides)) > S.bare_across
             and worn[:start].sum() >= S.clothed_bands
             and worn[end:].sum() >= S.clothed_bands
         ):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
+from likeness.engine.core.types import BoolArray, FloatArray
 from likeness.engine.gaussians.lift.labels import LABELS, LOWER, NONE, SKIN, UPPER, Places
 from likeness.engine.gaussians.lift.labels_cleanup import split_at_midriff
 from likeness.engine.gaussians.lift.labels_hidden import (
@@ -31,10 +32,7 @@ def test_lower_wear_begins_below_a_bare_midriff(rows: int, bare: float, width: f
     """
     height = np.linspace(0.5, -0.9, rows)[:, None] * np.ones((1, 60))
     across = np.abs(np.linspace(-1.0, 1.0, 60)) < width
-    rest = np.stack([np.zeros_like(height), height, np.zeros_like(height)], -1)
-    inside = np.ones(height.shape, bool)
-    part = np.zeros(height.shape, int)
-    places = Places(rest, part, inside, 0 * height, 0 * height, rest, part - 1, 0 * height)
+    places, inside = _front_of_trunk(height)
     label = np.where((height < 0.1) & (height > 0.1 - bare) & across, SKIN, UPPER)
     parted = split_at_midriff(label, places, height > -0.1)
     below = height < 0.1 - bare
@@ -45,9 +43,7 @@ def test_lower_wear_begins_below_a_bare_midriff(rows: int, bare: float, width: f
 def test_briefs_lie_low() -> None:
     """The trunk ends a hand's width below the bare belly."""
     height = np.linspace(0.5, -0.2, 200)[:, None] * np.ones((1, 60))
-    rest = np.stack([np.zeros_like(height), height, np.zeros_like(height)], -1)
-    inside, part = np.ones(height.shape, bool), np.zeros(height.shape, int)
-    places = Places(rest, part, inside, 0 * height, 0 * height, rest, part - 1, 0 * height)
+    places, inside = _front_of_trunk(height)
     label = np.where((height < 0.15) & (height > -0.06), SKIN, UPPER)
     label[height < -0.14] = SKIN
     parted = split_at_midriff(label, places, inside)
@@ -59,13 +55,31 @@ def test_briefs_lie_low() -> None:
 def test_hands_before_the_belly_bare_no_midriff() -> None:
     """Beside them the trunk shows a rim, which is called skin as they are."""
     height = np.linspace(0.5, -0.4, 200)[:, None] * np.ones((1, 60))
-    rest = np.stack([np.zeros_like(height), height, np.zeros_like(height)], -1)
-    inside, part = np.ones(height.shape, bool), np.zeros(height.shape, int)
-    places = Places(rest, part, inside, 0 * height, 0 * height, rest, part - 1, 0 * height)
+    places, inside = _front_of_trunk(height)
     belly = (height < 0.12) & (height > 0.06)
     label = np.where(belly, SKIN, UPPER)
     hands = belly & (np.arange(60) > 8)
     np.testing.assert_array_equal(split_at_midriff(label, places, ~hands), label)
+
+
+@pytest.mark.parametrize(("seen", "parted"), [(0.03, False), (0.08, True)])
+def test_a_wrist_between_arms_is_no_midriff(seen: float, parted: bool) -> None:
+    """Where folded arms leave little of the trunk, a wrist spans all of it."""
+    height = np.linspace(0.5, -0.4, 200)[:, None] * np.ones((1, 60))
+    places, _ = _front_of_trunk(height)
+    between = np.abs(places.rest[..., 0]) < seen
+    label = np.where((height < 0.12) & (height > 0.06), SKIN, UPPER)
+    below = split_at_midriff(label, places, between)[height < 0.06]
+    assert (below == (LOWER if parted else UPPER)).all()
+
+
+def _front_of_trunk(height: FloatArray) -> tuple[Places, BoolArray]:
+    """Pixels at heights [H, W] over the pelvis, 0.3 m across; and all of them, as a mask."""
+    across = np.broadcast_to(np.linspace(-0.15, 0.15, height.shape[1]), height.shape)
+    rest = np.stack([across, height, np.zeros_like(height)], -1)
+    inside, part = np.ones(height.shape, bool), np.zeros(height.shape, int)
+    places = Places(rest, part, inside, 0 * height, 0 * height, rest, part - 1, 0 * height)
+    return places, inside
 
 
 @pytest.mark.parametrize("share", [0.002, 0.02])
