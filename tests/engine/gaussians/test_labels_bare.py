@@ -32,7 +32,7 @@ def test_lower_wear_begins_below_a_bare_midriff(rows: int, bare: float, width: f
     """
     height = np.linspace(0.5, -0.9, rows)[:, None] * np.ones((1, 60))
     across = np.abs(np.linspace(-1.0, 1.0, 60)) < width
-    places, inside = _front_of_trunk(height)
+    places, _ = _front_of_trunk(height)
     label = np.where((height < 0.1) & (height > 0.1 - bare) & across, SKIN, UPPER)
     parted = split_at_midriff(label, places, height > -0.1)
     below = height < 0.1 - bare
@@ -55,7 +55,7 @@ def test_briefs_lie_low() -> None:
 def test_hands_before_the_belly_bare_no_midriff() -> None:
     """Beside them the trunk shows a rim, which is called skin as they are."""
     height = np.linspace(0.5, -0.4, 200)[:, None] * np.ones((1, 60))
-    places, inside = _front_of_trunk(height)
+    places, _ = _front_of_trunk(height)
     belly = (height < 0.12) & (height > 0.06)
     label = np.where(belly, SKIN, UPPER)
     hands = belly & (np.arange(60) > 8)
