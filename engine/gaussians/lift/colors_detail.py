@@ -46,8 +46,6 @@ class DetailSettings:
     fold: float = 0.006  # metres: coarser structure is folds, finer is weave
     deep: float = 0.75  # of texture's soft limit beyond which it is shadow, as between legs
     deep_fold: float = 2.0  # the same of cloth with folds
-    ruled: float = 0.6  # least ``LimbGrid.ruledness`` of folds that are channels of a jacket
-    ruled_area: float = 0.02  # least square metres that must show them
     min_area: float = 0.002  # least square metres of cloth that show its folds' contrast
     same_limb: float = 5.0  # weight of a limb's own folds, and its pair's, beside those of others
     usual_fold: float = 0.035  # standard deviation of light on the folds of most clothes
@@ -242,13 +240,6 @@ class _Cloth:
         shows, flip = grid.count(known) > 0, not material.print
         return _Cloth(grid, wanted, mine[wanted], texture, folds, source, shows, flip)
 
-    @property
-    def ruled(self) -> bool:
-        """Whether its folds are regular bands around the limb, as on quilted jackets."""
-        if self.folds is None or self.area < S.ruled_area:
-            return False
-        return self.grid.ruledness(self.folds, self.source, S.fold) > S.ruled
-
     @cached_property
     def fold_sizes(self) -> FloatArray:
         """[K] variance of the light on its seen folds, from fine to coarse ones."""
@@ -260,12 +251,6 @@ class _Cloth:
     def area(self) -> float:
         """Square metres that may be repeated."""
         return float(self.source.sum()) * self.grid.step**2
-
-    def windows(self, ruled: bool) -> FloatArray:
-        """[R, C, 3] the texture, with folds if they are ``ruled``."""
-        if self.folds is None or not ruled:
-            return self.texture
-        return self.texture + self.folds[..., None]
 
     def textured(
         self,
@@ -280,12 +265,11 @@ class _Cloth:
         out = np.zeros((len(self.todo), 3))
         if len(self.todo) == 0:
             return out
-        striped = (
-            None if folds.ruled else continue_stripes(self.windows(True), self.source, self.grid)
-        )
-        filled = self._quilted(label, others, folds.ruled) if striped is None else striped
-        plain = self.folds is not None and not folds.ruled and striped is None
-        if plain:
+        # The channels of a down jacket are folds, and yet stripes.
+        ruled = self.texture if self.folds is None else self.texture + self.folds[..., None]
+        striped = continue_stripes(ruled, self.source, self.grid)
+        filled = self._quilted(label, others) if striped is None else striped
+        if self.folds is not None and striped is None:
             painted = folds.deviation * paint_folds(group, body, self.grid, label)
             if folds.of_size is not None:
                 painted = scale_sizes(painted, folds.of_size, folds.area, self.grid)
@@ -302,21 +286,20 @@ class _Cloth:
         tint = base[self.todo] + LIGHT.floor
         return np.asarray(tint * (np.exp(read_wrapped(filled, place)) - 1.0))
 
-    def _quilted(self, seed: int, others: list[_Cloth], ruled: bool) -> FloatArray:
+    def _quilted(self, seed: int, others: list[_Cloth]) -> FloatArray:
         """[R, C, 3] patches of what is seen of the cloth, here or on the ``others``."""
-        windows = self.windows(ruled)
         filled = quilt_texture(
-            windows,
+            self.texture,
             self.source,
             self.shown,
             ndimage.binary_dilation(self.grid.count(self.wanted) > 0),
             self.grid.step,
             self.flip,
             np.random.default_rng([seed, len(self.todo)]),
-            [(cloth.windows(ruled), cloth.source) for cloth in others],
-            self.grid.turned_over(windows, self.source),
+            [(cloth.texture, cloth.source) for cloth in others],
+            self.grid.turned_over(self.texture, self.source),
         )
-        return np.zeros_like(windows) if filled is None else filled
+        return np.zeros_like(self.texture) if filled is None else filled
 
     def _join_folds(self, painted: FloatArray, deviation: float) -> FloatArray:
         """[R, C] light on folds: painted ones, seen ones mirrored to the back, seen ones extended.
@@ -369,14 +352,12 @@ class _Folds:
     """The folds of a fabric, over all limbs that wear it, for one of them.
 
     Attributes:
-        ruled: whether they are regular bands, repeated like a pattern instead of painted.
         deviation: standard deviation of the light on them, drawn to that of most clothes where
             little is seen.
         of_size: [K] the same of fine to coarse folds apart; None where too little is seen.
         area: square metres that are seen.
     """
 
-    ruled: bool
     deviation: float
     of_size: FloatArray | None
     area: float
@@ -391,16 +372,15 @@ class _Folds:
         ]
         area = sum(c.area for _, c, _ in shown)
         if area < S.min_area:
-            return _Folds(any(c.ruled for c in cloths), S.usual_fold, None, area)
+            return _Folds(S.usual_fold, None, area)
         total = sum(own for own, *_ in shown)
         variance = sum(own / total * f[c.source].var() for own, c, f in shown)
         of_size = np.sum([own / total * c.fold_sizes for own, c, _ in shown], axis=0)
-        ruled = any(c.ruled for c in cloths)
         # A hand's width of a print's ground or of a shoulder says little about a whole shirt.
         likely = area * variance + S.usual_area * S.usual_fold**2
         likely = min(likely / (area + S.usual_area), S.strongest_fold**2)
         of_size *= likely / max(variance, 1e-9)
-        return _Folds(ruled, float(np.sqrt(likely)), np.sqrt(of_size), area)
+        return _Folds(float(np.sqrt(likely)), np.sqrt(of_size), area)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,11 @@ class CleanupSettings:
     bare_bands: int = 2  # next to each other, that are skin between two garments
     clothed_bands: int = 4  # of the same, above and below them, that are clothes
     parsed_hair: float = 0.5  # the parser's probability of hair where a patch hangs loose
+    parted: float = 0.4  # the same of a patch that a hand parts from the head's hair
+    parted_size: float = 0.5  # squared eyes' distances that it covers at least
+    parted_color: float = 7.0
+    """L*a*b* units between its color and that of the head's hair, if that varies less."""
+
     parsed_hat: tuple[float, float] = (0.5, 0.84)
     """The parser's share of hat in hat and hair: all over one, and in the midst of it."""
 
@@ -137,6 +142,36 @@ def keep_attached_hair(
         confirmed = agreed > S.parsed_hair * size
         held = held[confirmed if confirmed.any() else size == size.max()]
     return np.asarray(hair & np.isin(patches, held))
+
+
+def find_parted_hair(
+    label: IntArray, attached: BoolArray, likely: FloatArray, lab: FloatArray, unit: float
+) -> BoolArray:
+    """Return the pixels [H, W] of hair that something else parts from the head's: a hand, a phone.
+
+    The parser has to see hair there, too, and its color is that of the head's: ties and collars
+    are called hair as well.
+
+    Args:
+        label: [H, W] index into ``labels.LABELS``.
+        attached: [H, W] pixels of :func:`keep_attached_hair`.
+        likely: [H, W] the parser's probability of hair or a hat.
+        lab: [H, W, 3] L*a*b*.
+        unit: pixels between the eyes.
+    """
+    out = np.zeros(label.shape, bool)
+    if not attached.any():
+        return out
+    usual = np.median(lab[attached], axis=0)
+    varies = float(np.median(np.linalg.norm(lab[attached] - usual, axis=-1)))
+    patches, _ = ndimage.label((label == HAIR) & ~attached)
+    for k, at in enumerate(ndimage.find_objects(patches), 1):
+        patch = patches[at] == k
+        if patch.sum() < S.parted_size * unit**2 or likely[at][patch].mean() < S.parted:
+            continue
+        off = float(np.linalg.norm(np.median(lab[at][patch], axis=0) - usual))
+        out[at] |= patch & (off < max(S.parted_color, varies))
+    return out
 
 
 def find_hat(

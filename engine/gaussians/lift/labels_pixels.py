@@ -38,7 +38,7 @@ from .labels import (
     ramp,
 )
 from .labels import S as LABELS
-from .labels_cleanup import keep_attached_hair, remove_crumbs, split_at_midriff
+from .labels_cleanup import find_parted_hair, keep_attached_hair, remove_crumbs, split_at_midriff
 from .labels_parser import HEADWEAR, PARSED
 from .pixel_grids import erode
 from .pixel_smoother import PixelSmoother
@@ -310,8 +310,13 @@ def label_pixels(
         out[:] = split_at_midriff(out, places, places.part == body.part_names.index("torso"))
     # What looks like hair but does not hang from the head takes its next likely label.
     seen_hair = None if parsed is None else parsed[..., HEADWEAR].sum(-1)
-    loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin, seen_hair)
+    held = keep_attached_hair(out, head.near & ~head.below_chin, seen_hair)
+    if seen_hair is not None:
+        held |= find_parted_hair(out, held, seen_hair, lab, head.unit)
+    loose = (out == HAIR) & ~held
     smooth[:, SOLVED.index(HAIR)] = -np.inf
+    if likely is not None:  # beside a neck the rules know little but skin
+        smooth[:, SOLVED.index(SKIN)] += S.parser * np.log(likely[:, SOLVED.index(SKIN)])
     out[loose] = np.array(SOLVED)[smooth.argmax(1)][loose[mask]]
     return remove_crumbs(out, head.unit)
 

@@ -112,24 +112,6 @@ class LimbGrid:
         """Blur values [R, C]; ``metres`` is the standard deviation."""
         return _blurred(values, metres / self.step)
 
-    def ruledness(self, light: FloatArray, among: BoolArray, metres: float) -> float:
-        """Measure whether light changes in bands around the limb, like the seams of a down jacket.
-
-        Args:
-            light: [R, C].
-            among: [R, C] the cells to look at.
-            metres: standard deviation of the blur before slopes are compared.
-
-        Returns:
-            From -1, all bands run along the limb, to 1, all run around it; folds lie between.
-        """
-        inner = ndimage.binary_erosion(among)
-        if not inner.any():
-            return 0.0
-        down, across = np.gradient(self.blur(light, metres))
-        yy, xx, xy = (float(g[inner].mean()) for g in (down**2, across**2, down * across))
-        return float(np.copysign(np.hypot(yy - xx, 2.0 * xy), yy - xx) / max(yy + xx, 1e-12))
-
     def nearest(self, cells: BoolArray) -> tuple[FloatArray, IntArray]:
         """Find the nearest of some cells.
 

@@ -21,7 +21,7 @@ from likeness.engine.gaussians.lift.labels import (
     UPPER,
     standard_rest,
 )
-from likeness.engine.gaussians.lift.labels_cleanup import keep_attached_hair
+from likeness.engine.gaussians.lift.labels_cleanup import find_parted_hair, keep_attached_hair
 from likeness.engine.gaussians.lift.labels_parser import PARSED, ParserRuntime
 from likeness.engine.gaussians.lift.labels_surface import label_surface, vertex_parts
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
@@ -190,3 +190,31 @@ def test_a_dark_patch_apart_from_the_hair_needs_the_parser() -> None:
         assert kept[hood].any() == stays
     grid[18:38, 2:38] = HAIR  # larger than the hair is
     assert not keep_attached_hair(grid, head, hair)[18:38].any()
+
+
+@pytest.mark.parametrize(
+    ("seen", "color", "size", "kept"),
+    [
+        (0.5, (12.0, 3.0, 2.0), 12, True),
+        (0.2, (12.0, 3.0, 2.0), 12, False),  # the dark inside of a hood
+        (0.7, (32.0, 40.0, 20.0), 12, False),  # a tie
+        (0.5, (12.0, 3.0, 2.0), 5, False),
+    ],
+)
+def test_hair_that_a_hand_parts_from_the_heads_stays_hair(
+    seen: float, color: tuple[float, float, float], size: int, kept: bool
+) -> None:
+    rng = np.random.default_rng(7)
+    grid = np.full((60, 40), UPPER)
+    grid[:15] = HAIR
+    fallen = np.zeros(grid.shape, bool)
+    fallen[30 : 30 + size, 10:24] = True
+    grid[fallen] = HAIR
+    likely = np.where(fallen, seen, 0.9)
+    lab = np.array([10.0, 2.0, 1.0]) + rng.normal(0.0, 2.0, (*grid.shape, 3))
+    lab[fallen] += np.array(color) - [10.0, 2.0, 1.0]
+    attached = (grid == HAIR) & ~fallen
+    found = find_parted_hair(grid, attached, likely, lab, 15.0)
+    np.testing.assert_array_equal(found, fallen & kept)
+    nothing = find_parted_hair(grid, np.zeros_like(attached), likely, lab, 15.0)
+    assert not nothing.any()

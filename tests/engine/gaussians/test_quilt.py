@@ -81,15 +81,3 @@ def test_without_a_window_there_is_no_texture() -> None:
     shown[::2] = True
     grid = np.zeros((30, 30, 1))
     assert quilt_texture(grid, shown, shown, ~shown, 0.01, True, np.random.default_rng(0)) is None
-
-
-def test_channels_around_a_limb_are_ruled_and_folds_or_pleats_are_not() -> None:
-    v, u = np.mgrid[:60, :80]
-    grid = LimbGrid(np.zeros(0), np.zeros(0), (60, 80), 0.005, 0.0)
-    every = np.ones((60, 80), bool)
-    noise = np.random.default_rng(5).standard_normal((60, 80))
-    folds = ndimage.gaussian_filter(noise, 3, mode=("nearest", "wrap"))
-    assert grid.ruledness(np.sin(0.7 * v + 0.1 * u), every, 0.006) > 0.8
-    assert grid.ruledness(np.sin(2.0 * np.pi * u / 10.0), every, 0.006) < -0.8
-    assert abs(grid.ruledness(folds, every, 0.006)) < 0.4
-    assert grid.ruledness(folds, ~every, 0.006) == 0.0
