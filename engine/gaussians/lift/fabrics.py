@@ -43,6 +43,8 @@ class FabricSettings:
     mixed: tuple[float, float] = (0.1, 0.5)
     """Shares of two fabrics, the less and the more mixed one, that lie in patches of both."""
 
+    shaded: float = 0.4  # of what is seen of a fabric in light that its deep shadows cover at most
+    amidst: float = 0.5  # share of a shadow that lies in patches with the fabric it falls on
     medley: float = 0.6  # share of a limb's cloth that its mixed fabrics have if they are a print
 
     bin: float = 0.01  # metres along a limb
@@ -116,6 +118,8 @@ def find_fabrics(
     if kinds == 0:
         nowhere = np.zeros(len(albedo), np.int64)
         return Fabrics(np.asarray(default, float)[None], own, nowhere, np.zeros(1, bool))
+    if not (lettered or patterned):
+        own = _shadows_joined(own, lab, rest, seen)
     single = own
     if not lettered:
         own = _prints_joined(own, rest, group, seen)
@@ -254,6 +258,29 @@ def _same_in_shade(a: FloatArray, b: FloatArray) -> bool:
     if not (has_hue(a) and has_hue(b)):
         return bool(np.linalg.norm((a - b)[1:]) < S.near_grey)
     return bool(have_same_hue(a, b))
+
+
+def _shadows_joined(own: IntArray, lab: FloatArray, rest: FloatArray, seen: FloatArray) -> IntArray:
+    """[N] clusters, deep shadows joined to the fabric of their hue that they lie amidst."""
+    rows = np.nonzero(own >= 0)[0]
+    kinds = int(own.max()) + 1
+    centres = np.stack([np.median(lab[own == k], axis=0) for k in range(kinds)])
+    count, _ = _count_in_patches(own[rows], rest[rows], seen[rows])
+    name = np.arange(kinds)
+    for j in range(1, kinds):
+        for i in range(j):
+            one, other = centres[i], centres[j]
+            if not (has_hue(one) and has_hue(other) and have_same_hue(one, other)):
+                continue
+            dark = i if one[0] < other[0] else j
+            if count[:, dark].sum() > S.shaded * count[:, i + j - dark].sum():
+                continue
+            beside = count[:, i + j - dark] > S.both * count[:, dark]
+            if count[beside, dark].sum() > S.amidst * count[:, dark].sum():
+                name[j] = name[i]
+                break
+    joined = np.unique(name, return_inverse=True)[1]
+    return np.where(own >= 0, joined[own], -1)
 
 
 def _prints_joined(own: IntArray, rest: FloatArray, group: IntArray, seen: FloatArray) -> IntArray:

@@ -316,6 +316,31 @@ def test_highlights_on_black_leather_are_no_print() -> None:
     assert find_fabrics(red, seen, seen, rest, group, default).printed.any()
 
 
+@pytest.mark.parametrize(
+    ("spots", "share", "printed"),
+    [
+        ((0.13, 0.08, 0.03), 0.2, False),  # deep shadow between a trench coat's folds
+        ((0.05, 0.08, 0.2), 0.2, True),  # blue spots
+        ((0.13, 0.08, 0.03), 0.45, True),  # half of the cloth is no shadow
+    ],
+)
+def test_deep_shadows_on_cloth_are_no_print(
+    spots: tuple[float, float, float], share: float, printed: bool
+) -> None:
+    rng = np.random.default_rng(4)
+    rest = np.column_stack([rng.uniform(-0.2, 0.2, 4000), rng.uniform(0.0, 0.5, 4000)])
+    rest = np.column_stack([rest, np.zeros(4000)])
+    wave = np.sin(rest[:, 0] / 0.008) * np.sin(rest[:, 1] / 0.008)
+    dark = wave > np.quantile(wave, 1.0 - share)
+    albedo = np.where(dark[:, None], spots, (0.48, 0.32, 0.16)) + rng.normal(0, 0.01, (4000, 3))
+    ones = np.ones(4000)
+    found = find_fabrics(albedo, ones, ones, rest, np.full(4000, TORSO), np.array([0.3, 0.3, 0.3]))
+    assert found.printed.any() == printed
+    if not printed:
+        assert len(found.colors) == 1
+        np.testing.assert_allclose(found.colors[0], (0.48, 0.32, 0.16), atol=0.03)
+
+
 def test_neither_a_rim_of_light_nor_what_shines_through_tells_the_hairs_colour() -> None:
     hair = np.zeros((40, 40), bool)
     hair[5:35, 5:35] = True
