@@ -393,7 +393,7 @@ def test_bare_limbs_have_little_of_the_texture_that_clothes_have(body: Body) -> 
     wanted = v >= 50
     rows = np.nonzero(wanted)[0]
     cloth = _Cloth(grid, wanted, rows, texture, None, source, source, True)
-    none = _Folds(False, DETAIL.usual_fold, None, 0.0)
+    none = _Folds(DETAIL.usual_fold, None, 0.0)
     bare, worn = (
         cloth.textured(np.full((6000, 3), 0.5), label, [], none, TORSO, body).std()
         for label in (SKIN, UPPER)
