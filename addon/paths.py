@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 
-from ..engine.files.user_folders import data_root
+from ..engine.files.user_folders import cache_root, data_root
 
 ROOT_PACKAGE = str(__package__).rpartition(".")[0]
 """The extension's own module name, ``bl_ext.….likeness`` when installed."""
@@ -17,5 +17,14 @@ def user_folder(name: str) -> Path:
     if ROOT_PACKAGE.startswith("bl_ext."):
         return Path(bpy.utils.extension_path_user(ROOT_PACKAGE, path=name, create=True))
     folder = data_root() / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def cache_folder(name: str) -> Path:
+    """A writable folder for what can be made again; created if missing."""
+    if ROOT_PACKAGE.startswith("bl_ext."):
+        return user_folder(name)
+    folder = cache_root() / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder

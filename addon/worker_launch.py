@@ -17,6 +17,7 @@ from ..engine.core.types import LikenessError
 from ..engine.core.version import VERSION
 from .paths import user_folder
 from .preferences import get_preferences
+from .scene.kept_groups import FOLDER as GROUPS_FOLDER
 from .workers.jobs import ENGINE_DIR, worker_command
 
 _INSIDE = ("bin/python3", "bin/python", "Scripts/python.exe", "python.exe")
@@ -108,5 +109,5 @@ def cache_folders() -> dict[str, Path]:
     return {name: user_folder(name) for name in CACHES}
 
 
-CACHES = {"numba": "Compiled loops"}
+CACHES = {"numba": "Compiled loops", GROUPS_FOLDER: "Node group"}
 """Folder of a cache -> its content, for people."""

@@ -15,10 +15,13 @@ import bpy
 
 from ...engine.files.atomic import swap_file
 from ...engine.files.digests import code_sha256
-from ...engine.files.user_folders import cache_root
+from ..paths import cache_folder
 
 _ENGINE_CODE = ("core/attributes.py", "scene/mesh.py")
 """What the groups take from the engine: names of attributes."""
+
+FOLDER = "node_groups"
+"""Of :func:`.paths.cache_folder`."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,10 +61,9 @@ def keep_group(tree: Any) -> None:
     """Keep a node group for :func:`append_group`; the log says if that fails."""
     path = _path(tree.name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with swap_file(path, shared=True) as scratch:
             bpy.data.libraries.write(str(scratch), {tree}, compress=True)
-        for other in path.parent.glob(f"{tree.name}-*.blend"):
+        for other in path.parent.glob(f"{tree.name} {_blender_version()} *.blend"):
             if other != path:
                 other.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
@@ -73,5 +75,8 @@ def _path(name: str) -> Path:
     digest = hashlib.sha256(code_sha256(_ENGINE_CODE).encode())
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.read_bytes())
-    version = ".".join(str(part) for part in bpy.app.version)
-    return cache_root() / "node_groups" / version / f"{name}-{digest.hexdigest()[:16]}.blend"
+    return cache_folder(FOLDER) / f"{name} {_blender_version()} {digest.hexdigest()[:16]}.blend"
+
+
+def _blender_version() -> str:
+    return ".".join(str(part) for part in bpy.app.version)

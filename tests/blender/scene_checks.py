@@ -334,7 +334,7 @@ def kept_group(folder: str) -> dict[str, Any]:
     (file,) = Path(folder).rglob("*.blend")
     file.write_bytes(file.read_bytes()[:100])
     found |= {"after_damage": once() == first, "built_again": len(built), "told": told}
-    older = file.rename(file.with_name(f"{node_group.GROUP_NAME}-older.blend"))
+    older = file.rename(file.with_name(file.name.rsplit(" ", 1)[0] + " older.blend"))
     once()
     found |= {"other_code": len(built), "older": older.exists()}
     node_group.GROUP_VERSION += 1

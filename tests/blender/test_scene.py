@@ -126,4 +126,4 @@ def test_the_node_group_is_kept_and_appended(blender, tmp_path: Path) -> None:
     assert str(tmp_path) in found["told"][0]
     assert (found["other_code"], found["older"]) == (3, False)
     assert found["other_version"] == 4
-    assert found["files"] == 3  # two folders, one file
+    assert found["files"] == 2  # a folder and a file
