@@ -45,6 +45,7 @@ ELSEWHERE = (
     "addon/blend_file.py",
     "addon/compat.py",
     "addon/keys.py",
+    "addon/paths.py",
 )
 """Other files, as patterns."""
 
