@@ -107,7 +107,7 @@ def split_at_midriff(label: IntArray, places: Places, trunk: BoolArray) -> IntAr
     starts = np.nonzero(np.diff(1 * skin, prepend=0) == 1)[0]
     for start in starts:
         end = start + int(np.argmin(np.append(skin[start:], False)))
-        midriff = seen & (label == SKIN) & (height > edges[start]) & (height < edges[end])
+        midriff = seen & (label == SKIN) & (height >= edges[start]) & (height < edges[end])
         if (
             end - start >= S.bare_bands
             and np.ptp(np.percentile(across[midriff], S.sides)) > S.bare_across
