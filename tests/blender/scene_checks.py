@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +11,6 @@ import bpy
 import numpy as np
 import people
 from likeness.addon.motion.bone_pose import apply_pose, read_bone_pose
-from likeness.addon.scene import kept_groups, node_group
 from likeness.addon.scene.armature import create_armature
 from likeness.addon.scene.avatar_objects import (
     AvatarObjects,
@@ -293,54 +291,6 @@ def objects_and_names() -> dict[str, Any]:
         "materials": sorted(m.name for m in bpy.data.materials),
         "stranger": find_avatar(bpy.data.objects.new("Cube", None)) is None,
     }
-
-
-def nodes_in_slices() -> list[int]:
-    """How many nodes each slice adds to the splats' node group."""
-    empty()
-    tree, counts = bpy.data.node_groups.new("Splats", "GeometryNodeTree"), [0]
-    for _ in node_group._build(tree):
-        counts.append(len(tree.nodes))
-    return np.diff([*counts, len(tree.nodes)]).tolist()
-
-
-def kept_group(folder: str) -> dict[str, Any]:
-    """The splats' node group built, appended from where it is kept, and built for want of it."""
-    os.environ["LIKENESS_CACHE"] = folder
-    told: list[str] = []
-    kept_groups._log.warning = lambda message, *values: told.append(message % values)
-    build, built = node_group._build, []
-
-    def watched(tree: Any) -> Any:
-        built.append(tree.name)
-        yield from build(tree)
-
-    node_group._build = watched
-
-    def once() -> list[Any]:
-        empty()
-        tree = node_group.splat_group()
-        sockets = [(i.name, i.item_type, i.description) for i in tree.interface.items_tree]
-        links = [
-            (link.from_node.name, link.from_socket.identifier, link.to_node.name)
-            for link in tree.links
-        ]
-        nodes = [(node.bl_idname, tuple(node.location)) for node in tree.nodes]
-        return [sockets, sorted(links), nodes, tree.is_modifier, tree.library is None]
-
-    first, second = once(), once()
-    found: dict[str, Any] = {"same": first == second, "built": len(built)}
-    found["libraries"] = len(bpy.data.libraries)
-    (file,) = Path(folder).rglob("*.blend")
-    file.write_bytes(file.read_bytes()[:100])
-    found |= {"after_damage": once() == first, "built_again": len(built), "told": told}
-    older = file.rename(file.with_name(file.name.rsplit(" ", 1)[0] + " older.blend"))
-    once()
-    found |= {"other_code": len(built), "older": older.exists()}
-    node_group.GROUP_VERSION += 1
-    once()
-    found |= {"other_version": len(built), "files": len(list(Path(folder).rglob("*")))}
-    return found
 
 
 def unreadable_photo(folder: str) -> dict[str, Any]:

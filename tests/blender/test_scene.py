@@ -9,6 +9,7 @@ import pytest
 from likeness.engine.core.types import JOINT_NAMES, PARENTS
 
 SCENE = "scene_checks"
+NODE_GROUP = "node_group_checks"
 
 
 @pytest.mark.parametrize(("skirt", "count"), [(False, 10), (True, 3)])
@@ -109,21 +110,21 @@ def test_an_old_avatar_thins_out_at_random_and_fills_in(blender) -> None:
 
 def test_the_node_group_is_made_in_small_slices(blender) -> None:
     """Blender draws between them: most of it at once took a quarter of a second."""
-    added = blender(SCENE, "nodes_in_slices")
+    added = blender(NODE_GROUP, "nodes_in_slices")
     assert sum(added) > 300
     assert max(added) < 25
 
 
 def test_the_node_group_is_kept_and_appended(blender, tmp_path: Path) -> None:
     """Not when another version made it, nor from a damaged file, which the log names."""
-    found = blender(SCENE, "kept_group", folder=str(tmp_path))
+    found = blender(NODE_GROUP, "kept_group", folder=str(tmp_path))
     assert found["same"]
     assert found["built"] == 1
     assert not found["libraries"]
     assert found["after_damage"]
     assert found["built_again"] == 2
-    assert len(found["told"]) == 1
-    assert str(tmp_path) in found["told"][0]
+    assert len(found["warnings"]) == 1
+    assert str(tmp_path) in found["warnings"][0]
     assert (found["other_code"], found["older"]) == (3, False)
     assert found["other_version"] == 4
     assert found["files"] == 2  # a folder and a file

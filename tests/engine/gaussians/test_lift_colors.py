@@ -321,7 +321,7 @@ def test_highlights_on_black_leather_are_no_print() -> None:
     [
         ((0.13, 0.08, 0.03), 0.2, False),  # deep shadow between a trench coat's folds
         ((0.05, 0.08, 0.2), 0.2, True),  # blue spots
-        ((0.13, 0.08, 0.03), 0.45, True),  # half of the cloth is no shadow
+        ((0.13, 0.08, 0.03), 0.45, True),  # shadows never cover half of the cloth
     ],
 )
 def test_deep_shadows_on_cloth_are_no_print(
