@@ -37,16 +37,16 @@ def append_group(name: str, key: str, version: int) -> Any | None:
     Returns:
         The group; None if none is kept, or it cannot be read, which the log then says.
     """
-    path = _path(name)
-    if not path.is_file():
-        return None
     before = set(bpy.data.libraries)
     try:
+        path = _path(name)
+        if not path.is_file():
+            return None
         with bpy.data.libraries.load(str(path)) as (_, chosen):
             chosen.node_groups = [name]
         tree = chosen.node_groups[0]
     except OSError as error:
-        _log.warning("'%s' cannot be read (%s). The node group is built again.", path, error)
+        _log.warning("The kept node group cannot be read (%s). It is built again.", error)
         return None
     finally:
         for library in set(bpy.data.libraries) - before:
@@ -59,15 +59,15 @@ def append_group(name: str, key: str, version: int) -> Any | None:
 
 def keep_group(tree: Any) -> None:
     """Keep a node group for :func:`append_group`; the log says if that fails."""
-    path = _path(tree.name)
     try:
+        path = _path(tree.name)
         with swap_file(path, shared=True) as scratch:
             bpy.data.libraries.write(str(scratch), {tree}, compress=True)
         for other in path.parent.glob(f"{tree.name} {_blender_version()} *.blend"):
             if other != path:
                 other.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
-        _log.warning("'%s' cannot be written (%s): imports take a second longer.", path, error)
+        _log.warning("The node group cannot be kept (%s): imports take a second longer.", error)
 
 
 def _path(name: str) -> Path:

@@ -53,11 +53,18 @@ def kept_group(folder: str) -> dict[str, Any]:
     found["libraries"] = len(bpy.data.libraries)
     (file,) = Path(folder).rglob("*.blend")
     file.write_bytes(file.read_bytes()[:100])
-    found |= {"after_damage": once() == first, "built_again": len(built), "warnings": warnings}
+    found |= {
+        "after_damage": once() == first,
+        "built_again": len(built),
+        "warnings": list(warnings),
+    }
     older = file.rename(file.with_name(file.name.rsplit(" ", 1)[0] + " older.blend"))
     once()
     found |= {"other_code": len(built), "older": older.exists()}
     node_group.GROUP_VERSION += 1
     once()
     found |= {"other_version": len(built), "files": len(list(Path(folder).rglob("*")))}
-    return found
+    nowhere = Path(folder) / "file"
+    nowhere.write_bytes(b"")
+    os.environ["LIKENESS_CACHE"] = str(nowhere)
+    return {**found, "without_folder": len(once()) > 0 and len(built)}

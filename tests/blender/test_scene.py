@@ -128,3 +128,4 @@ def test_the_node_group_is_kept_and_appended(blender, tmp_path: Path) -> None:
     assert (found["other_code"], found["older"]) == (3, False)
     assert found["other_version"] == 4
     assert found["files"] == 2  # a folder and a file
+    assert found["without_folder"] == 5
