@@ -58,6 +58,7 @@ class FitSettings:
     """What the fit of a photo takes as plausible."""
 
     plausible_focal_35mm: tuple[float, float] = (14.0, 400.0)  # millimetres
+    nearest_face: float = 1.2  # metres from a camera of which nothing is known
     face_turn: float = 75.0  # degrees between a sure face's head and the ears; more is a mistake
     unsure_face_turn: float = 45.0  # degrees for an unsure face
     sure_face: float = 0.9  # score from which a face is sure
@@ -70,14 +71,20 @@ class FitSettings:
 S = register_settings("tracking.fit", FitSettings())
 
 
-def choose_camera(portrait: Portrait, fov: float | None) -> Camera:
+def choose_camera(
+    portrait: Portrait, fov: float | None, observation: Observation | None = None
+) -> Camera:
     """The photo's camera.
+
+    Close portraits are mostly cut from photos that were taken from farther away: where the lens
+    is unknown, no face is nearer than ``nearest_face``.
 
     Args:
         portrait: the photo.
         fov: angle in degrees that the longer side of the photo spans; otherwise from EXIF's
             35 mm equivalent (which refers to the diagonal), otherwise
-            ``cameras.DEFAULT_FOCAL_FACTOR`` longer sides.
+            ``cameras.DEFAULT_FOCAL_FACTOR`` longer sides, or longer for a large face.
+        observation: shows how large the face is.
 
     Raises:
         LikenessError: fov out of range.
@@ -97,7 +104,20 @@ def choose_camera(portrait: Portrait, fov: float | None) -> Camera:
         focal = portrait.focal_35mm / FULL_FRAME_DIAGONAL * np.hypot(width, height)
     else:
         focal = DEFAULT_FOCAL_FACTOR * longer
+        if observation is not None and observation.face is not None:
+            pixels_per_metre = face_size(observation.face) / EVIDENCE.eye_distance
+            focal = max(focal, S.nearest_face * pixels_per_metre)
     return photo_camera(float(focal), width, height)
+
+
+def face_size(face: FloatArray) -> float:
+    """The distance between the eyes in pixels, as far as the face's turn lets it be measured.
+
+    Args:
+        face: [478, 2] landmarks in pixels.
+    """
+    extent = float(np.linalg.norm(np.ptp(face[:468], axis=0)))
+    return max(float(np.linalg.norm(face[468] - face[473])), 0.25 * extent)
 
 
 def fit_body(
@@ -139,7 +159,7 @@ def fit_body(
             "Use the default body, or bake landmarks into the file.",
         )
     report = progress or (lambda stage, fraction, message: None)
-    camera = choose_camera(portrait, fov)
+    camera = choose_camera(portrait, fov, observation)
     check_photo_camera(camera)
     report("fit", 0.0, "Finding the head")
     evidence, head = gather_evidence(observation, portrait.rgb, camera, body)
@@ -206,7 +226,7 @@ def gather_evidence(
         observation = replace(observation, face=face)
         iod = max(float(np.linalg.norm(face[468] - face[473])), 1e-3)
         neutral = points.positions(PosedJoints(body, FitState.rest(body)))
-        size = max(iod, 0.5 * float(np.linalg.norm(np.ptp(face[:468], axis=0))) / 2)
+        size = face_size(face)
         head = fit_rigid_pose(neutral, face[index], weight, camera, size)
         yaw = 0.0
         for _ in range(S.turn_rounds):  # where the network puts its points depends on the turn

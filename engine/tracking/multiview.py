@@ -157,7 +157,7 @@ class _Alone:
 
 
 def _fit_alone(photo: ObservedPhoto, body: Body) -> _Alone:
-    camera = choose_camera(photo.portrait, photo.fov)
+    camera = choose_camera(photo.portrait, photo.fov, photo.observation)
     observation, notes = photo.observation, []
 
     def fitted(seen: Observation) -> tuple[Fitter, FitState]:

@@ -43,10 +43,7 @@ from .skin_map import PixelMap
 from .solver import FitTerm
 
 HAND_JOINTS = {True: range(25, 40), False: range(40, 55)}  # left, right
-SHOULDER_JOINTS = tuple(
-    JOINT_INDEX[name]
-    for name in ("spine3", "left_collar", "right_collar", "left_shoulder", "right_shoulder")
-)
+SHOULDER_JOINTS = tuple(JOINT_INDEX[name] for name in ("spine3", "left_collar", "right_collar"))
 PROFILE_PARTS = ("face", "lips")
 OUTERMOST = 2.5  # pixels from a mesh's edge within which a point belongs to its silhouette
 BROW_HEIGHT = 0.02  # metres above the eyes
@@ -164,17 +161,17 @@ class SilhouetteEdges:
         return terms
 
     def shoulder_term(self, vertices: FloatArray, evidence: Evidence) -> list[FitTerm]:
-        """Shoulders below the frame rise to where the mask shows them.
+        """Shoulders rise to where the mask shows them: those below the frame, of a head all.
 
-        In a close portrait the landmarks of the body are guesses, and an outline that the frame
-        cuts off is drawn nowhere.
+        In a close portrait the landmarks of the body are guesses, an outline that the frame cuts
+        off is drawn nowhere, and of people who lean forward it is too far from the mask's edge.
 
         Args:
             vertices: [V, 3] metres, of the body as it is.
             evidence: of the photo.
 
         Returns:
-            One term, or none where the frame shows the body's own shoulders, or none at all.
+            One term, or none where the body's own shoulders are as high, or none are shown.
         """
         line = find_shoulder_line(evidence)
         if not np.isfinite(line).any():
@@ -188,7 +185,9 @@ class SilhouetteEdges:
         column = np.clip(pixels[:, 0].astype(np.int64), 0, len(line) - 1)
         target = line[column] + S.allowance * evidence.body_scale
         inside = (pixels[:, 0] >= 0) & (pixels[:, 0] < len(line))
-        low = inside & (pixels[:, 1] > np.maximum(target, evidence.camera.height))
+        low = inside & (pixels[:, 1] > target)
+        if evidence.framing != "head":
+            low &= pixels[:, 1] > evidence.camera.height
         low &= -flat_normals(contour)[:, 1] > S.shoulder_up
         rows = np.flatnonzero(low)
         if not len(rows):

@@ -24,7 +24,7 @@ PLACE = (1.0, -2.0, 0.5)
 
 
 def _empty() -> None:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
 
 
 def _assets(file: Path) -> list[dict[str, Any]]:

@@ -39,10 +39,6 @@ from likeness.engine.gaussians.lod import order_by_importance
 from likeness.engine.scene.mesh import stored_order
 
 
-def empty() -> None:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-
-
 def dressed(count: int = 3000) -> Avatar:
     """An avatar with a hat at 0.75, for which some splats go, and a beard that grows."""
     avatar = order_by_importance(people.random_avatar(5, count))
@@ -85,7 +81,7 @@ def expected(avatar: Avatar, **values: float) -> FloatArray:
 
 def sliders() -> dict[str, Any]:
     """What is shown at several values against the engine; keys; drivers; the fast splats."""
-    empty()
+    people.empty_scene()
     avatar = dressed()
     objects = build_scene(avatar, "Person")
     modifier = objects.splats.modifiers[MODIFIER_NAME]
@@ -118,7 +114,7 @@ def sliders() -> dict[str, Any]:
 
 def again(folder: str) -> dict[str, Any]:
     """Sliders and parts come back from the objects, and survive a saved file."""
-    empty()
+    people.empty_scene()
     avatar = dressed()
     objects = build_scene(avatar, "Person")
     untouched = read_avatar(objects)
@@ -148,7 +144,7 @@ def again(folder: str) -> dict[str, Any]:
 
 def native() -> dict[str, Any]:
     """Blender's own splats, as points: how many are left at values of the slider."""
-    empty()
+    people.empty_scene()
     objects = build_scene(dressed(), "Person")
     modifier = objects.splats.modifiers[MODIFIER_NAME]
     use_group(modifier, native_group(None))
@@ -174,7 +170,7 @@ WORN: dict[str, dict[str, Any]] = {
 def worn(folder: str, avatar: str, names: list[str]) -> dict[str, Any]:
     """Things are put on in Blender by the worker, taken off again, and exported with sliders."""
     likeness.register()
-    empty()
+    people.empty_scene()
     objects = build_scene(load_editable_avatar(Path(avatar)), "Person")
     bone = objects.armature.pose.bones["left_elbow"]
     bone.rotation_mode = "QUATERNION"
@@ -217,7 +213,7 @@ def worn(folder: str, avatar: str, names: list[str]) -> dict[str, Any]:
 def from_files(folder: str, avatar: str, hair: str) -> dict[str, Any]:
     """Hair of a library is put on; what is said of files that do not fit."""
     likeness.register()
-    empty()
+    people.empty_scene()
     objects = build_scene(load_editable_avatar(Path(avatar)), "Person")
     bpy.context.view_layer.objects.active = objects.armature
     picture = Path(folder) / "changed.png"
@@ -242,7 +238,7 @@ def tinted(folder: str, avatar: str) -> dict[str, Any]:
     from likeness.operators import attributes
 
     likeness.register()
-    empty()
+    people.empty_scene()
     objects = build_scene(load_editable_avatar(Path(avatar)), "Person")
     bpy.context.view_layer.objects.active = objects.armature
     before = read_avatar(objects)
@@ -292,7 +288,7 @@ def browsed(folder: str, avatar: str) -> dict[str, Any]:
     from likeness.addon.scene.wardrobe_assets import FILE, find_item, write_wardrobe
 
     likeness.register()
-    empty()
+    people.empty_scene()
     person = load_editable_avatar(Path(avatar))
     other = build_scene(people.random_avatar(3, 300), "Other")
     objects = build_scene(person, "Person")

@@ -99,7 +99,7 @@ def list_keymaps() -> list[str]:
 
 def tool() -> dict[str, Any]:
     """The tool is there while the extension is enabled, and leaves no trace afterwards."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
 
     def traces() -> list[str]:
         return [*list_keymaps(), *(f"{mode} {list_tools(mode)}" for mode in BRUSH_MODES)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+import people
 from likeness.addon.characters import read_character
 from likeness.addon.motion.bone_pose import apply_pose
 from likeness.addon.scene.armature import create_armature
@@ -65,7 +66,7 @@ def paint(
 
 def make(seed: int, posed: bool, shirt: bool) -> object:
     """The character in an empty scene; returns its armature."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     betas, pose = truth(seed, posed)
     body = load_body(asset_path("body")).personalised(betas)
     scene = bpy.context.scene.collection
@@ -160,7 +161,7 @@ def read(path: str) -> dict:
 
 def write_cube(path: str, empty: bool = False) -> None:
     """A file with a cube, or without any mesh."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     if not empty:
         bpy.ops.mesh.primitive_cube_add()
     else:

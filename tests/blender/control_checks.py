@@ -252,7 +252,7 @@ def hidden() -> dict[str, Any]:
     out: dict[str, Any] = {}
     for ends in (False, True):
         avatar, _ = person()
-        bpy.ops.wm.read_factory_settings(use_empty=True)
+        people.empty_scene()
         steps = build_scene_steps(make_scene_avatar(avatar), "Person", bone_ends=ends)
         objects = run_to_end(steps)
         rigs = [objects.armature]
@@ -421,7 +421,7 @@ def swing(armature: Any) -> dict[str, float]:
 def ended() -> dict[str, Any]:
     """A rig with bones named hip.L: posed, switched, mirrored, keyed, recorded."""
     avatar, _ = person(correctives=True)
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     steps = build_scene_steps(make_scene_avatar(avatar), "Person", bone_ends=True)
     objects = run_to_end(steps)
     armature, rng = objects.armature, np.random.default_rng(5)

@@ -75,7 +75,7 @@ def crowd(folder: str) -> dict[str, Any]:
     likeness.register()
     root = Path(folder)
     batch, motions = _folders(root)
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     scene = bpy.context.scene
     scene.frame_start, scene.frame_end = 1, 60
     bpy.ops.likeness.add_crowd(
@@ -154,7 +154,7 @@ def standing(folder: str) -> dict[str, Any]:
         replace(avatar, body=body, gaussians=bound, pose=pose, lod_start=None)
     )
     save_avatar(avatar, root / "one.safetensors")
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     bpy.ops.likeness.add_crowd(
         directory=str(root), count=7, splats=300, arrangement="grid", turn=0.0
     )
@@ -174,7 +174,7 @@ def errors(folder: str) -> dict[str, Any]:
     (root / "empty").mkdir()
     (root / "bad").mkdir()
     (root / "bad" / "no.npz").write_bytes(b"nothing")
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     before = block_names()
     out = {
         "missing": _attempt(directory=str(root / "gone")),
@@ -247,7 +247,7 @@ def shown(folder: str) -> dict[str, Any]:
 
 def tall(folder: str) -> list[float]:
     """How many pixels high a person is in each of several cameras, as near as shows all splats."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     scene = bpy.context.scene
     scene.camera = bpy.data.objects.new("Cam", bpy.data.cameras.new("Cam"))
     scene.collection.objects.link(scene.camera)
@@ -280,7 +280,7 @@ def stopped(folder: str) -> dict[str, Any]:
     }
     channel = SimpleNamespace(progress=lambda *said: None)
     people = worker_crowd.run({**worker_crowd.DEFAULTS, **request}, channel)["people"]
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     options = CrowdOptions(count=3, splats=300)
     list(splat_group_steps())
     before, left, steps = block_names(), [], 0

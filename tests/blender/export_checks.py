@@ -37,7 +37,7 @@ SIDE = 96
 
 def animated(name: str = "Ann") -> AvatarObjects:
     """A person in an empty scene that moves an arm and its face, and stands askew."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     objects = build_scene(people.random_avatar(3, 3000), name)
     armature, scene = objects.armature, bpy.context.scene
     armature.location.x += 0.4
@@ -243,7 +243,7 @@ def _dressed_vertices(objects: AvatarObjects, body: Any) -> np.ndarray:
 
 
 def _import(kind: str, path: Path) -> Any:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     bpy.context.scene.render.fps = 24
     if kind == "glb":
         bpy.ops.import_scene.gltf(filepath=str(path))
@@ -325,7 +325,7 @@ def dialogs() -> dict[str, Any]:
     from likeness.addon.scene_export import is_animated
 
     likeness.register()
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     armature = build_scene(people.random_avatar(3, count=50), "Person").armature
     bone = armature.pose.bones["left_elbow"]
     still = [is_animated(armature)]
@@ -350,7 +350,7 @@ def dialogs() -> dict[str, Any]:
 
 def albedo(folder: str, kind: str) -> list[list[float]]:
     """The mean of the rigged mesh's texture without the photo's light, posed unlike the photo."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     likeness.register()
     avatar = people.random_avatar(5, 2000)
     objects = build_scene(avatar, "Person")

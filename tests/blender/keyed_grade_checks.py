@@ -56,7 +56,7 @@ def dressed(count: int = 3000) -> Avatar:
 
 
 def scene_of(avatar: Avatar) -> AvatarObjects:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     likeness.register()
     objects = build_scene(avatar, "Person")
     scene = bpy.context.scene
@@ -126,7 +126,7 @@ def renders(engine: str, folder: str) -> dict[str, Any]:
     likeness.unregister()
     bpy.ops.wm.open_mainfile(filepath=file)
     out["saved"] = both("saved", bpy.context.scene)
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     with bpy.data.libraries.load(file, link=True) as (source, target):
         target.collections = [name for name in source.collections if name == "Person"]
     made = bpy.context.scene

@@ -27,7 +27,7 @@ from likeness.panels import expression as expression_panel
 
 def _person() -> Any:
     """The default body's rest joints under a small body, in an empty scene."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     avatar = people.random_avatar(3, count=100)
     own = load_body(asset_path("body"))
     return avatar, build_scene(
@@ -98,7 +98,7 @@ def applied(blend: str) -> dict[str, Any]:
 
 def assets(blend: str) -> list[dict[str, Any]]:
     """What the library's file says of its assets."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     with bpy.data.libraries.load(blend, assets_only=True) as (inside, wanted):
         wanted.actions = list(inside.actions)
     out = []

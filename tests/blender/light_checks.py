@@ -36,7 +36,7 @@ STRENGTH = 2.0
 
 def scene_of(engine: str, samples: int, count: int = 4000) -> tuple[Avatar, AvatarObjects]:
     """A person of boxes before the photo's camera, in a black world."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     likeness.register()
     avatar = people.random_avatar(5, count)
     objects = build_scene(avatar, "Person")
@@ -153,7 +153,7 @@ def amounts(folder: str) -> dict[str, Any]:
     likeness.unregister()
     bpy.ops.wm.open_mainfile(filepath=file)
     out["saved"] = float(np.abs(draw() - full)[inside].mean())
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     with bpy.data.libraries.load(file, link=True) as (source, target):
         target.scenes = source.scenes
     out["linked"] = float(np.abs(draw(target.scenes[0]) - full)[inside].mean())
@@ -205,7 +205,7 @@ def turned() -> dict[str, Any]:
 
 def grades(folder: str) -> dict[str, Any]:
     """Grades in Blender, in what is read back, and in the fast splats against the engine."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     likeness.register()
     avatar = people.random_avatar(5, 2000)
     part = np.random.default_rng(0).integers(0, len(PARTS), 2000).astype(np.uint8)

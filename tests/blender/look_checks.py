@@ -25,7 +25,7 @@ from mathutils import Matrix
 
 def fresh() -> None:
     """An empty scene with the extension's operators."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     likeness.register()
 
 

@@ -21,7 +21,7 @@ SAM_FRAMES = 4
 
 
 def empty() -> None:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     bpy.context.scene.render.fps = RATE
 
 

@@ -56,7 +56,7 @@ def seen(armature: Any, frame: float) -> list[float]:
 
 
 def scene_with_motions(ends: bool = False) -> tuple[Any, Any, Any, Any]:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     objects = build_scene(people.random_avatar(3, count=50), "Person")
     armature = objects.armature
     if ends:

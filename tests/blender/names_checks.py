@@ -21,10 +21,6 @@ from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.scene.mesh import stored_order
 
 
-def empty() -> None:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-
-
 def span(objects: AvatarObjects) -> list[float]:
     """Lowest and highest x of the posed splats in the world, then y and z."""
     points = people.splat_corners_in_world(objects).reshape(-1, 3)
@@ -59,7 +55,7 @@ def named(folder: str) -> dict[str, Any]:
 
 def placed() -> dict[str, Any]:
     """Avatars at the cursor, beside each other, beside a cube; the camera comes along."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(5, count=400)
     cursor = (4.0, -3.0, 1.5)
     alone = build_scene(avatar, "Alone")
@@ -86,7 +82,7 @@ def placed() -> dict[str, Any]:
 
 def beside_a_cube(size: float, cursor: list[float]) -> float:
     """How far along x from the cursor somebody stands whom a cube of that size would enclose."""
-    empty()
+    people.empty_scene()
     bpy.ops.mesh.primitive_cube_add(size=size)
     bpy.context.scene.cursor.location = cursor
     return float(pelvis(build_scene(people.random_avatar(5, count=50), "Person"))[0] - cursor[0])
@@ -94,7 +90,7 @@ def beside_a_cube(size: float, cursor: list[float]) -> float:
 
 def rebuilt(skirt: bool, ends: bool) -> dict[str, Any]:
     """The rig is removed from the file, and built again: pose, face, place, name."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(9)
     if skirt:
         avatar = people.with_skirt(avatar)
@@ -133,7 +129,7 @@ def rebuilt(skirt: bool, ends: bool) -> dict[str, Any]:
 
 def lost_parts() -> dict[str, Any]:
     """Other orphans: a copied armature, a body without splats; the bin takes them alone."""
-    empty()
+    people.empty_scene()
     whole = build_scene(people.random_avatar(11, count=50), "Whole")
     before = sorted(o.name for o in bpy.data.objects)
     meshes = len(bpy.data.meshes)

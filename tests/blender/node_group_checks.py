@@ -8,16 +8,13 @@ from typing import Any
 
 import bpy
 import numpy as np
+import people
 from likeness.addon.scene import kept_groups, node_group
-
-
-def empty() -> None:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
 
 
 def nodes_in_slices() -> list[int]:
     """How many nodes each slice adds to the splats' node group."""
-    empty()
+    people.empty_scene()
     tree, counts = bpy.data.node_groups.new("Splats", "GeometryNodeTree"), [0]
     for _ in node_group._build(tree):
         counts.append(len(tree.nodes))
@@ -38,7 +35,7 @@ def kept_group(folder: str) -> dict[str, Any]:
     node_group._build = watched
 
     def once() -> list[Any]:
-        empty()
+        people.empty_scene()
         tree = node_group.splat_group()
         sockets = [(i.name, i.item_type, i.description) for i in tree.interface.items_tree]
         links = [

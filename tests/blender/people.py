@@ -19,6 +19,11 @@ from mathutils import Matrix
 DISTANCE = 2.6
 
 
+def empty_scene() -> None:
+    """Replace what is open by a file without objects, with Blender's default settings."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
 def random_pose(avatar: Avatar, rng: np.random.Generator, spread: float = 0.4) -> Pose:
     """Every joint turned, moved about, every expression used (beyond 0..1 as well)."""
     return Pose(

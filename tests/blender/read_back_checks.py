@@ -25,13 +25,9 @@ from likeness.engine.scene.frames import SceneFrames
 from mathutils import Vector
 
 
-def empty() -> None:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-
-
 def avatar_again() -> dict[str, Any]:
     """An avatar, and what its objects say after a pose; then with splats deleted."""
-    empty()
+    people.empty_scene()
     avatar = order_by_importance(people.random_avatar(21))
     objects = build_scene(avatar, "Person")
     pose = people.random_pose(avatar, np.random.default_rng(3))
@@ -74,7 +70,7 @@ def avatar_again() -> dict[str, Any]:
 
 def frames_again(folder: str) -> dict[str, Any]:
     """Two moving avatars, one of them scaled, against where Blender draws their splats."""
-    empty()
+    people.empty_scene()
     first, second = people.random_avatar(22), people.random_avatar(23, count=500)
     a, b = build_scene(first, "A"), build_scene(second, "B")
     for objects in (a, b):
@@ -126,7 +122,7 @@ def ranks(objects: Any) -> Any:
 
 def cameras() -> dict[str, Any]:
     """Points as the engine's camera projects them, and as Blender does."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(24)
     objects = build_scene(avatar, "Person")
     scene, camera = bpy.context.scene, objects.camera
@@ -169,7 +165,7 @@ def cameras() -> dict[str, Any]:
 
 def refused() -> list[str]:
     """What is said of objects that cannot be read back."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(25, count=200)
     said = []
     for spoil in ("old", "attribute", "modifier", "kept"):

@@ -34,7 +34,7 @@ from likeness.engine.scene.mesh_edits import EDITS, SOURCES
 
 def fresh(count: int = 600) -> AvatarObjects:
     """A scene with one avatar, which is active."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     likeness.register()
     objects = build_scene(people.random_avatar(5, count=count), "Person")
     skin = [PARTS.index(("skin", "hair")[k % 2]) for k in range(count)]

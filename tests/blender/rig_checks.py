@@ -47,7 +47,7 @@ from mathutils import Matrix, Quaternion, Vector
 
 def person(symmetric: bool = False, correctives: bool = False, skirt: bool = False):
     """A small avatar in an empty scene."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     avatar = people.random_avatar(3, count=200)
     if symmetric:
         avatar = replace(avatar, body=make_synthetic_body(3).personalised(np.zeros(4)))

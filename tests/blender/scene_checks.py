@@ -45,10 +45,6 @@ from likeness.engine.scene.mesh import CORNERS, stored_order
 from PIL import Image
 
 
-def empty() -> None:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-
-
 def raw(objects: AvatarObjects) -> None:
     """Splats as the engine poses them: not softened."""
     set_input(objects.splats.modifiers[MODIFIER_NAME], "Softness", 0.0)
@@ -99,7 +95,7 @@ def folded(vertices: FloatArray, f: FloatArray) -> FloatArray:
 
 def poses(count: int, skirt: bool = False) -> list[dict[str, float]]:
     """Errors of body, splats and bones in the photo's and ``count`` random poses."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(0)
     if skirt:
         avatar = people.with_skirt(avatar)
@@ -127,7 +123,7 @@ def poses(count: int, skirt: bool = False) -> list[dict[str, float]]:
 def blinks() -> list[dict[str, float]]:
     """Errors of the default body and of splats around its eyes: open, half closed, closed, a wink,
     and actions that limit one another."""
-    empty()
+    people.empty_scene()
     body = load_body(asset_path("body"))
     body = separate_eyes(body.personalised(np.zeros(body.num_betas)))
     eyes = body.J_template[[JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]]
@@ -166,7 +162,7 @@ def blinks() -> list[dict[str, float]]:
 
 def moved_armature() -> dict[str, float]:
     """The armature object moved, turned and scaled: everything has to come along."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(2)
     objects = build_scene(avatar, "Person")
     raw(objects)
@@ -183,7 +179,7 @@ def moved_armature() -> dict[str, float]:
 
 def turned_about_feet() -> dict[str, float]:
     """The object moved, turned and scaled: the engine's vertices, turned about the feet."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(2)
     objects = build_scene(avatar, "Person")
     photo, joints = avatar.body.vertices(avatar.pose)
@@ -210,7 +206,7 @@ def turned_about_feet() -> dict[str, float]:
 
 def before_origins(folder: str) -> dict[str, float]:
     """A file of an older version: armature space is the photo's, the object is moved."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(2)
     armature = create_armature(
         avatar.body.J_template, "Person", bpy.context.scene.collection, bpy.context
@@ -237,7 +233,7 @@ def before_origins(folder: str) -> dict[str, float]:
 
 def standing_place() -> dict[str, Any]:
     """Where an imported person stands."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(11)
     objects = build_scene(avatar, "Person")
     pelvis = objects.armature.matrix_world @ objects.armature.pose.bones["pelvis"].head
@@ -258,7 +254,7 @@ def standing_place() -> dict[str, Any]:
 
 def objects_and_names() -> dict[str, Any]:
     """What is in the scene, and that it is found again."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(3)
     first, second = build_scene(avatar, "Person"), build_scene(avatar, "Person")
     first.armature.data.pose_position = "REST"
@@ -295,7 +291,7 @@ def objects_and_names() -> dict[str, Any]:
 
 def unreadable_photo(folder: str) -> dict[str, Any]:
     """An import that fails at its last step has to leave nothing."""
-    empty()
+    people.empty_scene()
     photo = Path(folder) / "photo.jpg"
     photo.write_bytes(b"no picture")
     try:
@@ -308,7 +304,7 @@ def unreadable_photo(folder: str) -> dict[str, Any]:
 
 def mirrored_rolls() -> dict[str, float]:
     """Blender flips poses from left to right by names and rest axes: these must be mirrored."""
-    empty()
+    people.empty_scene()
     joints = make_synthetic_body().J_template  # as symmetric as the default body's average person
     collection = bpy.context.scene.collection
     bones = create_armature(joints, "Person", collection, bpy.context).data.bones
@@ -324,7 +320,7 @@ def mirrored_rolls() -> dict[str, float]:
 
 def render(engine: str, posed: bool) -> dict[str, float]:
     """A render against the engine's picture, over pixels that the person covers."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(5, count=5000)
     objects = build_scene(avatar, "Person")
     pose = avatar.pose
@@ -345,7 +341,7 @@ def render(engine: str, posed: bool) -> dict[str, float]:
 
 def one_color(engine: str, color: list[float]) -> list[float]:
     """The middle pixel of a wall of splats of one colour."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(7, count=2000, size=(32, 32), scale=0.1)
     avatar.gaussians.colors[:] = color
     avatar.gaussians.opacities[:] = 0.99
@@ -357,7 +353,7 @@ def one_color(engine: str, color: list[float]) -> list[float]:
 
 def detail(part: float, ordered: bool) -> dict[str, Any]:
     """The splats that are left at a detail, and how much of the picture they still cover."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(5, count=5000)
     if ordered:
         avatar = order_by_importance(avatar)
@@ -385,7 +381,7 @@ def detail(part: float, ordered: bool) -> dict[str, Any]:
 
 def sorted_back_to_front(seed: int) -> dict[str, Any]:
     """Depths of the splats in drawing order, for a camera that is not the photo's."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(seed)
     objects = build_scene(avatar, "Person")
     set_input(objects.splats.modifiers[MODIFIER_NAME], "Sorted Viewport", True)

@@ -22,7 +22,7 @@ from likeness.engine.core.types import JOINT_INDEX, LikenessError
 
 def speaks(folder: str, audio: str, lip_sync: str) -> dict[str, Any]:
     """A recording and a lip-sync file on an avatar that stands posed."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     bpy.context.scene.render.fps = 24
     likeness.register()
     avatar = people.random_avatar(0, count=300)
@@ -80,7 +80,7 @@ def speaks(folder: str, audio: str, lip_sync: str) -> dict[str, Any]:
 
 def follows(folder: str, video: str) -> dict[str, Any]:
     """A video's face on an avatar: shown, recorded, and keyed."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     bpy.context.scene.render.fps = 24
     likeness.register()
     avatar = people.random_avatar(0, count=300)

@@ -49,7 +49,7 @@ def person(loop: bool = False) -> tuple[Avatar, AvatarObjects]:
     Args:
         loop: the last frame equals the first, and bones are named ``hip.L``.
     """
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     scene = bpy.context.scene
     scene.render.fps, scene.frame_start, scene.frame_end = RATE, 1, FRAMES
     avatar = with_hair(people.with_skirt(people.random_avatar(0, count=300)))
@@ -227,7 +227,7 @@ def elsewhere(folder: str) -> dict[str, Any]:
     scene.frame_set(12)
     baked = people.body_vertices(objects)
     bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/mixed.blend")
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     with bpy.data.libraries.load(f"{folder}/mixed.blend", link=True) as (there, here):
         here.collections = list(there.collections)
     bpy.context.scene.collection.children.link(here.collections[0])
@@ -316,7 +316,7 @@ def undo(folder: str) -> dict[str, Any]:
 
 def refuses(folder: str) -> dict[str, Any]:
     """An avatar without anything that swings is left alone."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     objects = build_scene(people.random_avatar(0, count=300), "Person")
     count = len(objects.body.data.vertices)
     try:

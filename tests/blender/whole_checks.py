@@ -29,10 +29,6 @@ from likeness.engine.scene.mesh import stored_order
 KINDS = ("objects", "meshes", "armatures", "cameras", "shape_keys", "collections", "actions")
 
 
-def empty() -> None:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-
-
 def counts() -> dict[str, int]:
     return {kind: len(getattr(bpy.data, kind)) for kind in KINDS}
 
@@ -54,7 +50,7 @@ def pose_error(objects: AvatarObjects, avatar: Avatar, seed: int) -> float:
 
 def duplicated(linked: bool) -> dict[str, Any]:
     """A copy is posed apart from its original; deleting either leaves the other whole."""
-    empty()
+    people.empty_scene()
     build(people.random_avatar(33), "Other")
     before = counts()
     avatar = people.random_avatar(31)
@@ -95,7 +91,7 @@ def duplicated(linked: bool) -> dict[str, Any]:
 def shared() -> dict[str, Any]:
     """Two avatars that the user has put into one collection: each has its own camera, and one
     is deleted. A copy's keys are its own, of its action and of its strips."""
-    empty()
+    people.empty_scene()
     first = build(people.random_avatar(41, count=50), "First")
     second = build(people.random_avatar(42, count=50), "Second")
     for obj in list(first.collection.objects):
@@ -138,13 +134,13 @@ def drives(one: AvatarObjects, other: AvatarObjects) -> bool:
 
 def saved(folder: str) -> dict[str, Any]:
     """Two avatars in a file that is saved and read again, and read with factory settings."""
-    empty()
+    people.empty_scene()
     a, b = people.random_avatar(34), people.random_avatar(35)
     build(a, "A")
     build(b, "B")
     path = str(Path(folder) / "two.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path, compress=True)
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    people.empty_scene()
     bpy.ops.wm.open_mainfile(filepath=path)
     errors = []
     for avatar, objects in zip((a, b), find_avatars(bpy.context.scene)):
@@ -154,12 +150,12 @@ def saved(folder: str) -> dict[str, Any]:
 
 def brought(folder: str, link: bool) -> dict[str, Any]:
     """The collection of another file, appended, or linked and overridden."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(36)
     build(avatar, "Person")
     path = str(Path(folder) / "library.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
-    empty()
+    people.empty_scene()
     build(people.random_avatar(37, count=100), "Person")
     with bpy.data.libraries.load(path, link=link) as (there, here):
         here.collections = ["Person"] if "Person" in there.collections else []
@@ -191,7 +187,7 @@ def asset(folder: str, packed: bool) -> dict[str, Any]:
     """An avatar marked as an asset, with its photo, or the picture beside its file."""
     from PIL import Image
 
-    empty()
+    people.empty_scene()
     photo = Path(folder) / "photo.png"
     Image.new("RGB", (144, 192), (200, 30, 30)).save(photo)
     avatar, file = people.random_avatar(39, count=200), photo.with_suffix(".safetensors")
@@ -214,7 +210,7 @@ def hurt(folder: str) -> dict[str, Any]:
     """What is said of avatars that lost something, are linked, or are being edited."""
     library = str(Path(folder) / "people.blend")
     found: dict[str, Any] = {}
-    empty()
+    people.empty_scene()
     first = build(people.random_avatar(3, 60), "Someone")
     bpy.context.view_layer.objects.active = first.splats
     bpy.ops.object.mode_set(mode="EDIT")
@@ -240,7 +236,7 @@ def hurt(folder: str) -> dict[str, Any]:
     found["empty"] = _said(lambda: read_avatar(first))
 
     for override in (False, True):
-        empty()
+        people.empty_scene()
         with bpy.data.libraries.load(library, link=True) as (_, wanted):
             wanted.collections = ["Someone"]
         collection = wanted.collections[0]
@@ -261,7 +257,7 @@ def hurt(folder: str) -> dict[str, Any]:
             counts() == before,
         ]
 
-    empty()
+    people.empty_scene()
     first = build(people.random_avatar(3, 60), "Someone")
     bpy.context.view_layer.layer_collection.children["Someone"].exclude = True
     bpy.context.view_layer.update()

@@ -38,6 +38,7 @@ from .labels_surface import labels_at
 from .limb_texels import S as LIMB_TEXELS
 from .limb_texels import fit_beside_limbs, move_beside_limbs, sink_behind_arms
 from .limbs import ARMS, HEAD, TRUNK_AND_LEGS
+from .outline_texels import move_inside
 from .photo_view import PhotoLookup, PhotoView
 from .pixel_grids import SOLID, distance_inside, erode
 from .plain_face import paint_plain_face
@@ -377,6 +378,9 @@ def texel_layer(
     opacity[inner & (part == "mouth") & (drawn > 0.0)] = 0.0  # or it would stick out of the cheek
     drawn = np.where(part == "hand", np.minimum(drawn, S.draw_in_hand), drawn)
     points = points - np.where(inner, 0.0, drawn)[:, None] * normal
+    at = view.look_up(points, group)
+    stiff = inner | head | behind | hidden | (part == "hand")
+    points = move_inside(points, S.room * reach, ~stiff, at, person, view.camera)
     at = view.look_up(points, group)
     metres = np.where(behind, np.inf, _room(at, rooms, face, view.camera))
     beyond = at.inside & ~(hiding[at.row, at.col] & of_trunk)

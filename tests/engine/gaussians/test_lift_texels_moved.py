@@ -22,6 +22,8 @@ from likeness.engine.gaussians.lift.limb_texels import (
     sink_behind_arms,
 )
 from likeness.engine.gaussians.lift.limbs import HANDS, HEAD, LEFT_ARM, TORSO, hand_triangles
+from likeness.engine.gaussians.lift.outline_texels import move_inside
+from likeness.engine.gaussians.lift.photo_view import PhotoLookup
 from likeness.engine.gaussians.lift.surfels import pixel_centres
 from likeness.engine.gaussians.lift.texels import S as TEXELS
 from likeness.engine.gaussians.lift.texels import _close_gaps
@@ -198,3 +200,26 @@ def test_a_hand_below_the_frame_is_found_and_one_at_its_edge_is_not(average: Bod
     inside[len(left) : len(left) + len(right)] = np.arange(len(right)) % 5 > 0
     found = find_leaving_hands(triangle, inside, average)
     np.testing.assert_array_equal(found, np.arange(len(triangle)) < len(left))
+
+
+def test_discs_at_the_outline_move_in_where_there_is_room() -> None:
+    y, x = np.mgrid[:30, :40] + 0.5
+    person = (np.hypot(x - 13, y - 15) < 10) | ((x > 30) & (x < 33))  # a ball and a rod
+    pixels = np.stack([x, y], -1)[person]
+    points = unproject(pixels, np.ones(len(pixels)), CAMERA)
+    row, col = (pixels[:, k].astype(np.int64) for k in (1, 0))
+    at = PhotoLookup(row, col, np.ones(len(row)), np.ones(len(row), bool), np.ones(len(row), bool))
+    reach = np.full(len(row), 0.015)  # three pixels
+    moved = move_inside(points, reach, pixels[:, 1] > 8, at, person, CAMERA)
+    after = project(moved, CAMERA)[0]
+    np.testing.assert_allclose(moved[:, 2], points[:, 2])
+    middle = np.array([13.0, 15.0])
+    ball = (pixels[:, 0] < 30) & (pixels[:, 1] > 8)
+    outward = np.hypot(*(after[ball] - middle).T)
+    assert np.hypot(*(pixels[ball] - middle).T).max() > 9.0
+    assert outward.max() < 10.0 - 3.0 + 1.0  # to a pixel
+    deep = np.hypot(*(pixels - middle).T) < 6.0
+    np.testing.assert_array_equal(moved[deep], points[deep])
+    # A rod two pixels wide has no room for them, and fixed ones stay.
+    assert (np.abs(after[pixels[:, 0] > 30, 0] - 32.0) <= 1.0).all()
+    np.testing.assert_array_equal(moved[pixels[:, 1] < 8], points[pixels[:, 1] < 8])

@@ -198,7 +198,7 @@ def test_pixel_map_places_pixel_centres() -> None:
 def close_portrait(body: Body, state: FitState) -> Evidence:
     """A face above shoulders, which fill the lower edge and are those of ``state``."""
     evidence = evidence_with_disk(body, 0.0, 0.0)
-    evidence.iod = 20.0
+    evidence.iod, evidence.framing = 20.0, "half"
     mask = rasterize_mesh(body.vertices(state.pose)[0], body.f, evidence.camera).face >= 0
     y, x = np.mgrid[:300, :300] + 0.5
     head = (np.abs(x - 150) < 45) & (y > 60)
@@ -210,36 +210,59 @@ def close_portrait(body: Body, state: FitState) -> Evidence:
     return evidence
 
 
-def test_shoulders_below_the_frame_rise_to_the_masks(ball: Body) -> None:
+def held_by(ball: Body, joint: str) -> Body:
     weights = np.zeros_like(ball.weights)
-    weights[:, JOINT_INDEX["spine3"]] = 1.0
-    body = replace(ball, weights=weights)
+    weights[:, JOINT_INDEX[joint]] = 1.0
+    return replace(ball, weights=weights)
+
+
+def shoulders_at(height: float) -> FitState:
     pose = np.zeros((NUM_JOINTS, 3))
+    return FitState(np.array([0.0, height, -0.6]), pose, np.zeros(1), np.zeros(0))
 
-    def at(height: float) -> FitState:
-        return FitState(np.array([0.0, height, -0.6]), pose, np.zeros(1), np.zeros(0))
 
-    true = at(-0.40)
-    evidence = close_portrait(body, true)
+def raise_shoulders(body: Body, evidence: Evidence, state: FitState) -> FitState:
+    """Follow the term up and down, nowhere else."""
+    outline = SilhouetteEdges.of(body)
+    unknowns = Unknowns(np.array([0]), np.zeros(0, np.int64), np.zeros(0, np.int64), 1)
+    bounds = Bounds(np.full(len(state.vector), -np.inf), np.full(len(state.vector), np.inf))
+    bounds.lower[[0, 2]] = bounds.upper[[0, 2]] = state.transl[[0, 2]]
+    for _ in range(3):
+        terms = outline.shoulder_term(body.vertices(state.pose)[0], evidence)
+        if terms:
+            state = minimize(body, state, terms, unknowns, bounds, 10).state
+    return state
+
+
+def test_shoulders_below_the_frame_rise_to_the_masks(ball: Body) -> None:
+    body = held_by(ball, "spine3")
+    evidence = close_portrait(body, shoulders_at(-0.40))
     line = find_shoulder_line(evidence)
     shown = np.flatnonzero(np.isfinite(line))
     assert shown.min() == 0
     assert shown.max() == 299
     head = np.abs(np.arange(300) - 149.5) < 45
     assert np.isnan(line[head]).all()
-    outline = SilhouetteEdges.of(body)
-    state = at(-0.62)
+    state = shoulders_at(-0.62)
     assert rasterize_mesh(body.vertices(state.pose)[0], body.f, evidence.camera).face.max() < 0
-    unknowns = Unknowns(np.array([0]), np.zeros(0, np.int64), np.zeros(0, np.int64), 1)
-    bounds = Bounds(np.full(len(state.vector), -np.inf), np.full(len(state.vector), np.inf))
-    bounds.lower[[0, 2]] = bounds.upper[[0, 2]] = 0.0, -0.6
-    for _ in range(3):
-        terms = outline.shoulder_term(body.vertices(state.pose)[0], evidence)
-        if terms:
-            state = minimize(body, state, terms, unknowns, bounds, 10).state
+    state = raise_shoulders(body, evidence, state)
     # Until the body's own shoulders are in the frame, where other terms draw them to the edge.
     assert state.transl[1] > -0.52
     assert state.transl[1] < -0.40 + 0.01
+
+
+@pytest.mark.parametrize("framing", ["head", "half"])
+def test_shoulders_in_the_frame_rise_in_portraits_of_heads(ball: Body, framing: str) -> None:
+    body = held_by(ball, "left_collar")
+    evidence = close_portrait(body, shoulders_at(-0.36))
+    evidence.framing = framing
+    low = shoulders_at(-0.42)
+    assert rasterize_mesh(body.vertices(low.pose)[0], body.f, evidence.camera).face.max() >= 0
+    height = raise_shoulders(body, evidence, low).transl[1]
+    if framing == "head":  # up to what clothes may stand off
+        assert -0.39 < height < -0.36
+    else:
+        assert height < -0.41
 
 
 def test_hair_and_standing_people_have_no_shoulder_line(ball: Body) -> None:

@@ -160,6 +160,32 @@ def test_camera_from_field_of_view_exif_or_default() -> None:
         assert plain.K[0, 0] == pytest.approx(DEFAULT_FOCAL_FACTOR * 400)
 
 
+def test_large_face_is_seen_from_afar() -> None:
+    """A close portrait with an unknown lens is a part of a photo, and not taken from 0.4 m."""
+    rng = np.random.default_rng(0)
+    shape = rng.uniform(-1.0, 1.0, (478, 2))
+    shape[468], shape[473] = (-0.5, 0.0), (0.5, 0.0)  # irises
+
+    def observe(eyes: float) -> Observation:
+        blank = np.zeros((400, 400), np.float32)
+        return Observation(
+            np.zeros((33, 2)), np.zeros(33), np.zeros((33, 3)), blank, face=200 + eyes * shape
+        )
+
+    def distance(focal: float, eyes: float) -> float:
+        return focal * 0.0625 / eyes  # an adult's eyes are 62.5 mm apart
+
+    unknown = portrait(400, 400, None)
+    near = choose_camera(unknown, None, observe(100.0))
+    assert distance(near.K[0, 0], 100.0) == pytest.approx(1.2)
+    far = choose_camera(unknown, None, observe(20.0))
+    assert far.K[0, 0] == pytest.approx(DEFAULT_FOCAL_FACTOR * 400)
+    known = portrait(400, 400, 30.0)
+    for fov, photo in ((60.0, unknown), (None, known)):  # a known lens is used as it is
+        expected = choose_camera(photo, fov).K
+        np.testing.assert_allclose(choose_camera(photo, fov, observe(100.0)).K, expected)
+
+
 def test_framing_by_what_is_seen() -> None:
     camera = photo_camera(800.0, 400, 600)
     pose = np.full((33, 2), -50.0)

@@ -259,7 +259,8 @@ def test_hand_at_the_face(default_body: Body, arm: str, left: bool) -> None:
 
 
 @pytest.mark.parametrize("arm", ["in pocket", "behind"])
-@pytest.mark.parametrize("seed", [4, 5])
+# Not 5: its left elbow has two minima, 24 cm apart, and rounding decides between them.
+@pytest.mark.parametrize("seed", [4, 6, 7])
 def test_hidden_hands_keep_to_a_body(default_body: Body, arm: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     state = person(default_body, (arm, arm), "apart")
