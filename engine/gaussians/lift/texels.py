@@ -38,7 +38,7 @@ from .labels_surface import labels_at
 from .limb_texels import S as LIMB_TEXELS
 from .limb_texels import fit_beside_limbs, move_beside_limbs, sink_behind_arms
 from .limbs import ARMS, HEAD, TRUNK_AND_LEGS
-from .outline_texels import move_inside
+from .outline_texels import move_inside, spread_draw_in
 from .photo_view import PhotoLookup, PhotoView
 from .pixel_grids import SOLID, distance_inside, erode
 from .plain_face import paint_plain_face
@@ -77,8 +77,6 @@ class TexelSettings:
     draw_in: float = 0.024  # metres that a texel may be drawn in to the outline
     draw_in_hand: float = 0.006  # metres; the same of a hand: more would turn fingers inside out
     draw_in_steps: int = 6  # steps of drawing in
-    draw_in_slope: float = 0.25  # metres less per metre beside it
-    draw_in_turn: float = 0.04  # metres that count as far as a turn of the surface by a radian
     hem_facing: float = 0.5  # cosine from which on photo splats alone make a skirt's hem
     deep_hair: float = 0.5  # cosine from which on hair shows its usual colour
     rounded: float = 0.75  # share of the way from a flat triangle to a round one that hair lies
@@ -374,7 +372,7 @@ def texel_layer(
         if len(outside) == 0:
             break
     even = head & (part != "ear")  # an ear has too many folds to follow its surroundings
-    drawn[even] = _spread_draw_in(drawn[even], points[even], normal[even])
+    drawn[even] = spread_draw_in(drawn[even], points[even], normal[even])
     opacity[inner & (part == "mouth") & (drawn > 0.0)] = 0.0  # or it would stick out of the cheek
     drawn = np.where(part == "hand", np.minimum(drawn, S.draw_in_hand), drawn)
     points = points - np.where(inner, 0.0, drawn)[:, None] * normal
@@ -445,17 +443,6 @@ def texel_layer(
     bound = lay_crotch_on_body(bound, np.nonzero(~seen[keep])[0], body)
     bound = lengthen_texels(bound, side[keep], np.setdiff1d(parts, stiff), vertices, body)
     return TexelLayer(bound, ~known[keep] & ~inner[keep], label[keep], hair_way[keep])
-
-
-def _spread_draw_in(drawn: FloatArray, points: FloatArray, normal: FloatArray) -> FloatArray:
-    """[N] metres to draw points [N, 3] in, ``drawn`` spread to neighbours to avoid cracks."""
-    out = np.array(drawn)
-    places = np.concatenate([points, S.draw_in_turn * normal], axis=1)  # across an ear is far
-    for depth in np.unique(drawn[drawn > 0.0]):
-        deep = cKDTree(places[drawn >= depth])
-        away, _ = deep.query(places, distance_upper_bound=depth / S.draw_in_slope)
-        out = np.maximum(out, depth - S.draw_in_slope * away)
-    return out
 
 
 def _close_gaps(points: FloatArray, radius: FloatArray, room: FloatArray) -> FloatArray:
