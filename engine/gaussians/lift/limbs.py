@@ -29,6 +29,10 @@ UPPER_ARM_JOINTS = [16, 17]
 FOREARM_JOINTS = [18, 19, 20, 21, *range(25, 55)]
 HAND_JOINTS = [20, 21, *range(25, 55)]
 """Of both sides."""
+NECK_JOINTS = [12, 15, 22, 23, 24]
+"""The neck, the head and what turns with it."""
+CHEST_JOINTS = [9, 13, 14]
+"""The uppermost of the spine, and the collars."""
 
 
 def vertex_groups(body: Body) -> IntArray:

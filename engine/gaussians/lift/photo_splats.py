@@ -268,6 +268,10 @@ def front_layer(
     triangle[hangs], bary[hangs] = homes.nape.bind_hair(
         world.means[hangs], triangle[hangs], bary[hangs]
     )
+    collar = (label[ys, xs] == UPPER) & homes.on_neck[triangle]
+    triangle[collar], bary[collar] = homes.bind_collar(
+        world.means[collar], triangle[collar], bary[collar]
+    )
     layer = np.full(len(ys), PHOTO, np.uint8)
     bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
     # What stands off a squeezed fold would stick out when the limb is stretched.

@@ -25,7 +25,7 @@ from ...core.types import (
 )
 from ..binding import bind_gaussians
 from .labels import LOWER, OBJECT, SKIN, UPPER
-from .limbs import ARM_CHAINS, ARM_JOINTS, HAND_JOINTS
+from .limbs import ARM_CHAINS, ARM_JOINTS, CHEST_JOINTS, HAND_JOINTS, NECK_JOINTS
 from .nape import Nape
 
 CORE, SHELL, PHOTO = (LAYERS.index(name) for name in ("core", "shell", "photo"))
@@ -133,6 +133,8 @@ class SurfelSettings:
     still: float = 0.001  # metres that expressions move a triangle that holds what lies over it
     sleeve: float = 0.05  # most weight of the hand's joints on a triangle that holds a sleeve
     bends: float = 0.05  # least weight of an arm's joints, and the trunk's, where both are one
+    neck: float = 0.25  # weight of the neck's and the head's joints from which a triangle turns
+    collar: float = 0.12  # metres to the trunk within which cloth at the neck is the trunk's
 
 
 S = register_settings("lift.surfels", SurfelSettings())
@@ -155,6 +157,7 @@ class TriangleBinding:
         above_wrist: [F] those that no wrist turns.
         sleeved: groups of the arms whose cloth is a sleeve and no glove.
         handless: groups of the arms whose hands the photo hides.
+        on_neck: [F] those that turn with the neck or the head.
         nape: what holds hair beside the neck.
     """
 
@@ -204,6 +207,12 @@ class TriangleBinding:
             rows = np.nonzero((face_group == arm) & outer & self.above_wrist)[0]
             if len(rows) > 0:
                 self._trees[IN_SLEEVE + arm] = (cKDTree(centroids[rows]), rows)
+        turning = body.weights[:, NECK_JOINTS].sum(1)[body.f].mean(1)
+        self.on_neck = turning > S.neck
+        self._chest = np.nonzero(
+            ~self.on_neck & (body.weights[:, CHEST_JOINTS].sum(1)[body.f].mean(1) > 0.5)
+        )[0]
+        self._centroids = centroids
         self.nape = Nape(body, vertices)
 
     def holders(self, group: IntArray, label: IntArray) -> IntArray:
@@ -241,6 +250,32 @@ class TriangleBinding:
             triangle[orphans] = rows[tree.query(points[orphans])[1]]
         corners = self.vertices[self.body.f[triangle]]
         return triangle, closest_barycentric(points, corners)
+
+    def bind_collar(
+        self, points: FloatArray, triangle: IntArray, bary: FloatArray
+    ) -> tuple[IntArray, FloatArray]:
+        """Bind cloth at the neck to the chest, where that is near.
+
+        Collars, lapels and ties stay where they are when the head turns.
+
+        Args:
+            points: [N, 3] metres, the photo's pose, world space.
+            triangle: [N] rows of ``body.f`` that hold them so far.
+            bary: [N, 3] barycentric coordinates on them.
+
+        Returns:
+            triangle: [N] rows of ``body.f``.
+            bary: [N, 3] barycentric coordinates on them.
+        """
+        triangle, bary = np.array(triangle), np.array(bary)
+        if len(points) == 0 or len(self._chest) == 0:
+            return triangle, bary
+        away, nearest = cKDTree(self._centroids[self._chest]).query(points)
+        near = away < S.collar
+        triangle[near] = self._chest[nearest[near]]
+        corners = self.vertices[self.body.f[triangle[near]]]
+        bary[near] = closest_barycentric(points[near], corners)
+        return triangle, bary
 
     def settle(
         self, world: Gaussians, group: IntArray, layer: int, hair: BoolArray
