@@ -24,7 +24,7 @@ from likeness.engine.gaussians.lod import order_by_importance, simplify_avatar
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.scene.fit import project_splats
 from likeness.engine.scene.mesh import CORNERS, stored_order
-from scene_checks import empty, folded
+from scene_checks import folded
 
 
 def evaluated(objects: AvatarObjects) -> Any:
@@ -57,7 +57,7 @@ def native(objects: AvatarObjects) -> None:
 
 def compared(ordered: bool, part: float) -> list[dict[str, float]]:
     """Largest errors against the engine's posed Gaussians, unsoftened, in three poses."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(0)
     if ordered:
         avatar = order_by_importance(avatar)
@@ -109,7 +109,7 @@ def placed(
 
 def as_the_mesh() -> dict[str, float]:
     """Softened, at half detail: against the corners of the mesh's splats."""
-    empty()
+    people.empty_scene()
     avatar = order_by_importance(people.random_avatar(3))
     objects = build_scene(avatar, "Person")
     set_input(objects.splats.modifiers[MODIFIER_NAME], "Viewport Detail", 0.5)
@@ -129,7 +129,7 @@ def as_the_mesh() -> dict[str, float]:
 
 def facing() -> dict[str, float]:
     """As in renders: each splat covers the same pixels, and lies flat to the camera."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(4)
     objects = build_scene(avatar, "Person")
     set_input(objects.splats.modifiers[MODIFIER_NAME], "Softness", 0.0)
@@ -163,7 +163,7 @@ def facing() -> dict[str, float]:
 
 def looks() -> dict[str, Any]:
     """Colours, what else the points hold, and the way back."""
-    empty()
+    people.empty_scene()
     avatar = people.random_avatar(6, count=1)
     objects = build_scene(avatar, "Person")
     mesh, modifier = objects.splats.data, objects.splats.modifiers[MODIFIER_NAME]
@@ -222,7 +222,7 @@ def detection() -> dict[str, Any]:
     """Stand-ins for the Blender that has the feature, and this one, which has not."""
     import likeness
 
-    empty()
+    people.empty_scene()
     likeness.register()
     alpha = _types(("POINTS", "Points"), ("GAUSSIAN_SPLAT", "3D Gaussian Splats"))
     kind = native_splats.splat_kind(alpha)
