@@ -279,13 +279,13 @@ def stopped(folder: str) -> dict[str, Any]:
         "splats": 300,
     }
     channel = SimpleNamespace(progress=lambda *said: None)
-    people = worker_crowd.run({**worker_crowd.DEFAULTS, **request}, channel)["people"]
+    members = worker_crowd.run({**worker_crowd.DEFAULTS, **request}, channel)["people"]
     people.empty_scene()
     options = CrowdOptions(count=3, splats=300)
     list(splat_group_steps())
     before, left, steps = block_names(), [], 0
     while True:
-        running = add_crowd_steps(bpy.context, people, options)
+        running = add_crowd_steps(bpy.context, members, options)
         done = False
         for _ in range(steps + 1):
             done = next(running, None) is None and running.gi_frame is None
