@@ -50,7 +50,7 @@ from .landmark_trust import (
 from .landmark_trust import S as EVIDENCE
 from .measure import face_error_percent, fit_failed, joint_confidence, make_track
 from .residuals import check_photo_camera
-from .skin_map import bare_map, skin_map
+from .skin_map import bare_map, iris_distance, skin_map
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def face_size(face: FloatArray) -> float:
         face: [478, 2] landmarks in pixels.
     """
     extent = float(np.linalg.norm(np.ptp(face[:468], axis=0)))
-    return max(float(np.linalg.norm(face[468] - face[473])), 0.25 * extent)
+    return max(iris_distance(face), 0.25 * extent)
 
 
 def fit_body(
@@ -224,7 +224,7 @@ def gather_evidence(
     if observation.face is not None:
         face = np.asarray(observation.face, np.float64)
         observation = replace(observation, face=face)
-        iod = max(float(np.linalg.norm(face[468] - face[473])), 1e-3)
+        iod = max(iris_distance(face), 1e-3)
         neutral = points.positions(PosedJoints(body, FitState.rest(body)))
         size = face_size(face)
         head = fit_rigid_pose(neutral, face[index], weight, camera, size)

@@ -39,6 +39,7 @@ from .priors import (
     prior_term,
 )
 from .residuals import PriorTerm, project_rows
+from .skin_map import iris_distance
 from .smoothing import FrameEvidence
 from .solver import Bounds, FitTerm, NormalEquations, minimize, total_cost
 
@@ -215,7 +216,7 @@ class FrameFitter:
         """Face and pose error of another state against what a frame showed, NaN without."""
         iod, face = None, observation.face
         if face is not None:
-            iod = max(float(np.linalg.norm(face[468] - face[473])), 1e-3)
+            iod = max(iris_distance(face), 1e-3)
         points, weight, index = self._face
         if face is not None:
             posed, head = PosedJoints(self.person, state), JOINT_INDEX["head"]

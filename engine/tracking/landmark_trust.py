@@ -13,7 +13,7 @@ from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Observation
 from .body_points import BodyPoints, require_landmarks
 from .face_bias import face_shift
-from .skin_map import LEFT_EYE, MOUTH, RIGHT_EYE
+from .skin_map import LEFT_EYE, MOUTH, RIGHT_EYE, iris_distance
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _room_for_arms(observation: Observation, camera: Camera) -> float:
     shoulders = observation.pose[[11, 12]]
     pixels_per_metre = float(np.linalg.norm(shoulders[0] - shoulders[1])) / S.shoulder_width
     if observation.face is not None:
-        eyes = float(np.linalg.norm(observation.face[468] - observation.face[473]))
+        eyes = iris_distance(observation.face)
         pixels_per_metre = max(pixels_per_metre, eyes / S.eye_distance)
     return (camera.height - float(shoulders[:, 1].mean())) / max(pixels_per_metre, 1e-6)
 

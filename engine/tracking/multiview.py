@@ -34,6 +34,7 @@ from .measure import S as MEASURE
 from .measure import face_failed, make_track, pose_error_pixels
 from .profile_face import flip_front_back
 from .shape_fusion import ShapeEvidence, evidence_from_fit, fuse_shapes
+from .skin_map import iris_distance
 
 
 @dataclass(frozen=True)
@@ -157,10 +158,10 @@ class _Alone:
 
 
 def _fit_alone(photo: ObservedPhoto, body: Body) -> _Alone:
-    camera = choose_camera(photo.portrait, photo.fov, photo.observation)
     observation, notes = photo.observation, []
 
     def fitted(seen: Observation) -> tuple[Fitter, FitState]:
+        camera = choose_camera(photo.portrait, photo.fov, seen)
         evidence, head = gather_evidence(seen, photo.portrait.rgb, camera, body)
         fitter = Fitter(body, evidence, head, pitch=photo.pitch)
         return fitter, fitter.refine(fitter.find_pose())
@@ -193,7 +194,7 @@ def face_lost(track: Track, observation: Observation) -> bool:
     """Whether a fit did not find the face."""
     if track.face_error is None or observation.face is None:
         return False
-    iod = float(np.linalg.norm(observation.face[468] - observation.face[473]))
+    iod = iris_distance(observation.face)
     return face_failed(track.face_error, iod)
 
 

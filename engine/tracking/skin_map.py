@@ -32,6 +32,15 @@ class SkinSettings:
 S = register_settings("tracking.skin", SkinSettings())
 
 
+def iris_distance(face: FloatArray) -> float:
+    """Distance between the irises, pixels.
+
+    Args:
+        face: [478, 2] landmarks, pixels.
+    """
+    return float(np.linalg.norm(face[468] - face[473]))
+
+
 def _read_rows(text: str) -> tuple[int, ...]:
     return tuple(int(row) for row in text.split())
 
@@ -95,7 +104,7 @@ def skin_map(rgb: FloatArray, face: FloatArray, person_mask: FloatArray) -> Pixe
     Returns:
         None when the face has too few pixels or no colour of its own.
     """
-    eyes = float(np.linalg.norm(face[468] - face[473]))
+    eyes = iris_distance(face)
     corner = np.floor(face[:468].mean(0) - S.reach * eyes).astype(int)
     side = int(np.ceil(2 * S.reach * eyes))
     box = (int(corner[0]), int(corner[1]), int(corner[0]) + side, int(corner[1]) + side)

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...core.cameras import project, unproject
-from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray
 from .photo_view import PhotoLookup
@@ -30,7 +29,7 @@ def move_inside(
     reach: FloatArray,
     movable: BoolArray,
     at: PhotoLookup,
-    person: BoolArray,
+    room: FloatArray,
     camera: Camera,
 ) -> FloatArray:
     """Move points in the picture until their discs end inside the outline, where there is room.
@@ -42,27 +41,25 @@ def move_inside(
         reach: [N] metres that their discs reach across the picture.
         movable: [N] those that may move.
         at: where they are in the photo.
-        person: [H, W] the pixels inside the outline.
+        room: [H, W] pixels from each pixel to the outline, 0 outside it.
         camera: of the picture.
 
     Returns:
         [N, 3] metres.
     """
     points = np.array(points)
-    if person.all():
-        return points
-    away = find_nearest(~person)[2]
-    down, right = np.gradient(away)
-    missing = reach * float(camera.K[0, 0]) / at.z - np.maximum(away[at.row, at.col] - 0.5, 0.0)
-    rows = np.nonzero(movable & at.inside & person[at.row, at.col] & (missing > 0.0))[0]
+    down, right = np.gradient(room)
+    here = room[at.row, at.col]
+    missing = reach * float(camera.K[0, 0]) / at.z - np.maximum(here - 0.5, 0.0)
+    rows = np.nonzero(movable & at.inside & (here > 0.0) & (missing > 0.0))[0]
     row, col = at.row[rows], at.col[rows]
     inward = np.stack([right[row, col], down[row, col]], -1)
     inward /= np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 1e-6)
     target = project(points[rows], camera)[0] + missing[rows, None] * inward
-    height, width = person.shape
+    height, width = room.shape
     to_col = np.clip(target[:, 0].astype(np.int64), 0, width - 1)
     to_row = np.clip(target[:, 1].astype(np.int64), 0, height - 1)
-    better = away[to_row, to_col] > away[row, col]  # not so where the person is slender
+    better = room[to_row, to_col] > room[row, col]  # not so where the person is slender
     moved = rows[better]
     points[moved] = unproject(target[better], at.z[moved], camera)
     return points

@@ -209,10 +209,9 @@ class TriangleBinding:
                 self._trees[IN_SLEEVE + arm] = (cKDTree(centroids[rows]), rows)
         turning = body.weights[:, NECK_JOINTS].sum(1)[body.f].mean(1)
         self.on_neck = turning > S.neck
-        self._chest = np.nonzero(
-            ~self.on_neck & (body.weights[:, CHEST_JOINTS].sum(1)[body.f].mean(1) > 0.5)
-        )[0]
-        self._centroids = centroids
+        chest = body.weights[:, CHEST_JOINTS].sum(1)[body.f].mean(1) > 0.5
+        rows = np.nonzero(outer & chest & ~self.on_neck)[0]
+        self._chest = (cKDTree(centroids[rows]), rows)
         self.nape = Nape(body, vertices)
 
     def holders(self, group: IntArray, label: IntArray) -> IntArray:
@@ -268,11 +267,10 @@ class TriangleBinding:
             bary: [N, 3] barycentric coordinates on them.
         """
         triangle, bary = np.array(triangle), np.array(bary)
-        if len(points) == 0 or len(self._chest) == 0:
-            return triangle, bary
-        away, nearest = cKDTree(self._centroids[self._chest]).query(points)
+        tree, rows = self._chest
+        away, nearest = tree.query(points)
         near = away < S.collar
-        triangle[near] = self._chest[nearest[near]]
+        triangle[near] = rows[nearest[near]]
         corners = self.vertices[self.body.f[triangle[near]]]
         bary[near] = closest_barycentric(points[near], corners)
         return triangle, bary

@@ -378,7 +378,7 @@ def texel_layer(
     points = points - np.where(inner, 0.0, drawn)[:, None] * normal
     at = view.look_up(points, group)
     stiff = inner | head | behind | hidden | (part == "hand")
-    points = move_inside(points, S.room * reach, ~stiff, at, person, view.camera)
+    points = move_inside(points, S.room * reach, ~stiff, at, rooms[0], view.camera)
     at = view.look_up(points, group)
     metres = np.where(behind, np.inf, _room(at, rooms, face, view.camera))
     beyond = at.inside & ~(hiding[at.row, at.col] & of_trunk)

@@ -24,6 +24,7 @@ from likeness.engine.gaussians.lift.limb_texels import (
 from likeness.engine.gaussians.lift.limbs import HANDS, HEAD, LEFT_ARM, TORSO, hand_triangles
 from likeness.engine.gaussians.lift.outline_texels import move_inside
 from likeness.engine.gaussians.lift.photo_view import PhotoLookup
+from likeness.engine.gaussians.lift.pixel_grids import distance_inside
 from likeness.engine.gaussians.lift.surfels import pixel_centres
 from likeness.engine.gaussians.lift.texels import S as TEXELS
 from likeness.engine.gaussians.lift.texels import _close_gaps
@@ -210,7 +211,7 @@ def test_discs_at_the_outline_move_in_where_there_is_room() -> None:
     row, col = (pixels[:, k].astype(np.int64) for k in (1, 0))
     at = PhotoLookup(row, col, np.ones(len(row)), np.ones(len(row), bool), np.ones(len(row), bool))
     reach = np.full(len(row), 0.015)  # three pixels
-    moved = move_inside(points, reach, pixels[:, 1] > 8, at, person, CAMERA)
+    moved = move_inside(points, reach, pixels[:, 1] > 8, at, distance_inside(person), CAMERA)
     after = project(moved, CAMERA)[0]
     np.testing.assert_allclose(moved[:, 2], points[:, 2])
     middle = np.array([13.0, 15.0])
