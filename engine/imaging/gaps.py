@@ -2,9 +2,10 @@
 
 The networks behind the matte fill such gaps. In front of an even background their colour gives
 them away: they look like what surrounds the person there, unlike all that borders on them, and no
-part of the fitted body lies before them. So do pieces of any background that the matte adds to the
-person's outline: no edge parts them from the rest of it. A background in a strong colour tints hair
-that it shines through, which the networks also take for solid.
+part of the fitted body lies before them, save an arm that was fitted aside. So do pieces of any
+background that the matte adds to the person's outline: no edge parts them from the rest of it. A
+background in a strong colour tints hair that it shines through, which the networks also take for
+solid.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ class GapSettings:
     even: float = 6.0  # CIE Lab: most deviation of an even background
     alike: tuple[float, float] = (3.0, 1.5)  # CIE Lab, and deviations, that a gap is off it at most
     off_body: float = 0.01  # beside the body's outline
+    astray: float = 0.05  # that a gap reaches into the outline at most: limbs are fitted aside
+    arm_near: float = 0.08  # from such a gap to the arm that makes it, as fitted
+    seen_beside: float = 0.1  # share of such a gap that lies beside it, at least
     border: float = 0.03  # width of what borders on a gap
+    rim: float = 0.015  # width of what a gap's colour may tint
     unlike: float = 20.0  # CIE Lab: median distance of that to the background, at least
     dark: float = 20.0  # CIE lightness of a background below which shadows look like it
     thin: float = 0.006  # half width of a gap, at least: highlights are thinner
@@ -52,7 +57,7 @@ class GapSettings:
     full: float = 0.6  # share of that distance from which on a pixel is all foreground
 
 
-HEAD = 1  # of ``BodyMap.part``
+HEAD, ARMS = 1, (2, 3)  # in ``BodyMap.part``
 
 S = register_settings("imaging.gaps", GapSettings())
 
@@ -80,11 +85,21 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     away = np.linalg.norm(lab - behind, axis=-1)
     near = S.alike[0] + S.alike[1] * spread
     beside = inside < -S.off_body * unit
-    may = (alpha > 0.3) & (spread < S.even) & (away < near) & beside
-    may &= behind[..., 0] > S.dark
+    alike = (alpha > 0.3) & (spread < S.even) & (away < near) & (behind[..., 0] > S.dark)
     thin = max(S.thin * unit, 1.0)
-    core = measure_depth(may) > thin
-    may &= measure_depth(~core) <= thin
+    may = _drop_thin(alike & beside, thin)
+    arm = np.isin(body.part, ARMS)
+    arms, others = (
+        resize(np.asarray(drawn, np.float32), w, h, "bilinear") > 0.5
+        for drawn in (arm, (body.part >= 0) & ~arm)
+    )
+    patches, count = ndimage.label(_drop_thin(alike, thin))
+    for patch in range(1, count + 1):
+        own = patches == patch
+        if inside[own].max() < S.astray * unit and beside[own].mean() > S.seen_beside:
+            around = measure_depth(~own) < S.arm_near * unit
+            if (around & arms).any() and (around & others).any():
+                may |= own
     opened = np.ones((h, w), np.float32)
     patches, count = ndimage.label(may)
     for patch in range(1, count + 1):
@@ -101,6 +116,12 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     opened = resize(np.asarray(opened, np.float32), width, height, "bilinear")
     lower = np.minimum(matte.alpha, opened)
     return Matte(lower, foreground_colors(np.asarray(portrait.rgb, np.float32), lower))
+
+
+def _drop_thin(pixels: BoolArray, thin: float) -> BoolArray:
+    """[H, W] those of a mask that no place of half the width ``thin``, in pixels, is made of."""
+    core = measure_depth(pixels) > thin
+    return np.asarray(pixels & (measure_depth(~core) <= thin))
 
 
 def _opened_patch(
@@ -128,7 +149,7 @@ def _opened_patch(
     if apart < S.unlike:
         return np.ones(own.shape, np.float32)
     share = np.clip((away - near) / np.maximum(S.full * apart - near, 1.0), 0.0, 1.0)
-    return np.where(distance < reach, share, 1.0).astype(np.float32)
+    return np.where(distance < max(4.0, S.rim * unit), share, 1.0).astype(np.float32)
 
 
 def _open_added(lab: FloatArray, alpha: FloatArray, beside: BoolArray, unit: float) -> FloatArray:

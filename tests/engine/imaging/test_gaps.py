@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.core.types import BoolArray, FloatArray, Matte, Portrait
-from likeness.engine.imaging.gaps import HEAD, open_gaps
+from likeness.engine.core.types import BoolArray, FloatArray, IntArray, Matte, Portrait
+from likeness.engine.imaging.gaps import ARMS, HEAD, open_gaps
 from likeness.engine.imaging.matte_check import BodyMap
 from scipy.ndimage import distance_transform_edt
 
@@ -23,7 +23,7 @@ BODY = np.hypot(ROWS - 100, COLS - 100) < 25
 GAP = (np.abs(ROWS - 100) < 10) & (np.abs(COLS - 145) < 8)
 
 
-def _open(photo: FloatArray, part: int = 0, fitted: BoolArray = BODY) -> Matte:
+def _open(photo: FloatArray, part: int | IntArray = 0, fitted: BoolArray = BODY) -> Matte:
     """The matte after the gaps were looked for; before, all of PERSON was solid."""
     rng = np.random.default_rng(0)
     rgb = np.clip(photo + rng.normal(0.0, 0.005, photo.shape), 0, 1).astype(np.float32)
@@ -41,6 +41,18 @@ def test_a_gap_shows_the_background(background: FloatArray) -> None:
     deep = distance_transform_edt(GAP) > 3
     assert alpha[deep].max() < 0.1
     assert alpha[PERSON & (distance_transform_edt(~GAP) > 4)].min() > 0.95
+
+
+def test_an_arm_fitted_aside_covers_no_gap() -> None:
+    """It is drawn over most of a gap; anything else of the body there would be a pale garment."""
+    photo = np.where((PERSON & ~GAP)[..., None], BLACK, GREY)
+    arm = (np.abs(COLS - 147) < 6) & (np.abs(ROWS - 100) < 50)
+    covered = (distance_transform_edt(GAP) > 2) & (COLS > 146)
+    of_arm = _open(photo, np.where(arm, ARMS[0], 0), BODY | arm).alpha
+    of_trunk = _open(photo, 0, BODY | arm).alpha
+    assert of_arm[covered].max() < 0.1
+    assert of_trunk[covered].min() > 0.9
+    assert of_arm[PERSON & (distance_transform_edt(~GAP) > 4)].min() > 0.95
 
 
 def test_a_piece_of_an_uneven_background_is_not_the_persons() -> None:
