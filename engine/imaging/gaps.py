@@ -35,7 +35,7 @@ class GapSettings:
     alike: tuple[float, float] = (3.0, 1.5)  # CIE Lab, and deviations, that a gap is off it at most
     off_body: float = 0.01  # beside the body's outline
     astray: float = 0.05  # that a gap reaches into the outline at most: limbs are fitted aside
-    arm_near: float = 0.08  # from such a gap to the arm that makes it, as fitted
+    near_arm: float = 0.1  # from such a gap to the fitted arm beside it, and to another part
     seen_beside: float = 0.1  # share of such a gap that lies beside it, at least
     border: float = 0.03  # width of what borders on a gap
     rim: float = 0.015  # width of what a gap's colour may tint
@@ -97,7 +97,7 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     for patch in range(1, count + 1):
         own = patches == patch
         if inside[own].max() < S.astray * unit and beside[own].mean() > S.seen_beside:
-            around = measure_depth(~own) < S.arm_near * unit
+            around = measure_depth(~own) < S.near_arm * unit
             if (around & arms).any() and (around & others).any():
                 may |= own
     opened = np.ones((h, w), np.float32)
