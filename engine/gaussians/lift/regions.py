@@ -13,6 +13,7 @@ from ...core.settings import register_settings
 from ...core.threads import start_thread
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
+from .cloth_rims import release_cloth_rims
 from .collars import claim_collars
 from .hand_pixels import Hand, find_bust, settle_hand_pixels
 from .head_pixels import UnlabelledPixels, find_face_outlines, find_head_cues, is_hairy, is_head_cut
@@ -223,6 +224,7 @@ def find_regions(
     if silhouettes:
         group = claim_bare_skin(group, label, silhouettes)
     label = settle_sleeve_ends(group, label, lab, places.rest)
+    group, label = release_cloth_rims(group, label, lab)
     group, label = claim_shaded_skin(group, label, lab, places.rest[..., 0], drawn_arms, camera)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match
