@@ -84,19 +84,54 @@ def is_trunk_clothed(state: FitState, evidence: Evidence) -> bool:
 
 
 def _measure_bare(joints: FloatArray, evidence: Evidence, start: int, end: int) -> float | None:
-    """Share of skin along the line between two joints; None where the photo does not show it.
+    """Share of skin along the line between two joints; None where the photo does not show it."""
+    skin = _look_along(joints, evidence, start, end)
+    seen = np.isfinite(skin)
+    return float(skin[seen].mean()) if seen.sum() >= S.few else None
+
+
+def _places_along() -> FloatArray:
+    """[looks] places along a bone, as shares of it, at which skin is looked for."""
+    return np.linspace(*S.ends, S.looks)
+
+
+def _look_along(joints: FloatArray, evidence: Evidence, start: int, end: int) -> FloatArray:
+    """Skin, 0 or 1, at ``S.looks`` places between two joints; NaN outside the photo.
 
     ``joints`` [55, 3] are all of the body's, in metres.
     """
+    out = np.full(S.looks, np.nan)
     bare = evidence.bare
     if bare is None:
-        return None
-    steps = np.linspace(*S.ends, S.looks)[:, None]
+        return out
+    steps = _places_along()[:, None]
     places = (1.0 - steps) * joints[start] + steps * joints[end]
     column, row = np.rint(bare.place(project_rows(places, evidence.camera)[0])).astype(int).T
     height, width = bare.values.shape
     seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    return float(bare.values[row[seen], column[seen]].mean()) if seen.sum() >= S.few else None
+    out[seen] = bare.values[row[seen], column[seen]]
+    return out
+
+
+def drop_sleeve(arm: Contour, state: FitState, evidence: Evidence, joint: int) -> Contour:
+    """Leave out the part of a bare arm's outline that a rolled or a short sleeve covers.
+
+    It would be drawn to where the skin ends: down the arm.
+
+    Args:
+        arm: the outline of the upper or the forearm that ``joint`` holds.
+        state: the body.
+        evidence: of the photo.
+        joint: one of ``ARM_JOINTS``.
+    """
+    joints = PosedJoints(evidence.body, state).p
+    start, end = next(bone for bone in _BONES if bone[0] == joint)
+    shown = np.flatnonzero(_look_along(joints, evidence, start, end) > 0.5)
+    if len(shown) == 0 or shown[0] == 0:
+        return arm
+    bone = joints[end] - joints[start]
+    along = (arm.places - joints[start]) @ bone / (bone @ bone)
+    return arm.take(np.flatnonzero(along > _places_along()[shown[0]]))
 
 
 def draw_to_skin(arm: Contour, evidence: Evidence) -> list[FitTerm]:

@@ -21,6 +21,7 @@ from .bare_limbs import (
     TRUNK_JOINTS,
     draw_to_clothes,
     draw_to_skin,
+    drop_sleeve,
     find_bare_limbs,
     is_trunk_clothed,
 )
@@ -153,7 +154,7 @@ class SilhouetteEdges:
         for joint in arms:
             arm = self._contour(vertices, evidence, self.holder == joint, S.samples // 3)
             if arm is not None:
-                terms += draw_to_skin(arm, evidence)
+                terms += draw_to_skin(drop_sleeve(arm, state, evidence, joint), evidence)
         sides = np.isin(self.holder, TRUNK_JOINTS)
         trunk = self._contour(vertices, evidence, sides, S.samples // 3) if len(arms) else None
         if trunk is not None:

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 from likeness.engine.body.model import Body
-from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, BoolArray, Observation
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.tracking.bare_limbs import (
     ARM_JOINTS,
     TRUNK_JOINTS,
     draw_to_clothes,
+    drop_sleeve,
     find_bare_limbs,
     is_trunk_clothed,
 )
@@ -123,6 +124,33 @@ def test_arms_and_trunk_come_apart(default_body: Body) -> None:
         state = minimize(default_body, state, terms, unknowns, bounds, 10).state
     assert before > 0.3
     assert error() < 0.4 * before
+
+
+def test_the_outline_under_a_rolled_sleeve_is_not_drawn_to_skin(default_body: Body) -> None:
+    """Skin begins a quarter down the forearm."""
+    state = person(default_body, HANGING, np.zeros(default_body.num_betas))
+    evidence = evidence_of(default_body, state)
+    joints = np.asarray(default_body.vertices(state.pose, state.betas)[1])
+    elbow, wrist = (joints[JOINT_INDEX[f"left_{name}"]] for name in ("elbow", "wrist"))
+    cuff = 0.75 * project(elbow[None], CAMERA)[0][0] + 0.25 * project(wrist[None], CAMERA)[0][0]
+    bare = evidence.bare
+    assert bare is not None
+    rows = (np.arange(bare.values.shape[0]) + 0.5) / bare.zoom[1]
+    evidence.bare = bare.with_values(np.where(rows[:, None] > cuff[1], bare.values, 0.0))
+    assert sorted(find_bare_limbs(state, evidence)) == [ARM_JOINTS[1], ARM_JOINTS[3]]
+    forearm = ARM_JOINTS[1]
+    edges = SilhouetteEdges.of(default_body)
+    vertices = default_body.vertices(state.pose, state.betas)[0]
+    contour = edges._contour(vertices, evidence, edges.holder == forearm, 400)
+    assert contour is not None
+    everything, kept = (
+        project(outline.places, CAMERA)[0][:, 1]
+        for outline in (contour, drop_sleeve(contour, state, evidence, forearm))
+    )
+    assert everything.min() + 5.0 < cuff[1] - 6.0 < kept.min()
+    assert len(kept) >= (everything > cuff[1] + 6.0).sum()
+    evidence.bare = bare
+    assert len(drop_sleeve(contour, state, evidence, forearm).places) == len(everything)
 
 
 def test_a_wide_trunk_leaves_bare_arms(default_body: Body) -> None:
