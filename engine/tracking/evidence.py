@@ -13,13 +13,15 @@ from ..core.types import JOINT_INDEX, Camera, FloatArray, Gravity, Hand, IntArra
 from .body_points import BodyPoints, require_landmarks
 from .fit_state import FitState, PosedJoints
 from .landmark_trust import WRISTS, S, face_turn, facing_trust, turned_share
-from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
+from .residuals import DepthBandTerm, DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
 from .skin_map import PixelMap
 from .solver import FitTerm
 
 HAND_POINTS = np.arange(17, 23)
 ARM_POINTS = {True: np.array([13, 15, 17, 19, 21]), False: np.array([14, 16, 18, 20, 22])}
 ARM_LIMBS = {True: ((11, 13), (13, 15)), False: ((12, 14), (14, 16))}
+HAND_ENDS = {True: np.array([17, 19, 21]), False: np.array([18, 20, 22])}
+SPINE = np.array([JOINT_INDEX[name] for name in ("spine3", "spine2", "spine1", "pelvis")])
 LEG_POINTS = {True: np.array([25, 27, 29, 31]), False: np.array([26, 28, 30, 32])}
 LEG_LIMBS = {True: ((23, 25), (25, 27)), False: ((24, 26), (26, 28))}
 OTHER_LIMBS = ((12, 11), (24, 23), (23, 25), (25, 27), (24, 26), (26, 28))
@@ -373,8 +375,49 @@ class Evidence:
         drops: FloatArray = height[[23, 24]] - height[list(to)]
         return drops
 
+    def hides_hand(self, left: bool) -> bool:
+        """Whether the photo hides a hand within its frame: in a pocket, behind the other arm.
+
+        The network finds large hands that show; of smaller ones skin tells.
+        """
+        pose = self.observation.pose
+        if self.hand_of(left) is not None or self.pose_weight[WRISTS[left]] < S.seen_wrist:
+            return False
+        ends = pose[HAND_ENDS[left]]
+        if ((ends < 0) | (ends >= [self.camera.width, self.camera.height])).any():
+            return False
+        if self.hand_scale >= S.found_palm or self.bare is None:
+            return self.hand_scale >= S.found_palm
+        column, row = np.rint(self.bare.place(ends)).astype(int).T.clip(0)
+        height, width = self.bare.values.shape
+        skin = self.bare.values[np.minimum(row, height - 1), np.minimum(column, width - 1)]
+        return float(skin.mean()) <= S.hidden_skin
+
+    def hidden_hand_term(self, side: bool | None = None) -> list[FitTerm]:
+        """Hands that something hides are near the body.
+
+        The joint of the spine that stands at the wrist's height in the picture tells how far.
+        """
+        hidden = [left for left in (True, False) if side in (None, left) and self.hides_hand(left)]
+        if not hidden:
+            return []
+        pose = self.observation.pose[:, 1]
+        top, bottom = 0.5 * (pose[11] + pose[12]), 0.5 * (pose[23] + pose[24])
+        levels = np.linspace(top, bottom, len(SPINE))
+        wrists = np.array([JOINT_INDEX[f"{'left' if left else 'right'}_wrist"] for left in hidden])
+        spine = [np.abs(levels - pose[WRISTS[left]]).argmin() for left in hidden]
+        zero = np.zeros((len(hidden), 3))
+        return [
+            DepthBandTerm(
+                BodyPoints.on_joints(self.body, wrists, zero),
+                BodyPoints.on_joints(self.body, SPINE[spine], zero),
+                S.hidden_reach,
+                np.full(len(hidden), S.hidden_noise**-2),
+            )
+        ]
+
     def keep_out_term(self, side: bool | None = None) -> list[FitTerm]:
-        """Forearms and hands stay out of the trunk."""
+        """Forearms and hands stay out of the trunk, and hidden ones near it."""
         names = [n for n, left in (("left", True), ("right", False)) if side in (None, left)]
         rest = self.body.J_template
         joints, offsets, seen = [], [], []
@@ -386,7 +429,10 @@ class Evidence:
             offsets += [0.33 * bone, 0.67 * bone, 0 * bone, 0.6 * palm, 1.5 * palm]
             wrist_seen = self.pose_weight[15 if name == "left" else 16] > S.seen_wrist
             hand_seen = self.hand_of(name == "left") is not None
-            seen += [False, *[wrist_seen or hand_seen] * 4]
+            seen += [
+                False,
+                *[(wrist_seen and not self.hides_hand(name == "left")) or hand_seen] * 4,
+            ]
         n = len(joints)
         parts = trunk_ellipsoids(self.body)
         made = BodyPoints.on_joints(
@@ -396,7 +442,10 @@ class Evidence:
         centre = np.repeat([part[1] for part in parts], n, axis=0)
         radii = np.repeat([part[2] for part in parts], n, axis=0)
         shown = np.tile(np.array(seen, dtype=bool), len(parts))
-        return [KeepOutTerm(made, holder, centre, radii, S.keep_out_weight, shown)]
+        return [
+            KeepOutTerm(made, holder, centre, radii, S.keep_out_weight, shown),
+            *self.hidden_hand_term(side),
+        ]
 
 
 def _limb_noise(limb: tuple[int, int]) -> tuple[float, float, float]:

@@ -168,6 +168,34 @@ class DepthTerm:
 
 
 @dataclass
+class DepthBandTerm:
+    """Points whose depth is near other points', no matter where exactly.
+
+    Attributes:
+        points: N points each.
+        others: N points each.
+        reach: metres before or behind them that cost nothing.
+        weight: [N] per square metre beyond.
+    """
+
+    points: BodyPoints
+    others: BodyPoints
+    reach: float
+    weight: FloatArray
+
+    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
+        """The cost; adds derivatives to ``system`` when it is given."""
+        gap = self.points.positions(posed)[:, 2] - self.others.positions(posed)[:, 2]
+        error = gap - np.clip(gap, -self.reach, self.reach)
+        if system is not None:
+            rows = np.tile([[[0.0, 0.0, 1.0]]], (len(error), 1, 1))
+            jacobian = self.points.jacobian(posed, rows, system.unknowns)
+            jacobian -= self.others.jacobian(posed, rows, system.unknowns)
+            system.add(jacobian[:, 0], error, np.where(error != 0.0, self.weight, 0.0))
+        return 0.5 * float(self.weight @ error**2)
+
+
+@dataclass
 class LevelTerm:
     """Points that lie as high as other points, robustly.
 

@@ -11,6 +11,7 @@ from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS
 from likeness.engine.tracking.body_points import BodyPoints
 from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.residuals import (
+    DepthBandTerm,
     DepthTerm,
     DirectionTerm,
     KeepOutTerm,
@@ -115,6 +116,18 @@ def test_level_term_is_of_heights_only(setting) -> None:
     assert cost == pytest.approx(0.5 * 4.0 * height**2, rel=1e-4)
 
 
+def test_depth_band_costs_nothing_within_it(setting) -> None:
+    body, state, _ = setting
+    ends = [BodyPoints.on_joints(body, np.array([j]), np.zeros((1, 3))) for j in (20, 9)]
+    posed = PosedJoints(body, state)
+    gap = abs(posed.p[20, 2] - posed.p[9, 2])
+    wide, narrow = (
+        DepthBandTerm(*ends, reach, np.array([4.0])) for reach in (1.01 * gap, 0.25 * gap)
+    )
+    assert wide.add(posed, None) == 0.0
+    assert narrow.add(posed, None) == pytest.approx(0.5 * 4.0 * (0.75 * gap) ** 2, rel=1e-4)
+
+
 def make_term(kind: str, body: Body, state: FitState, rng: np.random.Generator):
     posed = PosedJoints(body, state)
     surface = surface_points(body, rng)
@@ -135,6 +148,8 @@ def make_term(kind: str, body: Body, state: FitState, rng: np.random.Generator):
         )
     if kind == "depth":
         return DepthTerm(surface.take(np.arange(6)), attached, 0.1, rng.uniform(1, 2, 6))
+    if kind == "depth_band":
+        return DepthBandTerm(surface.take(np.arange(6)), attached, 0.1, rng.uniform(1, 2, 6))
     if kind == "level":
         start, end = attached.take(np.arange(3)), attached.take(np.arange(3, 6))
         return LevelTerm(start, end, rng.uniform(1, 2, 3), 0.3, camera_tilt(20.0, 5.0)[:, 1])
@@ -159,7 +174,18 @@ def make_term(kind: str, body: Body, state: FitState, rng: np.random.Generator):
 
 
 @pytest.mark.parametrize(
-    "kind", ["surface", "attached", "direction", "depth", "level", "prior", "keep_out", "mask"]
+    "kind",
+    [
+        "surface",
+        "attached",
+        "direction",
+        "depth",
+        "depth_band",
+        "level",
+        "prior",
+        "keep_out",
+        "mask",
+    ],
 )
 def test_gradient_agrees_with_finite_differences(kind: str, setting) -> None:
     body, state, rng = setting

@@ -285,6 +285,34 @@ def test_hidden_hands_keep_to_a_body(default_body: Body, arm: str, seed: int) ->
     assert maximum_filter(observation.person_mask, 3)[rows, columns].all()  # up to a pixel
 
 
+@pytest.mark.parametrize("seed", [4, 5, 6])
+def test_hands_in_pockets_are_beside_the_hips(default_body: Body, seed: int) -> None:
+    """The body's landmarks show the wrists, and lift the forearms towards the camera."""
+    state = person(default_body, ("in pocket", "in pocket"), "apart")
+    seen = see(default_body, state, np.random.default_rng(seed))
+    world = seen.pose_world.copy()
+    for shoulder, elbow, wrist in ((11, 13, 15), (12, 14, 16)):
+        world[elbow, 2] = world[shoulder, 2] + 0.05
+        world[wrist, 2] = world[elbow, 2] + 0.2
+    assert seen.face is not None
+    # In a photo twice as large, whose hands the network would have found.
+    large = replace(
+        seen,
+        pose=2.0 * seen.pose,
+        face=2.0 * seen.face,
+        person_mask=np.kron(seen.person_mask, np.ones((2, 2), np.float32)),
+        pose_world=world,
+        hands=(),
+    )
+    photo = Portrait(np.zeros((2 * HEIGHT, 2 * WIDTH, 3), np.float32), None, Path("made-up.png"))
+    track = fit_body(large, photo, default_body, fov=FOV)
+    sound(track)
+    true, found = joints_of(default_body, state, track)
+    for side in SIDES:
+        wrist, hip = JOINT_INDEX[f"{side}_wrist"], JOINT_INDEX[f"{side}_hip"]
+        assert abs((found[wrist] - found[hip])[2] - (true[wrist] - true[hip])[2]) < 0.13
+
+
 # Sitting, squatting, a knee up
 
 
