@@ -108,6 +108,15 @@ class Evidence:
         """The observed hands."""
         return self.observation.hands
 
+    @property
+    def unseen_arms(self) -> tuple[str, ...]:
+        """The shoulders of arms of which neither elbow nor hand is seen."""
+        return tuple(
+            f"{'left' if left else 'right'}_shoulder"
+            for left in (True, False)
+            if self.pose_weight[ARM_POINTS[left][0]] == 0.0 and self.hand_of(left) is None
+        )
+
     def hand_of(self, left: bool) -> Hand | None:
         """The detected hand of that side."""
         return next((hand for hand in self.hands if hand.left == left), None)

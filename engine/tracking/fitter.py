@@ -177,6 +177,7 @@ class Fitter:
             S.expression_slope,
             1.0 if self.evidence.face is not None else S.hidden_head_freedom,
             expected_betas(self.body, self.evidence.framing),
+            self.evidence.unseen_arms,
         )
         self.near: list[FitTerm] = (
             [] if self.estimate is None else [rotation_prior_term(self.estimate)]
@@ -186,9 +187,8 @@ class Fitter:
         self.start = self.starts()[0]
         n = len(self.start.vector)
         self.bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
-        near, far = S.depth_range
-        depth = self.start.transl[2]
-        self.bounds.lower[2], self.bounds.upper[2] = far * depth, near * depth
+        depths = self.start.transl[2] * np.array(S.depth_range)
+        self.bounds.lower[2], self.bounds.upper[2] = depths[::-1]
         low, high = expression_bounds(self.body)
         self.bounds.lower[n - len(low) :], self.bounds.upper[n - len(high) :] = low, high
 

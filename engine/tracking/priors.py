@@ -6,6 +6,7 @@ The tables give the left side; the right side is its mirror image (x, -y, -z).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,8 @@ class PriorSettings:
     """Of the jaw's joint, in bodies that open their mouths with it."""
     own_expression: float = 3.0  # standard deviations that a body's own expressions may reach
     clothed_height: float = 1.65  # metres; expected of whole bodies
+    unseen_arm: float = 0.12  # radians about what is expected of arms whose elbows are not seen
+    hanging: float = 1.42  # radians below the T-pose that those are expected
     neck_share: float = 0.4  # share of the head's turn against the shoulders that the neck takes
 
 
@@ -293,6 +296,7 @@ def prior_term(
     expression_slope: float,
     head_freedom: float = 1.0,
     betas: FloatArray | None = None,
+    unseen_arms: Sequence[str] = (),
 ) -> PriorTerm:
     """The prior over all parameters (:attr:`.fit_state.FitState.vector`).
 
@@ -304,6 +308,8 @@ def prior_term(
         expression_slope: cost per unit of expression, an L1 norm.
         head_freedom: factor on how far head and neck turn.
         betas: [S] the likeliest shape; the mean one by default.
+        unseen_arms: shoulders of arms that leave the photo above the elbow: the outline of wide
+            clothes would spread them.
     """
     B, E = body.num_betas, body.num_expression
     n = POSE_START + 3 * NUM_JOINTS + B + E
@@ -316,6 +322,10 @@ def prior_term(
         spread[3 * JOINT_INDEX["jaw"] : 3 * JOINT_INDEX["jaw"] + 3] = S.jaw_spread
     for joint in ("neck", "head"):
         spread[3 * JOINT_INDEX[joint] : 3 * JOINT_INDEX[joint] + 3] *= head_freedom
+    for shoulder in unseen_arms:
+        first = 3 * JOINT_INDEX[shoulder]
+        spread[first : first + 3] = S.unseen_arm
+        mean[POSE_START + first + 2] = S.hanging * np.sign(mean[POSE_START + first + 2])
     diagonal[pose][spread > 0] = 1.0 / spread[spread > 0] ** 2
     shape = POSE_START + 3 * NUM_JOINTS
     diagonal[shape : shape + body.num_body_betas] = body_shape_precision
