@@ -117,7 +117,7 @@ class LiftOptions:
     face_share: float = 0.08
     hat_share: float = 0.08
     strand_share: float = 0.055
-    beyond_share: float = 0.04
+    beyond_share: float = 0.07
     texel_share: float = 0.05
     region_pixels: int = 40_000
 
@@ -297,7 +297,16 @@ def lift_photo(
     loose = far.result()
     beyond_budget = int(options.beyond_share * options.max_gaussians)
     beyond = continue_beyond_frame(
-        matte, track.camera, regions, dressed, shares, groups, body, vertices, beyond_budget
+        matte,
+        track.camera,
+        regions,
+        dressed,
+        shares,
+        groups,
+        body,
+        vertices,
+        beyond_budget,
+        view.open_front,
     )
     fineness = texel_fineness(
         body, dressed.vertices, shares, regions, camera, view.prints.patterned

@@ -25,6 +25,8 @@ from ..squareness import cosine_to_camera
 from .dressed_mesh import DressedMesh
 from .labels import LOWER, UPPER
 from .labels_surface import labels_at
+from .limbs import TORSO
+from .open_fronts import OpenFront
 from .photo_splats import crop_camera, resize_rgba, splat_sigma
 from .pixel_grids import distance_inside, resize_nearest
 from .regions import Regions
@@ -36,7 +38,7 @@ class ContinuationSettings:
     """The strip beyond the frame."""
 
     length: float = 0.10  # metres over which it fades away
-    pitch: float = 0.0025  # metres between its splats, or a pixel of the photo if that is more
+    pitch: float = 0.0008  # metres between its splats, or a pixel of the photo if that is more
     solid: float = 0.95  # alpha of the matte that may be mirrored
     opacity: float = 0.95  # 0..1 of its splats beside the frame
     faded: float = 0.04  # opacity below which there are none
@@ -62,6 +64,7 @@ def continue_beyond_frame(
     body: Body,
     vertices: FloatArray,
     budget: int,
+    front: OpenFront | None = None,
 ) -> BoundGaussians:
     """Make the strip of cloth below the photo's frame.
 
@@ -75,6 +78,7 @@ def continue_beyond_frame(
         body: the person's own.
         vertices: [V, 3] in the photo's pose, world space, metres.
         budget: most Gaussians; coarser ones if the strip needs more.
+        front: the opening of a jacket, on the regions' grid; its edges go straight on.
     """
     height, width = matte.alpha.shape
     drawn = regions.body.face >= 0
@@ -83,7 +87,7 @@ def continue_beyond_frame(
     while True:
         scale = depth / float(camera.K[0, 0]) / pitch
         w, h = scale_size(width, height, scale)
-        strip = _Strip.around(matte, camera.resized(w, h), regions, round(S.length / pitch))
+        strip = _Strip.around(matte, camera.resized(w, h), regions, round(S.length / pitch), front)
         shown, fade, buffer = strip.on_cloth(dressed, shares, groups)
         if shown.sum() <= budget or pitch > S.length:
             break
@@ -131,14 +135,20 @@ class _Strip:
     another: FloatArray
 
     @staticmethod
-    def around(matte: Matte, camera: Camera, regions: Regions, pad: int) -> _Strip:
+    def around(
+        matte: Matte, camera: Camera, regions: Regions, pad: int, front: OpenFront | None
+    ) -> _Strip:
         w, h = camera.width, camera.height
+        if front is not None:
+            front = front.scaled(w / regions.label.shape[1], h / regions.label.shape[0])
+            pad = max(pad, int(front.length) + 1)
         pad = min(pad, h - 1)
         colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
         label, group = (resize_nearest(m, (h, w)) for m in (regions.label, regions.group))
         label = np.where(alpha > S.solid, label, -1)
         below = ((0, pad), (0, 0))
         mirrored = [np.pad(m, below, mode="reflect") for m in (label, group)]
+        shown = np.pad(colors, (*below, (0, 0)), mode="reflect")
         edge = [np.pad(m, below, mode="edge") for m in (label, group)]
         same = (mirrored[0] == edge[0]) & (mirrored[1] == edge[1])
         same &= np.isin(mirrored[0], (UPPER, LOWER))
@@ -147,14 +157,18 @@ class _Strip:
         same = np.logical_and.accumulate(same, axis=0)
         another = distance_inside(same)
         same[:h] = False
-        down = np.maximum(np.arange(h + pad) - (h - 1), 0)
+        beyond = np.repeat(np.maximum(np.arange(h + pad) - (h - 1), 0)[:, None], w, axis=1)
+        if front is not None:
+            shown[h:], within = front.paint_below(colors, label == UPPER, pad)
+            mirrored[0][h:][within], edge[1][h:][within] = UPPER, TORSO
+            same[h:][within], another[h:][within], beyond[h:][within] = True, np.inf, 0
         return _Strip(
             crop_camera(camera, (0, 0, w, h + pad)),
-            np.pad(colors, (*below, (0, 0)), mode="reflect"),
+            shown,
             mirrored[0],
             same,
             edge[1],
-            np.repeat(down[:, None], w, axis=1),
+            beyond,
             another,
         )
 

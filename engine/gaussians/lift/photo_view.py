@@ -12,6 +12,7 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from .colors_sources import measure_backlight
 from .depth_sheets import DepthSheet, LimbBorders
 from .limbs import ARMS
+from .open_fronts import OpenFront, find_open_front
 from .patterns import Prints, find_prints
 from .pixel_grids import SOLID, distance_inside
 from .regions import Regions
@@ -67,6 +68,12 @@ class PhotoView:
     def backlight(self) -> float:
         """0..1: how surely light from behind gilds the hair."""
         return measure_backlight(self.colors, self.regions.hair, self.inside)
+
+    @cached_property
+    def open_front(self) -> OpenFront | None:
+        """The opening of a jacket that the frame cuts."""
+        regions = self.regions
+        return find_open_front(self.colors, regions.label, regions.group, regions.unit)
 
     @cached_property
     def prints(self) -> Prints:
