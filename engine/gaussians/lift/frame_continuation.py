@@ -161,7 +161,7 @@ class _Strip:
         if front is not None:
             shown[h:], within = front.paint_below(colors, label == UPPER, pad)
             mirrored[0][h:][within], edge[1][h:][within] = UPPER, TORSO
-            same[h:][within], another[h:][within], beyond[h:][within] = True, np.inf, 0
+            same[h:][within], another[h:][within], beyond[h:][within] = True, float(w + h), 0
         return _Strip(
             crop_camera(camera, (0, 0, w, h + pad)),
             shown,

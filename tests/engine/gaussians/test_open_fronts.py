@@ -1,0 +1,66 @@
+"""What an open jacket shows goes on below the frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from likeness.engine.core.types import BoolArray, FloatArray, IntArray
+from likeness.engine.gaussians.lift.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.limbs import HEAD, TORSO
+from likeness.engine.gaussians.lift.open_fronts import OpenFront, find_open_front
+
+SIDE, UNIT = 200, 30.0
+ROWS, COLS = np.mgrid[:SIDE, :SIDE] + 0.5
+JACKET, SHIRT, TIE = [0.1, 0.12, 0.2], [0.9, 0.9, 0.92], [0.6, 0.1, 0.1]
+NECK = 100  # row at which clothes begin
+HALF = 40.0 - 0.15 * (ROWS - NECK)  # columns from the middle to each lapel
+OPENING = (np.abs(COLS - 100) < HALF) & (ROWS >= NECK)
+
+
+def _photo(opening: BoolArray) -> FloatArray:
+    colors = np.where(opening[..., None], SHIRT, JACKET)
+    colors = np.where((opening & (np.abs(COLS - 100) < 6))[..., None], TIE, colors)
+    return np.where((ROWS < NECK)[..., None], [0.8, 0.6, 0.5], colors)
+
+
+def _find(colors: FloatArray) -> OpenFront | None:
+    noise = np.random.default_rng(0).normal(0.0, 0.01, colors.shape)
+    label: IntArray = np.where(ROWS < NECK, SKIN, UPPER)
+    group = np.where(ROWS < NECK, HEAD, TORSO)
+    return find_open_front(np.clip(colors + noise, 0, 1), label, group, UNIT)
+
+
+def test_the_edges_of_an_opening_are_found_and_meet_below_the_frame() -> None:
+    front = _find(_photo(OPENING))
+    assert front is not None
+    for edge, wanted in ((front.left, [75.0, 0.15]), (front.right, [125.0, -0.15])):
+        assert (np.abs(edge - wanted) < [1.0, 0.03]).all()
+    left, right = front.edges(np.array([SIDE - 50.0, SIDE + front.length, SIDE + 400.0]))
+    assert right[0] - left[0] == pytest.approx(65.0, abs=4.0)
+    np.testing.assert_allclose(left[1:], right[1:], atol=1e-6)
+
+
+def test_shirt_and_tie_go_on_between_the_lapels() -> None:
+    front = _find(_photo(OPENING))
+    assert front is not None
+    painted, within = front.paint_below(_photo(OPENING), ROWS >= NECK, 100)
+    for down in (5, 40, 90):
+        half = 25.0 - 0.15 * down
+        away = np.abs(COLS[0] - 100)
+        assert np.ptp(painted[down][away < 0.15 * half], axis=0).max() < 0.1
+        np.testing.assert_allclose(painted[down, 100], TIE, atol=0.05)
+        shirt = (away > 0.4 * half) & (away < 0.85 * half)
+        np.testing.assert_allclose(np.median(painted[down][shirt], axis=0), SHIRT, atol=0.05)
+        beside = (away > half + 3) & (away < half + 40)
+        np.testing.assert_allclose(np.median(painted[down][beside], axis=0), JACKET, atol=0.05)
+        assert abs(within[down].sum() - 2.0 * half) < 4.0
+
+
+def test_prints_and_plain_shirts_have_no_opening() -> None:
+    print_below = OPENING & (ROWS > 150)
+    for opening in (print_below, np.zeros_like(OPENING)):
+        assert _find(_photo(opening)) is None
+    halves = np.where((COLS < 100)[..., None], JACKET, [0.7, 0.3, 0.2])
+    assert _find(np.where(OPENING[..., None], SHIRT, halves)) is None
+    stripes = np.where((COLS % 8 < 4)[..., None], SHIRT, [0.1, 0.5, 0.1])
+    assert _find(np.where(OPENING[..., None], stripes, JACKET)) is None
