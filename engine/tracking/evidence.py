@@ -110,12 +110,16 @@ class Evidence:
 
     @property
     def unseen_arms(self) -> tuple[str, ...]:
-        """The shoulders of arms of which neither elbow nor hand is seen."""
-        return tuple(
-            f"{'left' if left else 'right'}_shoulder"
-            for left in (True, False)
-            if self.pose_weight[ARM_POINTS[left][0]] == 0.0 and self.hand_of(left) is None
-        )
+        """The shoulders of arms that leave the frame well above the elbow, and of heads alone."""
+        size = np.array([self.camera.width, self.camera.height])
+        out = []
+        for left in (True, False):
+            elbow = self.observation.pose[ARM_POINTS[left][0]]
+            beyond = float(np.maximum(-elbow, elbow - size).max())
+            far = self.framing == "head" or beyond > S.far_elbow * self.body_scale
+            if far and self.hand_of(left) is None:
+                out.append(f"{'left' if left else 'right'}_shoulder")
+        return tuple(out)
 
     def hand_of(self, left: bool) -> Hand | None:
         """The detected hand of that side."""
