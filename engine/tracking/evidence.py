@@ -394,7 +394,8 @@ class Evidence:
         The network finds large hands that show; of smaller ones skin tells.
         """
         pose = self.observation.pose
-        if self.hand_of(left) is not None or self.pose_weight[WRISTS[left]] < S.seen_wrist:
+        seen = self.observation.pose_visibility[WRISTS[left]] > S.shown_wrist
+        if seen or self.hand_of(left) is not None or self.pose_weight[WRISTS[left]] < S.seen_wrist:
             return False
         ends = pose[HAND_ENDS[left]]
         if ((ends < 0) | (ends >= [self.camera.width, self.camera.height])).any():

@@ -294,6 +294,8 @@ def test_hands_in_pockets_are_beside_the_hips(default_body: Body, seed: int) -> 
     for shoulder, elbow, wrist in ((11, 13, 15), (12, 14, 16)):
         world[elbow, 2] = world[shoulder, 2] + 0.05
         world[wrist, 2] = world[elbow, 2] + 0.2
+    visibility = seen.pose_visibility.copy()
+    visibility[[15, 16]] = 0.8
     assert seen.face is not None
     # In a photo twice as large, whose hands the network would have found.
     large = replace(
@@ -302,6 +304,7 @@ def test_hands_in_pockets_are_beside_the_hips(default_body: Body, seed: int) -> 
         face=2.0 * seen.face,
         person_mask=np.kron(seen.person_mask, np.ones((2, 2), np.float32)),
         pose_world=world,
+        pose_visibility=visibility,
         hands=(),
     )
     photo = Portrait(np.zeros((2 * HEIGHT, 2 * WIDTH, 3), np.float32), None, Path("made-up.png"))
