@@ -110,7 +110,12 @@ class Evidence:
 
     @property
     def unseen_arms(self) -> tuple[str, ...]:
-        """The shoulders of arms that leave the frame well above the elbow, and of heads alone."""
+        """The shoulders of arms that leave the frame well above the elbow, and of heads alone.
+
+        From aside and from behind, the shoulders follow arms rather than the other way round.
+        """
+        if self.iod is None or self.turned > S.front_arms:
+            return ()
         size = np.array([self.camera.width, self.camera.height])
         out = []
         for left in (True, False):
@@ -400,8 +405,10 @@ class Evidence:
         ends = pose[HAND_ENDS[left]]
         if ((ends < 0) | (ends >= [self.camera.width, self.camera.height])).any():
             return False
-        if self.hand_scale >= S.found_palm or self.bare is None:
-            return self.hand_scale >= S.found_palm
+        if self.hand_scale >= S.found_palm:
+            return True
+        if self.bare is None:
+            return False
         column, row = np.rint(self.bare.place(ends)).astype(int).T.clip(0)
         height, width = self.bare.values.shape
         skin = self.bare.values[np.minimum(row, height - 1), np.minimum(column, width - 1)]
@@ -441,12 +448,9 @@ class Evidence:
             palm = rest[JOINT_INDEX[f"{name}_middle1"]] - rest[wrist]
             joints += [elbow, elbow, wrist, wrist, wrist]
             offsets += [0.33 * bone, 0.67 * bone, 0 * bone, 0.6 * palm, 1.5 * palm]
-            wrist_seen = self.pose_weight[15 if name == "left" else 16] > S.seen_wrist
-            hand_seen = self.hand_of(name == "left") is not None
-            seen += [
-                False,
-                *[(wrist_seen and not self.hides_hand(name == "left")) or hand_seen] * 4,
-            ]
+            left = name == "left"
+            wrist_seen = self.pose_weight[WRISTS[left]] > S.seen_wrist and not self.hides_hand(left)
+            seen += [False, *[wrist_seen or self.hand_of(left) is not None] * 4]
         n = len(joints)
         parts = trunk_ellipsoids(self.body)
         made = BodyPoints.on_joints(

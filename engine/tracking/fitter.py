@@ -177,7 +177,7 @@ class Fitter:
             S.expression_slope,
             1.0 if self.evidence.face is not None else S.hidden_head_freedom,
             expected_betas(self.body, self.evidence.framing),
-            self.evidence.unseen_arms,
+            self.evidence.unseen_arms if self.estimate is None else (),
         )
         self.near: list[FitTerm] = (
             [] if self.estimate is None else [rotation_prior_term(self.estimate)]

@@ -61,6 +61,7 @@ class EvidenceSettings:
     keep_out_weight: float = 100.0  # of squared depths inside the trunk
     seen_wrist: float = 0.4  # trust from which a wrist lies in front of the trunk
     far_elbow: float = 0.2  # shoulder widths beyond the frame from which on an arm is a guess
+    front_arms: float = 0.95  # 0..1, most that a face may look aside for that
     shown_wrist: float = 0.98  # visibility from which on a wrist shows, with its hand or without
     found_palm: float = 25.0  # pixels from which on the network misses no hand that shows
     hidden_skin: float = 0.25  # most share of a smaller hand's landmarks that skin shows at

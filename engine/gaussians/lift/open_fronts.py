@@ -189,13 +189,13 @@ def _fit_edges(
         last = piece.shape[1] - piece[rows][:, ::-1].argmax(1).astype(float)
         down = rows + 0.5 - len(piece)
         lines = [np.polyfit(down, edge, 1)[::-1] for edge in (first, last)]
-        off = [
+        straight = [
             np.abs(line[0] + line[1] * down - edge).mean() < S.straight * unit
             for line, edge in zip(lines, (first, last), strict=True)
         ]
-        if off[0] and (left is None or lines[0][0] < left[0]):
+        if straight[0] and (left is None or lines[0][0] < left[0]):
             left = lines[0]
-        if off[1] and (right is None or lines[1][0] > right[0]):
+        if straight[1] and (right is None or lines[1][0] > right[0]):
             right = lines[1]
     if left is None or right is None:
         return None
