@@ -13,7 +13,7 @@ from ..core.types import JOINT_INDEX, Camera, FloatArray, Gravity, Hand, IntArra
 from .body_points import BodyPoints, require_landmarks
 from .fit_state import FitState, PosedJoints
 from .landmark_trust import WRISTS, S, face_turn, facing_trust, turned_share
-from .residuals import DepthBandTerm, DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
+from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
 from .skin_map import PixelMap
 from .solver import FitTerm
 
@@ -429,11 +429,12 @@ class Evidence:
         spine = [np.abs(levels - pose[WRISTS[left]]).argmin() for left in hidden]
         zero = np.zeros((len(hidden), 3))
         return [
-            DepthBandTerm(
+            DepthTerm(
                 BodyPoints.on_joints(self.body, wrists, zero),
                 BodyPoints.on_joints(self.body, SPINE[spine], zero),
-                S.hidden_reach,
+                0.0,
                 np.full(len(hidden), S.hidden_noise**-2),
+                S.hidden_reach,
             )
         ]
 

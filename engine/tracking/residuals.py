@@ -148,50 +148,26 @@ class DepthTerm:
         others: N points each.
         nearer: metres.
         weight: [N] per square metre.
+        slack: metres more or less that cost nothing.
     """
 
     points: BodyPoints
     others: BodyPoints
     nearer: float
     weight: FloatArray
+    slack: float = 0.0
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         """The cost; adds derivatives to ``system`` when it is given."""
         gap = self.points.positions(posed)[:, 2] - self.others.positions(posed)[:, 2]
         error = gap - self.nearer
+        beyond = np.abs(error) >= self.slack
+        error = error - np.clip(error, -self.slack, self.slack)
         if system is not None:
             rows = np.tile([[[0.0, 0.0, 1.0]]], (len(error), 1, 1))
             jacobian = self.points.jacobian(posed, rows, system.unknowns)
             jacobian -= self.others.jacobian(posed, rows, system.unknowns)
-            system.add(jacobian[:, 0], error, self.weight)
-        return 0.5 * float(self.weight @ error**2)
-
-
-@dataclass
-class DepthBandTerm:
-    """Points whose depth is near other points', no matter where exactly.
-
-    Attributes:
-        points: N points each.
-        others: N points each.
-        reach: metres before or behind them that cost nothing.
-        weight: [N] per square metre beyond.
-    """
-
-    points: BodyPoints
-    others: BodyPoints
-    reach: float
-    weight: FloatArray
-
-    def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
-        """The cost; adds derivatives to ``system`` when it is given."""
-        gap = self.points.positions(posed)[:, 2] - self.others.positions(posed)[:, 2]
-        error = gap - np.clip(gap, -self.reach, self.reach)
-        if system is not None:
-            rows = np.tile([[[0.0, 0.0, 1.0]]], (len(error), 1, 1))
-            jacobian = self.points.jacobian(posed, rows, system.unknowns)
-            jacobian -= self.others.jacobian(posed, rows, system.unknowns)
-            system.add(jacobian[:, 0], error, np.where(error != 0.0, self.weight, 0.0))
+            system.add(jacobian[:, 0], error, self.weight * beyond)
         return 0.5 * float(self.weight @ error**2)
 
 

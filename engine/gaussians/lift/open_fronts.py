@@ -175,7 +175,7 @@ def find_open_front(
 def _fit_edges(
     pieces: list[BoolArray], width: float, unit: float
 ) -> tuple[FloatArray, FloatArray] | None:
-    """The outermost lines along the edges of pieces [H, W]; None if they are no lines.
+    """The outermost lines along the edges of pieces [H, W]; None if the edges are crooked.
 
     A tie in the jacket's colour parts a shirt in two.
     """

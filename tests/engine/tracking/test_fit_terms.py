@@ -11,7 +11,6 @@ from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS
 from likeness.engine.tracking.body_points import BodyPoints
 from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.residuals import (
-    DepthBandTerm,
     DepthTerm,
     DirectionTerm,
     KeepOutTerm,
@@ -116,13 +115,13 @@ def test_level_term_is_of_heights_only(setting) -> None:
     assert cost == pytest.approx(0.5 * 4.0 * height**2, rel=1e-4)
 
 
-def test_depth_band_costs_nothing_within_it(setting) -> None:
+def test_depth_costs_nothing_within_its_slack(setting) -> None:
     body, state, _ = setting
     ends = [BodyPoints.on_joints(body, np.array([j]), np.zeros((1, 3))) for j in (20, 9)]
     posed = PosedJoints(body, state)
     gap = abs(posed.p[20, 2] - posed.p[9, 2])
     wide, narrow = (
-        DepthBandTerm(*ends, reach, np.array([4.0])) for reach in (1.01 * gap, 0.25 * gap)
+        DepthTerm(*ends, 0.0, np.array([4.0]), slack) for slack in (1.01 * gap, 0.25 * gap)
     )
     assert wide.add(posed, None) == 0.0
     assert narrow.add(posed, None) == pytest.approx(0.5 * 4.0 * (0.75 * gap) ** 2, rel=1e-4)
@@ -148,8 +147,8 @@ def make_term(kind: str, body: Body, state: FitState, rng: np.random.Generator):
         )
     if kind == "depth":
         return DepthTerm(surface.take(np.arange(6)), attached, 0.1, rng.uniform(1, 2, 6))
-    if kind == "depth_band":
-        return DepthBandTerm(surface.take(np.arange(6)), attached, 0.1, rng.uniform(1, 2, 6))
+    if kind == "depth_slack":
+        return DepthTerm(surface.take(np.arange(6)), attached, 0.1, rng.uniform(1, 2, 6), 0.1)
     if kind == "level":
         start, end = attached.take(np.arange(3)), attached.take(np.arange(3, 6))
         return LevelTerm(start, end, rng.uniform(1, 2, 3), 0.3, camera_tilt(20.0, 5.0)[:, 1])
@@ -180,7 +179,7 @@ def make_term(kind: str, body: Body, state: FitState, rng: np.random.Generator):
         "attached",
         "direction",
         "depth",
-        "depth_band",
+        "depth_slack",
         "level",
         "prior",
         "keep_out",
