@@ -119,7 +119,7 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
 
 
 def _drop_thin(pixels: BoolArray, thin: float) -> BoolArray:
-    """[H, W] those of a mask that no place of half the width ``thin``, in pixels, is made of."""
+    """[H, W] a mask without its parts that are at most twice ``thin`` pixels wide."""
     core = measure_depth(pixels) > thin
     return np.asarray(pixels & (measure_depth(~core) <= thin))
 

@@ -31,7 +31,7 @@ from scipy.ndimage import maximum_filter
 WIDTH, HEIGHT, FOCAL = 600, 800, 900.0
 FOV = float(np.degrees(2 * np.arctan(0.5 * HEIGHT / FOCAL)))
 CAMERA = photo_camera(FOCAL, WIDTH, HEIGHT)
-PORTRAIT = Portrait(np.zeros((HEIGHT, WIDTH, 3), np.float32), None, Path("made-up.png"))
+PORTRAIT = Portrait(np.zeros((HEIGHT, WIDTH, 3), np.float32), None, Path("simulated.png"))
 HIDDEN_HANDS = range(15, 23)
 # Fingers within 3 cm of the skin (those of ARMS hold 10 cm before it).
 POSED = ARMS | {
@@ -307,7 +307,7 @@ def test_hands_in_pockets_are_beside_the_hips(default_body: Body, seed: int) -> 
         pose_visibility=visibility,
         hands=(),
     )
-    photo = Portrait(np.zeros((2 * HEIGHT, 2 * WIDTH, 3), np.float32), None, Path("made-up.png"))
+    photo = Portrait(np.zeros((2 * HEIGHT, 2 * WIDTH, 3), np.float32), None, Path("simulated.png"))
     track = fit_body(large, photo, default_body, fov=FOV)
     sound(track)
     true, found = joints_of(default_body, state, track)
