@@ -72,7 +72,7 @@ class OpenFront:
         return float((self.right[0] - self.left[0]) / (self.left[1] - self.right[1]))
 
     def edges(self, row: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the columns [...] of both edges in rows [...]; they coincide where it has closed."""
+        """Return the columns [...] of both edges in rows [...]; they coincide once it is closed."""
         down = np.asarray(row) - self.end
         left, right = (edge[0] + edge[1] * down for edge in (self.left, self.right))
         middle = 0.5 * (left + right)

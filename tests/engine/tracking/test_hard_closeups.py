@@ -17,7 +17,7 @@ from likeness.engine.tracking.landmark_trust import face_points, face_turn
 from likeness.engine.tracking.priors import relaxed_pose
 
 SIZE = 800
-PORTRAIT = Portrait(np.zeros((SIZE, SIZE, 3), np.float32), None, Path("made-up.png"))
+PORTRAIT = Portrait(np.zeros((SIZE, SIZE, 3), np.float32), None, Path("simulated.png"))
 
 
 def close_head(body: Body, distance: float, focal: float) -> tuple[Observation, FloatArray]:
