@@ -13,7 +13,7 @@ from ..core.types import JOINT_INDEX, Camera, FloatArray, Gravity, Hand, IntArra
 from .body_points import BodyPoints, require_landmarks
 from .fit_state import FitState, PosedJoints
 from .landmark_trust import WRISTS, S, face_turn, facing_trust, turned_share
-from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
+from .residuals import DepthTerm, DirectionTerm, LandmarkTerm, LevelTerm
 from .skin_map import PixelMap
 from .solver import FitTerm
 
@@ -21,7 +21,6 @@ HAND_POINTS = np.arange(17, 23)
 ARM_POINTS = {True: np.array([13, 15, 17, 19, 21]), False: np.array([14, 16, 18, 20, 22])}
 ARM_LIMBS = {True: ((11, 13), (13, 15)), False: ((12, 14), (14, 16))}
 HAND_ENDS = {True: np.array([17, 19, 21]), False: np.array([18, 20, 22])}
-SPINE = np.array([JOINT_INDEX[name] for name in ("spine3", "spine2", "spine1", "pelvis")])
 LEG_POINTS = {True: np.array([25, 27, 29, 31]), False: np.array([26, 28, 30, 32])}
 LEG_LIMBS = {True: ((23, 25), (25, 27)), False: ((24, 26), (26, 28))}
 OTHER_LIMBS = ((12, 11), (24, 23), (23, 25), (25, 27), (24, 26), (26, 28))
@@ -393,108 +392,9 @@ class Evidence:
         drops: FloatArray = height[[23, 24]] - height[list(to)]
         return drops
 
-    def hides_hand(self, left: bool) -> bool:
-        """Whether the photo hides a hand within its frame: in a pocket, behind the other arm.
-
-        The network finds large hands that show; of smaller ones skin tells.
-        """
-        pose = self.observation.pose
-        seen = self.observation.pose_visibility[WRISTS[left]] > S.shown_wrist
-        if seen or self.hand_of(left) is not None or self.pose_weight[WRISTS[left]] < S.seen_wrist:
-            return False
-        ends = pose[HAND_ENDS[left]]
-        if ((ends < 0) | (ends >= [self.camera.width, self.camera.height])).any():
-            return False
-        if self.hand_scale >= S.found_palm:
-            return True
-        if self.bare is None:
-            return False
-        column, row = np.rint(self.bare.place(ends)).astype(int).T.clip(0)
-        height, width = self.bare.values.shape
-        skin = self.bare.values[np.minimum(row, height - 1), np.minimum(column, width - 1)]
-        return float(skin.mean()) <= S.hidden_skin
-
-    def hidden_hand_term(self, side: bool | None = None) -> list[FitTerm]:
-        """Hands that something hides are near the body.
-
-        The joint of the spine that stands at the wrist's height in the picture tells how far.
-        """
-        hidden = [left for left in (True, False) if side in (None, left) and self.hides_hand(left)]
-        if not hidden:
-            return []
-        pose = self.observation.pose[:, 1]
-        top, bottom = 0.5 * (pose[11] + pose[12]), 0.5 * (pose[23] + pose[24])
-        levels = np.linspace(top, bottom, len(SPINE))
-        wrists = np.array([JOINT_INDEX[f"{'left' if left else 'right'}_wrist"] for left in hidden])
-        spine = [np.abs(levels - pose[WRISTS[left]]).argmin() for left in hidden]
-        zero = np.zeros((len(hidden), 3))
-        return [
-            DepthTerm(
-                BodyPoints.on_joints(self.body, wrists, zero),
-                BodyPoints.on_joints(self.body, SPINE[spine], zero),
-                0.0,
-                np.full(len(hidden), S.hidden_noise**-2),
-                S.hidden_reach,
-            )
-        ]
-
-    def keep_out_term(self, side: bool | None = None) -> list[FitTerm]:
-        """Forearms and hands stay out of the trunk, and hidden ones near it."""
-        names = [n for n, left in (("left", True), ("right", False)) if side in (None, left)]
-        rest = self.body.J_template
-        joints, offsets, seen = [], [], []
-        for name in names:
-            elbow, wrist = JOINT_INDEX[f"{name}_elbow"], JOINT_INDEX[f"{name}_wrist"]
-            bone = rest[wrist] - rest[elbow]
-            palm = rest[JOINT_INDEX[f"{name}_middle1"]] - rest[wrist]
-            joints += [elbow, elbow, wrist, wrist, wrist]
-            offsets += [0.33 * bone, 0.67 * bone, 0 * bone, 0.6 * palm, 1.5 * palm]
-            left = name == "left"
-            wrist_seen = self.pose_weight[WRISTS[left]] > S.seen_wrist and not self.hides_hand(left)
-            seen += [False, *[wrist_seen or self.hand_of(left) is not None] * 4]
-        n = len(joints)
-        parts = trunk_ellipsoids(self.body)
-        made = BodyPoints.on_joints(
-            self.body, np.tile(joints, len(parts)), np.tile(offsets, (len(parts), 1))
-        )
-        holder = np.repeat([part[0] for part in parts], n)
-        centre = np.repeat([part[1] for part in parts], n, axis=0)
-        radii = np.repeat([part[2] for part in parts], n, axis=0)
-        shown = np.tile(np.array(seen, dtype=bool), len(parts))
-        return [
-            KeepOutTerm(made, holder, centre, radii, S.keep_out_weight, shown),
-            *self.hidden_hand_term(side),
-        ]
-
 
 def _limb_noise(limb: tuple[int, int]) -> tuple[float, float, float]:
     """Noise of a limb's direction per axis."""
     if limb in HEAD_LIMBS:
         return S.head_noise
     return S.sure_limb_noise if limb in SURE_LIMBS else S.limb_noise
-
-
-def trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:
-    """Ellipsoids of chest and belly, as wide and deep as the body, plus half a forearm.
-
-    Returns:
-        Joint, centre [3] and radii [3] of each, in metres, in the joint's rest frame.
-    """
-    spine = [JOINT_INDEX[name] for name in ("pelvis", "spine1", "spine2", "spine3")]
-    sides = [JOINT_INDEX[name] for name in ("left_collar", "right_collar")]
-    of_trunk = np.asarray(body.weights)[:, spine + sides].sum(1) > 0.7
-    vertices = np.asarray(body.v_template, np.float64)[of_trunk]
-    out = []
-    for name in ("spine3", "spine1"):
-        j = JOINT_INDEX[name]
-        local = vertices - body.J_template[j]
-        slab = local[np.abs(local[:, 1]) < 0.06]
-        if len(slab) < 3:
-            continue
-        low, high = slab.min(0), slab.max(0)
-        centre, radii = (low + high) / 2, (high - low) / 2 + S.limb_radius
-        # The shoulders' slab reaches to the arms: keep the chest as wide as it is deep, times 1.3.
-        radii[0] = min(radii[0], 1.3 * radii[2])
-        centre[1], radii[1] = 0.0, 0.22
-        out.append((j, centre, radii))
-    return out

@@ -10,6 +10,7 @@ from ..body.model import Body
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, Gravity
+from .arm_depth import arm_depth_terms
 from .body_points import BodyPoints
 from .dense_guides import guide_term
 from .estimators import PoseEstimate, init_from_estimate, rotation_prior_term
@@ -113,14 +114,13 @@ def seen_terms(
         hand: robust radius of the hand landmarks, in palm lengths.
         loosely: whether the hand landmarks count for less.
     """
-    limbs = OTHER_LIMBS + HEAD_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
     return [
         *ev.face_term(face),
         *ev.pose_term(pose),
-        *ev.limb_term(limbs),
+        *ev.limb_term(OTHER_LIMBS + HEAD_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]),
         *ev.hand_terms(hand, loosely=loosely),
         *ev.upright_terms(),
-        *ev.keep_out_term(),
+        *arm_depth_terms(ev),
         *ev.ground_term(),
         *ev.contact_term(),
         LimitTerm(S.limit_weight),
@@ -364,7 +364,7 @@ class Fitter:
                 *ev.limb_term(ARM_LIMBS[left][:1]),
                 *ev.limb_term(ARM_LIMBS[left][1:], forearm),
                 *ev.hand_terms(2.0 * radius, left, loosely=True),
-                *ev.keep_out_term(left),
+                *arm_depth_terms(ev, left),
                 *([] if palm is None else [LimitTerm(S.limit_weight)]),
                 self.prior,
                 *self.near,

@@ -57,16 +57,8 @@ class EvidenceSettings:
     contact_noise: float = 0.03  # metres
     contact_strength: float = 4.0  # of all contacts together
     min_room: float = 0.2  # metres of picture below the shoulders for arms to be believed
-    limb_radius: float = 0.035  # metres
-    keep_out_weight: float = 100.0  # of squared depths inside the trunk
-    seen_wrist: float = 0.4  # trust from which a wrist lies in front of the trunk
     far_elbow: float = 0.2  # shoulder widths beyond the frame from which on an arm is a guess
     front_arms: float = 0.95  # 0..1, most that a face may look aside for that
-    shown_wrist: float = 0.98  # visibility from which on a wrist shows, with its hand or without
-    found_palm: float = 25.0  # pixels from which on the network misses no hand that shows
-    hidden_skin: float = 0.25  # most share of a smaller hand's landmarks that skin shows at
-    hidden_reach: float = 0.14  # metres in depth from the spine to a hidden hand's wrist, at most
-    hidden_noise: float = 0.05  # metres, of the same
     upright_noise: tuple[float, float] = (0.1, 0.15)  # of the trunk, sideways and in depth
     upright_noise_full: tuple[float, float] = (0.2, 0.15)  # likewise in pictures of the whole body
     level_head_noise: tuple[float, float] = (0.14, 0.1)  # of the head

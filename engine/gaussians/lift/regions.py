@@ -231,7 +231,7 @@ def find_regions(
     # Hair hangs from the head and lies on the shoulders; no arm takes it along.
     near_head = ~on_body & (places.from_head < S.hair_of_head)
     group = np.where(hair & np.isin(group, ARMS), np.where(near_head, HEAD, TORSO), group)
-    group = release_other_cloth(group, label, places.rest[..., 0], handless)
+    group = release_other_cloth(group, label, lab, places.rest[..., 0], handless)
     forearms = [
         Forearm.of(arm, *ARM_CHAINS[arm][1:], drawn, f[face_group == arm], body, camera)
         for arm, drawn in drawn_arms.items()

@@ -37,7 +37,12 @@ class SleevePixelSettings:
     shown: float = 0.05  # least share of a drawn forearm that must show for its sleeve to be sought
     ring: float = 0.02  # metres along an arm that are bare or covered together
     bare: float = 0.5  # share of skin in such a ring from which on the arm is bare there
+    rim: int = 2  # pixels on either side of a border where cloth is compared
+    like: float = 8.0  # L*a*b* units between both sides up to which it is one cloth
     bare_run: int = 3  # rings in a row that are surely bare
+    below_shoulder: float = (
+        0.3  # metres along an arm from which on its own skin shows, not a neck's
+    )
     same_cloth: float = 0.5  # share of lower wear on an arm whose sleeve looks like that
     some_skin: float = 0.1  # the same from which on it may be, if the other arm is
     above_wrist: float = 0.64  # metres along an arm up to which it may be: cuffs hang over hands
@@ -294,19 +299,26 @@ def _measure_bareness(
 def _rings_beyond_skin(bare: BoolArray) -> BoolArray:
     """[R] whether rings lie beyond the first bare ones of an arm: no sleeve begins again."""
     run = np.convolve(bare, np.ones(S.bare_run), "valid") >= S.bare_run
+    run &= np.arange(len(run)) >= S.below_shoulder / S.ring
     return np.asarray(np.arange(len(bare)) >= (run.argmax() if run.any() else len(bare)))
 
 
 def release_other_cloth(
-    group: IntArray, label: IntArray, along: FloatArray, handless: tuple[int, ...] = ()
+    group: IntArray,
+    label: IntArray,
+    lab: FloatArray,
+    along: FloatArray,
+    handless: tuple[int, ...] = (),
 ) -> IntArray:
     """Assign cloth beside arms and hands, and not theirs, to the limb whose cloth it continues.
 
-    Bare arms wear none, and lower wear is never a sleeve.
+    Bare arms wear none, lower wear is never a sleeve, and none begins again beyond bare skin: what
+    looks like the cloth beside it there covers the hand, and anything else may be a glove.
 
     Args:
         group: [H, W] limb of each pixel, -1 outside the person.
         label: [H, W] index into ``labels.LABELS``.
+        lab: [H, W, 3] L*a*b* of the photo.
         along: [H, W] metres from the middle of the body at rest: along the arms.
         handless: those whose hands the photo hides, maybe together with the forearms.
 
@@ -336,7 +348,40 @@ def release_other_cloth(
             lower &= _rings_beyond_skin(bare)[ring]
         patches, _ = ndimage.label(own & bare[ring] | lower, np.ones((3, 3)))
         touching = np.unique(patches[dilate(others, 1) & (patches > 0)])
+        if arm not in handless:
+            over = own & ~bare[ring] & _rings_beyond_skin(bare)[ring]
+            patches, touching = _join_patches(patches, touching, over, others, lab)
         if len(touching):
             row, col, _ = find_nearest(others)
             out = np.where(np.isin(patches, touching), group[row, col], out)
     return out
+
+
+def _join_patches(
+    patches: IntArray, numbers: IntArray, over: BoolArray, others: BoolArray, lab: FloatArray
+) -> tuple[IntArray, IntArray]:
+    """Add to numbered patches those of ``over`` that look like what lies beside them.
+
+    Args:
+        patches: [H, W] numbers of patches, 0 elsewhere.
+        numbers: [N] of those that count.
+        over: [H, W] pixels of no patch.
+        others: [H, W] pixels beside which a patch must lie.
+        lab: [H, W, 3] L*a*b*.
+
+    Returns:
+        The same, with more patches.
+    """
+    more, count = ndimage.label(over, np.ones((3, 3)))
+    patches, found = patches.copy(), [int(number) for number in numbers]
+    for k in range(1, count + 1):
+        patch = more == k
+        beside = dilate(patch, S.rim) & others
+        rim = dilate(beside, S.rim) & patch
+        if rim.sum() < S.few:
+            continue
+        off = np.median(lab[rim], axis=0) - np.median(lab[beside], axis=0)
+        if np.linalg.norm(off) < S.like:
+            patches[patch] = patches.max() + 1
+            found.append(int(patches.max()))
+    return patches, np.array(found, np.int64)

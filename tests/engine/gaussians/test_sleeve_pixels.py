@@ -28,6 +28,7 @@ from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 
 SIDE = 80
 METRE = 0.005  # of a pixel
+LAB = np.full((SIDE, SIDE, 3), 50.0)
 TOP, BOTTOM = 30, 40  # rows of the bare forearm
 
 
@@ -95,7 +96,7 @@ def test_cloth_beside_a_bare_arm_is_the_trunks() -> None:
     rim, watch = drawn & (rows >= BOTTOM - 2), drawn & (rows < TOP + 1) & (cols < 6)
     sleeve = drawn & (cols >= 30)
     label[rim | watch | sleeve] = UPPER
-    released = release_other_cloth(group, label, (69.5 - cols) * METRE)
+    released = release_other_cloth(group, label, LAB, (69.5 - cols) * METRE)
     np.testing.assert_array_equal(released != group, rim & ~sleeve)
     assert (released[rim & ~sleeve] == TORSO).all()
 
@@ -109,7 +110,7 @@ def test_a_sliver_of_cloth_is_the_trunks_where_the_other_arm_is_bare(width: int)
     along = np.where(cols < SIDE // 2, 1.0, -1.0) * (0.2 + rows * METRE)
     sleeve = rows < SIDE // 3
     label = np.where(left & ~sleeve, SKIN, UPPER)
-    out = release_other_cloth(group, label, along)
+    out = release_other_cloth(group, label, LAB, along)
     released = right & ~sleeve & (width < 5)
     # The ring that the sleeve's end crosses may be either.
     sure = np.abs(rows - SIDE // 3) > 0.02 / METRE
@@ -125,10 +126,10 @@ def test_lower_wear_beside_an_arm_is_never_its_sleeve(beside: int, released: boo
     own = cols < 20
     label = np.where(cols < 14, UPPER, beside)
     group = np.where(own, LEFT_ARM, TORSO)
-    out = release_other_cloth(group, label, 0.2 + rows * METRE)
+    out = release_other_cloth(group, label, LAB, 0.2 + rows * METRE)
     np.testing.assert_array_equal(out == TORSO, (cols >= 14) if released else ~own)
     trousers = np.full(label.shape, LOWER)  # of the same colour: all of it was called so
-    out = release_other_cloth(group, trousers, 0.2 + rows * METRE)
+    out = release_other_cloth(group, trousers, LAB, 0.2 + rows * METRE)
     np.testing.assert_array_equal(out, group)
 
 
@@ -139,24 +140,29 @@ def test_skin_all_along_an_arm_says_that_cloth_beside_it_is_the_trunks() -> None
     group = np.where(left, LEFT_ARM, np.where(right, RIGHT_ARM, TORSO))
     label = np.where(left | (cols >= SIDE - 3), SKIN, UPPER)
     along = np.where(cols < SIDE // 2, 1.0, -1.0) * (0.2 + rows * METRE)
-    out = release_other_cloth(group, label, along)
+    out = release_other_cloth(group, label, LAB, along)
     np.testing.assert_array_equal(out == TORSO, ~left & (label == UPPER))
 
 
-@pytest.mark.parametrize(("hidden", "worn"), [(True, UPPER), (False, UPPER), (False, LOWER)])
-def test_no_sleeve_begins_again_beyond_bare_skin(hidden: bool, worn: int) -> None:
+@pytest.mark.parametrize(
+    ("hidden", "worn", "lighter"),
+    [(True, UPPER, 12.0), (False, UPPER, 12.0), (False, UPPER, 4.0), (False, LOWER, 12.0)],
+)
+def test_no_sleeve_begins_again_beyond_bare_skin(hidden: bool, worn: int, lighter: float) -> None:
     """Hands behind the back: where the fit has the forearms, the photo shows the trunk's cloth.
 
-    So it does where a hand holds the skirt. Upper wear there may be a glove's.
+    So it does where a hand holds the skirt, or is behind it. Upper wear that looks otherwise may be
+    a glove's.
     """
     rows, cols = np.mgrid[:SIDE, :SIDE]
     own, bare = cols < 20, rows < SIDE // 2
     group = np.where(own, LEFT_ARM, TORSO)
     label = np.where(own & bare, SKIN, worn)
     handless = (LEFT_ARM,) if hidden else ()
-    out = release_other_cloth(group, label, 0.2 + rows * METRE, handless)
+    lab = LAB + np.where(own, lighter, 0.0)[..., None] * [1.0, 0.0, 0.0]
+    out = release_other_cloth(group, label, lab, 0.2 + rows * METRE, handless)
     sure = np.abs(rows - SIDE // 2) > 0.02 / METRE
-    released = hidden or worn == LOWER
+    released = hidden or worn == LOWER or lighter < S.like
     np.testing.assert_array_equal((out == TORSO)[sure], (~own | (~bare & released))[sure])
 
 
@@ -276,3 +282,14 @@ def test_a_forearm_reaches_from_elbow_to_wrist(average: Body) -> None:
     assert not near(0.5 * shoulder + 0.5 * elbow)
     assert not near(finger)
     assert (arm.beyond[arm.drawn] == 0.0).all()
+
+
+def test_the_neck_beside_a_shoulder_bares_no_arm() -> None:
+    """Its skin counts as the arm's beside a wide collar; the sleeve below stays a sleeve."""
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    group = np.where(cols < 20, LEFT_ARM, TORSO)
+    along = 0.1 + rows * METRE
+    label = np.where((cols < 20) & (along < 0.17), SKIN, UPPER)
+    out = release_other_cloth(group, label, LAB, along)
+    covered = along > 0.2
+    np.testing.assert_array_equal(out[covered], group[covered])
