@@ -213,8 +213,8 @@ def base_colors(
             fade = S.cloth_smooth * (mesh.edge_lengths(body.v_template) / length) ** 2
             pull = S.cloth_hold + fade * (1.0 - mesh.at_vertices(np.minimum(hold, 1.0)))
             near = mesh.diffuse(rest, hold, S.cloth_smooth, np.zeros(3), pull)
-            base = np.maximum(plain * np.exp(near) - LIGHT.floor, 0.0) * t.shade[own]
-        out[own] = base
+            base = (plain * np.exp(near) - LIGHT.floor) * t.shade[own]
+        out[own] = np.maximum(base, 0.0)  # what a seam's colours fade into may be black
 
     map_threads(fill, [int(label) for label in np.unique(t.label)])
     return out, fabric, printed

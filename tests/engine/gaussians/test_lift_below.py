@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -201,3 +202,7 @@ def test_hair_before_a_light_darkens_gradually_behind(average, backlight: float)
     far = light[facing < -0.9].mean()
     assert far < 0.6 * gold.mean()
     assert (behind > 1.3 * far) == (backlight == 1.0)
+    # What is in shade behind is never darker than black, if black is what fades into it.
+    shade = np.where(facing < 0.1, 0.3, 1.0)[:, None] * np.ones(3)
+    rimmed = replace(texels, color=np.where(gilded[:, None], 0.0, texels.color), shade=shade)
+    assert base_colors(rimmed, deep, deep, average, view)[0].min() >= 0.0
