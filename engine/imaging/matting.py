@@ -14,6 +14,7 @@ from ..core.landmark_names import POSE_BONES
 from ..core.types import BoolArray, FloatArray, Matte, Observation, Portrait
 from .closed_form import estimate_foreground, solve_alpha
 from .color_model import fit_colors
+from .focus import find_focus
 from .guided import guided_filter
 from .load import TRANSPARENT
 from .resize import fit_size, resize
@@ -135,15 +136,19 @@ def _solve(rgb: FloatArray, observation: Observation, body: FloatArray | None) -
         person = np.maximum(person, body)
     window = _window(person)
     small = window.take(rgb)
-    reach = _reach(observation, window)
+    head = _Head.find(observation, window)
+    reach = _reach(head, window)
     mask = window.take(person)
     sure = _certain(observation, window) & (mask > 0.4)
     if body is not None:
         sure |= window.take(body) > 0.99
+    focus = find_focus(small, mask > 0.5, head.hair, reach)
     refined = _refine_small(small, np.where(sure, 0.99, mask), reach)
+    refined = np.minimum(refined, mask) + focus * np.maximum(refined - mask, 0.0)
     refined[sure] = np.maximum(refined[sure], 0.95)
     band = _band(refined, reach) & ~sure
-    alpha = _main_parts(_solve_band(small, refined, band, reach))
+    alpha = _solve_band(small, refined, band, reach)
+    alpha = _main_parts(alpha * np.where(refined > 0.5, 1.0, focus))
     part = rgb[window.top : window.bottom, window.left : window.right]
     if window.scale < 1:
         fine = _upsample(alpha, small, part)
@@ -173,26 +178,44 @@ def _window(mask: FloatArray) -> _Window:
     )
 
 
-def _reach(observation: Observation, window: _Window) -> FloatArray:
+@dataclass(frozen=True)
+class _Head:
+    """Where the head is, in pixels of a window.
+
+    Attributes:
+        above: [h, w] rows above the middle of the face.
+        distance: [h, w] from there.
+        size: of the face.
+    """
+
+    above: FloatArray
+    distance: FloatArray
+    size: float
+
+    @staticmethod
+    def find(observation: Observation, window: _Window) -> _Head:
+        points = observation.pose[:11] if observation.face is None else observation.face
+        size = max(float(np.ptp(points, axis=0).max()) * window.scale, 1.0)
+        x, y = (points.mean(0) - [window.left, window.top]) * window.scale
+        rows, columns = np.indices((window.height, window.width)) + 0.5
+        return _Head(y - rows, np.hypot(columns - x, rows - y), size)
+
+    @property
+    def hair(self) -> FloatArray:
+        """[h, w] 0..1 where short hair may be: around the head, above the chin."""
+        around = np.clip(2.5 * (1.8 - self.distance / self.size), 0.0, 1.0)
+        return np.asarray(around * np.clip(5.0 * (0.45 + self.above / self.size), 0.0, 1.0))
+
+
+def _reach(head: _Head, window: _Window) -> FloatArray:
     """Return how far [h, w] in pixels the outline may be off: little, but more around the head.
 
     Hair stands out by up to a third of the head; elsewhere the masks' own coarseness counts,
     about a hundredth of the person.
     """
-    head = observation.pose[:11]
-    size = float(np.ptp(head, axis=0).max())
-    middle = head.mean(0)
-    if observation.face is not None:
-        size = float(np.ptp(observation.face, axis=0).max())
-        middle = observation.face.mean(0)
-    size *= window.scale
-    x = (middle[0] - window.left) * window.scale
-    y = (middle[1] - window.top) * window.scale
-    rows, columns = np.indices((window.height, window.width)) + 0.5
-    distance = np.hypot(columns - x, rows - y)
-    near_head = np.clip(2.4 - distance / max(size, 1.0), 0, 1)
+    near_head = np.clip(2.4 - head.distance / head.size, 0, 1)
     plain = max(2.5, 0.009 * max(window.width, window.height))
-    return np.asarray(plain + near_head * max(0.12 * size - plain, 0), np.float32)
+    return np.asarray(plain + near_head * max(0.12 * head.size - plain, 0), np.float32)
 
 
 def _certain(observation: Observation, window: _Window) -> BoolArray:

@@ -1,0 +1,76 @@
+"""What is out of focus beside a person in focus is background.
+
+Dark blotches behind a head have hair's colours, and no colour model tells them apart; but where the
+lens blurred the background, they lack the fine detail that the outline of hair has.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ..core.distances import measure_depth
+from ..core.types import BoolArray, FloatArray
+
+_FINE, _COARSE = 1.0, 4.0
+"""Pixels of the blurs that leave out fine detail, and coarse."""
+
+_AROUND = 1.0, 3.0
+"""Pixels over which each is averaged."""
+
+_LEAST = 0.02
+"""Coarse detail, 0..1, below which there is nothing to be in focus."""
+
+_BLURRED = 0.6
+"""Largest share of the outline's sharpness that a blurred background has."""
+
+_SHARP = 0.3, 0.7
+"""Shares of the way from the background's sharpness to the outline's: blurred, and in focus."""
+
+_RIM = 3.0
+"""Pixels beside the person that show how sharp the outline is."""
+
+_BESIDE = 6.0
+"""How far around the person the wall is measured, in distances that the outline may be off."""
+
+
+def find_focus(
+    image: FloatArray, person: BoolArray, hair: FloatArray, reach: FloatArray
+) -> FloatArray:
+    """Find what around a head is in focus.
+
+    Args:
+        image: [h, w, 3] 0..1.
+        person: [h, w] the person, roughly.
+        hair: [h, w] 0..1 where hair may be. Cloth is smooth, and in focus as well.
+        reach: [h, w] pixels that the outline may be off.
+
+    Returns:
+        [h, w] 0..1; 1 on the person and away from hair, and everywhere if the background is in
+        focus, too.
+    """
+    ones = np.ones(person.shape)
+    beyond = measure_depth(~person)
+    outline = (hair > 0.5) & (beyond > 0) & (beyond < _RIM)
+    beside = (hair > 0.5) & (beyond > reach) & (beyond < _BESIDE * reach)
+    if not (outline.any() and beside.any()):
+        return ones
+    sharpness = _measure_sharpness(image)
+    usual, sharp = float(np.median(sharpness[beside])), float(np.median(sharpness[outline]))
+    if usual > _BLURRED * sharp:
+        return ones
+    low, high = (usual + share * (sharp - usual) for share in _SHARP)
+    blurred = np.clip((high - sharpness) / (high - low), 0.0, 1.0)
+    return np.where(person, 1.0, 1.0 - hair * blurred)
+
+
+def _measure_sharpness(image: FloatArray) -> FloatArray:
+    """[h, w] fine detail over coarse."""
+    fine, coarse = (
+        np.sqrt(ndimage.gaussian_filter(((image - blurred) ** 2).sum(-1), around))
+        for around, blurred in (
+            (around, ndimage.gaussian_filter(image, (sigma, sigma, 0.0)))
+            for around, sigma in zip(_AROUND, (_FINE, _COARSE), strict=True)
+        )
+    )
+    return np.asarray(fine / np.maximum(coarse, _LEAST))
