@@ -24,7 +24,7 @@ _LEAST = 0.02
 _BLURRED = 0.6
 """Largest share of the outline's sharpness that a blurred background has."""
 
-_SHARP = 0.3, 0.7
+_SHARP = 0.5, 0.9
 """Shares of the way from the background's sharpness to the outline's: blurred, and in focus."""
 
 _RIM = 3.0

@@ -144,11 +144,11 @@ def _solve(rgb: FloatArray, observation: Observation, body: FloatArray | None) -
         sure |= window.take(body) > 0.99
     focus = find_focus(small, mask > 0.5, head.hair, reach)
     refined = _refine_small(small, np.where(sure, 0.99, mask), reach)
-    refined = np.minimum(refined, mask) + focus * np.maximum(refined - mask, 0.0)
+    refined = _drop_blurred(refined, mask, focus)
     refined[sure] = np.maximum(refined[sure], 0.95)
     band = _band(refined, reach) & ~sure
     alpha = _solve_band(small, refined, band, reach)
-    alpha = _main_parts(alpha * np.where(refined > 0.5, 1.0, focus))
+    alpha = _main_parts(_drop_blurred(alpha, np.where(refined > 0.5, alpha, 0.0), focus))
     part = rgb[window.top : window.bottom, window.left : window.right]
     if window.scale < 1:
         fine = _upsample(alpha, small, part)
@@ -326,6 +326,15 @@ def _closed(
     fill = (area < float(reach.min()) ** 2) | (least > 0.7) | unclear
     fill[0] = False
     return np.where(fill[holes], np.maximum(refined, 0.95), refined)
+
+
+def _drop_blurred(values: FloatArray, least: FloatArray, focus: FloatArray) -> FloatArray:
+    """Lower what exceeds ``least`` [h, w] where it is out of focus, and open to the background.
+
+    A smooth ear has no fine detail either, but lies amidst the person.
+    """
+    sharp = np.minimum(values, least) + focus * np.maximum(values - least, 0.0)
+    return np.where(ndimage.binary_fill_holes(sharp > 0.5), values, sharp)
 
 
 def _band(refined: FloatArray, reach: FloatArray) -> BoolArray:
