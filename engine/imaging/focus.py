@@ -12,11 +12,8 @@ from scipy import ndimage
 from ..core.distances import measure_depth
 from ..core.types import BoolArray, FloatArray
 
-_FINE, _COARSE = 1.0, 4.0
-"""Pixels of the blurs that leave out fine detail, and coarse."""
-
-_AROUND = 1.0, 3.0
-"""Pixels over which each is averaged."""
+_FINE, _COARSE = (1.0, 1.0), (4.0, 3.0)
+"""Pixels of the blur that leaves detail out, and of the one that averages what it left out."""
 
 _LEAST = 0.02
 """Coarse detail, 0..1, below which there is nothing to be in focus."""
@@ -66,11 +63,10 @@ def find_focus(
 
 def _measure_sharpness(image: FloatArray) -> FloatArray:
     """[h, w] fine detail over coarse."""
-    fine, coarse = (
-        np.sqrt(ndimage.gaussian_filter(((image - blurred) ** 2).sum(-1), around))
-        for around, blurred in (
-            (around, ndimage.gaussian_filter(image, (sigma, sigma, 0.0)))
-            for around, sigma in zip(_AROUND, (_FINE, _COARSE), strict=True)
-        )
-    )
-    return np.asarray(fine / np.maximum(coarse, _LEAST))
+    return _measure_detail(image, *_FINE) / np.maximum(_measure_detail(image, *_COARSE), _LEAST)
+
+
+def _measure_detail(image: FloatArray, left_out: float, around: float) -> FloatArray:
+    """[h, w] standard deviation of what a blur of an image [h, w, 3] leaves out."""
+    detail = image - ndimage.gaussian_filter(image, (left_out, left_out, 0.0))
+    return np.asarray(np.sqrt(ndimage.gaussian_filter((detail**2).sum(-1), around)))
