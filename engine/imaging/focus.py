@@ -63,7 +63,8 @@ def find_focus(
 
 def _measure_sharpness(image: FloatArray) -> FloatArray:
     """[h, w] fine detail over coarse."""
-    return _measure_detail(image, *_FINE) / np.maximum(_measure_detail(image, *_COARSE), _LEAST)
+    coarse = np.maximum(_measure_detail(image, *_COARSE), _LEAST)
+    return np.asarray(_measure_detail(image, *_FINE) / coarse)
 
 
 def _measure_detail(image: FloatArray, left_out: float, around: float) -> FloatArray:
