@@ -40,7 +40,7 @@ class SleevePixelSettings:
     rim: int = 2  # pixels on either side of a border where cloth is compared
     like: float = 8.0  # L*a*b* units between both sides up to which it is one cloth
     bare_run: int = 3  # rings in a row that are surely bare
-    below_shoulder: float = 0.3  # metres along an arm beyond which skin is no neck's
+    below_shoulder: float = 0.3  # metres along an arm up to which skin may be the neck's
     same_cloth: float = 0.5  # share of lower wear on an arm whose sleeve looks like that
     some_skin: float = 0.1  # the same from which on it may be, if the other arm is
     above_wrist: float = 0.64  # metres along an arm up to which it may be: cuffs hang over hands
