@@ -1,7 +1,7 @@
 """What is out of focus beside a person in focus is background.
 
-Dark blotches behind a head have hair's colours, and no colour model tells them apart; but where the
-lens blurred the background, they lack the fine detail that the outline of hair has.
+Dark blotches behind a head have the colours of hair, so that no colour model can distinguish them;
+but where the lens blurred the background, they lack the fine detail of an outline of hair.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RIM = 3.0
 """Pixels beside the person that show how sharp the outline is."""
 
 _BESIDE = 6.0
-"""How far around the person the wall is measured, in distances that the outline may be off."""
+"""How far around the person the background counts, in distances that the outline may be off."""
 
 
 def find_focus(

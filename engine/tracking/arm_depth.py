@@ -1,4 +1,4 @@
-"""How far from the camera arms are, of which a photo's landmarks tell little.
+"""How far from the camera arms are, which a photo's landmarks hardly show.
 
 Arms stay out of the trunk; hands that something hides are near the body; and where one arm lies
 over the other in the picture, they touch.
@@ -40,7 +40,7 @@ class ArmDepthSettings:
 
 S = register_settings("tracking.arm_depth", ArmDepthSettings())
 
-SPINE = np.array([JOINT_INDEX[name] for name in ("spine3", "spine2", "spine1", "pelvis")])
+_SPINE = np.array([JOINT_INDEX[name] for name in ("spine3", "spine2", "spine1", "pelvis")])
 
 
 def arm_depth_terms(ev: Evidence, side: bool | None = None) -> list[FitTerm]:
@@ -51,13 +51,20 @@ def arm_depth_terms(ev: Evidence, side: bool | None = None) -> list[FitTerm]:
         side: whether of the left arm; of both by default.
     """
     sides = tuple(left for left in (True, False) if side in (None, left))
-    return [_keep_out_term(ev, sides), *_hidden_hand_term(ev, sides), *_touching_term(ev, sides)]
+    hidden = [left for left in sides if _hides_hand(ev, left)]
+    touched = {left: at for left in sides if (at := _find_touched(ev, left)) is not None}
+    terms: list[FitTerm] = [_keep_out_term(ev, sides, hidden, touched)]
+    if hidden:
+        terms.append(_hidden_hand_term(ev, hidden))
+    if touched:
+        terms.append(_touching_term(ev, touched))
+    return terms
 
 
-def hides_hand(ev: Evidence, left: bool) -> bool:
+def _hides_hand(ev: Evidence, left: bool) -> bool:
     """Whether the photo hides a hand within its frame: in a pocket, behind the other arm.
 
-    The network finds large hands that show; of smaller ones skin tells.
+    The network finds large hands that show; for smaller ones, skin decides.
     """
     pose = ev.observation.pose
     seen = ev.observation.pose_visibility[WRISTS[left]] > S.shown_wrist
@@ -76,56 +83,46 @@ def hides_hand(ev: Evidence, left: bool) -> bool:
     return float(skin.mean()) <= S.hidden_skin
 
 
-def _hidden_hand_term(ev: Evidence, sides: tuple[bool, ...]) -> list[FitTerm]:
+def _hidden_hand_term(ev: Evidence, hidden: list[bool]) -> DepthTerm:
     """Hands that something hides are near the body.
 
-    The joint of the spine that stands at the wrist's height in the picture tells how far.
+    They are as far away as the joint of the spine at the wrist's height in the picture.
     """
-    hidden = [left for left in sides if hides_hand(ev, left)]
-    if not hidden:
-        return []
     pose = ev.observation.pose[:, 1]
     top, bottom = 0.5 * (pose[11] + pose[12]), 0.5 * (pose[23] + pose[24])
-    levels = np.linspace(top, bottom, len(SPINE))
+    levels = np.linspace(top, bottom, len(_SPINE))
     wrists = np.array([_joint(left, "wrist") for left in hidden])
     spine = [np.abs(levels - pose[WRISTS[left]]).argmin() for left in hidden]
     zero = np.zeros((len(hidden), 3))
-    return [
-        DepthTerm(
-            BodyPoints.on_joints(ev.body, wrists, zero),
-            BodyPoints.on_joints(ev.body, SPINE[spine], zero),
-            0.0,
-            np.full(len(hidden), S.noise**-2),
-            S.hidden_reach,
-        )
-    ]
+    return DepthTerm(
+        BodyPoints.on_joints(ev.body, wrists, zero),
+        BodyPoints.on_joints(ev.body, _SPINE[spine], zero),
+        0.0,
+        np.full(len(hidden), S.noise**-2),
+        S.hidden_reach,
+    )
 
 
-def _touching_term(ev: Evidence, sides: tuple[bool, ...]) -> list[FitTerm]:
+def _touching_term(ev: Evidence, touched: dict[bool, tuple[int, int, float]]) -> DepthTerm:
     """Hands that lie over the other arm or hand in the picture, or under it, touch it."""
-    found = {left: at for left in sides if (at := _find_touched(ev, left)) is not None}
-    if not found:
-        return []
     rest = ev.body.J_template
-    wrists = np.array([_joint(left, "wrist") for left in found])
-    fingers = np.array([_joint(left, "middle1") for left in found])
-    joints, ends = np.array([at[:2] for at in found.values()]).T
-    share = np.array([[at[2]] for at in found.values()])
-    return [
-        DepthTerm(
-            BodyPoints.on_joints(ev.body, wrists, S.palm * (rest[fingers] - rest[wrists])),
-            BodyPoints.on_joints(ev.body, joints, share * (rest[ends] - rest[joints])),
-            0.0,
-            np.full(len(found), S.noise**-2),
-            S.touching,
-        )
-    ]
+    wrists = np.array([_joint(left, "wrist") for left in touched])
+    fingers = np.array([_joint(left, "middle1") for left in touched])
+    joints, ends = np.array([at[:2] for at in touched.values()]).T
+    share = np.array([[at[2]] for at in touched.values()])
+    return DepthTerm(
+        BodyPoints.on_joints(ev.body, wrists, S.palm * (rest[fingers] - rest[wrists])),
+        BodyPoints.on_joints(ev.body, joints, share * (rest[ends] - rest[joints])),
+        0.0,
+        np.full(len(touched), S.noise**-2),
+        S.touching,
+    )
 
 
 def _find_touched(ev: Evidence, left: bool) -> tuple[int, int, float] | None:
     """Return what of the other arm a hand touches: between which joints, and where.
 
-    From aside, arms lie over each other that are a trunk apart: there the network tells.
+    In side views, arms overlap that are a trunk apart: there the metric landmarks decide.
     """
     pose, world = ev.observation.pose, np.asarray(ev.observation.pose_world, np.float64)
     elbow, wrist = ARM_POINTS[not left][:2]
@@ -158,8 +155,13 @@ def _joint(left: bool, name: str) -> int:
     return JOINT_INDEX[f"{'left' if left else 'right'}_{name}"]
 
 
-def _keep_out_term(ev: Evidence, sides: tuple[bool, ...]) -> KeepOutTerm:
-    """Forearms and hands stay out of the trunk."""
+def _keep_out_term(
+    ev: Evidence,
+    sides: tuple[bool, ...],
+    hidden: list[bool],
+    touched: dict[bool, tuple[int, int, float]],
+) -> KeepOutTerm:
+    """Forearms and hands stay out of the trunk, and in front of it where they are seen."""
     rest = ev.body.J_template
     joints, offsets, seen = [], [], []
     for left in sides:
@@ -168,22 +170,22 @@ def _keep_out_term(ev: Evidence, sides: tuple[bool, ...]) -> KeepOutTerm:
         palm = rest[_joint(left, "middle1")] - rest[wrist]
         joints += [elbow, elbow, wrist, wrist, wrist]
         offsets += [0.33 * bone, 0.67 * bone, 0 * bone, S.palm * palm, 1.5 * palm]
-        wrist_seen = ev.pose_weight[WRISTS[left]] > S.seen_wrist and not hides_hand(ev, left)
-        shown = wrist_seen or ev.hand_of(left) is not None or _find_touched(ev, left) is not None
+        wrist_seen = ev.pose_weight[WRISTS[left]] > S.seen_wrist and left not in hidden
+        shown = wrist_seen or ev.hand_of(left) is not None or left in touched
         seen += [False, *[shown] * 4]
     n = len(joints)
-    parts = trunk_ellipsoids(ev.body)
-    made = BodyPoints.on_joints(
+    parts = _trunk_ellipsoids(ev.body)
+    points = BodyPoints.on_joints(
         ev.body, np.tile(joints, len(parts)), np.tile(offsets, (len(parts), 1))
     )
     holder = np.repeat([part[0] for part in parts], n)
     centre = np.repeat([part[1] for part in parts], n, axis=0)
     radii = np.repeat([part[2] for part in parts], n, axis=0)
     in_front = np.tile(np.array(seen, dtype=bool), len(parts))
-    return KeepOutTerm(made, holder, centre, radii, S.keep_out_weight, in_front)
+    return KeepOutTerm(points, holder, centre, radii, S.keep_out_weight, in_front)
 
 
-def trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:
+def _trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:
     """Ellipsoids of chest and belly, as wide and deep as the body, plus half a forearm.
 
     Returns:

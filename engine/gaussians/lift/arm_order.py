@@ -32,7 +32,7 @@ class ArmOrderSettings:
     slide: tuple[float, int] = (0.12, 13)  # most metres that a wrist slides, and steps
     swivel: tuple[float, int] = (40.0, 9)  # most degrees that an elbow turns, and steps
     wrong: float = 0.007  # mean metres of disorder from which on an arm is moved
-    better: float = 0.6  # most share of it that may stay
+    better: float = 0.6  # largest share of it that may remain
     margin: float = 0.008  # metres that what is hidden lies behind what hides it
     above: float = 0.03  # the same of what is shown before another limb: clothes are thick
     deepest: float = 0.12  # metres of disorder beyond which the cost stops rising

@@ -214,7 +214,7 @@ def base_colors(
             pull = S.cloth_hold + fade * (1.0 - mesh.at_vertices(np.minimum(hold, 1.0)))
             near = mesh.diffuse(rest, hold, S.cloth_smooth, np.zeros(3), pull)
             base = (plain * np.exp(near) - LIGHT.floor) * t.shade[own]
-        out[own] = np.maximum(base, 0.0)  # what a seam's colours fade into may be black
+        out[own] = np.maximum(base, 0.0)  # a dark seam fades into shade
 
     map_threads(fill, [int(label) for label in np.unique(t.label)])
     return out, fabric, printed

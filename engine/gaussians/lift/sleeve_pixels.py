@@ -20,7 +20,7 @@ from ...render.mesh import MeshBuffer
 from .labels import LOWER, SKIN, UPPER
 from .limbs import ARMS, TRUNK_AND_LEGS
 from .pixel_cuts import cut_along_edges
-from .pixel_grids import blur_within, dilate
+from .pixel_grids import blur_within, connected_patches, dilate
 from .skin_tone import S as SKIN_TONE
 from .skin_tone import measure_hue
 
@@ -346,40 +346,24 @@ def release_other_cloth(
             lower &= _rings_beyond_skin(bare)[ring]
         patches, _ = ndimage.label(own & bare[ring] | lower, np.ones((3, 3)))
         touching = np.unique(patches[dilate(others, 1) & (patches > 0)])
-        if arm not in handless:
-            over = own & ~bare[ring] & _rings_beyond_skin(bare)[ring]
-            patches, touching = _join_patches(patches, touching, over, others, lab)
-        if len(touching):
+        beyond = own & ~bare[ring] & _rings_beyond_skin(bare)[ring]
+        released = _find_continued(beyond, others, lab) | np.isin(patches, touching)
+        if released.any():
             row, col, _ = find_nearest(others)
-            out = np.where(np.isin(patches, touching), group[row, col], out)
+            out = np.where(released, group[row, col], out)
     return out
 
 
-def _join_patches(
-    patches: IntArray, numbers: IntArray, over: BoolArray, others: BoolArray, lab: FloatArray
-) -> tuple[IntArray, IntArray]:
-    """Add to numbered patches those of ``over`` that look like what lies beside them.
+def _find_continued(cloth: BoolArray, others: BoolArray, lab: FloatArray) -> BoolArray:
+    """Find the patches [H, W] of ``cloth`` that look like the ``others`` beside them.
 
-    Args:
-        patches: [H, W] numbers of patches, 0 elsewhere.
-        numbers: [N] of those that count.
-        over: [H, W] pixels of no patch.
-        others: [H, W] pixels beside which a patch must lie.
-        lab: [H, W, 3] L*a*b*.
-
-    Returns:
-        The same, with more patches.
+    ``lab`` [H, W, 3] are the photo's colours.
     """
-    more, count = ndimage.label(over, np.ones((3, 3)))
-    patches, found = patches.copy(), [int(number) for number in numbers]
-    for k in range(1, count + 1):
-        patch = more == k
+    out = np.zeros_like(cloth)
+    for patch in connected_patches(cloth):
         beside = dilate(patch, S.rim) & others
         rim = dilate(beside, S.rim) & patch
-        if rim.sum() < S.few:
-            continue
-        off = np.median(lab[rim], axis=0) - np.median(lab[beside], axis=0)
-        if np.linalg.norm(off) < S.like:
-            patches[patch] = patches.max() + 1
-            found.append(int(patches.max()))
-    return patches, np.array(found, np.int64)
+        if rim.sum() >= S.few:
+            off = np.median(lab[rim], axis=0) - np.median(lab[beside], axis=0)
+            out |= patch & bool(np.linalg.norm(off) < S.like)
+    return out

@@ -284,7 +284,7 @@ def test_a_forearm_reaches_from_elbow_to_wrist(average: Body) -> None:
     assert (arm.beyond[arm.drawn] == 0.0).all()
 
 
-def test_the_neck_beside_a_shoulder_bares_no_arm() -> None:
+def test_neck_skin_beside_a_shoulder_does_not_bare_the_arm() -> None:
     """Its skin counts as the arm's beside a wide collar; the sleeve below stays a sleeve."""
     rows, cols = np.mgrid[:SIDE, :SIDE]
     group = np.where(cols < 20, LEFT_ARM, TORSO)

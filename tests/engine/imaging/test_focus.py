@@ -28,7 +28,7 @@ def photograph(blur: float) -> tuple[FloatArray, BoolArray]:
     return np.clip(np.where(HEAD[..., None], strands, wall), 0.0, 1.0), dark & ~HEAD
 
 
-def test_a_blurred_wall_is_out_of_focus_and_a_sharp_one_tells_nothing() -> None:
+def test_only_a_blurred_wall_is_out_of_focus() -> None:
     reach = np.full((SIZE, SIZE), 8.0)
     focus = find_focus(photograph(4.0)[0], HEAD, HAIR, reach)
     beyond = ndimage.distance_transform_edt(~HEAD)
@@ -39,7 +39,7 @@ def test_a_blurred_wall_is_out_of_focus_and_a_sharp_one_tells_nothing() -> None:
     assert (find_focus(photograph(0.0)[0], HEAD, HAIR, reach) == 1.0).all()
 
 
-def test_blurred_blotches_behind_a_head_are_no_hair() -> None:
+def test_blurred_blotches_behind_a_head_are_background() -> None:
     image, dark = photograph(4.0)
     body = (np.abs(X - 120) < 70) & (Y > 135)
     image[body & ~HEAD] = [0.7, 0.2, 0.2]
