@@ -73,11 +73,13 @@ class BaseColorSettings:
     least_match: float = 0.6  # the least that hair's light is multiplied by, to match the photo's
     inside: float = 0.97  # the matte's alpha from which on no background shines through hair
     jaw: float = 0.04  # metres over which one fade passes into the other
+    shoulder: float = 1.0  # squared inter-ocular distances below which skin's hue is skin
 
 
 S = register_settings("lift.colors_base", BaseColorSettings())
 
 UNSEEN_HAIR = np.array([0.20, 0.15, 0.12])  # where none is shown: not the clothes' colour
+UNSEEN_CLOTH = np.array([0.35, 0.36, 0.40])
 
 
 @dataclass(frozen=True)
@@ -445,22 +447,31 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
     regions = view.regions
     if label == SKIN:
         return regions.skin_color
+    upper = _upper_color(view)
+    if label == UPPER:
+        return upper
     shown = regions.mask & (regions.label == label)
     if shown.sum() > S.min_texels:
         return most_common_color(view.colors[shown])
     if label == HAIR:
         return UNSEEN_HAIR
-    upper = _upper_color(view)
-    if label == LOWER:
-        return _unseen_trousers(upper)
-    return _darker_tone(upper, *S.shoes) if label == SHOES else upper
+    return _unseen_trousers(upper) if label == LOWER else _darker_tone(upper, *S.shoes)
 
 
 def _upper_color(view: PhotoView) -> FloatArray:
-    """[3] the commonest colour of what is worn below the head."""
+    """[3] the commonest colour of what is worn on the trunk; grey if the photo shows none of it.
+
+    Below a face alone a patch in the skin's hue is a bare shoulder.
+    """
     regions = view.regions
-    worn = regions.mask & ~regions.skin & (regions.group != HEAD)
-    return most_common_color(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])
+    worn = regions.mask & np.isin(regions.label, (UPPER, LOWER)) & (regions.group != HEAD)
+    if worn.sum() <= S.min_texels:
+        return UNSEEN_CLOTH
+    color = most_common_color(view.colors[worn])
+    lab, skin = fabric_lab(color), fabric_lab(regions.skin_color)
+    few = worn.sum() < S.shoulder * regions.unit**2
+    bare = few and has_hue(lab) and have_same_hue(lab, skin)
+    return UNSEEN_CLOTH if bare else color
 
 
 def _unseen_trousers(upper: FloatArray) -> FloatArray:

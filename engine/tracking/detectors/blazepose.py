@@ -33,6 +33,11 @@ class PoseDetectorSettings:
     head_width: float = 2.45  # eye distances
     eye_drop: float = 0.7  # head widths from the crown to the eyes
     disagreement: float = 0.02  # crop sides between a point and its mirrored finding
+    contested: float = 0.05  # the same between two findings of a limb that call for more looks
+    shown: float = 0.3  # visibility of a limb in both from which it may be contested
+    other_sizes: tuple[float, ...] = (0.9, 1.1)  # of those looks' crops, over the first one's
+    alike: float = 0.03  # crop sides between findings of a limb's end that agree
+    majority: float = 0.6  # of the looks, from which on they are believed
 
 
 S = register_settings("tracking.pose_detector", PoseDetectorSettings())
@@ -45,6 +50,9 @@ _MIRROR = [*POSE_MIRROR, 33, 34]
 
 HEAD_POINTS = slice(0, 11)
 """Nose, eyes, ears and mouth among the 33 points."""
+
+_LIMBS = tuple(range(k, k + 10, 2) for k in (13, 14)) + tuple(range(k, k + 8, 2) for k in (25, 26))
+"""The points of each limb among the 33: elbow or knee, wrist or ankle, hand or foot."""
 
 
 @dataclass(frozen=True)
@@ -204,10 +212,20 @@ class PoseDetector:
             return
 
     def _keep(self, rgb: FloatArray, raw: _Raw, threshold: float, found: list[_Raw]) -> None:
-        """Adds a person that is sure enough, and new, seen once more in the mirror."""
+        """Adds a person that is sure enough, and new, seen once more in the mirror.
+
+        Where that contradicts the first look about a limb, more looks decide.
+        """
         if raw.score < threshold or any(_same_person(raw, other) for other in found):
             return
-        found.append(_mean_of_both(raw, self._look(rgb, raw.roi, mirrored=True)))
+        mirrored = self._look(rgb, raw.roi, mirrored=True)
+        both = _mean_of_both(raw, mirrored)
+        limbs = _contested_limbs(raw, mirrored)
+        if limbs:
+            rois = [replace(raw.roi, size=size * raw.roi.size) for size in S.other_sizes]
+            more = [self._look(rgb, roi, turned) for roi in rois for turned in (False, True)]
+            both = _settle_limbs(both, [raw, mirrored, *more], limbs)
+        found.append(both)
 
     def _look(self, rgb: FloatArray, roi: Roi, mirrored: bool = False) -> _Raw:
         pixels = self._landmark.width
@@ -281,6 +299,32 @@ def _mean_of_both(raw: _Raw, mirrored: _Raw) -> _Raw:
         raw.roi,
         raw.next_roi,
     )
+
+
+def _contested_limbs(raw: _Raw, mirrored: _Raw) -> list[range]:
+    """The limbs that both looks show, each elsewhere."""
+    apart = np.hypot(*(raw.landmarks - mirrored.landmarks).T) / raw.roi.size
+    shown = np.minimum(raw.visibility, mirrored.visibility) > S.shown
+    return [limb for limb in _LIMBS if apart[limb[1]] > S.contested and shown[limb[1]]]
+
+
+def _settle_limbs(both: _Raw, looks: list[_Raw], limbs: list[range]) -> _Raw:
+    """``both`` with the limbs as most looks show them, where most do."""
+    landmarks, visibility, world = (
+        np.copy(own) for own in (both.landmarks, both.visibility, both.world)
+    )
+    for limb in limbs:
+        own = list(limb)
+        ends = np.stack([look.landmarks[limb[1]] for look in looks]) / both.roi.size
+        agree = np.linalg.norm(ends[:, None] - ends, axis=-1) < S.alike
+        most = agree[agree.sum(1).argmax()]
+        if most.mean() < S.majority:
+            continue
+        chosen = [look for look, counts in zip(looks, most, strict=True) if counts]
+        landmarks[own] = np.mean([look.landmarks[own] for look in chosen], axis=0)
+        world[own] = np.mean([look.world[own] for look in chosen], axis=0)
+        visibility[own] = most.mean() * np.mean([look.visibility[own] for look in chosen], axis=0)
+    return replace(both, landmarks=landmarks, visibility=visibility, world=world)
 
 
 def _roi_from_detection(detection: Detection) -> Roi:
