@@ -181,8 +181,9 @@ def lift_portrait(
     person = tracked.body.personalised(tracked.track.betas)
     mattes = []
     with stage("matte", "separating the person"):
+        parser = open_parser(options.network, body_path, [])  # the lift warns if there is none
         for k, one in enumerate(all_tracked):
-            matte, notes = verify_matte(one, person, options.held)
+            matte, notes = verify_matte(one, person, options.held, parser)
             mattes.append(matte)
             name = f"{one.portrait.path.name}: " if k else ""
             warnings += [*one.warnings, *(name + note for note in notes)]

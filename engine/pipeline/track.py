@@ -15,6 +15,8 @@ from ..core.types import LikenessError, Matte, Observation, Portrait, Track
 from ..files.cache import get_or_load
 from ..files.weights import asset_path
 from ..gaussians.lift.held_objects import separate_held_objects
+from ..gaussians.lift.held_outlines import complete_held_objects
+from ..gaussians.lift.labels_parser import ParserRuntime
 from ..imaging.gaps import open_gaps
 from ..imaging.load import load_portrait
 from ..imaging.matte_check import body_parts, filter_landmarks, map_body, repair_matte
@@ -323,7 +325,7 @@ def refit(
 
 
 def verify_matte(
-    tracked: TrackedPortrait, person: Body, held: str = "keep"
+    tracked: TrackedPortrait, person: Body, held: str = "keep", parser: ParserRuntime | None = None
 ) -> tuple[Matte, tuple[str, ...]]:
     """The matte of a photo, checked against the body fitted to it, and warnings.
 
@@ -331,6 +333,10 @@ def verify_matte(
         tracked: the photo and its fit.
         person: the body in the person's shape.
         held: ``keep`` or ``remove`` what hands hold.
+        parser: as for :func:`.held_objects.separate_held_objects`.
+
+    Raises:
+        LikenessError: the parser's output is not finite.
     """
     photo, observation, track = tracked.portrait, tracked.observation, tracked.track
     parts = body_parts(person.weights, track.joint_confidence)
@@ -340,8 +346,8 @@ def verify_matte(
     matte, warnings = repair_matte(photo, observation, first, fitted)
     if fitted is not None:
         matte = open_gaps(photo, matte, fitted)
-    alone, more = separate_held_objects(matte, observation, track, person, held)
-    return alone, (*warnings, *more)
+    alone, more = separate_held_objects(matte, observation, track, person, held, parser)
+    return complete_held_objects(alone, photo.rgb), (*warnings, *more)
 
 
 def _check_body(body: Body, path: Path, is_default: bool) -> None:

@@ -56,7 +56,7 @@ from .hair_strands import grow_strands
 from .hand_pixels import find_sleeved_arms
 from .hat_splats import hat_layer, label_head, press_hair, settle_hat, split_hat, without_hat
 from .hats import fit_hat
-from .held_objects import mark_held_objects, mark_removed
+from .held_marks import mark_held_objects, mark_removed
 from .hidden_forearms import find_rims, hidden_forearm_distance, near_hidden_forearms
 from .hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
 from .labels import HAIR, HAT, SHOES

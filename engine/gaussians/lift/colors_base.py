@@ -468,10 +468,11 @@ def _upper_color(view: PhotoView) -> FloatArray:
     if worn.sum() <= S.min_texels:
         return UNSEEN_CLOTH
     color = most_common_color(view.colors[worn])
-    lab, skin = fabric_lab(color), fabric_lab(regions.skin_color)
-    few = worn.sum() < S.shoulder * regions.unit**2
-    bare = few and has_hue(lab) and have_same_hue(lab, skin)
-    return UNSEEN_CLOTH if bare else color
+    if worn.sum() < S.shoulder * regions.unit**2:
+        lab, skin = fabric_lab(color), fabric_lab(regions.skin_color)
+        if has_hue(lab) and have_same_hue(lab, skin):
+            return UNSEEN_CLOTH
+    return color
 
 
 def _unseen_trousers(upper: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .depth_sheets import DepthSheet
-from .held_objects import removed_pixels
+from .held_marks import removed_pixels
 from .labels import SKIN
 from .limbs import ARMS, HEAD
 from .pixel_grids import SOLID, dilate, erode, smooth_within

@@ -3,7 +3,8 @@
 Two things are searched for on the pixels that a matte assigns to the person. Beyond a hand, where
 fingers close around something: colours that this person's skin, clothes and hair do not have, or
 that are unlike everything around the hand. And far beside the body, farther than clothes stand
-off: such colours, or skin that does not belong to the person's own limbs.
+off: such colours, or skin that does not belong to the person's own limbs, or that the parser
+denies (:mod:`.denied_skin`).
 
 What a hand holds stays in the matte, marked, and follows that hand; or it goes. Nothing that it hid
 is trusted then: in the matte it is painted over with what lies around it, or cut away beside the
@@ -15,6 +16,7 @@ stays: a bag that stays does less harm than torn clothes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,25 +28,18 @@ from ...core.color import rgb_to_lab
 from ...core.distances import find_nearest, measure_depth
 from ...core.landmark_names import POSE_BONES
 from ...core.settings import register_settings
-from ...core.types import (
-    HELD,
-    BoolArray,
-    Camera,
-    FloatArray,
-    Hand,
-    IntArray,
-    Matte,
-    Observation,
-    Track,
-)
+from ...core.types import HELD, BoolArray, Camera, FloatArray, Hand, Matte, Observation, Track
 from ...imaging.color_model import fit_colors
 from ...imaging.resize import resize
-from .labels import HAIR, LOWER, NONE, OBJECT, SHOES, SKIN, UPPER
+from .denied_skin import find_denied_skin
+from .held_marks import REMOVED
+from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
+from .labels_parser import ParserRuntime
 from .labels_pixels import COLOUR_SCALE, COMPONENTS
 from .labels_pixels import S as LABELS_PIXELS
-from .limbs import ARMS, HEAD, TORSO
+from .limbs import HEAD
 from .photo_splats import resize_rgba
-from .pixel_grids import connected_patches, dilate, fit_grid, resize_nearest, smooth_within
+from .pixel_grids import connected_patches, dilate, fit_grid, smooth_within
 from .regions import Regions, find_regions
 
 
@@ -77,6 +72,7 @@ class HeldSettings:
     calm: float = 0.7  # pixels over which colours are smoothed
     wrist: float = 0.3  # palms beyond the wrist: up to there are cuffs and watches
     touch: float = 0.5  # palms between a hand's points and what it holds, at most
+    held_denied: float = 0.8  # the same of a thing in the skin's colours
     min_held: float = 0.12  # squared palms of the smallest held thing
     thick: float = 0.1  # palms that an opening removes
     rim: float = 0.12  # palms around a held thing where its colours mix with others
@@ -92,8 +88,6 @@ class HeldSettings:
 S = register_settings("lift.held_objects", HeldSettings())
 
 
-REMOVED = HELD.index("removed")
-
 _FINGERS = (
     *((0, 1), (0, 5), (5, 9), (9, 13), (13, 17), (0, 17)),
     *((k, k + 1) for first in (1, 5, 9, 13, 17) for k in range(first, first + 3)),
@@ -105,7 +99,12 @@ _BONES = (*(bone for bone in POSE_BONES if bone != (11, 12)), (15, 19), (16, 20)
 
 
 def separate_held_objects(
-    matte: Matte, observation: Observation, track: Track, body: Body, held: str = "keep"
+    matte: Matte,
+    observation: Observation,
+    track: Track,
+    body: Body,
+    held: str = "keep",
+    parser: ParserRuntime | None = None,
 ) -> tuple[Matte, tuple[str, ...]]:
     """Mark what hands hold in a matte, or remove it; remove other people's limbs.
 
@@ -115,9 +114,13 @@ def separate_held_objects(
         track: of the portrait.
         body: the person's own (``Body.personalised(track.betas)``).
         held: ``keep`` or ``remove`` what hands hold.
+        parser: may deny that something is skin; None: skin's colours are skin.
 
     Returns:
         The matte, and warnings for the user.
+
+    Raises:
+        LikenessError: the parser's output is not finite.
     """
     size = fit_grid(matte.alpha, S.pixels)
     if size is None:
@@ -129,8 +132,19 @@ def separate_held_objects(
     vertices, _ = body.vertices(track.pose)
     regions = find_regions(colors, alpha > 0.5, camera, vertices, body, observation, scale)
     lab = rgb_to_lab(colors)
-    in_hands = _in_hands(regions, lab, observation, scale)
+    hands = [_SeenHand.of(hand, observation, regions, scale) for hand in observation.hands]
+    in_hands = _in_hands(regions, lab, hands)
     alone = _beside(regions, lab / COLOUR_SCALE, observation, camera, scale)
+    if parser is not None:
+        for thing in find_denied_skin(regions, matte.foreground, camera, body, vertices, parser):
+            around = dilate(thing, round(0.5 * np.sqrt(thing.sum())))
+            open_ = regions.mask & ~regions.face & (regions.group != HEAD)
+            thing |= _apart_from(thing, around & open_, lab / COLOUR_SCALE)
+            holder = min(hands, key=lambda hand: hand.to_point[thing].min(), default=None)
+            if holder is not None and holder.to_point[thing].min() < S.held_denied:
+                in_hands = _of_one_hand([*in_hands, (thing, holder.side)])
+            else:
+                alone |= thing
     beside = dilate(alone, 1) & regions.mask
     for k, (hand, _) in enumerate(in_hands):  # a bag that hangs beside a hand is held
         patches, _ = ndimage.label(alone | hand)
@@ -166,62 +180,17 @@ def separate_held_objects(
     return replace(out, held=fine), tuple(warnings)
 
 
-def mark_held_objects(regions: Regions, held: IntArray | None) -> Regions:
-    """Label held things as objects of their arms, and removed ones as none of the person.
-
-    Args:
-        regions: of the photo.
-        held: [H, W] of its matte, at any size.
-    """
-    if held is None:
-        return regions
-    here = np.where(regions.mask, resize_nearest(held, regions.mask.shape), 0)
-    kept = (here > 0) & (here != REMOVED)
-    group = np.where(kept, np.array([TORSO, *ARMS, TORSO])[here], regions.group)
-    label = np.where(kept, OBJECT, np.where(here == REMOVED, NONE, regions.label))
-    own = here == 0
-    return replace(
-        regions,
-        group=group,
-        label=label,
-        skin=regions.skin & own,
-        face=regions.face & own,
-        hair=regions.hair & own,
-    )
-
-
-def mark_removed(matte: Matte, gone: BoolArray) -> Matte:
-    """Mark pixels of a matte as removed, except held objects.
-
-    Args:
-        matte: of the portrait.
-        gone: [H, W] at any size.
-    """
-    if not gone.any():
-        return matte
-    held = matte.held if matte.held is not None else np.zeros(matte.alpha.shape, np.uint8)
-    there = resize_nearest(gone, matte.alpha.shape) & (held == 0)
-    return replace(matte, held=np.where(there, REMOVED, held))
-
-
-def removed_pixels(regions: Regions) -> BoolArray:
-    """Return the pixels [H, W] of the person where something was removed."""
-    return np.asarray(regions.mask & (regions.label == NONE))
-
-
 def _in_hands(
-    regions: Regions, lab: FloatArray, observation: Observation, scale: float
+    regions: Regions, lab: FloatArray, hands: Sequence[_SeenHand]
 ) -> list[tuple[BoolArray, str]]:
     """[H, W] what seen hands hold, and whose: ``left``, ``right``.
 
     Args:
         regions: the labelled pixels.
         lab: [H, W, 3] L*a*b* of the pixels.
-        observation: of the photo.
-        scale: pixels of the grid for each pixel of the photo.
+        hands: the detected ones.
     """
     features = lab / COLOUR_SCALE
-    hands = [_SeenHand.of(hand, observation, regions, scale) for hand in observation.hands]
     hands = [hand for hand in hands if hand.palm >= S.min_palm]
     to_any = np.minimum.reduce([np.full(regions.mask.shape, np.inf), *(h.to_bone for h in hands)])
     open_ = ~regions.face & (regions.group != HEAD) & regions.mask
@@ -246,7 +215,7 @@ def _in_hands(
             if large and off_hand > S.off_hand and hand.to_bone[patch].min() < S.grasp:
                 found |= _apart_from(patch, zone & open_, features)
         if found.any():
-            out.append((found, "left" if hand.left else "right"))
+            out.append((found, hand.side))
     return _of_one_hand(out)
 
 
@@ -286,14 +255,14 @@ class _SeenHand:
     """A detected hand on the grid.
 
     Attributes:
-        left: whether it is the left one.
+        side: ``left`` or ``right``.
         palm: pixels from wrist to middle knuckle.
         to_point: [H, W] palms to its nearest landmark.
         to_bone: [H, W] palms to its nearest bone.
         beyond: [H, W] beyond its wrist.
     """
 
-    left: bool
+    side: str
     palm: float
     to_point: FloatArray
     to_bone: FloatArray
@@ -319,7 +288,7 @@ class _SeenHand:
         seen = observation.pose_visibility[13 if hand.left else 14] > S.sure
         if forearm > 1.5 * palm and seen:
             beyond = (places - wrist) @ ((wrist - elbow) / forearm) > S.wrist * palm
-        return _SeenHand(hand.left, palm, to_point, to_bone, beyond)
+        return _SeenHand("left" if hand.left else "right", palm, to_point, to_bone, beyond)
 
 
 def _unlike(

@@ -37,6 +37,12 @@ class PatternSettings:
     Two jerseys between bare arms show 10 and 14, six patterned clothes 25 and more.
     """
 
+    spread: float = 0.86
+    """Share of the cloth near marks below which they are letters.
+
+    A jersey with letters has 0.76, a dozen patterned clothes 0.95 and more.
+    """
+
 
 S = register_settings("lift.patterns", PatternSettings())
 
@@ -82,25 +88,26 @@ def find_prints(colors: FloatArray, label: IntArray, solid: BoolArray, unit: flo
             for channels in (slice(1, 3), slice(3, 6), slice(0, 1))
         ]
         several = (away[0] > S.hues and away[1] > S.ratios) or away[2] > S.lights
-        if several or _has_even_marks(off[..., :3], own, unit):
-            small = own.sum() < S.least_pattern * unit**2 and not worn[-1].any()
-            (lettered if small else patterned).add(cloth)
+        count, near = _find_marks(off[..., :3], own, unit)
+        area = own.sum() / unit**2
+        # Dots are too few for a median to notice.
+        dotted = area >= S.least_marked and near > S.even and count > S.dense * area
+        if several or dotted:
+            small = area < S.least_pattern and not worn[-1].any()
+            (lettered if small or near < S.spread else patterned).add(cloth)
     return Prints(frozenset(patterned), frozenset(lettered))
 
 
-def _has_even_marks(off: FloatArray, own: BoolArray, unit: float) -> bool:
-    """Whether small marks lie all over a cloth: dots are too few for a median to notice.
+def _find_marks(off: FloatArray, own: BoolArray, unit: float) -> tuple[int, float]:
+    """Return how many small marks lie on a cloth, and the share of the cloth that is near one.
 
     Args:
         off: [H, W, 3] L*a*b* less what is around each pixel.
         own: [H, W] pixels of the cloth.
         unit: pixels between the eyes.
     """
-    if own.sum() < S.least_marked * unit**2:
-        return False
     mark = (np.linalg.norm(off, axis=-1) > S.mark) & erode(own, max(1, round(S.rim * unit)))
     if not mark.any():
-        return False
-    count = ndimage.label(mark, np.ones((3, 3)))[1]
+        return 0, 0.0
     near = ndimage.distance_transform_edt(~mark) < S.near * unit
-    return bool(near[own].mean() > S.even and count * unit**2 > S.dense * own.sum())
+    return ndimage.label(mark, np.ones((3, 3)))[1], float(near[own].mean())

@@ -11,7 +11,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, Matte, Track
 from ...imaging.resize import scale_size
 from .dressed_mesh import DressedMesh
-from .held_objects import removed_pixels
+from .held_marks import removed_pixels
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import dilate

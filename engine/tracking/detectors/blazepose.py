@@ -302,7 +302,9 @@ def _mean_of_both(raw: _Raw, mirrored: _Raw) -> _Raw:
 
 
 def _contested_limbs(raw: _Raw, mirrored: _Raw) -> list[range]:
-    """The limbs that both looks show, each elsewhere."""
+    """The limbs that both looks show, each elsewhere, of the same person."""
+    if not _same_person(raw, mirrored):
+        return []
     apart = np.hypot(*(raw.landmarks - mirrored.landmarks).T) / raw.roi.size
     shown = np.minimum(raw.visibility, mirrored.visibility) > S.shown
     return [limb for limb in _LIMBS if apart[limb[1]] > S.contested and shown[limb[1]]]

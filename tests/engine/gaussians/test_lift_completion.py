@@ -278,7 +278,7 @@ def test_unseen_trousers_of_an_orange_suit_are_not_its_black_ring() -> None:
     picture[:12] = 0.04  # a quarter, all of one colour
     mask = np.ones((40, 40), bool)
     regions = SimpleNamespace(
-        mask=mask, label=np.where(mask, UPPER, 0), skin=~mask, group=np.full((40, 40), TORSO)
+        mask=mask, label=np.where(mask, UPPER, 0), group=np.full((40, 40), TORSO), unit=10.0
     )
     view = SimpleNamespace(colors=picture, regions=regions)
     trousers = default_albedo(LOWER, view)
@@ -293,6 +293,27 @@ def test_unseen_trousers_of_an_orange_suit_are_not_its_black_ring() -> None:
     assert suit.mean() == pytest.approx(1.3 * navy.mean())
     assert suit[2] > 1.5 * suit[0]
     assert 0.05 < default_albedo(SHOES, view).mean() < 0.1
+
+
+@pytest.mark.parametrize("patch", [0, 8])
+def test_below_a_face_alone_clothes_are_grey(patch: int) -> None:
+    """A bare shoulder that was taken for cloth gives them no colour, a real shirt does."""
+    label = np.full((80, 80), SKIN)
+    label[80 - patch :, :patch] = UPPER
+    colors = np.tile(SKIN_TONE, (80, 80, 1))
+    regions = SimpleNamespace(
+        mask=np.ones((80, 80), bool),
+        label=label,
+        group=np.where(label == UPPER, TORSO, HEAD),
+        skin_color=np.asarray(SKIN_TONE),
+        unit=20.0,
+    )
+    view = SimpleNamespace(colors=colors, regions=regions)
+    assert np.ptp(default_albedo(UPPER, view)) < 0.06
+    label[40:] = UPPER
+    colors[40:] = [0.1, 0.5, 0.2]
+    regions.group = np.where(label == UPPER, TORSO, HEAD)
+    np.testing.assert_allclose(default_albedo(UPPER, view), [0.1, 0.5, 0.2])
 
 
 def test_a_glimpse_of_a_purple_stripe_makes_no_purple_trousers(

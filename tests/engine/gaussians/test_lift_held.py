@@ -12,6 +12,7 @@ from likeness.engine.core.types import (
     HELD,
     JOINT_INDEX,
     BoolArray,
+    Camera,
     FloatArray,
     Hand,
     IntArray,
@@ -22,14 +23,17 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, LiftResult, lift_photo
-from likeness.engine.gaussians.lift.held_objects import (
+from likeness.engine.gaussians.lift.held_marks import (
     mark_held_objects,
     mark_removed,
     removed_pixels,
-    separate_held_objects,
 )
+from likeness.engine.gaussians.lift.held_objects import separate_held_objects
+from likeness.engine.gaussians.lift.held_outlines import complete_held_objects
 from likeness.engine.gaussians.lift.labels import UPPER
+from likeness.engine.gaussians.lift.labels_parser import PARSED, ParserRuntime
 from likeness.engine.gaussians.lift.limbs import TORSO
+from likeness.engine.imaging.resize import resize
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 
@@ -218,6 +222,84 @@ def test_clothes_that_stand_off_stay(sitter: Sitter) -> None:
     out, warnings = sitter.leave_out(matte)
     assert warnings == ()
     assert out is matte
+
+
+class DenyingParser(ParserRuntime):
+    """A parser that believes one thing to be nobody's, and all else to be skin."""
+
+    def __init__(self, thing: BoolArray) -> None:
+        self.thing = thing
+        self.asked = 0
+
+    def parse(
+        self, photo: FloatArray, mask: BoolArray, camera: Camera, body: Body, vertices: FloatArray
+    ) -> FloatArray:
+        self.asked += 1
+        none = resize(self.thing.astype(np.float32), mask.shape[1], mask.shape[0], "bilinear")
+        out = np.zeros((*mask.shape, len(PARSED)))
+        out[..., PARSED.index("none")] = none
+        out[..., PARSED.index("skin")] = 1.0 - none
+        return out
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_thing_in_the_skins_colours_is_found_where_the_parser_denies_it(
+    sitter: Sitter, seen: bool
+) -> None:
+    """It stays with the hand; if no hand is detected it goes."""
+    (x, y), size = palm(sitter)
+    matte, thing = with_thing(sitter, x + 1.2 * size, y, 1.3 * size)
+    leather = np.where(thing[..., None], [0.80, 0.56, 0.42], matte.foreground).astype(np.float32)
+    matte = replace(matte, foreground=leather)
+    observation = sitter.observation if seen else replace(sitter.observation, hands=())
+    parser = DenyingParser(thing)
+    out, warnings = separate_held_objects(
+        matte, observation, sitter.track, sitter.body, "keep", parser
+    )
+    assert parser.asked == 1
+    own = sitter.matte.alpha > 0.5
+    if seen:
+        assert warnings == ()
+        assert out.held is not None
+        assert (out.held[thing & ~own] == HELD.index("in the left hand")).mean() > 0.8
+    else:
+        assert len(warnings) == 1
+        assert (out.alpha[thing & ~own] < 0.5).mean() > 0.9
+    assert (out.alpha[own & ~thing] > 0.5).mean() > 0.98
+
+
+def test_the_parser_is_not_asked_about_skin_on_the_body(sitter: Sitter) -> None:
+    parser = DenyingParser(np.ones((HEIGHT, WIDTH), bool))
+    out, warnings = separate_held_objects(
+        sitter.matte, sitter.observation, sitter.track, sitter.body, "keep", parser
+    )
+    assert (parser.asked, warnings) == (0, ())
+    assert out is sitter.matte
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_half_a_ball_becomes_a_whole_one(sitter: Sitter, alike: bool) -> None:
+    """Unless the background has its colour."""
+    (x, y), size = palm(sitter)
+    whole, ball = with_thing(sitter, x, y + size, 1.2 * size)
+    background = THING if alike else (0.5, 0.5, 0.55)
+    noise = np.random.default_rng(2).normal(0, 0.01, (HEIGHT, WIDTH, 3))
+    photo = np.where(whole.alpha[..., None] > 0.5, whole.foreground, background) + noise
+    photo = np.clip(photo, 0, 1).astype(np.float32)
+    lost = ball & (np.mgrid[:HEIGHT, :WIDTH][0] > y + 1.4 * size)
+    assert lost.sum() > 0.2 * ball.sum()
+    left = HELD.index("in the left hand")
+    held = np.where(ball & ~lost, left, 0).astype(np.uint8)
+    cut = Matte(np.where(lost, 0, whole.alpha).astype(np.float32), photo, held)
+    out = complete_held_objects(cut, photo)
+    if alike:
+        assert out is cut
+        return
+    assert (out.alpha[lost] > 0.5).mean() > 0.85
+    assert out.held is not None
+    assert (out.held[lost] == left).mean() > 0.85
+    beyond = ~ndimage.binary_dilation(whole.alpha > 0.5, iterations=4)
+    assert (out.alpha[beyond] == 0).all()
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,18 @@ def test_what_is_on_a_chest_between_bare_arms_is_letters() -> None:
     assert find_prints(plain, chest, solid, UNIT) == (frozenset(), frozenset())
 
 
+def test_a_pattern_that_leaves_the_sides_bare_is_letters() -> None:
+    rows, cols = np.mgrid[:160, :160]
+    chest = np.where((rows > 8) & (rows < 150), UPPER, NONE)
+    solid, black = np.ones(rows.shape, bool), np.full((160, 160, 3), 0.06)
+    stripes = (cols // 6) % 2 == 0
+    in_front = (abs(cols - 80) < 58) & (abs(rows - 70) < 58)
+    letters = np.where((stripes & in_front)[..., None], WHITE, black)
+    assert find_prints(letters, chest, solid, UNIT / 2) == (frozenset(), {UPPER})
+    striped = np.where(stripes[..., None], WHITE, black)
+    assert find_prints(striped, chest, solid, UNIT / 2) == ({UPPER}, frozenset())
+
+
 @pytest.fixture
 def neck() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A face above a suit, with a white collar labelled as skin: label, colours and face."""

@@ -118,6 +118,61 @@ def test_who_is_found_already_is_not_found_again() -> None:
     assert len(found) == 2
 
 
+class LooksInTurn(Looks):
+    """A detector that gives its looks in turn, those in the mirror as well."""
+
+    def _look(self, rgb: FloatArray, roi: Roi, mirrored: bool = False) -> _Raw:
+        self.rois.append(roi)
+        points, score = self._answer(len(self.rois) - 1)
+        mask, world = np.zeros((4, 4), np.float32), np.zeros((33, 3))
+        world[:, 0] = points[:, 0]
+        return _Raw(points, np.ones(33), world, mask, score, roi, roi)
+
+
+@pytest.mark.parametrize(
+    ("answers", "settled"),
+    [
+        pytest.param("abbbbb", "b", id="the first look alone is wrong"),
+        pytest.param("abaaba", "a", id="the mirror is wrong, and two more"),
+        pytest.param("ababab", None, id="as many say the one as the other"),
+        pytest.param("abcdef", None, id="each look says something else"),
+    ],
+)
+def test_more_looks_settle_what_two_contradict_each_other_about(
+    answers: str, settled: str | None
+) -> None:
+    _, own = place((300.0, 200.0))
+    roi = Roi((300.0, 400.0), 2.0 * PIXELS)
+    arm = [13, 15, 17, 19, 21]
+
+    def look(number: int) -> Answer:
+        points = own.copy()
+        points[arm] += [90.0 * "abcdef".index(answers[number]), 0.0]
+        return points, 0.9
+
+    looks, found = LooksInTurn(look), []
+    raw = looks._look(PICTURE, roi)
+    looks._keep(PICTURE, raw, 0.5, found)
+    assert len(looks.rois) == len(answers)
+    (both,) = found
+    others = np.setdiff1d(np.arange(33), arm)
+    np.testing.assert_array_equal(both.landmarks[others], own[others])
+    expected = own[arm] + [90.0 * "ab".index(settled or "a"), 0.0]
+    np.testing.assert_allclose(both.landmarks[arm], expected)
+    np.testing.assert_allclose(both.world[arm, 0], expected[:, 0])
+    sure = both.visibility[arm]
+    share = answers.count(settled) / len(answers) if settled else 0.3
+    np.testing.assert_allclose(sure, share)
+
+
+def test_looks_that_agree_are_two() -> None:
+    _, own = place((300.0, 200.0))
+    looks, found = LooksInTurn(lambda number: (own + 2.0 * number, 0.9)), []
+    looks._keep(PICTURE, looks._look(PICTURE, Roi((300.0, 400.0), 2.0 * PIXELS)), 0.5, found)
+    assert len(looks.rois) == 2
+    np.testing.assert_allclose(found[0].landmarks, own + 1.0)
+
+
 def test_under_the_face_of_a_photograph_stands_its_person(sample_portrait: Path) -> None:
     try:
         detectors = Detectors(asset_path("pose_landmark").parent)
