@@ -344,13 +344,15 @@ class FrameFitter:
         hold[0] = 0.0  # the pelvis is free
         by_joint = np.repeat(np.where(joint_confidence(ev) < S.seen, hold, 0.0), 3)
         mean, slope = prior.mean.copy(), prior.slope
+        other = mean.copy() if prior.other_mean is None else prior.other_mean.copy()
         pose = slice(POSE_START, POSE_START + 3 * NUM_JOINTS)
-        mean[pose] += by_joint * (memory.seen[pose] - mean[pose])
+        for expected in (mean, other):
+            expected[pose] += by_joint * (memory.seen[pose] - expected[pose])
         if ev.face is None:
             smile, still = slice(pose.stop, None), hold[JOINT_INDEX["head"]]
-            mean[smile] = still * memory.seen[smile]
+            mean[smile] = other[smile] = still * memory.seen[smile]
             slope = (1 - still) * slope
-        return replace(prior, mean=mean, slope=slope)
+        return replace(prior, mean=mean, slope=slope, other_mean=other)
 
     def _measured(self, state: FitState, ev: Evidence, prior: PriorTerm) -> FrameFit:
         face_error = face_error_percent(state, ev)

@@ -130,6 +130,10 @@ LEG_POSITIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, f
     "cross-legged": ((0.65, -0.25, 0.7), (-0.8, -0.45, 0.1)),
 }
 
+#: Rotations (radians) about x that joints of seated, squatting and kneeling people have instead.
+#: As outliers of standing ones they would be appeased by a trunk that leans back.
+BENT: dict[str, float] = {"left_hip": -1.4, "left_knee": 1.45}
+
 # Expressions that one photo cannot separate from the head's shape, or that the gaze explains.
 NEVER = ("tongueOut",)
 VAGUE = {"cheekPuff": 4.0, "jawForward": 4.0, "mouthClose": 4.0, "mouthFunnel": 1.5}
@@ -366,7 +370,11 @@ def prior_term(
             for k, (low, high) in enumerate(limits):
                 flip = side != name and k > 0
                 lower[at + k], upper[at + k] = (-high, -low) if flip else (low, high)
-    return PriorTerm(mean, precision, lower, upper, 100.0, slope)
+    bent = mean.copy()
+    for name, angle in BENT.items():
+        for side in (name, mirror_name(name)):
+            bent[POSE_START + 3 * JOINT_INDEX[side]] = angle
+    return PriorTerm(mean, precision, lower, upper, 100.0, slope, bent)
 
 
 def _couple(precision: FloatArray, pairs: list[tuple[int, int]], weight: float) -> None:

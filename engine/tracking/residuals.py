@@ -211,6 +211,7 @@ class PriorTerm:
         lower: [n] soft lower limits, with ``limit_weight``.
         upper: [n] soft upper limits.
         slope: [n] cost per unit of parameters that cannot be negative (an L1 norm).
+        other_mean: [n] a second mean, for each parameter that is nearer to it.
     """
 
     mean: FloatArray
@@ -219,11 +220,15 @@ class PriorTerm:
     upper: FloatArray
     limit_weight: float
     slope: FloatArray
+    other_mean: FloatArray | None = None
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         """The cost; adds derivatives to ``system`` when it is given."""
         vector = posed.state.vector
         away = vector - self.mean
+        if self.other_mean is not None:
+            from_other = vector - self.other_mean
+            away = np.where(np.abs(from_other) < np.abs(away), from_other, away)
         pull = self.precision @ away
         beyond = np.maximum(vector - self.upper, 0.0) + np.minimum(vector - self.lower, 0.0)
         if system is not None:

@@ -157,7 +157,13 @@ def make_term(kind: str, body: Body, state: FitState, rng: np.random.Generator):
         A = rng.normal(0, 1, (n, n))
         limit = rng.normal(0, 0.3, n)
         return PriorTerm(
-            rng.normal(0, 1, n), A @ A.T / n, limit - 0.2, limit + 0.2, 3.0, rng.uniform(0, 1, n)
+            rng.normal(0, 1, n),
+            A @ A.T / n,
+            limit - 0.2,
+            limit + 0.2,
+            3.0,
+            rng.uniform(0, 1, n),
+            rng.normal(0, 1, n),
         )
     if kind == "keep_out":
         return KeepOutTerm(

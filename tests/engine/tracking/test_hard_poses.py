@@ -217,6 +217,21 @@ def test_knees_come_forwards(default_body: Body, legs: str, flat: float) -> None
     assert pixels_off(default_body, state, track, *both("knee", "ankle")) < 6.0
 
 
+@pytest.mark.parametrize("yaw", [0.0, 30.0])
+@pytest.mark.parametrize("legs", ["sit", "squat"])
+def test_bent_legs_do_not_lean_the_trunk_back(default_body: Body, legs: str, yaw: float) -> None:
+    state = person(default_body, legs=legs, yaw=yaw)
+    observation = see(default_body, state, np.random.default_rng(0))
+    track = fit_body(observation, PORTRAIT, default_body, fov=FOV)
+    sound(track)
+    hips, shoulders = ([JOINT_INDEX[name] for name in both(part)] for part in ("hip", "shoulder"))
+    true, found = (
+        joints[shoulders].mean(0) - joints[hips].mean(0)
+        for joints in joints_of(default_body, state, track)
+    )
+    assert angle(true, found) < 4.0
+
+
 @pytest.mark.parametrize("legs", ["sit", "squat"])
 def test_a_leg_is_found_from_standing(default_body: Body, legs: str) -> None:
     state = person(default_body, ("down wide", "down wide"), legs)
