@@ -265,7 +265,8 @@ def lift_photo(
         sheets = settle_hat(sheets, brimmed, dressed, regions, camera)
     borders = find_limb_borders(sheets, regions.mask)
     borders = doubt_skin_rims(borders, regions, colors, camera)
-    shadows = find_contact_shadows(colors, regions, sheets, borders)
+    part = body.part_names.index("hand") if "hand" in body.part_names else -1
+    shadows = find_contact_shadows(colors, regions, sheets, borders, part)
     same = portrait.foreground is matte.foreground
     given, matte = (replace(m, foreground=shadows.lighten(m.foreground)) for m in (given, matte))
     lit = matte.foreground if same else shadows.lighten(portrait.foreground)

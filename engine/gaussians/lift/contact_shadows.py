@@ -1,4 +1,4 @@
-"""Shadows that one limb throws on another beside it: right in the photo's pose, wrong in others.
+"""Shadows that limbs throw on others and fingers on hands: right in the photo's pose alone.
 
 They are lightened before anything is made of the photo, so that weave and folds stay.
 """
@@ -15,8 +15,8 @@ from ...core.types import FloatArray
 from ...imaging.resize import resize
 from .depth_sheets import DepthSheet, LimbBorders, composite_sheets
 from .labels import LOWER, SKIN, UPPER
-from .limbs import HEAD
-from .pixel_grids import smooth_widely, smooth_within
+from .limbs import ARMS, HEAD
+from .pixel_grids import dilate, smooth_widely, smooth_within
 from .regions import Regions
 
 
@@ -38,6 +38,20 @@ class ContactShadowSettings:
 
     shown: float = 1e-3  # share of lit cloth around a place that tells its usual light
     feather: float = 0.7  # pixels over which the lightening begins
+    hand: float = 0.5  # inter-ocular distances over which a hand's usual light is taken
+    fingers: float = 0.15  # inter-ocular distances around a fitted hand that are still its fingers
+    lit: float = 40.0  # percentile of a hand's light from which on its skin is lit
+    crease: float = 0.35  # of the logarithm, that creases and knuckles may be darker than that
+    crevice: float = 0.25  # share of what is darker still that stays
+    warmth: tuple[float, float, float] = (
+        0.75,
+        1.1,
+        1.2,
+    )  # powers of that shade: skin is redder
+    bloodless: float = 0.2  # of the logarithm, darker than creases, where the usual hue takes over
+    redder: float = (
+        -0.01
+    )  # least share of red over the lit skin's: else it is cloth
     floor: float = 0.02  # added to colours before their logarithm
 
 
@@ -89,15 +103,20 @@ class ContactShadows:
 
 
 def find_contact_shadows(
-    colors: FloatArray, regions: Regions, sheets: tuple[DepthSheet, ...], borders: LimbBorders
+    colors: FloatArray,
+    regions: Regions,
+    sheets: tuple[DepthSheet, ...],
+    borders: LimbBorders,
+    hand: int,
 ) -> ContactShadows:
-    """Find what limbs in front shade.
+    """Find what limbs in front shade, and the shade between fingers.
 
     Args:
         colors: [H, W, 3] 0..1 of the foreground.
         regions: of the photo.
         sheets: the trunk and the arms.
         borders: where they end in front of each other.
+        hand: index of the body's part.
     """
     shape = regions.mask.shape
     front = composite_sheets(sheets, "front")
@@ -109,7 +128,7 @@ def find_contact_shadows(
     light = np.log(colors.mean(-1) + S.floor)
     hue = (colors + S.floor) / (colors + S.floor).sum(-1, keepdims=True)
     width = S.beside * regions.unit
-    depth, usual = np.zeros(shape), np.array(colors, np.float64)
+    depth, hidden, usual = np.zeros(shape), np.zeros(shape), np.array(colors, np.float64)
 
     def find_shaded(label: int) -> None:
         own = regions.mask & (regions.label == label) & (regions.group != HEAD)
@@ -126,9 +145,30 @@ def find_contact_shadows(
         same = other < S.hue + S.black * S.floor * np.exp(-light)
         shaded = here & near & same & (light < lit - least)
         depth[shaded] = (lit - light)[shaded]
+        low, high = S.deep
+        hidden[shaded] = np.clip((depth[shaded] - low) / (high - low), 0.0, 1.0)
         usual[shaded] = around[shaded, 4:]
 
+    def find_crevices(arm: int) -> None:
+        own = regions.mask & (regions.group == arm) & (regions.label == SKIN)
+        drawn = own & regions.places.on_body & (regions.places.part == hand)
+        # Real fingers are not where fitted ones are drawn.
+        own &= dilate(drawn, round(S.fingers * regions.unit))
+        if not own.any():
+            return
+        shown = own & (light >= np.percentile(light[own], S.lit))
+        around = smooth_widely(np.dstack([light, hue, colors]), shown, S.hand * regions.unit)
+        deeper = around[..., 0] - light - S.crease
+        dark = own & (deeper > 0.0) & (hue[..., 0] > around[..., 1] + S.redder)
+        depth[dark] = (1.0 - S.crevice) * deeper[dark]
+        kept = np.exp(-S.crease - S.crevice * deeper[dark])
+        usual[dark] = kept[:, None] ** S.warmth * around[dark, 4:]
+        # Light between fingers has shone through them: brighter, it would look like blood.
+        hidden[dark] = np.minimum(deeper[dark] / S.bloodless, 1.0)
+
     map_threads(find_shaded, (SKIN, UPPER, LOWER))
+    for arm in ARMS:
+        find_crevices(arm)
+        band |= depth > 0.0
     gain = np.where(band, np.exp(smooth_within(np.minimum(depth, S.most), band, S.feather)), 1.0)
-    low, high = S.deep
-    return ContactShadows(gain, usual, np.clip((depth - low) / (high - low), 0.0, 1.0))
+    return ContactShadows(gain, usual, hidden)

@@ -1,4 +1,4 @@
-"""Shadows that one limb throws on another beside it."""
+"""Shadows that one limb throws on another beside it, and fingers on a hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
 from likeness.engine.gaussians.lift.contact_shadows import ContactShadows, find_contact_shadows
 from likeness.engine.gaussians.lift.depth_sheets import DepthSheet, find_limb_borders
-from likeness.engine.gaussians.lift.labels import HAIR, UPPER
+from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO
 from likeness.engine.imaging.resize import resize
 
@@ -17,9 +17,14 @@ SIDE, ARM = 120, slice(50, 70)
 SHIRT = np.array([0.75, 0.6, 0.2])
 
 
+HAND = 7  # any number of a part
+
+
 @dataclass(frozen=True)
 class PlacesStub:
     from_head: FloatArray
+    on_body: BoolArray
+    part: IntArray
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,10 @@ class RegionsStub:
     places: PlacesStub
 
 
-def find(colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER) -> ContactShadows:
-    """Shadows on a flat trunk at 2 m, behind an upright arm at ``arm_depth``."""
+def find(
+    colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER, part: int = 0
+) -> ContactShadows:
+    """Shadows on a flat trunk at 2 m, behind an upright arm at ``arm_depth``, all of one part."""
     mask = np.ones((SIDE, SIDE), bool)
     arm = np.zeros_like(mask)
     arm[:, ARM] = True
@@ -48,10 +55,10 @@ def find(colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER) -> Cont
         np.where(arm, LEFT_ARM, TORSO),
         np.full(mask.shape, label),
         20.0,
-        PlacesStub(np.ones(mask.shape)),
+        PlacesStub(np.ones(mask.shape), mask, np.full(mask.shape, part)),
     )
     borders = find_limb_borders(sheets, mask)
-    return find_contact_shadows(colors, regions, sheets, borders)  # type: ignore[arg-type]
+    return find_contact_shadows(colors, regions, sheets, borders, HAND)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -83,6 +90,23 @@ def test_a_deep_shadow_takes_the_usual_colour(shirt: FloatArray) -> None:
     dark[30:90, 70:75] *= 0.04
     lit = find(dark).lighten(dark)[35:85, 71:74]
     np.testing.assert_allclose(lit, np.broadcast_to(SHIRT, lit.shape), atol=0.05)
+
+
+def test_dark_red_between_fingers_becomes_skin_in_a_light_shade() -> None:
+    skin = np.array([0.85, 0.62, 0.52])
+    hand = np.broadcast_to(skin, (SIDE, SIDE, 3)).copy()
+    hand[20:60, 58:61] = [0.20, 0.07, 0.05]  # a crevice
+    hand[70:100, 58:61] *= 0.75  # a crease
+    shadows = find(hand, arm_depth=2.0, label=SKIN, part=HAND)
+    lit = shadows.lighten(hand)
+    between = lit[25:55, 59]
+    assert (between > 0.35 * skin).all()
+    assert (between < 0.85 * skin).all()
+    np.testing.assert_allclose(between[:, 0] / between[:, 1], skin[0] / skin[1], rtol=0.3)
+    np.testing.assert_array_equal(lit[75:95], hand[75:95].astype(np.float32))
+    assert none_in(find(hand, arm_depth=2.0, label=SKIN))  # a forearm has none
+    hand[20:60, 58:61] = [0.05, 0.06, 0.09]  # black cloth
+    assert none_in(find(hand, arm_depth=2.0, label=SKIN, part=HAND))
 
 
 def test_neither_far_nor_other_things_nor_what_stands_as_near(shirt: FloatArray) -> None:
