@@ -459,12 +459,12 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
 
 
 def _upper_color(view: PhotoView) -> FloatArray:
-    """[3] the commonest colour of what is worn on the trunk; grey if the photo shows none of it.
+    """[3] the commonest colour of upper and lower wear; grey if the photo shows none of it.
 
     Below a face alone a patch in the skin's hue is a bare shoulder.
     """
     regions = view.regions
-    worn = regions.mask & np.isin(regions.label, (UPPER, LOWER)) & (regions.group != HEAD)
+    worn = regions.mask & np.isin(regions.label, (UPPER, LOWER))
     if worn.sum() <= S.min_texels:
         return UNSEEN_CLOTH
     color = most_common_color(view.colors[worn])

@@ -43,15 +43,9 @@ class ContactShadowSettings:
     lit: float = 40.0  # percentile of a hand's light from which on its skin is lit
     crease: float = 0.35  # of the logarithm, that creases and knuckles may be darker than that
     crevice: float = 0.25  # share of what is darker still that stays
-    warmth: tuple[float, float, float] = (
-        0.75,
-        1.1,
-        1.2,
-    )  # powers of that shade: skin is redder
+    warmth: tuple[float, float, float] = (0.75, 1.1, 1.2)  # powers of that shade: skin is redder
     bloodless: float = 0.2  # of the logarithm, darker than creases, where the usual hue takes over
-    redder: float = (
-        -0.01
-    )  # least share of red over the lit skin's: else it is cloth
+    redder: float = -0.01  # least share of red over the lit skin's: else it is cloth
     floor: float = 0.02  # added to colours before their logarithm
 
 
