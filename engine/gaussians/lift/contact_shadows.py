@@ -110,7 +110,7 @@ def find_contact_shadows(
         regions: of the photo.
         sheets: the trunk and the arms.
         borders: where they end in front of each other.
-        hand: index of the body's part.
+        hand: index of the hands among the body's parts, -1 without hands.
     """
     shape = regions.mask.shape
     front = composite_sheets(sheets, "front")
@@ -163,6 +163,6 @@ def find_contact_shadows(
     map_threads(find_shaded, (SKIN, UPPER, LOWER))
     for arm in ARMS:
         find_crevices(arm)
-        band |= depth > 0.0
+    band |= depth > 0.0
     gain = np.where(band, np.exp(smooth_within(np.minimum(depth, S.most), band, S.feather)), 1.0)
     return ContactShadows(gain, usual, hidden)

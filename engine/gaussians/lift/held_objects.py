@@ -136,9 +136,9 @@ def separate_held_objects(
     in_hands = _in_hands(regions, lab, hands)
     alone = _beside(regions, lab / COLOUR_SCALE, observation, camera, scale)
     if parser is not None:
+        open_ = regions.mask & ~regions.face & (regions.group != HEAD)
         for thing in find_denied_skin(regions, matte.foreground, camera, body, vertices, parser):
             around = dilate(thing, round(0.5 * np.sqrt(thing.sum())))
-            open_ = regions.mask & ~regions.face & (regions.group != HEAD)
             thing |= _apart_from(thing, around & open_, lab / COLOUR_SCALE)
             holder = min(hands, key=lambda hand: hand.to_point[thing].min(), default=None)
             if holder is not None and holder.to_point[thing].min() < S.held_denied:

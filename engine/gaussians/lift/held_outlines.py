@@ -60,7 +60,10 @@ def complete_held_objects(matte: Matte, photo: FloatArray) -> Matte:
             grown = np.maximum(grown, fine)
     if grown is matte.alpha:
         return matte
-    return replace(matte, alpha=grown, foreground=foreground_colors(photo, grown), held=held)
+    # Elsewhere what was removed may be painted over.
+    added = (grown > matte.alpha)[..., None]
+    colors = np.where(added, foreground_colors(photo, grown), matte.foreground)
+    return replace(matte, alpha=grown, foreground=colors.astype(np.float32), held=held)
 
 
 def _complete(thing: BoolArray, alpha: FloatArray, features: FloatArray) -> BoolArray | None:

@@ -290,7 +290,9 @@ def test_half_a_ball_becomes_a_whole_one(sitter: Sitter, alike: bool) -> None:
     assert lost.sum() > 0.2 * ball.sum()
     left = HELD.index("in the left hand")
     held = np.where(ball & ~lost, left, 0).astype(np.uint8)
-    cut = Matte(np.where(lost, 0, whole.alpha).astype(np.float32), photo, held)
+    painted = photo.copy()
+    painted[:40] = 0.123  # where something was removed
+    cut = Matte(np.where(lost, 0, whole.alpha).astype(np.float32), painted, held)
     out = complete_held_objects(cut, photo)
     if alike:
         assert out is cut
@@ -298,6 +300,7 @@ def test_half_a_ball_becomes_a_whole_one(sitter: Sitter, alike: bool) -> None:
     assert (out.alpha[lost] > 0.5).mean() > 0.85
     assert out.held is not None
     assert (out.held[lost] == left).mean() > 0.85
+    np.testing.assert_array_equal(out.foreground[:40], painted[:40])
     beyond = ~ndimage.binary_dilation(whole.alpha > 0.5, iterations=4)
     assert (out.alpha[beyond] == 0).all()
 
