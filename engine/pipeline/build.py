@@ -247,6 +247,8 @@ def lift_mattes(
                 parser=parser,
                 known=known,
             )
+            if lifted.plain_clothes:
+                warnings.append("The photo shows no clothes: the avatar wears plain gray ones.")
             wanted = [lifted.wanted or mattes[0]]
             if lifted.pose is not None:
                 all_tracked = [replace(tracked, track=replace(track, pose=lifted.pose))]

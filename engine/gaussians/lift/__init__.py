@@ -39,6 +39,7 @@ from ...core.types import (
 from ...imaging.resize import fit_size, resize
 from .arm_order import order_arms
 from .calibrate import calibrate_colors, fill_removed
+from .colors_base import UNSEEN_CLOTH, default_albedo
 from .colors_occlusion import vertex_occlusion
 from .contact_shadows import find_contact_shadows
 from .crumbs import drop_crumbs
@@ -59,7 +60,7 @@ from .hats import fit_hat
 from .held_marks import mark_held_objects, mark_removed
 from .hidden_forearms import find_rims, hidden_forearm_distance, near_hidden_forearms
 from .hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
-from .labels import HAIR, HAT, SHOES
+from .labels import HAIR, HAT, SHOES, UPPER
 from .labels_network import LabelNetworkRuntime
 from .labels_parser import ParserRuntime
 from .labels_surface import label_surface, worn_probability
@@ -155,6 +156,7 @@ class LiftResult:
         wanted: the matte that the Gaussians should show: the photo's without shadows that limbs
             throw on others; None if unknown.
         labels: [H, W] of the photo's pixels on a grid; None if unknown.
+        plain_clothes: whether the photo shows none, so that they are plain grey.
     """
 
     gaussians: BoundGaussians
@@ -164,6 +166,7 @@ class LiftResult:
     pose: Pose | None = None
     wanted: Matte | None = None
     labels: IntArray | None = None
+    plain_clothes: bool = False
 
 
 def lift_photo(
@@ -367,7 +370,8 @@ def lift_photo(
     everything = calibrate_colors(
         everything, portrait, track.camera, vertices, body, grid_side, found.near_hidden
     )
-    return LiftResult(everything, body, skirt, shares, track.pose, wanted, labelled)
+    plain = bool((label == UPPER).any()) and default_albedo(UPPER, view) is UNSEEN_CLOTH
+    return LiftResult(everything, body, skirt, shares, track.pose, wanted, labelled, plain)
 
 
 @dataclass(frozen=True)
