@@ -164,7 +164,8 @@ def base_colors(
                     )
         else:
             default = default_albedo(label, view)
-            counts = seen[own] * ~find_shaded_skin(albedo[own], seen[own], view.regions.skin_color)
+            shown = seen[own] * (default is not UNSEEN_CLOTH)
+            counts = shown * ~find_shaded_skin(albedo[own], seen[own], view.regions.skin_color)
             fallen = np.zeros(len(own), bool)
             if label == UPPER:
                 hair = albedo[(t.label == HAIR) & (seen > 0.3)]
@@ -209,7 +210,7 @@ def base_colors(
             hold = trust[own] * (found.seen >= 0)
             # But where the frame cuts a thing off, it goes on for a while as it is there.
             ends = _frame_ends(t.xy[own], view)
-            hold = np.maximum(hold, S.end_hold * ends * seen[own])
+            hold = np.maximum(hold, S.end_hold * ends * shown)
             beyond = mesh.at_vertices(1.0 * ~in_picture(t.xy[own], view.camera))
             length = S.cloth_fade + (S.end_fade - S.cloth_fade) * beyond
             fade = S.cloth_smooth * (mesh.edge_lengths(body.v_template) / length) ** 2
@@ -468,7 +469,7 @@ def _upper_color(view: PhotoView) -> FloatArray:
     if worn.sum() <= S.min_texels:
         return UNSEEN_CLOTH
     color = most_common_color(view.colors[worn])
-    if worn.sum() < S.shoulder * regions.unit**2:
+    if (worn & (regions.group != HEAD)).sum() < S.shoulder * regions.unit**2:
         lab, skin = fabric_lab(color), fabric_lab(regions.skin_color)
         if has_hue(lab) and have_same_hue(lab, skin):
             return UNSEEN_CLOTH

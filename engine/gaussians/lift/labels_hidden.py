@@ -130,22 +130,22 @@ def lengthen_trousers(
     return out
 
 
-def even_legs_below(
-    shares: FloatArray, below: BoolArray, part: NamesArray, body: Body
+def even_limbs_outside(
+    shares: FloatArray, outside: BoolArray, part: NamesArray, body: Body
 ) -> FloatArray:
-    """Let both legs below the frame wear as much: not trousers beside a bare leg.
+    """Let both arms and both legs outside the frame wear as much: no bare one beside a clothed one.
 
     Args:
         shares: [V, len(LABELS)] of each label.
-        below: [V] vertices below the frame.
+        outside: [V] vertices that the frame leaves out.
         part: [V] name of each vertex's part.
         body: the person's own.
     """
-    legs = below & np.isin(part, ["leg", "foot"])
-    if not legs.any():
+    limbs = outside & np.isin(part, ["arm", "leg", "foot"])
+    if not limbs.any():
         return shares
     mirror = mirror_vertices(body.v_template)
-    rows = np.nonzero(legs & (mirror >= 0) & below[mirror])[0]
+    rows = np.nonzero(limbs & (mirror >= 0) & outside[mirror])[0]
     out = shares.copy()
     out[rows] = 0.5 * (shares[rows] + shares[mirror[rows]])
     return out

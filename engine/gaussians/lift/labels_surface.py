@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from ...body import Body
-from ...core.cameras import project
+from ...core.cameras import in_picture, project
 from ...core.geometry import interpolate, vertex_normals
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
@@ -30,7 +30,7 @@ from .labels import GLASSES, HAIR, HAT, LABELS, NONE, SHOES, SKIN, WORN, NamesAr
 from .labels_hidden import (
     clothe_below,
     drop_islands,
-    even_legs_below,
+    even_limbs_outside,
     extend_one_piece,
     lengthen_trousers,
     level_ends,
@@ -95,7 +95,8 @@ def label_surface(
     pull = np.where(weight > 0, 0.05, np.where(bare, S.bare, 1.0))
     trust = np.where(weight > 0, 3.0 * weight, 0.0)
     target = np.eye(len(LABELS))[ring]
-    below = project(vertices, camera)[0][:, 1] >= camera.height
+    xy = project(vertices, camera)[0]
+    below, outside = xy[:, 1] >= camera.height, ~in_picture(xy, camera)
     if hidden is not None:
         hidden = np.array(hidden)
         rows = np.nonzero(bare)[0]
@@ -125,7 +126,7 @@ def label_surface(
     shares = drop_islands(shares, weight > 0, body.f)
     shares = even_neckline(shares, weight, rest, part, body.f)
     shares = lengthen_trousers(shares, below, part, regions)
-    shares = even_legs_below(shares, below, part, body)
+    shares = even_limbs_outside(shares, outside, part, body)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)

@@ -12,7 +12,7 @@ from likeness.engine.core.types import BoolArray, FloatArray
 from likeness.engine.gaussians.lift.labels import LABELS, LOWER, NONE, SKIN, UPPER, Places
 from likeness.engine.gaussians.lift.labels_cleanup import split_at_midriff
 from likeness.engine.gaussians.lift.labels_hidden import (
-    even_legs_below,
+    even_limbs_outside,
     lengthen_trousers,
     match_legs_below,
 )
@@ -110,17 +110,21 @@ def test_both_legs_below_the_frame_wear_the_same() -> None:
     np.testing.assert_array_equal(match_legs_below(dress, below, part), dress)
 
 
-def test_no_leg_below_the_frame_is_bare_beside_trousers(average: Body) -> None:
-    """What the photo shows of either stays; the surer of the two tells what is below."""
+@pytest.mark.parametrize(("limb", "along"), [("leg", 1), ("arm", 0)])
+def test_no_limb_outside_the_frame_is_bare_beside_a_clothed_one(
+    average: Body, limb: str, along: int
+) -> None:
+    """What the photo shows of either stays; the surer of the two tells what is outside."""
     part, x = vertex_parts(average), average.v_template[:, 0]
-    leg = part == "leg"
-    below = leg & (average.v_template[:, 1] < np.median(average.v_template[leg, 1]))
+    own = part == limb
+    far = -average.v_template[:, 1] if along else np.abs(x)
+    outside = own & (far > np.median(far[own]))
     shares = np.tile(np.eye(len(LABELS))[SKIN], (len(x), 1))
-    trousers = leg & (x > 0)
-    shares[trousers, SKIN], shares[trousers, LOWER] = 0.3, 0.7
-    out = even_legs_below(shares, below, part, average)
-    assert (out[below].argmax(1) == SKIN).mean() > 0.9
-    np.testing.assert_array_equal(out[~below], shares[~below])
+    clothed = own & (x > 0)
+    shares[clothed, SKIN], shares[clothed, LOWER] = 0.3, 0.7
+    out = even_limbs_outside(shares, outside, part, average)
+    assert (out[outside].argmax(1) == SKIN).mean() > 0.9
+    np.testing.assert_array_equal(out[~outside], shares[~outside])
     np.testing.assert_allclose(out.sum(1), 1.0)
 
 

@@ -24,6 +24,7 @@ from likeness.engine.gaussians.lift.labels import (
 from likeness.engine.gaussians.lift.labels_hidden import S as HIDDEN
 from likeness.engine.gaussians.lift.labels_hidden import clothe_below, level_waist, smooth_sleeves
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
+from likeness.engine.gaussians.lift.limbs import TORSO
 from likeness.engine.gaussians.lift.patterns import Prints
 
 
@@ -142,6 +143,7 @@ def test_colours_pass_the_frames_end_without_a_step(average) -> None:
     regions = SimpleNamespace(
         mask=np.ones((300, 300), bool),
         label=np.full((300, 300), UPPER),
+        group=np.full((300, 300), TORSO),
         unit=10.0,
         skin_color=np.array([0.8, 0.6, 0.5]),
     )

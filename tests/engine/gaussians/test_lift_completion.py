@@ -277,7 +277,9 @@ def test_unseen_trousers_of_an_orange_suit_are_not_its_black_ring() -> None:
     picture = np.array([0.9, 0.4, 0.15]) * rng.uniform(0.6, 1.1, (40, 40, 1))
     picture[:12] = 0.04  # a quarter, all of one colour
     mask = np.ones((40, 40), bool)
-    regions = SimpleNamespace(mask=mask, label=np.where(mask, UPPER, 0), unit=10.0)
+    regions = SimpleNamespace(
+        mask=mask, label=np.where(mask, UPPER, 0), group=np.full((40, 40), TORSO), unit=10.0
+    )
     view = SimpleNamespace(colors=picture, regions=regions)
     trousers = default_albedo(LOWER, view)
     assert trousers[0] > 1.1 * trousers[2]
@@ -300,7 +302,11 @@ def test_below_a_face_alone_clothes_are_grey(patch: int) -> None:
     label[80 - patch :, :patch] = UPPER
     colors = np.tile(SKIN_TONE, (80, 80, 1))
     regions = SimpleNamespace(
-        mask=np.ones((80, 80), bool), label=label, skin_color=np.asarray(SKIN_TONE), unit=20.0
+        mask=np.ones((80, 80), bool),
+        label=label,
+        group=np.full((80, 80), TORSO),
+        skin_color=np.asarray(SKIN_TONE),
+        unit=20.0,
     )
     view = SimpleNamespace(colors=colors, regions=regions)
     assert np.ptp(default_albedo(UPPER, view)) < 0.06
