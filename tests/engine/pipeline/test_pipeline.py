@@ -166,8 +166,9 @@ def test_below_and_held_reach_their_stages(
 ) -> None:
     asked: list[str] = []
 
-    def separate(matte: Matte, seen: Any, track: Track, person: Any, held: str) -> Any:
+    def separate(matte: Matte, seen: Any, track: Track, person: Any, held: str, parser: Any) -> Any:
         asked.append(held)
+        assert parser is None  # without networks
         return matte, ()
 
     def end(avatar: Any, shots: Any, below: str) -> Any:
