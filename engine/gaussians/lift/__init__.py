@@ -39,7 +39,7 @@ from ...core.types import (
 from ...imaging.resize import fit_size, resize
 from .arm_order import order_arms
 from .calibrate import calibrate_colors, fill_removed
-from .colors_base import UNSEEN_CLOTH, default_albedo
+from .colors_base import find_cloth_color
 from .colors_occlusion import vertex_occlusion
 from .contact_shadows import find_contact_shadows
 from .crumbs import drop_crumbs
@@ -370,7 +370,7 @@ def lift_photo(
     everything = calibrate_colors(
         everything, portrait, track.camera, vertices, body, grid_side, found.near_hidden
     )
-    plain = bool((label == UPPER).any()) and default_albedo(UPPER, view) is UNSEEN_CLOTH
+    plain = bool((label == UPPER).any()) and find_cloth_color(view) is None
     return LiftResult(everything, body, skirt, shares, track.pose, wanted, labelled, plain)
 
 

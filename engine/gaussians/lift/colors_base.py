@@ -164,7 +164,7 @@ def base_colors(
                     )
         else:
             default = default_albedo(label, view)
-            shown = seen[own] * (default is not UNSEEN_CLOTH)
+            shown = seen[own] * (label != UPPER or find_cloth_color(view) is not None)
             counts = shown * ~find_shaded_skin(albedo[own], seen[own], view.regions.skin_color)
             fallen = np.zeros(len(own), bool)
             if label == UPPER:
@@ -434,13 +434,13 @@ def _glimpsed_trousers(
         return default
     away = np.linalg.norm(tone - fabric_lab(most_common_color(view.colors[upper])))
     if away < S.same_cloth and not (t.label[legs] == LOWER).any():
-        return _unseen_trousers(_upper_color(view))
+        return _unseen_trousers(default_albedo(UPPER, view))
     if not has_hue(tone):
         return default
     lab = fabric_lab(view.colors[upper])
     if (has_hue(lab) & have_same_hue(lab, tone)).mean() < S.borrowed:
         return default
-    return _unseen_trousers(_upper_color(view))
+    return _unseen_trousers(default_albedo(UPPER, view))
 
 
 def default_albedo(label: int, view: PhotoView) -> FloatArray:
@@ -448,7 +448,8 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
     regions = view.regions
     if label == SKIN:
         return regions.skin_color
-    upper = _upper_color(view)
+    cloth = find_cloth_color(view)
+    upper = UNSEEN_CLOTH if cloth is None else cloth
     if label == UPPER:
         return upper
     shown = regions.mask & (regions.label == label)
@@ -459,20 +460,23 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
     return _unseen_trousers(upper) if label == LOWER else _darker_tone(upper, *S.shoes)
 
 
-def _upper_color(view: PhotoView) -> FloatArray:
-    """[3] the commonest colour of upper and lower wear; grey if the photo shows none of it.
+def find_cloth_color(view: PhotoView) -> FloatArray | None:
+    """Return the commonest colour [3] (0..1) of upper and lower wear; None if there is none.
 
     Below a face alone a patch in the skin's hue is a bare shoulder.
+
+    Args:
+        view: the photo.
     """
     regions = view.regions
     worn = regions.mask & np.isin(regions.label, (UPPER, LOWER))
     if worn.sum() <= S.min_texels:
-        return UNSEEN_CLOTH
+        return None
     color = most_common_color(view.colors[worn])
     if (worn & (regions.group != HEAD)).sum() < S.shoulder * regions.unit**2:
         lab, skin = fabric_lab(color), fabric_lab(regions.skin_color)
         if has_hue(lab) and have_same_hue(lab, skin):
-            return UNSEEN_CLOTH
+            return None
     return color
 
 

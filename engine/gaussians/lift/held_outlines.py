@@ -1,4 +1,4 @@
-"""What a matte cut off a held thing is given back to it: half a ball is no ball."""
+"""Gives held things back what the matte cut off."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ...imaging.color_model import fit_colors
 from ...imaging.matting import foreground_colors
 from ...imaging.resize import resize
 from .held_marks import REMOVED
+from .held_objects import S as HELD_OBJECTS
 from .labels_pixels import COLOUR_SCALE
 from .labels_pixels import S as LABELS_PIXELS
 from .pixel_grids import dilate, erode, fit_grid, resize_nearest
@@ -23,7 +24,6 @@ from .pixel_grids import dilate, erode, fit_grid, resize_nearest
 class HeldOutlineSettings:
     """How far a held thing goes on beyond a matte."""
 
-    pixels: int = 24_000  # of the person on the grid that is searched
     reach: float = 0.5  # of the square root of its area, around it, where the rest may be
     ring: float = 2.0  # the same within which the background's colours are learned
     clear: float = 0.05  # alpha below which a pixel is surely background
@@ -43,7 +43,7 @@ def complete_held_objects(matte: Matte, photo: FloatArray) -> Matte:
         matte: of the photo, with what hands hold marked.
         photo: [H, W, 3] sRGB 0..1.
     """
-    size = None if matte.held is None else fit_grid(matte.alpha, S.pixels)
+    size = None if matte.held is None else fit_grid(matte.alpha, HELD_OBJECTS.pixels)
     if matte.held is None or size is None:
         return matte
     height, width = matte.alpha.shape
