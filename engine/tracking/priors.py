@@ -131,7 +131,7 @@ LEG_POSITIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, f
 }
 
 #: Rotations (radians) about x that joints of seated, squatting and kneeling people have instead.
-#: As outliers of standing ones they would be appeased by a trunk that leans back.
+#: Judged by a standing person's spread, they would be straightened, and the trunk leaned back.
 BENT: dict[str, float] = {"left_hip": -1.4, "left_knee": 1.45}
 
 # Expressions that one photo cannot separate from the head's shape, or that the gaze explains.

@@ -268,14 +268,13 @@ def lift_photo(
         sheets = settle_hat(sheets, brimmed, dressed, regions, camera)
     borders = find_limb_borders(sheets, regions.mask)
     borders = doubt_skin_rims(borders, regions, colors, camera)
-    part = body.part_names.index("hand") if "hand" in body.part_names else -1
-    shadows = find_contact_shadows(colors, regions, sheets, borders, part)
+    hands = {arm: hand_triangles(body, joints) for arm, joints in zip(ARMS, HANDS, strict=True)}
+    shadows = find_contact_shadows(colors, regions, sheets, borders, hands)
     same = portrait.foreground is matte.foreground
     given, matte = (replace(m, foreground=shadows.lighten(m.foreground)) for m in (given, matte))
     lit = matte.foreground if same else shadows.lighten(portrait.foreground)
     portrait = replace(portrait, foreground=lit)
     colors = shadows.lighten(colors)
-    hands = {arm: hand_triangles(body, joints) for arm, joints in zip(ARMS, HANDS, strict=True)}
     sleeved = find_sleeved_arms(hands, regions.group, regions.label, regions.body)
     homes = TriangleBinding(
         body, vertices, groups[body.f[:, 0]], regions.hidden, regions.handless, sleeved

@@ -448,15 +448,16 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
     regions = view.regions
     if label == SKIN:
         return regions.skin_color
+    if label != UPPER:
+        shown = regions.mask & (regions.label == label)
+        if shown.sum() > S.min_texels:
+            return most_common_color(view.colors[shown])
+    if label == HAIR:
+        return UNSEEN_HAIR
     cloth = find_cloth_color(view)
     upper = UNSEEN_CLOTH if cloth is None else cloth
     if label == UPPER:
         return upper
-    shown = regions.mask & (regions.label == label)
-    if shown.sum() > S.min_texels:
-        return most_common_color(view.colors[shown])
-    if label == HAIR:
-        return UNSEEN_HAIR
     return _unseen_trousers(upper) if label == LOWER else _darker_tone(upper, *S.shoes)
 
 

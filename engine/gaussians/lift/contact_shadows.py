@@ -5,17 +5,18 @@ They are lightened before anything is made of the photo, so that weave and folds
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...core.settings import register_settings
 from ...core.threads import map_threads
-from ...core.types import FloatArray
+from ...core.types import BoolArray, FloatArray
 from ...imaging.resize import resize
 from .depth_sheets import DepthSheet, LimbBorders, composite_sheets
 from .labels import LOWER, SKIN, UPPER
-from .limbs import ARMS, HEAD
+from .limbs import HEAD
 from .pixel_grids import dilate, smooth_widely, smooth_within
 from .regions import Regions
 
@@ -44,7 +45,7 @@ class ContactShadowSettings:
     crease: float = 0.35  # of the logarithm, that creases and knuckles may be darker than that
     crevice: float = 0.25  # share of what is darker still that stays
     warmth: tuple[float, float, float] = (0.75, 1.1, 1.2)  # powers of that shade: skin is redder
-    bloodless: float = 0.2  # of the logarithm, darker than creases, where the usual hue takes over
+    repainted: float = 0.2  # of the logarithm, darker than creases, where that shade takes over
     redder: float = -0.01  # least share of red over the lit skin's: else it is cloth
     floor: float = 0.02  # added to colours before their logarithm
 
@@ -101,7 +102,7 @@ def find_contact_shadows(
     regions: Regions,
     sheets: tuple[DepthSheet, ...],
     borders: LimbBorders,
-    hand: int,
+    hands: Mapping[int, BoolArray],
 ) -> ContactShadows:
     """Find what limbs in front shade, and the shade between fingers.
 
@@ -110,7 +111,7 @@ def find_contact_shadows(
         regions: of the photo.
         sheets: the trunk and the arms.
         borders: where they end in front of each other.
-        hand: index of the hands among the body's parts, -1 without hands.
+        hands: arm -> [F] triangles of its hand.
     """
     shape = regions.mask.shape
     front = composite_sheets(sheets, "front")
@@ -145,7 +146,7 @@ def find_contact_shadows(
 
     def find_crevices(arm: int) -> None:
         own = regions.mask & (regions.group == arm) & (regions.label == SKIN)
-        drawn = own & regions.places.on_body & (regions.places.part == hand)
+        drawn = own & (regions.body.face >= 0) & hands[arm][regions.body.face]
         # Real fingers are not where fitted ones are drawn.
         own &= dilate(drawn, round(S.fingers * regions.unit))
         if not own.any():
@@ -157,11 +158,11 @@ def find_contact_shadows(
         depth[dark] = (1.0 - S.crevice) * deeper[dark]
         kept = np.exp(-S.crease - S.crevice * deeper[dark])
         usual[dark] = kept[:, None] ** S.warmth * around[dark, 4:]
-        # Light between fingers has shone through them: brighter, it would look like blood.
-        hidden[dark] = np.minimum(deeper[dark] / S.bloodless, 1.0)
+        # Brightened as it is, the deep red between fingers would look like blood.
+        hidden[dark] = np.minimum(deeper[dark] / S.repainted, 1.0)
 
     map_threads(find_shaded, (SKIN, UPPER, LOWER))
-    for arm in ARMS:
+    for arm in hands:
         find_crevices(arm)
     band |= depth > 0.0
     gain = np.where(band, np.exp(smooth_within(np.minimum(depth, S.most), band, S.feather)), 1.0)

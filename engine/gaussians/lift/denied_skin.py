@@ -12,7 +12,6 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray
 from .labels import SKIN
 from .labels_parser import PARSED, ParserRuntime
-from .limbs import HEAD
 from .pixel_grids import connected_patches
 from .regions import Regions
 
@@ -59,8 +58,7 @@ def find_denied_skin(
     Raises:
         LikenessError: the parser's output is not finite.
     """
-    open_ = regions.mask & ~regions.face & (regions.group != HEAD)
-    off = open_ & (regions.label == SKIN) & (regions.places.beside > S.beside)
+    off = regions.off_head & (regions.label == SKIN) & (regions.places.beside > S.beside)
     asked = [
         patch
         for patch in connected_patches(ndimage.binary_opening(off))
@@ -70,7 +68,7 @@ def find_denied_skin(
         return []
     parsed = parser.parse(photo, regions.mask, camera, body, vertices)
     nobody = parsed[..., PARSED.index("none")]
-    numbers, _ = ndimage.label(open_ & (nobody > S.denied))
+    numbers, _ = ndimage.label(regions.off_head & (nobody > S.denied))
     out = []
     for patch in asked:
         if nobody[patch].mean() > S.denied:

@@ -72,7 +72,7 @@ class HeldSettings:
     calm: float = 0.7  # pixels over which colours are smoothed
     wrist: float = 0.3  # palms beyond the wrist: up to there are cuffs and watches
     touch: float = 0.5  # palms between a hand's points and what it holds, at most
-    held_denied: float = 0.8  # the same of a thing in the skin's colours
+    touch_denied: float = 0.8  # the same of what the parser denies to be skin
     min_held: float = 0.12  # squared palms of the smallest held thing
     thick: float = 0.1  # palms that an opening removes
     rim: float = 0.12  # palms around a held thing where its colours mix with others
@@ -136,12 +136,11 @@ def separate_held_objects(
     in_hands = _in_hands(regions, lab, hands)
     alone = _beside(regions, lab / COLOUR_SCALE, observation, camera, scale)
     if parser is not None:
-        open_ = regions.mask & ~regions.face & (regions.group != HEAD)
         for thing in find_denied_skin(regions, matte.foreground, camera, body, vertices, parser):
-            around = dilate(thing, round(0.5 * np.sqrt(thing.sum())))
-            thing |= _apart_from(thing, around & open_, lab / COLOUR_SCALE)
+            around = dilate(thing, round(0.5 * np.sqrt(thing.sum()))) & regions.off_head
+            thing |= _apart_from(thing, around, lab / COLOUR_SCALE)
             holder = min(hands, key=lambda hand: hand.to_point[thing].min(), default=None)
-            if holder is not None and holder.to_point[thing].min() < S.held_denied:
+            if holder is not None and holder.to_point[thing].min() < S.touch_denied:
                 in_hands = _of_one_hand([*in_hands, (thing, holder.side)])
             else:
                 alone |= thing
@@ -193,7 +192,7 @@ def _in_hands(
     features = lab / COLOUR_SCALE
     hands = [hand for hand in hands if hand.palm >= S.min_palm]
     to_any = np.minimum.reduce([np.full(regions.mask.shape, np.inf), *(h.to_bone for h in hands)])
-    open_ = ~regions.face & (regions.group != HEAD) & regions.mask
+    open_ = regions.off_head
     out = []
     for hand in hands:
         zone = hand.to_point < S.reach

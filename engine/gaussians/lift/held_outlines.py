@@ -1,4 +1,4 @@
-"""Gives held things back what the matte cut off."""
+"""Restores the parts of held things that the matte cut off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
-from ...core.types import HELD, BoolArray, FloatArray, Matte
+from ...core.types import BoolArray, FloatArray, Matte
 from ...imaging.color_model import fit_colors
 from ...imaging.matting import foreground_colors
 from ...imaging.resize import resize
@@ -52,8 +52,8 @@ def complete_held_objects(matte: Matte, photo: FloatArray) -> Matte:
     here = resize_nearest(matte.held, alpha.shape)
     features = rgb_to_lab(small) / COLOUR_SCALE
     held, grown = matte.held, matte.alpha
-    for what in range(1, len(HELD)):
-        whole = _complete(here == what, alpha, features) if what != REMOVED else None
+    for what in range(1, REMOVED):
+        whole = _complete(here == what, alpha, features)
         if whole is not None:
             fine = resize(whole.astype(np.float32), width, height, "bilinear")
             held = np.where((fine > 0.5) & (grown < 0.5), np.uint8(what), held)

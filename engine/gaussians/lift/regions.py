@@ -127,6 +127,11 @@ class Regions:
     skin_color: FloatArray
     unit: float
 
+    @property
+    def off_head(self) -> BoolArray:
+        """[H, W] pixels of the person beside head and face."""
+        return np.asarray(self.mask & ~self.face & (self.group != HEAD))
+
 
 def find_regions(
     rgb: FloatArray,

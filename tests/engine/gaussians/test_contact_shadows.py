@@ -17,14 +17,14 @@ SIDE, ARM = 120, slice(50, 70)
 SHIRT = np.array([0.75, 0.6, 0.2])
 
 
-HAND = 7  # any number of a part
-
-
 @dataclass(frozen=True)
 class PlacesStub:
     from_head: FloatArray
-    on_body: BoolArray
-    part: IntArray
+
+
+@dataclass(frozen=True)
+class BodyStub:
+    face: IntArray
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,13 @@ class RegionsStub:
     label: IntArray
     unit: float
     places: PlacesStub
+    body: BodyStub
 
 
 def find(
-    colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER, part: int = 0
+    colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER, hand: bool = False
 ) -> ContactShadows:
-    """Shadows on a flat trunk at 2 m, behind an upright arm at ``arm_depth``, all of one part."""
+    """Shadows on a flat trunk at 2 m, behind an upright arm at ``arm_depth``, or a hand."""
     mask = np.ones((SIDE, SIDE), bool)
     arm = np.zeros_like(mask)
     arm[:, ARM] = True
@@ -55,10 +56,12 @@ def find(
         np.where(arm, LEFT_ARM, TORSO),
         np.full(mask.shape, label),
         20.0,
-        PlacesStub(np.ones(mask.shape), mask, np.full(mask.shape, part)),
+        PlacesStub(np.ones(mask.shape)),
+        BodyStub(np.zeros(mask.shape, int)),  # one triangle
     )
     borders = find_limb_borders(sheets, mask)
-    return find_contact_shadows(colors, regions, sheets, borders, HAND)  # type: ignore[arg-type]
+    hands = {LEFT_ARM: np.array([hand])}
+    return find_contact_shadows(colors, regions, sheets, borders, hands)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ def test_dark_red_between_fingers_becomes_skin_in_a_light_shade() -> None:
     hand = np.broadcast_to(skin, (SIDE, SIDE, 3)).copy()
     hand[20:60, 58:61] = [0.20, 0.07, 0.05]  # a crevice
     hand[70:100, 58:61] *= 0.75  # a crease
-    shadows = find(hand, arm_depth=2.0, label=SKIN, part=HAND)
+    shadows = find(hand, arm_depth=2.0, label=SKIN, hand=True)
     lit = shadows.lighten(hand)
     between = lit[25:55, 59]
     assert (between > 0.35 * skin).all()
@@ -106,7 +109,7 @@ def test_dark_red_between_fingers_becomes_skin_in_a_light_shade() -> None:
     np.testing.assert_array_equal(lit[75:95], hand[75:95].astype(np.float32))
     assert none_in(find(hand, arm_depth=2.0, label=SKIN))  # a forearm has none
     hand[20:60, 58:61] = [0.05, 0.06, 0.09]  # black cloth
-    assert none_in(find(hand, arm_depth=2.0, label=SKIN, part=HAND))
+    assert none_in(find(hand, arm_depth=2.0, label=SKIN, hand=True))
 
 
 def test_neither_far_nor_other_things_nor_what_stands_as_near(shirt: FloatArray) -> None:

@@ -114,7 +114,7 @@ def test_both_legs_below_the_frame_wear_the_same() -> None:
 def test_no_limb_outside_the_frame_is_bare_beside_a_clothed_one(
     average: Body, limb: str, along: int
 ) -> None:
-    """What the photo shows of either stays; the surer of the two tells what is outside."""
+    """What the photo shows of either stays; the surer of the two decides what is outside."""
     part, x = vertex_parts(average), average.v_template[:, 0]
     own = part == limb
     far = -average.v_template[:, 1] if along else np.abs(x)
