@@ -125,6 +125,12 @@ class Evidence:
                 out.append(f"{'left' if left else 'right'}_shoulder")
         return tuple(out)
 
+    @property
+    def unseen_knees(self) -> tuple[str, ...]:
+        """The knees that the photo does not show."""
+        sides = {True: "left_knee", False: "right_knee"}
+        return tuple(n for left, n in sides.items() if self.pose_weight[LEG_POINTS[left][0]] <= 0)
+
     def hand_of(self, left: bool) -> Hand | None:
         """The detected hand of that side."""
         return next((hand for hand in self.hands if hand.left == left), None)

@@ -178,6 +178,7 @@ class Fitter:
             1.0 if self.evidence.face is not None else S.hidden_head_freedom,
             expected_betas(self.body, self.evidence.framing),
             self.evidence.unseen_arms if self.estimate is None else (),
+            self.evidence.unseen_knees,
         )
         self.near: list[FitTerm] = (
             [] if self.estimate is None else [rotation_prior_term(self.estimate)]
@@ -195,11 +196,10 @@ class Fitter:
     def starts(self) -> list[FitState]:
         """A state for each likely turn of the trunk, the likeliest first."""
         ev, head = self.evidence, self.head
-        yaws = trunk_yaws(ev.observation, None if head is None else head.R)
         betas = expected_betas(self.body, ev.framing)
         starts = [
             initial_state(self.body, ev.observation, ev.camera, head, ev.face, yaw, betas)
-            for yaw in yaws
+            for yaw in trunk_yaws(ev.observation, None if head is None else head.R)
         ]
         if self.estimate is not None:
             hold = None if head is None else JOINT_INDEX["head"]

@@ -342,16 +342,20 @@ class FrameFitter:
         memory = self.memory
         hold = np.exp(-np.maximum(memory.age + self._dt - S.hold, 0.0) / S.relax)
         hold[0] = 0.0  # the pelvis is free
-        by_joint = np.repeat(np.where(joint_confidence(ev) < S.seen, hold, 0.0), 3)
+        unseen = joint_confidence(ev) < S.seen
         mean, slope = prior.mean.copy(), prior.slope
-        other = mean.copy() if prior.other_mean is None else prior.other_mean.copy()
         pose = slice(POSE_START, POSE_START + 3 * NUM_JOINTS)
-        for expected in (mean, other):
-            expected[pose] += by_joint * (memory.seen[pose] - expected[pose])
+        held = np.repeat(np.where(unseen, hold, 0.0), 3)
+        mean[pose] += held * (memory.seen - mean)[pose]
         if ev.face is None:
             smile, still = slice(pose.stop, None), hold[JOINT_INDEX["head"]]
-            mean[smile] = other[smile] = still * memory.seen[smile]
+            mean[smile] = still * memory.seen[smile]
             slope = (1 - still) * slope
+        straight = unseen.copy()
+        straight[[JOINT_INDEX[knee.replace("knee", "hip")] for knee in ev.unseen_knees]] = True
+        other = mean.copy()
+        if prior.other_mean is not None:
+            other[pose] = np.where(np.repeat(straight, 3), mean[pose], prior.other_mean[pose])
         return replace(prior, mean=mean, slope=slope, other_mean=other)
 
     def _measured(self, state: FitState, ev: Evidence, prior: PriorTerm) -> FrameFit:

@@ -301,6 +301,7 @@ def prior_term(
     head_freedom: float = 1.0,
     betas: FloatArray | None = None,
     unseen_arms: Sequence[str] = (),
+    unseen_knees: Sequence[str] = (),
 ) -> PriorTerm:
     """The prior over all parameters (:attr:`.fit_state.FitState.vector`).
 
@@ -314,6 +315,8 @@ def prior_term(
         betas: [S] the likeliest shape; the mean one by default.
         unseen_arms: shoulders of arms that leave the photo above the elbow: the outline of wide
             clothes would spread them.
+        unseen_knees: knees of legs that are not taken for bent: the outline of a wide jacket at the
+            frame's end would seat people who stand.
     """
     B, E = body.num_betas, body.num_expression
     n = POSE_START + 3 * NUM_JOINTS + B + E
@@ -371,9 +374,10 @@ def prior_term(
                 flip = side != name and k > 0
                 lower[at + k], upper[at + k] = (-high, -low) if flip else (low, high)
     bent = mean.copy()
-    for name, angle in BENT.items():
-        for side in (name, mirror_name(name)):
-            bent[POSE_START + 3 * JOINT_INDEX[side]] = angle
+    for knee in {"left_knee", "right_knee"}.difference(unseen_knees):
+        for name, angle in BENT.items():
+            joint = name if knee.startswith("left_") else mirror_name(name)
+            bent[POSE_START + 3 * JOINT_INDEX[joint]] = angle
     return PriorTerm(mean, precision, lower, upper, 100.0, slope, bent)
 
 

@@ -16,6 +16,7 @@ from likeness.engine.core.cameras import project
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, Observation, Portrait, Track
 from likeness.engine.tracking import fit_body
+from likeness.engine.tracking.evidence import LEG_POINTS
 from likeness.engine.tracking.fit import gather_evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints
 from likeness.engine.tracking.fitter import Fitter
@@ -230,6 +231,24 @@ def test_bent_legs_do_not_lean_the_trunk_back(default_body: Body, legs: str, yaw
         for joints in joints_of(default_body, state, track)
     )
     assert angle(true, found) < 4.0
+
+
+def test_legs_whose_knees_are_outside_the_photo_are_expected_to_stand(default_body: Body) -> None:
+    """The wide jacket of a man cut off at the hips had been explained by thighs to the camera."""
+    state = person(default_body)
+    observation = see(default_body, state, np.random.default_rng(3))
+    visible = np.ones(33)
+    visible[LEG_POINTS[True]] = 0.0
+    observation = replace(observation, pose_visibility=visible)
+    evidence, head = gather_evidence(observation, None, CAMERA, default_body)
+    prior = Fitter(default_body, evidence, head).prior
+    costs = {}
+    for side in SIDES:
+        sitting = state
+        for name, bend in ((f"{side}_hip", -1.4), (f"{side}_knee", 1.45)):
+            sitting = sitting.with_joint(JOINT_INDEX[name], np.array([bend, 0.0, 0.0]))
+        costs[side] = prior.add(PosedJoints(default_body, sitting), None)
+    assert costs["left"] > costs["right"] + 3.0
 
 
 @pytest.mark.parametrize("legs", ["sit", "squat"])
