@@ -17,7 +17,8 @@ averaged weights draw all views from the reference near the front:
 With ``--people`` it learns from these shards instead, and draws the people of ``--test``, which it
 never saw, in their other views and poses (:mod:`.figures.unseen_people`): ``unseen_db`` and its
 ``curve`` by steps, ``mean_avatar_db`` (everyone gets the mean of their Gaussians), ``no_map_db``,
-``reference_db``, ``people`` and the standard error ``unseen_sem_db`` over them.
+``reference_db``, ``people`` and the standard error ``unseen_sem_db`` over them, and beside them the
+lift of the same photos, ``lift_db`` and ``lift_reference_db``.
 
 Without ``--quick`` also ``paper`` at full size on the CPU, with an encoder of ours in place of
 Sapiens, which is frozen and whose licence forbids shipping it: ``paper`` has the figures of
@@ -37,7 +38,7 @@ from typing import Any
 import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 import numpy as np
 from likeness.benchmarks.figures.overfit import OWN_ENCODER, QUICK, overfit_subject, run_full_size
-from likeness.benchmarks.figures.unseen_people import train_on_people
+from likeness.benchmarks.figures.unseen_people import measure_lifts, train_on_people
 from likeness.engine.body import load_body
 from likeness.engine.core.types import FloatArray
 from likeness.engine.files.weights import asset_path
@@ -70,6 +71,8 @@ def measure_unseen(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="likeness-paper-form-") as cache:
         body = load_body(asset_path("body"))
         found = train_on_people(options.people, options.test, config, body, Path(cache))
+        lifting = replace(TRAINING["tiny"], augment=CLEAN, render_size=config.render_size)
+        lift_reference, lift = measure_lifts(options.test, lifting, body, Path(cache))
     if options.out:
         save_sheet(found.sheet, options.out)
     count = len(found.unseen)
@@ -80,6 +83,8 @@ def measure_unseen(options: argparse.Namespace) -> dict[str, Any]:
         "mean_avatar_db": round(found.mean_avatar, 2),
         "no_map_db": round(found.no_map, 2),
         "reference_db": round(found.reference, 2),
+        "lift_db": round(lift, 2),
+        "lift_reference_db": round(lift_reference, 2),
         "curve": {str(step): round(value, 2) for step, value in found.curve.items()},
         "people": count,
         "step_s": round(found.step_seconds, 3),
