@@ -244,6 +244,7 @@ class Track:
         view: ``front``, ``side`` or ``back``: how the trunk faces the camera.
         gravity: The camera's tilt; ``core.upright`` turns pose and camera to the world.
         sources: Which joints started from another program's estimate: its name -> their names.
+        face_lost: Whether the fit has missed the face.
     """
 
     betas: FloatArray
@@ -257,6 +258,7 @@ class Track:
     view: str = "front"
     gravity: Gravity = Gravity()
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    face_lost: bool = False
 
 
 FRAME_STATES: tuple[str, ...] = ("tracked", "bridged", "lost")

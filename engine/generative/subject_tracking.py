@@ -33,10 +33,9 @@ from ..imaging.video import VideoReader
 from ..pipeline.estimators import open_estimators
 from ..tracking.detectors import Detectors
 from ..tracking.fit import fit_body
-from ..tracking.measure import face_failed
 from ..tracking.multiview import ObservedPhoto, camera_azimuth, contradicts_direction
 from ..tracking.multiview import S as MULTIVIEW
-from ..tracking.observation import eye_distance, observe
+from ..tracking.observation import observe
 from ..tracking.profile_face import flip_front_back
 from ..tracking.track_video import track_video
 from .compose import Prompt
@@ -292,8 +291,7 @@ def fit_known_shape(photo: ObservedPhoto, person: Body) -> tuple[Track, Observat
     seen = photo.observation
     observation = replace(seen, face=None, face_score=0.0) if profile else seen
     track = fitted(observation)
-    face, error = observation.face, track.face_error
-    if face is not None and error is not None and face_failed(error, eye_distance(face)):
+    if track.face_lost:
         observation = replace(observation, face=None, face_score=0.0)
         track = fitted(observation)
     sure = (

@@ -28,7 +28,6 @@ from ..tracking.estimators.keypoints import merge_keypoints
 from ..tracking.multiview import (
     FACE_LOST_NOTE,
     ObservedPhoto,
-    face_lost,
     fit_multiview,
     parse_direction,
     without_face,
@@ -201,7 +200,7 @@ def track_image(
         )
         track = fit(fitted_to)
         observation = replace(observation, warnings=fitted_to.warnings)
-        if face_lost(track, observation):
+        if track.face_lost:
             track = fit(without_face(fitted_to))
             track = replace(track, warnings=(*track.warnings, FACE_LOST_NOTE))
             observation, matte = without_face(observation), None

@@ -135,8 +135,14 @@ class Evidence:
         """The detected hand of that side."""
         return next((hand for hand in self.hands if hand.left == left), None)
 
-    def face_term(self, radius: float, step: int = 1) -> list[FitTerm]:
-        """Dense face landmarks; every ``step``-th only."""
+    def face_term(self, radius: float, step: int = 1, alone: bool = False) -> list[FitTerm]:
+        """Dense face landmarks.
+
+        Args:
+            radius: robust one, in eye distances.
+            step: use every so-manieth landmark only.
+            alone: whether only the face follows them: turned ones count like frontal ones then.
+        """
         if self.face is None or self.observation.face is None:
             return []
         rows = np.arange(0, self.face.count, step)
@@ -144,8 +150,10 @@ class Evidence:
         points = self.face if step == 1 else self.face.take(rows)
         noise = max(S.face_noise, S.face_pixel_noise / self.face_scale)
         weight = self.face_weight[rows] * step / (noise**2 * S.face_together)
-        radius *= 1.0 + S.turned_radius * self.turned
-        return [LandmarkTerm(points, target, weight, self.camera, self.face_scale, radius)]
+        turned = 0.0 if alone else self.turned
+        radius *= 1.0 + S.turned_radius * turned
+        size = S.turned_size * turned
+        return [LandmarkTerm(points, target, weight, self.camera, self.face_scale, radius, size)]
 
     def contact_term(self) -> list[FitTerm]:
         """Hands that touch the face in the photo touch it in depth.

@@ -51,6 +51,7 @@ from .landmark_trust import S as EVIDENCE
 from .measure import face_error_percent, fit_failed, joint_confidence, make_track
 from .residuals import check_photo_camera
 from .skin_map import bare_map, iris_distance, skin_map
+from .turned_face import settle_turned_face
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def fit_body(
     report("fit", 0.1, "Trying arm positions")
     state = fitter.find_pose()
     report("fit", 0.3, "Fitting face, body and hands")
-    state = _with_face(fitter, fitter.refine(state))
+    state = settle_turned_face(fitter, _with_face(fitter, fitter.refine(state)))
     if evidence.framing == "head" and observation.face is None and not observation.hands:
         state = match_head_size(body, state, camera, observation.person_mask)
     unseen = joint_confidence(evidence) == 0

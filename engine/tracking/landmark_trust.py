@@ -32,7 +32,7 @@ class EvidenceSettings:
     iris_weight: float = 6.0  # of an iris's middle; its four rim points share a fifth each
     far_side_trust: float = 0.2  # in face landmarks that look away from the camera
     turned: tuple[float, float] = (30.0, 60.0)  # degrees of turn between which a face's points
-    turned_together: float = 10.0  # come to err together, by so many more
+    turned_size: float = 0.2  # come to be too large or too small together, as a share
     turned_radius: float = 2.0  # of those points' robust radius, so many more
     seen_turn: float = 0.9  # share of a head's turn that the points show beside their shifts
     sharp_weight: float = 3.0  # of the contours of eyes and lips; other face points count once
@@ -267,8 +267,7 @@ def face_turn(
     rest = (corners * np.asarray(landmarks.face_bary)[..., None]).sum(1)
     shift = shift + (rest[index] - rest.mean(0)) @ (missed.T - np.eye(3))
     spread = float(np.interp(yaw, yaws, landmarks.turn_spread))
-    together = 1.0 + S.turned_together * turned_share(body, R, t)
-    return shift, 1.0 / (spread**2 * together)
+    return shift, 1.0 / spread**2
 
 
 def facing_trust(body: Body, index: IntArray, R: FloatArray, t: FloatArray) -> FloatArray:

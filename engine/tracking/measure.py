@@ -45,7 +45,8 @@ def make_track(state: FitState, ev: Evidence) -> Track:
     """The result of a fit with its errors, confidences and warnings."""
     warnings = list(ev.notes)
     face_error = face_error_percent(state, ev)
-    if face_error is not None and fit_failed(face_error, ev):
+    lost = fit_failed(face_error, ev)
+    if lost:
         warnings.append(
             f"The fit failed: face landmarks are off by {face_error:.0f} % of the distance "
             "between the eyes. Use a picture that shows the face larger and from the front."
@@ -60,12 +61,8 @@ def make_track(state: FitState, ev: Evidence) -> Track:
         pose_error=pose_error_pixels(state, ev),
         warnings=tuple(warnings),
         view=classify_view(state, ev),
+        face_lost=lost,
     )
-
-
-def face_failed(face_error: float, iod: float) -> bool:
-    """Whether the face was not found by the fit: error in per cent of ``iod`` pixels."""
-    return face_error > S.failed_face_error and face_error / 100 * iod > S.failed_face_pixels
 
 
 def fit_failed(face_error: float | None, ev: Evidence) -> bool:
@@ -82,7 +79,8 @@ def fit_failed(face_error: float | None, ev: Evidence) -> bool:
         return False
     if ev.turned > 0:
         face_error *= ev.iod / max(ev.iod, ev.face_scale) / (1.0 + ev.turned)
-    return face_failed(face_error, ev.iod)
+    pixels = face_error / 100 * ev.iod
+    return face_error > S.failed_face_error and pixels > S.failed_face_pixels
 
 
 def classify_view(state: FitState, ev: Evidence) -> str:

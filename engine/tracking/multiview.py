@@ -31,10 +31,9 @@ from .fit import choose_camera, fit_body, gather_evidence
 from .fit_state import FitState
 from .fitter import Fitter
 from .measure import S as MEASURE
-from .measure import face_failed, make_track, pose_error_pixels
+from .measure import face_error_percent, fit_failed, pose_error_pixels
 from .profile_face import flip_front_back
 from .shape_fusion import ShapeEvidence, evidence_from_fit, fuse_shapes
-from .skin_map import iris_distance
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def fit_multiview(
     for k, (photo, found) in enumerate(zip(photos, alone, strict=True)):
         report("fit", 0.5 + 0.5 * k / len(photos), f"fitting {photo.portrait.path.name}")
         track = _fit(photo, found.observation, person)
-        if face_lost(track, found.observation):
+        if track.face_lost:
             blind = without_face(found.observation)
             track = _fit(photo, blind, person)
             found.notes.append(FACE_LOST_NOTE)
@@ -167,7 +166,7 @@ def _fit_alone(photo: ObservedPhoto, body: Body) -> _Alone:
         return fitter, fitter.refine(fitter.find_pose())
 
     fitter, state = fitted(observation)
-    if face_lost(make_track(state, fitter.evidence), observation):
+    if fit_failed(face_error_percent(state, fitter.evidence), fitter.evidence):
         observation = without_face(observation)
         notes.append(FACE_LOST_NOTE)
         fitter, state = fitted(observation)
@@ -188,14 +187,6 @@ def _fit_alone(photo: ObservedPhoto, body: Body) -> _Alone:
 def without_face(observation: Observation) -> Observation:
     """Drop the dense face landmarks; ears, nose and outline then place the head."""
     return replace(observation, face=None, face_score=0.0)
-
-
-def face_lost(track: Track, observation: Observation) -> bool:
-    """Whether a fit did not find the face."""
-    if track.face_error is None or observation.face is None:
-        return False
-    iod = iris_distance(observation.face)
-    return face_failed(track.face_error, iod)
 
 
 def classify_direction(angle: float) -> str:

@@ -20,6 +20,7 @@ class ObserveSettings:
     min_eye_distance: float = 3.5  # pixels between the eyes below which dense landmarks are guesses
     good_eye_distance: float = 8.0  # pixels below which they hardly tell whose face it is
     min_face_score: float = 0.5  # 0..1, of the face mesh
+    own_face: float = 0.5  # of a mesh's size up to which it is that of a body's head
     min_score_without_face: float = 0.8  # 0..1, of a body without a face
     min_score_in_profile: float = 0.5  # likewise, of a body with a face in profile
     min_visible_without_face: int = 6  # trunk and limb points that it must show
@@ -135,7 +136,8 @@ def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
     candidates = []
     for person in people:
         own = [mesh for mesh in meshes if is_face_of(mesh, person)]
-        face = max(own, key=lambda mesh: mesh.score) if own else None
+        # Of several looks at one face: a mesh that has slipped onto its forehead is as sure.
+        face = min(own, key=lambda mesh: distance_to_face(mesh, person)) if own else None
         box = find_box(boxes, person) if face is None else None
         if face is not None or _sure(person) or _in_profile(person, box):
             candidates.append(Candidate(person, face, box))
@@ -156,13 +158,18 @@ def _mesh(rgb: FloatArray, detectors: Detectors, box: FaceBox) -> FaceLandmarks 
 
 
 def is_face_of(face: FaceLandmarks, person: DetectedPerson) -> bool:
-    """Whether the mesh lies on this person's head: eyes and nose tip closer than a face."""
+    """Whether the mesh lies on this person's head."""
+    return distance_to_face(face, person) < S.own_face
+
+
+def distance_to_face(face: FaceLandmarks, person: DetectedPerson) -> float:
+    """Mean distance of a mesh's eyes and nose tip to a body's, as a share of the mesh's size."""
     mesh = np.stack(
         [face.landmarks[[33, 133]].mean(0), face.landmarks[[263, 362]].mean(0), face.landmarks[1]]
     )
     pose = person.landmarks[[5, 2, 0]]
     size = float(np.ptp(face.landmarks, axis=0).max())
-    return bool(np.hypot(*(mesh - pose).T).mean() < 0.5 * size)
+    return float(np.hypot(*(mesh - pose).T).mean()) / size
 
 
 def merge_face(pose: FloatArray, face: FaceLandmarks) -> FloatArray:

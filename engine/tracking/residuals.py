@@ -65,6 +65,8 @@ class LandmarkTerm:
         weight: [N] (1 / variance in units of scale).
         scale: pixels per unit of error.
         radius: of the robust loss, in units of scale.
+        size_noise: standard deviation by which the target as a whole is too large, as a share of
+            it. Errors that such a size explains cost what the size costs.
     """
 
     points: BodyPoints
@@ -73,6 +75,7 @@ class LandmarkTerm:
     camera: Camera
     scale: float
     radius: float
+    size_noise: float = 0.0
 
     def errors(self, posed: PosedJoints) -> FloatArray:
         """[N] distances in pixels."""
@@ -85,16 +88,32 @@ class LandmarkTerm:
         pixels, depth, rows = project_rows(self.points.positions(posed), self.camera)
         if (depth < NEAR).any():
             return np.inf
-        error = (pixels - self.target) / self.scale
+        error = self._without_size((pixels - self.target) / self.scale)
         loss, factor = geman_mcclure((error**2).sum(1), self.radius)
         if system is not None:
             jacobian = self.points.jacobian(posed, rows / self.scale, system.unknowns)
+            jacobian = self._without_size(jacobian)
             system.add(
                 jacobian.reshape(-1, system.unknowns.size),
                 error.ravel(),
                 np.repeat(self.weight * factor, 2),
             )
         return 0.5 * float(self.weight @ loss)
+
+    def _without_size(self, errors: FloatArray) -> FloatArray:
+        """Errors, or their derivatives, [N, 2, ..] less what a common size of the target explains.
+
+        The least squares' best size, drawn towards 1 by ``size_noise``, is eliminated.
+        """
+        if self.size_noise == 0.0:
+            return errors
+        growth = self.target - np.average(self.target, axis=0, weights=self.weight)
+        growth = growth / self.scale
+        weighted = self.weight[:, None] * growth
+        total = float((weighted * growth).sum())
+        share = 1.0 - 1.0 / np.sqrt(1.0 + total * self.size_noise**2)
+        along = np.tensordot(weighted, errors, axes=2) * share / total
+        return np.asarray(errors - np.tensordot(growth, along, axes=0))
 
 
 @dataclass

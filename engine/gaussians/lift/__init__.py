@@ -358,7 +358,7 @@ def lift_photo(
     everything = BoundGaussians.concatenate([texels, strands, *loose, beyond, *worn_hat, front])
     everything = drop_crumbs(everything, body)
     everything = finish_ears(everything, body, vertices, regions, camera)
-    everything = finish_face(everything, face.result(), face_budget)
+    everything = finish_face(everything, face.result(), body, face_budget)
     if frame is not None and worn is not None:
         everything = relabel_hidden_splats(everything, frame, body, vertices, track)
         everything = BoundGaussians.concatenate([everything, name_all(worn, "glasses")])

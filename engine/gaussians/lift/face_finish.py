@@ -70,6 +70,7 @@ class FaceSettings:
     max_sink: float = 0.004  # metres; splats that would have to move farther are dropped
     full: int = 21_000  # completed splats at full density
     before_face: float = 0.008  # metres off the skin from which on a splat shows something else
+    unfitted: float = 0.01  # metres that the mouth's inside stands behind lips that were not fitted
 
 
 S = register_settings("lift.face_finish", FaceSettings())
@@ -145,20 +146,21 @@ def complete_face(
 
 
 def finish_face(
-    bound: BoundGaussians, completed: CompletedFace | None, budget: int | None = None
+    bound: BoundGaussians, completed: CompletedFace | None, body: Body, budget: int | None = None
 ) -> BoundGaussians:
     """Put a completed face into a lifted portrait, whose splats there are bound again.
 
     Args:
         bound: everything that the lift made.
-        completed: by :func:`complete_face`; None leaves everything as it is.
+        completed: by :func:`complete_face`; None only keeps what lies inside out of sight.
+        body: the person's own.
         budget: most Gaussians that are added; ``full`` when None.
 
     Returns:
         At most ``budget`` Gaussians more than ``bound``.
     """
     if completed is None:
-        return bound
+        return _sink_inside(bound, body)
     budget = S.full if budget is None else budget
     face, gone = completed.face, completed.gone
     bound = _raise_skin(face, bound.take((bound.layer == PHOTO) | ~gone[bound.triangle]))
@@ -171,6 +173,21 @@ def finish_face(
     if len(added) > budget:
         added = added.take(np.linspace(0, len(added) - 1, budget).astype(np.int64))
     return BoundGaussians.concatenate([added, bound])
+
+
+def _sink_inside(bound: BoundGaussians, body: Body) -> BoundGaussians:
+    """Keep the inside of a face that no landmarks were fitted to behind its skin.
+
+    Skin steps back below the photo's splats, and eye sockets, teeth and tongue would show in front
+    of it: the sockets go, and the mouth's inside is moved towards the back of the head.
+    """
+    part = np.array(body.part_names)[body.face_part][bound.triangle]
+    inside = np.isin(part, ("mouth", "teeth", "tongue"))
+    rest = body.v_template
+    frames = triangle_frames(rest, body.f, rest, bound.triangle[inside], bound.bary[inside])
+    offset = np.array(bound.offset)
+    offset[inside] -= S.unfitted * frames.R[:, 2, :] / frames.sigma[:, None]
+    return replace(bound, offset=offset).take(~np.isin(part, ("eye_back", "eye_socket")))
 
 
 def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:

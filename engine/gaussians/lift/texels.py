@@ -373,7 +373,8 @@ def texel_layer(
             break
     even = head & (part != "ear")  # an ear has too many folds to follow its surroundings
     drawn[even] = spread_draw_in(drawn[even], points[even], normal[even])
-    opacity[inner & (part == "mouth") & (drawn > 0.0)] = 0.0  # or it would stick out of the cheek
+    # Or they would stick out of the cheek.
+    opacity[np.isin(part, ("mouth", "teeth", "tongue")) & (drawn > 0.0)] = 0.0
     drawn = np.where(part == "hand", np.minimum(drawn, S.draw_in_hand), drawn)
     points = points - np.where(inner, 0.0, drawn)[:, None] * normal
     at = view.look_up(points, group)

@@ -381,7 +381,7 @@ def test_eyes_closed_in_the_photo_need_no_lids(head: Head):
     assert face is not None
     assert make_closed_lid(face, face.blinked(), "left") is None
     completed = complete_face(head.body, vertices, track, head.observation, head.matte)
-    refined = finish_face(head.bound, completed)
+    refined = finish_face(head.bound, completed, head.body)
     assert len(refined) > 1000
 
 

@@ -78,19 +78,19 @@ def test_a_face_that_was_not_followed_is_left_out(
 ) -> None:
     observe = tracked.observe
     face = np.zeros((478, 2))
-    face[473] = [20.0, 0.0]  # the eyes are 20 pixels apart
     monkeypatch.setattr(tracked, "observe", lambda *a: replace(observe(*a), face=face))
-    errors: list[float | None] = [30.0]
+    lost = [True]
 
     def fit(seen: Any, *args: Any, **told: Any) -> Track:
-        error = errors[0] if seen.face is not None else None
-        return replace(stages["track"], face_error=error)
+        if seen.face is None:
+            return replace(stages["track"], face_error=None)
+        return replace(stages["track"], face_error=9.9, face_lost=lost[0])
 
     monkeypatch.setattr(tracked, "fit_body", fit)
     report = build_avatar(photo_file, OFF, body_path=body_file).report
     assert report["face_error"] is None
     assert FACE_LOST_NOTE in report["warnings"]
-    errors[0] = 9.9
+    lost[0] = False
     report = build_avatar(photo_file, OFF, body_path=body_file).report
     assert report["face_error"] == 9.9
     assert FACE_LOST_NOTE not in report["warnings"]

@@ -256,9 +256,7 @@ def test_face_turn_between_and_beyond_its_knots(yaw: float, shift: float, spread
     R = Rotation.from_euler("y", -yaw, degrees=True).as_matrix()
     found, trust = face_turn(turning_body(), np.array([5, 400]), R, np.array([0.0, 0.0, -2.0]))
     np.testing.assert_allclose(found, np.full((2, 3), shift), atol=1e-9)
-    # Turned far, a face's points err together.
-    together = 1.0 + EVIDENCE.turned_together if abs(yaw) >= EVIDENCE.turned[1] else 1.0
-    assert trust == pytest.approx(1 / spread**2 / together)
+    assert trust == pytest.approx(1 / spread**2)
 
 
 @pytest.mark.parametrize("yaw", [-50.0, -20.0, 0.0, 35.0])

@@ -104,6 +104,25 @@ def test_moved_points_are_points_made_there(setting) -> None:
     )
 
 
+def test_a_common_size_of_landmarks_costs_what_the_cheapest_one_does(setting) -> None:
+    body, state, rng = setting
+    posed, points = PosedJoints(body, state), surface_points(body, rng)
+    shown = project(points.positions(posed), CAMERA)[0]
+    weight, noise = rng.uniform(5.0, 20.0, 12), 0.2
+    target = shown + 0.3 * (shown - shown.mean(0)) + rng.normal(0.0, 4.0, (12, 2))
+    middle = np.average(target, axis=0, weights=weight)
+
+    def cost_at(growth: float) -> float:
+        shrunk = target - growth * (target - middle)
+        error = (((shown - shrunk) / 50.0) ** 2).sum(1)
+        return 0.5 * float(weight @ error) + 0.5 * (growth / noise) ** 2
+
+    # A radius of no effect.
+    found = LandmarkTerm(points, target, weight, CAMERA, 50.0, 1e5, noise).add(posed, None)
+    assert found == pytest.approx(min(cost_at(g) for g in np.linspace(-1, 1, 20001)), rel=1e-4)
+    assert found < 0.7 * cost_at(0.0)
+
+
 def test_level_term_is_of_heights_only(setting) -> None:
     body, state, _ = setting
     ends = [BodyPoints.on_joints(body, np.array([j]), np.zeros((1, 3))) for j in (7, 8)]
@@ -135,6 +154,9 @@ def make_term(kind: str, body: Body, state: FitState, rng: np.random.Generator):
     if kind == "surface":
         target = project(surface.positions(posed), CAMERA)[0] + rng.normal(0, 20, (12, 2))
         return LandmarkTerm(surface, target, rng.uniform(0.5, 2, 12), CAMERA, 50.0, 0.6)
+    if kind == "size":
+        target = project(surface.positions(posed), CAMERA)[0] + rng.normal(0, 20, (12, 2))
+        return LandmarkTerm(surface, target, rng.uniform(5, 20, 12), CAMERA, 50.0, 0.6, 0.2)
     if kind == "attached":
         target = project(attached.positions(posed), CAMERA)[0] + rng.normal(0, 20, (6, 2))
         return LandmarkTerm(attached, target, rng.uniform(0.5, 2, 6), CAMERA, 50.0, 0.6)
@@ -182,6 +204,7 @@ def make_term(kind: str, body: Body, state: FitState, rng: np.random.Generator):
     "kind",
     [
         "surface",
+        "size",
         "attached",
         "direction",
         "depth",

@@ -11,7 +11,13 @@ from likeness.engine.files.weights import cache_assets_dir
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.resize import resize
 from likeness.engine.tracking.detectors import DetectedPerson, Detectors, HandLandmarks, Roi
-from likeness.engine.tracking.observation import assign_hands, eye_distance, observe
+from likeness.engine.tracking.detectors.face_mesh import FaceBox, FaceLandmarks
+from likeness.engine.tracking.observation import (
+    assign_hands,
+    eye_distance,
+    find_candidates,
+    observe,
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +51,26 @@ def test_one_person(detectors: Detectors, rgb: np.ndarray) -> None:
     # Nose and eyes of the body are those of the mesh.
     np.testing.assert_allclose(seen.pose[0], seen.face[1])
     assert np.hypot(*(seen.pose[2] - seen.face[473])) < 0.2 * eye_distance(seen.face)
+
+
+def test_a_mesh_that_slipped_does_not_win_by_its_score(
+    detectors: Detectors, rgb: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, made = detectors.face_landmarks, []
+
+    def twice(picture: np.ndarray, box: FaceBox) -> FaceLandmarks:
+        face = look(picture, box)
+        assert face is not None
+        up = np.array([0.0, 0.3 * np.ptp(face.landmarks[:, 1])])
+        slipped = face._replace(landmarks=face.landmarks - up, score=1.0)
+        made.extend([slipped, face._replace(score=0.9)])
+        return made[-2 if len(made) == 2 else -1]
+
+    boxes, people = detectors.detect_faces_and_people(rgb)
+    monkeypatch.setattr(detectors, "detect_faces_and_people", lambda rgb: (boxes * 2, people))
+    monkeypatch.setattr(detectors, "face_landmarks", twice)
+    (candidate,) = find_candidates(rgb, detectors)
+    assert candidate.face is made[-1]
 
 
 def test_the_largest_of_two_with_a_warning(detectors: Detectors, pair: Portrait) -> None:
