@@ -12,6 +12,7 @@ from likeness.engine.core.cameras import camera_position, orbit, photo_camera, p
 from likeness.engine.core.types import (
     JOINT_INDEX,
     BoolArray,
+    BoundGaussians,
     FloatArray,
     Gaussians,
     Matte,
@@ -481,3 +482,28 @@ def test_no_face_nothing_done():
         part_names=("skin",),
     )
     assert make_face(body, v, track, observation, matte) is None
+
+
+def test_without_a_fitted_face_its_inside_stays_behind_the_skin(default_body: Body) -> None:
+    """Where skin lay below the photo's splats, eye sockets stood around the eyes like goggles."""
+    part = np.array(default_body.part_names)[default_body.face_part]
+    names = ("face", "eye_socket", "eye_back", "teeth", "tongue")
+    triangle = np.array([np.flatnonzero(part == name)[0] for name in names], np.int32)
+    count = len(names)
+    bound = BoundGaussians(
+        triangle=triangle,
+        bary=np.full((count, 3), 1 / 3, np.float32),
+        offset=np.zeros((count, 3), np.float32),
+        quats=np.tile(np.array([1.0, 0.0, 0.0, 0.0], np.float32), (count, 1)),
+        scales=np.full((count, 3), 0.001, np.float32),
+        opacities=np.ones(count, np.float32),
+        colors=np.full((count, 3), 0.5, np.float32),
+        layer=np.zeros(count, np.uint8),
+    )
+    kept = finish_face(bound, None, default_body)
+    assert part[kept.triangle].tolist() == ["face", "teeth", "tongue"]
+    rest = default_body.v_template
+    before = place_gaussians(bound.take(np.array([0, 3, 4])), rest, default_body).means
+    after = place_gaussians(kept, rest, default_body).means
+    backwards = [[0.0, 0.0, 0.0], *[[0.0, 0.0, -FACE_FINISH.unfitted]] * 2]
+    np.testing.assert_allclose(after - before, backwards, atol=1e-6)
