@@ -18,6 +18,7 @@ from .focus import find_focus
 from .guided import guided_filter
 from .load import TRANSPARENT
 from .resize import fit_size, resize
+from .rims import tighten_rim
 
 WORK_SIDE = 768
 """Longer side in pixels of the person's crop at which alpha is solved."""
@@ -149,6 +150,7 @@ def _solve(rgb: FloatArray, observation: Observation, body: FloatArray | None) -
     band = _band(refined, reach) & ~sure
     alpha = _solve_band(small, refined, band, reach)
     alpha = _main_parts(_drop_blurred(alpha, np.where(refined > 0.5, alpha, 0.0), focus))
+    alpha = tighten_rim(small, alpha)
     part = rgb[window.top : window.bottom, window.left : window.right]
     if window.scale < 1:
         fine = _upsample(alpha, small, part)
