@@ -70,6 +70,7 @@ class FaceSettings:
     max_sink: float = 0.004  # metres; splats that would have to move farther are dropped
     full: int = 21_000  # completed splats at full density
     before_face: float = 0.008  # metres off the skin from which on a splat shows something else
+    drawn_in: float = 0.003  # metres of skin below the fitted one from which what it covers sinks
     unfitted: float = 0.01  # metres that the mouth's inside stands behind lips that were not fitted
 
 
@@ -165,7 +166,7 @@ def finish_face(
     face, gone = completed.face, completed.gone
     bound = _raise_skin(face, bound.take((bound.layer == PHOTO) | ~gone[bound.triangle]))
     bound = _rebind_photo(face, completed.closed, bound)
-    added = completed.splats
+    added = _sink_with_skin(face, completed.splats, bound)
     if completed.rims is not None:
         rims = _behind_photo(face, light_borrowed(face, completed.rims, bound))
         added = BoundGaussians.concatenate([added, rims])
@@ -188,6 +189,30 @@ def _sink_inside(bound: BoundGaussians, body: Body) -> BoundGaussians:
     offset = np.array(bound.offset)
     offset[inside] -= S.unfitted * frames.R[:, 2, :] / frames.sigma[:, None]
     return replace(bound, offset=offset).take(~np.isin(part, ("eye_back", "eye_socket")))
+
+
+def _sink_with_skin(
+    face: FittedFace, completed: BoundGaussians, bound: BoundGaussians
+) -> BoundGaussians:
+    """Sink completed splats with the skin around them, where that was drawn in.
+
+    Of a face in profile, skin that was fitted beyond the photo's outline stands farther inside.
+    """
+    skin = bound.take((bound.layer == CORE) & face.faces(*OUTER_PARTS)[bound.triangle])
+    if len(completed) == 0 or len(skin) == 0:
+        return completed
+    corners = face.vertices[face.body.f[skin.triangle]]
+    surface = np.einsum("nk,nkd->nd", skin.bary, corners)
+    step = place_gaussians(skin, face.vertices, face.body).means - surface
+    depth = np.maximum(np.linalg.norm(step, axis=1), 1e-9)
+    step *= np.maximum(1.0 - S.drawn_in / depth, 0.0)[:, None]
+    means = place_gaussians(completed, face.vertices, face.body).means
+    step = step[cKDTree(surface).query(means)[1]]
+    frames = triangle_frames(
+        face.vertices, face.body.f, face.body.v_template, completed.triangle, completed.bary
+    )
+    local = np.einsum("nab,na->nb", frames.R, step) / frames.sigma[:, None]
+    return replace(completed, offset=(completed.offset + local).astype(np.float32))
 
 
 def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
