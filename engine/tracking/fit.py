@@ -18,6 +18,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
+from ..core.face_size import face_size
 from ..core.settings import register_settings
 from ..core.types import (
     Camera,
@@ -109,16 +110,6 @@ def choose_camera(
             pixels_per_metre = face_size(observation.face) / EVIDENCE.eye_distance
             focal = max(focal, S.nearest_face * pixels_per_metre)
     return photo_camera(float(focal), width, height)
-
-
-def face_size(face: FloatArray) -> float:
-    """The distance between the eyes in pixels, as far as the face's turn lets it be measured.
-
-    Args:
-        face: [478, 2] landmarks in pixels.
-    """
-    extent = float(np.linalg.norm(np.ptp(face[:468], axis=0)))
-    return max(iris_distance(face), 0.25 * extent)
 
 
 def fit_body(

@@ -43,6 +43,7 @@ class DressSettings:
     neckline_y: tuple[float, float] = (0.480, 0.560)
     """Standard heights, lowest and highest, of a collar's edge behind."""
 
+    fallen: float = 0.12  # share of long hair that lies below the neck, at least
     long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
     hair_round: float = 0.05  # metres by which its ends are higher there than over the spine
     hairline: float = 0.015  # metres over the scalp's lowest point where short hair ends behind
@@ -333,7 +334,8 @@ def find_hair_tips(regions: Regions, part: NamesArray, rest: FloatArray) -> floa
     # Beside an arm the T-pose's heights are the arm's, not the hair's.
     places = regions.places.rest[..., 1][regions.hair & ~np.isin(regions.group, ARMS)]
     fallen = places < neck.min()
-    if fallen.sum() < 0.3 * regions.unit**2:
+    # The dark edge of a collar or a hood may have been taken for a little of it.
+    if fallen.sum() < 0.3 * regions.unit**2 or fallen.mean() < S.fallen:
         return None
     return float(np.percentile(places[fallen], 10))
 

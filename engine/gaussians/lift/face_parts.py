@@ -10,6 +10,7 @@ import numpy as np
 from ...body import Body
 from ...core.cameras import project, unproject
 from ...core.distances import find_nearest
+from ...core.face_size import face_size
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import (
@@ -92,7 +93,7 @@ class FittedFace:
         points: [478, 2] observed landmarks, pixels.
         part: [F] name of each triangle's part.
         left: [F] on the body's left side.
-        unit: pixels between the pupils.
+        unit: pixels between the pupils, if the face looked to the camera.
         coarseness: factor on the spacing of completed splats.
     """
 
@@ -210,7 +211,7 @@ def make_face(
         return None
     _, joints = body.vertices(track.pose)
     points = np.asarray(observation.face, np.float64)
-    unit = float(np.linalg.norm(points[468] - points[473]))
+    unit = face_size(points)
     return FittedFace(
         body=body,
         vertices=np.asarray(vertices, np.float64),
@@ -238,7 +239,7 @@ def _misfit(body: Body, vertices: FloatArray, points: FloatArray, camera: Camera
     bary = marks.face_bary[:NUM_MESH]
     xy, _ = project(np.einsum("nk,nkd->nd", bary, vertices[corner]), camera)
     residual = points[:NUM_MESH] - xy
-    limit = S.max_misfit * np.linalg.norm(points[468] - points[473])
+    limit = S.max_misfit * face_size(points)
     length = np.maximum(np.linalg.norm(residual, axis=1), 1e-9)
     trust = marks.face_weight[:NUM_MESH] * (length < limit)
     weight = np.zeros(len(vertices))

@@ -9,6 +9,7 @@ import numpy as np
 from ...body import Body
 from ...core.cameras import project
 from ...core.distances import measure_depth
+from ...core.face_size import face_size
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Observation
 from .face_parts import INNER_LIPS
@@ -122,7 +123,7 @@ def find_face_outlines(
             nothing, nothing, row - S.eyes_to_brows * metre, None, S.between_eyes * metre
         )
     points = observation.face * scale
-    unit = float(np.linalg.norm(points[468] - points[473]))
+    unit = face_size(points)
     return FaceOutlines(
         fill_polygon(points[:468], *shape),
         fill_polygon(points[list(INNER_LIPS)], *shape),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -11,7 +12,11 @@ import pytest
 from likeness.engine.core.cameras import project
 from likeness.engine.core.types import BoolArray, FloatArray
 from likeness.engine.gaussians.lift.dress_rules import S as RULES
-from likeness.engine.gaussians.lift.dress_rules import label_neck, measure_neck_cover
+from likeness.engine.gaussians.lift.dress_rules import (
+    find_hair_tips,
+    label_neck,
+    measure_neck_cover,
+)
 from likeness.engine.gaussians.lift.labels import (
     HAIR,
     LABELS,
@@ -218,3 +223,22 @@ def test_hair_that_a_hand_parts_from_the_heads_stays_hair(
     np.testing.assert_array_equal(found, fallen & kept)
     nothing = find_parted_hair(grid, np.zeros_like(attached), likely, lab, 15.0)
     assert not nothing.any()
+
+
+@pytest.mark.parametrize(("fallen", "long"), [(0.05, False), (0.25, True)])
+def test_a_little_hair_below_the_neck_makes_no_long_hair(fallen: float, long: bool) -> None:
+    """The dark edge of a hood gave a man with short hair a mane."""
+    heights = np.linspace(0.70, 0.40, 400)[:, None] * np.ones((1, 20))
+    hair = np.zeros(heights.shape, bool)
+    hair[:100] = True  # on the head
+    below = int(np.argmax(heights[:, 0] < 0.47))
+    hair[below : below + round(100 * fallen / (1.0 - fallen))] = True
+    regions = SimpleNamespace(
+        hair=hair,
+        group=np.zeros(hair.shape, int),
+        unit=10.0,
+        places=SimpleNamespace(rest=np.stack([0.0 * heights, heights, 0.0 * heights], -1)),
+    )
+    rest = np.array([[0.0, 0.48, 0.0], [0.0, 0.57, 0.0]])
+    found = find_hair_tips(cast(Regions, regions), np.array(["neck", "neck"]), rest)
+    assert (found is not None) == long

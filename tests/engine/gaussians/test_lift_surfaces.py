@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.face_size import face_size
 from likeness.engine.core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, Pose
 from likeness.engine.gaussians.lift.depth_sheets import (
     DepthSheet,
@@ -92,7 +93,8 @@ def test_skin_is_skin_and_cloth_is_cloth(labelled: dict[str, Labelled], case: st
 def test_the_unit_is_the_distance_of_the_eyes(shots: Shots, labelled: dict[str, Labelled]) -> None:
     face = shots["full"].observation.face
     apart = np.linalg.norm(face[468] - face[473])
-    assert labelled["full"].regions.unit == pytest.approx(apart)
+    assert labelled["full"].regions.unit == pytest.approx(apart, rel=0.1)
+    assert labelled["full"].regions.unit == pytest.approx(face_size(face))
     assert labelled["faceless"].regions.unit > 0
     assert not labelled["faceless"].regions.face.any()
 
