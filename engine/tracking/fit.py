@@ -18,7 +18,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
-from ..core.face_size import face_size
+from ..core.face_size import face_size, iris_distance
 from ..core.settings import register_settings
 from ..core.types import (
     Camera,
@@ -51,7 +51,7 @@ from .landmark_trust import (
 from .landmark_trust import S as EVIDENCE
 from .measure import face_error_percent, fit_failed, joint_confidence, make_track
 from .residuals import check_photo_camera
-from .skin_map import bare_map, iris_distance, skin_map
+from .skin_map import bare_map, skin_map
 from .turned_face import settle_turned_face
 
 

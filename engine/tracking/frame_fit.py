@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..body.model import Body
+from ..core.face_size import iris_distance
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, NUM_JOINTS, Camera, FloatArray, Gravity, IntArray, Observation
 from .body_points import BodyPoints
@@ -39,7 +40,6 @@ from .priors import (
     prior_term,
 )
 from .residuals import PriorTerm, project_rows
-from .skin_map import iris_distance
 from .smoothing import FrameEvidence
 from .solver import Bounds, FitTerm, NormalEquations, minimize, total_cost
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body.model import Body
+from ..core.face_size import iris_distance
 from ..core.interpolation import smoothstep
 from ..core.rotations import axis_angle_to_matrix
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Observation
 from .body_points import BodyPoints, require_landmarks
 from .face_bias import face_shift
-from .skin_map import LEFT_EYE, MOUTH, RIGHT_EYE, iris_distance
+from .skin_map import LEFT_EYE, MOUTH, RIGHT_EYE
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from ..core.face_size import iris_distance
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray
 
@@ -30,15 +31,6 @@ class SkinSettings:
 
 
 S = register_settings("tracking.skin", SkinSettings())
-
-
-def iris_distance(face: FloatArray) -> float:
-    """Distance between the irises, pixels.
-
-    Args:
-        face: [478, 2] landmarks, pixels.
-    """
-    return float(np.linalg.norm(face[468] - face[473]))
 
 
 def _read_rows(text: str) -> tuple[int, ...]:

@@ -207,12 +207,8 @@ def _sink_with_skin(
     depth = np.maximum(np.linalg.norm(step, axis=1), 1e-9)
     step *= np.maximum(1.0 - S.drawn_in / depth, 0.0)[:, None]
     means = place_gaussians(completed, face.vertices, face.body).means
-    step = step[cKDTree(surface).query(means)[1]]
-    frames = triangle_frames(
-        face.vertices, face.body.f, face.body.v_template, completed.triangle, completed.bary
-    )
-    local = np.einsum("nab,na->nb", frames.R, step) / frames.sigma[:, None]
-    return replace(completed, offset=(completed.offset + local).astype(np.float32))
+    means = means + step[cKDTree(surface).query(means)[1]]
+    return replace(completed, offset=_offsets_at(face, completed, means))
 
 
 def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
@@ -237,12 +233,7 @@ def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
     needed = np.maximum(arch.depth, lips.depth + MOUTH.tooth_depth) + S.clear
     sunk = inside & ~outer & (depth < needed)
     means[sunk] = unproject(xy[sunk], needed[sunk], face.camera)
-    frames = triangle_frames(
-        face.vertices, face.body.f, face.body.v_template, part.triangle, part.bary
-    )
-    offset = np.array(part.offset)
-    local = np.einsum("nab,na->nb", frames.R, means - frames.origin) / frames.sigma[:, None]
-    offset[sunk] = local[sunk]
+    offset = np.where(sunk[:, None], _offsets_at(face, part, means), part.offset)
     return replace(part, offset=offset).take(~(inside & outer & (depth < needed)))
 
 
@@ -269,12 +260,17 @@ def _sink_behind_photo(
     short = needed - depth
     sunk = short > 0
     means[sunk] = unproject(xy[sunk], needed[sunk], face.camera)
+    offset = np.where(sunk[:, None], _offsets_at(face, completed, means), completed.offset)
+    return replace(completed, offset=offset).take(short < S.max_sink)
+
+
+def _offsets_at(face: FittedFace, part: BoundGaussians, means: FloatArray) -> FloatArray:
+    """[N, 3] the offsets with which splats stand at ``means`` in the photo's pose."""
     frames = triangle_frames(
-        face.vertices, face.body.f, face.body.v_template, completed.triangle, completed.bary
+        face.vertices, face.body.f, face.body.v_template, part.triangle, part.bary
     )
     local = np.einsum("nab,na->nb", frames.R, means - frames.origin) / frames.sigma[:, None]
-    offset = np.where(sunk[:, None], local, completed.offset).astype(np.float32)
-    return replace(completed, offset=offset).take(short < S.max_sink)
+    return np.asarray(local, np.float32)
 
 
 def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
