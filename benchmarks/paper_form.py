@@ -71,8 +71,8 @@ def measure_unseen(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="likeness-paper-form-") as cache:
         body = load_body(asset_path("body"))
         found = train_on_people(options.people, options.test, config, body, Path(cache))
-        lifting = replace(TRAINING["tiny"], augment=CLEAN, render_size=config.render_size)
-        lift_reference, lift = measure_lifts(options.test, lifting, body, Path(cache))
+    lifting = replace(TRAINING["tiny"], augment=CLEAN, render_size=config.render_size)
+    lift_reference, lift = measure_lifts(options.test, lifting, body)
     if options.out:
         save_sheet(found.sheet, options.out)
     count = len(found.unseen)

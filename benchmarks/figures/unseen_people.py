@@ -96,25 +96,22 @@ def train_on_people(
     )
 
 
-def measure_lifts(
-    test: Sequence[str], config: TrainConfig, body: Body, cache: Path
-) -> tuple[float, float]:
+def measure_lifts(test: Sequence[str], config: TrainConfig, body: Body) -> tuple[float, float]:
     """Draw the same people as the lift of their reference has them, before any network.
 
     Args:
         test: shards, as in :func:`train_on_people`.
         config: of a run that starts from the lift, with pictures of the same size.
         body: the default body.
-        cache: a folder, as above.
 
     Returns:
         Mean PSNR of the person in the reference's own view, and in the other views.
     """
-    trainer = Trainer(config, body, "cpu")
-    options = replace(data_options(config, cache), cache=None)
+    network = Trainer(config, body, "cpu").network
+    options = replace(data_options(config, Path()), cache=None)
     own, others = [], []
     for sample in held_out_samples(test, config.network, options, body, lambda what: None):
-        views = compare_views(trainer.network, sample, body)
+        views = compare_views(network, sample, body)
         found = [psnr(v.lift, v.truth, v.mask) for v in views if v.mask.any()]
         own.append(found[0])
         others.append(np.mean(found[1:]))

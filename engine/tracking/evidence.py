@@ -140,8 +140,8 @@ class Evidence:
 
         Args:
             radius: robust one, in eye distances.
-            step: use every so-manieth landmark only.
-            alone: whether only the face follows them: turned ones count like frontal ones then.
+            step: only every ``step``-th landmark counts.
+            alone: whether nothing but the face follows them, so that their size counts as well.
         """
         if self.face is None or self.observation.face is None:
             return []

@@ -315,8 +315,8 @@ def prior_term(
         betas: [S] the likeliest shape; the mean one by default.
         unseen_arms: shoulders of arms that leave the photo above the elbow: the outline of wide
             clothes would spread them.
-        unseen_knees: knees of legs that are not taken for bent: the outline of a wide jacket at the
-            frame's end would seat people who stand.
+        unseen_knees: knees outside the photo, whose legs are expected to stand: a wide jacket's
+            outline at the frame's end would seat them.
     """
     B, E = body.num_betas, body.num_expression
     n = POSE_START + 3 * NUM_JOINTS + B + E
