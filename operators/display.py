@@ -15,6 +15,7 @@ from ..addon.scene.frame_recorder import record_frames
 from ..addon.scene.render_output import get_background_color, list_render_frames, picture_paths
 from ..addon.scene.splat_object import MODIFIER_NAME, set_input
 from ..addon.scene.view3d import show_splats
+from ..addon.scene_export import write_photo_pose
 from ..addon.viewport import edit_mode, fast_splats
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
@@ -311,6 +312,11 @@ class DrawPictures(JobOperator, bpy.types.Operator):  # type: ignore[misc]
             ("MP4", "MP4 Video", "One video file for viewing, without transparency"),
         ],
     )
+    polish: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Polish",
+        description="Take blotches and speckles out of what the photo does not show squarely. "
+        "OpenEXR files keep the picture without it, as the pass Unpolished",
+    )
 
     def ask(self, context: Any, event: Any) -> set[str]:
         done: set[str] = context.window_manager.invoke_props_dialog(self)
@@ -328,12 +334,16 @@ class DrawPictures(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         ground = get_background_color(scene)
         scratch = self.scratch()
         yield from record_frames(context, avatars, frames, scratch)
+        photos = [scratch / f"photo_{k}.npz" for k in range(len(avatars))] if self.polish else []
+        for avatar, photo in zip(avatars, photos):
+            write_photo_pose(avatar, photo)
         return {
             "task": "draw",
             "folder": str(scratch),
             "pictures": [] if self.kind == "MP4" else [str(path) for path in paths],
             "video": str(paths[0]) if self.kind == "MP4" else None,
             "background": ground,
+            "polish": [str(photo) for photo in photos] or None,
         }
 
     def done(self, context: Any, result: dict[str, Any]) -> None:

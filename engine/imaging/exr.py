@@ -64,6 +64,7 @@ def write_exr_frame(
     alpha: FloatArray,
     depth: FloatArray,
     covered: FloatArray | None = None,
+    passes: Mapping[str, FloatArray] | None = None,
 ) -> None:
     """Write a rasteriser's picture: premultiplied linear colour (half) and depth (float).
 
@@ -74,16 +75,17 @@ def write_exr_frame(
         depth: [H, W] metres along the view axis.
         covered: [H, W] coverage; the depth below ``ALPHA_SEEN`` is ``NO_DEPTH``. None takes
             ``alpha``.
+        passes: [H, W, 3] further colours by the pass's name, like ``rgb``.
 
     Raises:
         LikenessError: The folder is missing, full or read-only.
     """
     covered = alpha if covered is None else covered
-    straight = rgb / np.maximum(alpha, 1e-6)[..., None]
-    linear = srgb_to_linear(np.clip(straight, 0.0, 1.0)) * alpha[..., None]
-    channels: dict[str, NDArray[np.float16 | np.float32]] = {
-        name: linear[..., k].astype(np.float16) for k, name in enumerate("RGB")
-    }
+    channels: dict[str, NDArray[np.float16 | np.float32]] = {}
+    for prefix, colors in (("", rgb), *((f"{name}.", p) for name, p in (passes or {}).items())):
+        straight = colors / np.maximum(alpha, 1e-6)[..., None]
+        linear = srgb_to_linear(np.clip(straight, 0.0, 1.0)) * alpha[..., None]
+        channels |= {f"{prefix}{c}": linear[..., k].astype(np.float16) for k, c in enumerate("RGB")}
     channels["A"] = alpha.astype(np.float16)
     channels[DEPTH_CHANNEL] = np.where(covered >= ALPHA_SEEN, depth, NO_DEPTH).astype(np.float32)
     write_exr(path, channels)

@@ -29,7 +29,7 @@ class SceneFrames:
     """T frames of a scene with A avatars; engine axes, metres.
 
     Attributes:
-        avatars: [A], as they look in the first frame; only their bodies and Gaussians count.
+        avatars: [A], as they look in the first frame; their poses are not the photos'.
         vertices: A arrays [T, V, 3], each in its own armature's space.
         places: [A, T, 4, 4] from an armature's space to the world.
         viewmats: [T, 4, 4] from the world to the camera.
@@ -57,11 +57,15 @@ class SceneFrames:
         """Return the camera of the t-th frame."""
         return Camera(self.viewmats[t], self.Ks[t], *self.size)
 
+    def avatar(self, k: int, t: int) -> Avatar:
+        """Return the k-th avatar as it looks in the t-th frame, in any pose."""
+        return self.changing[k].at(t) if self.changing else self.avatars[k]
+
     def posed(self, k: int, t: int) -> Gaussians:
         """Return the Gaussians of the k-th avatar in the t-th frame, world space."""
         from ..gaussians.binding import place_gaussians  # late: numba
 
-        avatar = self.changing[k].at(t) if self.changing else self.avatars[k]
+        avatar = self.avatar(k, t)
         vertices = np.asarray(self.vertices[k][t], np.float64)
         return transform_gaussians(
             place_gaussians(avatar.gaussians, vertices, avatar.body), self.places[k, t]

@@ -159,7 +159,9 @@ def finished_drawing(avatar: Avatar, refiner: Path | None, polish: bool) -> Draw
                 "A picture can be finished by the refiner or by polishing, not by both.",
                 "Choose one of them.",
             )
-        if avatar.provenance.get("options", {}).get("polish") == "bake":
+        from ..gaussians.polish.polish_network import is_baked
+
+        if is_baked(avatar):
             raise LikenessError(
                 "This avatar's colours are polished already.", "Draw it without polishing."
             )

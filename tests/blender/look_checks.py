@@ -129,6 +129,8 @@ def pictures(folder: str) -> dict[str, Any]:
         out["results"].append(list(bpy.ops.likeness.draw(**options)))
     out["files"] = sorted(path.name for path in Path(folder).iterdir())
     out["frame"] = scene.frame_current
+    scene.render.filepath = str(Path(folder) / "polished_###")
+    out["results"].append(list(bpy.ops.likeness.draw(kind="EXR", polish=True)))
     expected = []
     for frame in (1, 3):
         scene.frame_set(frame)
@@ -146,6 +148,7 @@ def pictures(folder: str) -> dict[str, Any]:
     out["rgb_db"] = decibels((cycles[..., :3] - drawn[1][..., :3])[inside])
     out["alpha_db"] = decibels(cycles[..., 3] - drawn[1][..., 3])
     out["exr"] = _read_exr(Path(folder) / "shot_003.exr", expected[1])
+    out["polished"] = _read_exr(Path(folder) / "polished_003.exr", expected[1])
     node = bpy.types.CompositorNodeZcombine.bl_rna.name
     out["compositing"] = [node, bpy.types.ViewLayer.bl_rna.properties["use_pass_z"].name]
     scene.render.film_transparent = False

@@ -33,7 +33,7 @@ def test_numbers_of_splats(blender) -> None:
 def test_pictures_by_the_engine(blender, tmp_path: Path) -> None:
     """All avatars together, camera animated and shifted, at the scene's size and names."""
     made = blender.alone(LOOK, "pictures", folder=str(tmp_path))
-    assert made["results"] == [["FINISHED"]] * 2
+    assert made["results"] == [["FINISHED"]] * 3
     assert made["files"] == ["shot_001.png", "shot_003.exr", "shot_003.png", "shot_005.png"]
     assert made["frame"] == 3
     assert made["png"] < 2.5 / 255  # color times alpha, both in 256 steps
@@ -41,6 +41,7 @@ def test_pictures_by_the_engine(blender, tmp_path: Path) -> None:
     assert made["rgb_db"] > 28
     assert made["alpha_db"] > 28
     assert made["exr"]["outputs"] == ["Combined", "Alpha", "Depth"]
+    assert made["polished"]["outputs"] == ["Combined", "Alpha", "Depth", "Unpolished"]
     assert made["ground"] == [255, 0, 0]
     recipe = RENDERING.read_text(encoding="utf-8").split("### Depth compositing")[1].split("##")[0]
     assert all(name in recipe for name in made["compositing"])
@@ -48,6 +49,11 @@ def test_pictures_by_the_engine(blender, tmp_path: Path) -> None:
 
     OpenEXR = pytest.importorskip("OpenEXR")
     channels = OpenEXR.File(str(tmp_path / "shot_003.exr")).channels()
+    polished = OpenEXR.File(str(tmp_path / "polished_003.exr")).channels()
+    plain = channels["RGBA"].pixels
+    np.testing.assert_allclose(polished["Unpolished"].pixels, plain[..., :3], atol=1e-3)
+    np.testing.assert_array_equal(polished["RGBA"].pixels[..., 3], plain[..., 3])
+    assert np.abs(polished["RGBA"].pixels[..., :3] - plain[..., :3]).max() > 0.01
     depth, alpha = channels["Depth.Z"].pixels, channels["RGBA"].pixels[..., 3]
     assert depth[alpha > 0.9][:3] == pytest.approx(made["depth"], rel=1e-4)
     assert (depth[alpha == 0] == 1e10).all()

@@ -22,6 +22,9 @@ PLANES = (
 """The network's inputs; all but alpha are multiplied by it."""
 SEEN = PLANES.index("seen")
 
+SQUARELY_SEEN = 1.0
+"""What :func:`seen_splats` has for splats that a photo shows squarely: they stay as they are."""
+
 _GROUPS = {
     "hair": ("hair", "beard"),
     "skin": ("skin", "face", "eyes", "mouth"),

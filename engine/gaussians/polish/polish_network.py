@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from ...core.types import Camera, FloatArray, Gaussians, LikenessError
+from ...core.types import Avatar, Camera, FloatArray, Gaussians, LikenessError
 from ...files.cache import get_or_load
 from ...files.onnx_session import NotedNetwork
 from ...files.weights import find_weights
@@ -113,8 +113,39 @@ def draw_polished(
     Raises:
         LikenessError: The network's output is not finite, or see :func:`..render.rasterize`.
     """
-    planes, depth = draw_planes(placed, marks, camera, backend)
-    rgb, alpha = planes[..., :3] + network.change(planes), planes[..., 3]
+    plain, change = draw_change(network, placed, marks, camera, backend)
+    rgb = plain.rgb + change
     if background is not None:
-        rgb = rgb + (1.0 - alpha[..., None]) * np.asarray(background, np.float32)
-    return RenderOutput(rgb.astype(np.float32), alpha, depth)
+        rgb = rgb + (1.0 - plain.alpha[..., None]) * np.asarray(background, np.float32)
+    return RenderOutput(rgb.astype(np.float32), plain.alpha, plain.depth)
+
+
+def draw_change(
+    network: PolishRuntime,
+    placed: Gaussians,
+    marks: FloatArray,
+    camera: Camera,
+    backend: str = "cpu",
+) -> tuple[RenderOutput, FloatArray]:
+    """Draw a picture on black; return it and what polishing adds to its colours.
+
+    Args:
+        network: To polish with.
+        placed: N Gaussians in world space.
+        marks: [N, 5] of :func:`.planes.splat_marks`.
+        camera: The camera.
+        backend: A rasteriser.
+
+    Returns:
+        The unpolished picture, and the change [H, W, 3] of its colours.
+
+    Raises:
+        LikenessError: See :func:`draw_polished`.
+    """
+    planes, depth = draw_planes(placed, marks, camera, backend)
+    return RenderOutput(planes[..., :3], planes[..., 3], depth), network.change(planes)
+
+
+def is_baked(avatar: Avatar) -> bool:
+    """Whether an avatar's colours were polished when it was built."""
+    return bool(avatar.provenance.get("options", {}).get("polish") == "bake")

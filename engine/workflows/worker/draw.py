@@ -3,13 +3,15 @@
 Request::
 
     {"task": "draw", "folder": "frames", "pictures": ["shot_0001.exr"], "video": null,
-     "background": null, "backend": null}
+     "background": null, "polish": null, "backend": null}
 
 ``folder`` is what Blender wrote (``engine/scene/frames.py``). ``pictures`` names one file a frame:
 PNG (straight alpha) or EXR (linear, alpha multiplied in, and depth); or ``video`` names one file
 for all of them. ``background`` is sRGB 0..1; without it
-pictures are transparent, and a video is black there. ``backend`` is one of ``render.BACKENDS``,
-the fastest one if null. Result::
+pictures are transparent, and a video is black there. ``polish`` names a file for each avatar with
+its pose in the photo (``write_photo_pose``); pictures are then polished, and EXR files have what
+they were before as the pass ``Unpolished``. ``backend`` is one of ``render.BACKENDS``, the fastest
+one if null. Result::
 
     {"files": ["shot_0001.exr"], "size": [1280, 720]}
 
@@ -26,6 +28,8 @@ from ...core.types import LikenessError
 if TYPE_CHECKING:
     from ...core.types import FloatArray
     from ...render import RenderOutput
+    from ...scene.frames import SceneFrames
+    from ...scene.polished_frames import FramePolisher
     from .main import Channel
 
 DEFAULTS: dict[str, Any] = {
@@ -33,8 +37,11 @@ DEFAULTS: dict[str, Any] = {
     "pictures": [],
     "video": None,
     "background": None,
+    "polish": None,
     "backend": None,
 }
+UNPOLISHED = "Unpolished"
+"""Pass of polished EXR files."""
 
 SUFFIXES = (".png", ".exr")
 
@@ -54,19 +61,25 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     _check(files, len(scene), bool(request["video"]))
     ground = None if request["background"] is None else np.asarray(request["background"], float)
     backend = request["backend"] or best_backend()
+    polisher = None if request["polish"] is None else _polisher(scene, request["polish"])
 
-    def drawn(t: int) -> RenderOutput:
+    def drawn(t: int) -> tuple[RenderOutput, dict[str, FloatArray]]:
         channel.progress("draw", t / len(scene), f"frame {scene.frames[t]}")
-        return render_camera(scene.gaussians(t), scene.camera(t), None, backend)
+        if polisher is None:
+            return render_camera(scene.gaussians(t), scene.camera(t), None, backend), {}
+        plain, change = polisher.draw(t, backend)
+        return plain._replace(rgb=plain.rgb + change), {UNPOLISHED: plain.rgb}
 
     with make_parents(*files):
         if request["video"]:
             with VideoWriter(files[0], *scene.size, scene.frame_rate) as video:
                 for t in range(len(scene)):
-                    video.write(_opaque(drawn(t), np.zeros(3) if ground is None else ground))
+                    picture, _ = drawn(t)
+                    below = np.zeros(3) if ground is None else ground
+                    video.write(_opaque(picture.rgb, picture.alpha, below))
         else:
             for t, path in enumerate(files):
-                _write(path, drawn(t), ground)
+                _write(path, *drawn(t), ground)
     channel.progress("draw", 1.0, "")
     return {"files": [str(path) for path in files], "size": list(scene.size)}
 
@@ -84,11 +97,21 @@ def _check(files: list[Path], frames: int, video: bool) -> None:
             )
 
 
-def _opaque(picture: RenderOutput, ground: FloatArray) -> FloatArray:
-    return picture.rgb + (1.0 - picture.alpha)[..., None] * ground
+def _polisher(scene: SceneFrames, photos: list[str]) -> FramePolisher:
+    from ...gaussians.polish.polish_network import load_polish
+    from ...scene.polished_frames import FramePolisher
+    from .export import read_poses
+
+    return FramePolisher(scene, load_polish(), [read_poses(Path(p))[0][0] for p in photos])
 
 
-def _write(path: Path, picture: RenderOutput, ground: FloatArray | None) -> None:
+def _opaque(rgb: FloatArray, alpha: FloatArray, ground: FloatArray) -> FloatArray:
+    return rgb + (1.0 - alpha)[..., None] * ground
+
+
+def _write(
+    path: Path, picture: RenderOutput, passes: dict[str, FloatArray], ground: FloatArray | None
+) -> None:
     """One picture, with the ground behind it or transparent."""
     import numpy as np
     from PIL import Image
@@ -99,9 +122,11 @@ def _write(path: Path, picture: RenderOutput, ground: FloatArray | None) -> None
 
     rgb, alpha = picture.rgb, picture.alpha
     if ground is not None:
-        rgb, alpha = _opaque(picture, ground), np.ones_like(alpha)
+        rgb = _opaque(rgb, alpha, ground)
+        passes = {name: _opaque(colors, alpha, ground) for name, colors in passes.items()}
+        alpha = np.ones_like(alpha)
     if path.suffix.lower() == ".exr":
-        write_exr_frame(path, rgb, alpha, picture.depth, covered=picture.alpha)
+        write_exr_frame(path, rgb, alpha, picture.depth, picture.alpha, passes)
         return
     straight = np.clip(rgb / np.maximum(alpha, 1e-6)[..., None], 0.0, 1.0)
     with atomic_write(path) as scratch:

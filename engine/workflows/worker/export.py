@@ -26,6 +26,7 @@ from ...core.types import Avatar, LikenessError
 from ...formats.vrm_options import VrmOptions
 
 if TYPE_CHECKING:
+    from ...core.types import FloatArray, Pose
     from ...scene.frames import SceneFrames
     from .main import Channel
 
@@ -105,7 +106,7 @@ def _with_albedo(frames: SceneFrames, photo: str | None) -> SceneFrames:
     if photo is None or len(frames.avatars) != 1:
         raise LikenessError("Albedo is exported of one avatar at a time.", "Export each by itself.")
     (avatar,) = frames.avatars
-    plain = use_albedo(replace(avatar, pose=_read_poses(Path(photo))[0][0]))
+    plain = use_albedo(replace(avatar, pose=read_poses(Path(photo))[0][0]))
     return replace(frames, avatars=(replace(avatar, gaussians=plain.gaussians),))
 
 
@@ -123,7 +124,7 @@ def read_scene_avatar(folder: Path, poses: str | None) -> Avatar:
     from ...scene.frames import AVATAR_NAME
 
     avatar = load_editable_avatar(folder / AVATAR_NAME.format(0))
-    return avatar if poses is None else replace(avatar, pose=_read_poses(Path(poses))[0][0])
+    return avatar if poses is None else replace(avatar, pose=read_poses(Path(poses))[0][0])
 
 
 def _avatar_file(folder: Path, out: Path, poses: str | None) -> str:
@@ -139,13 +140,17 @@ def _avatar_file(folder: Path, out: Path, poses: str | None) -> str:
 def _motion(path: Path, avatar: Any) -> tuple[Any, Any]:
     from ..export_files import apply_object_motion, poses_to_motion
 
-    poses, places, rate = _read_poses(path)
+    poses, places, rate = read_poses(path)
     motion = poses_to_motion(avatar, poses, rate)
     return apply_object_motion(motion, places, avatar.body.J_template), places[0]
 
 
-def _read_poses(path: Path) -> tuple[list[Any], Any, float]:
-    """Poses, their places [T, 4, 4] and the frame rate."""
+def read_poses(path: Path) -> tuple[list[Pose], FloatArray, float]:
+    """Return the poses that Blender wrote, their places [T, 4, 4] and the frame rate.
+
+    Raises:
+        LikenessError: the file is missing or damaged.
+    """
     from ...core.types import Pose
     from ...files.untrusted import read_npz, wrap_parser_errors
 
