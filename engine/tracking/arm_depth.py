@@ -14,8 +14,8 @@ from ..body.model import Body
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, FloatArray
 from .body_points import BodyPoints
-from .evidence import ARM_POINTS, HAND_ENDS, Evidence
-from .landmark_trust import WRISTS
+from .evidence import HAND_ENDS, Evidence
+from .landmark_trust import ARM_POINTS, WRISTS, shows_wrist
 from .residuals import DepthTerm, KeepOutTerm
 from .solver import FitTerm
 
@@ -27,7 +27,6 @@ class ArmDepthSettings:
     limb_radius: float = 0.035  # metres
     keep_out_weight: float = 100.0  # of squared depths inside the trunk
     seen_wrist: float = 0.4  # trust from which a wrist lies in front of the trunk
-    shown_wrist: float = 0.98  # visibility from which on a wrist shows, with its hand or without
     found_palm: float = 25.0  # pixels from which on the network misses no hand that shows
     hidden_skin: float = 0.25  # most share of a smaller hand's landmarks that skin shows at
     hidden_reach: float = 0.14  # metres in depth from the spine to a hidden hand's wrist, at most
@@ -67,8 +66,7 @@ def _hides_hand(ev: Evidence, left: bool) -> bool:
     The network finds large hands that show; for smaller ones, skin decides.
     """
     pose = ev.observation.pose
-    seen = ev.observation.pose_visibility[WRISTS[left]] > S.shown_wrist
-    if seen or ev.hand_of(left) is not None or ev.pose_weight[WRISTS[left]] < S.seen_wrist:
+    if shows_wrist(ev.observation, left) or ev.pose_weight[WRISTS[left]] < S.seen_wrist:
         return False
     ends = pose[HAND_ENDS[left]]
     if ((ends < 0) | (ends >= [ev.camera.width, ev.camera.height])).any():

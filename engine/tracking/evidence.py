@@ -12,13 +12,20 @@ from ..core.cameras import camera_tilt
 from ..core.types import JOINT_INDEX, Camera, FloatArray, Gravity, Hand, IntArray, Observation
 from .body_points import BodyPoints, require_landmarks
 from .fit_state import FitState, PosedJoints
-from .landmark_trust import WRISTS, S, face_turn, facing_trust, turned_share
+from .landmark_trust import (
+    ARM_POINTS,
+    WRISTS,
+    S,
+    face_turn,
+    facing_trust,
+    is_guessed_arm,
+    turned_share,
+)
 from .residuals import DepthTerm, DirectionTerm, LandmarkTerm, LevelTerm
 from .skin_map import PixelMap
 from .solver import FitTerm
 
 HAND_POINTS = np.arange(17, 23)
-ARM_POINTS = {True: np.array([13, 15, 17, 19, 21]), False: np.array([14, 16, 18, 20, 22])}
 ARM_LIMBS = {True: ((11, 13), (13, 15)), False: ((12, 14), (14, 16))}
 HAND_ENDS = {True: np.array([17, 19, 21]), False: np.array([18, 20, 22])}
 LEG_POINTS = {True: np.array([25, 27, 29, 31]), False: np.array([26, 28, 30, 32])}
@@ -109,8 +116,9 @@ class Evidence:
 
     @property
     def unseen_arms(self) -> tuple[str, ...]:
-        """The shoulders of arms that leave the frame well above the elbow, and of heads alone.
+        """The shoulders of arms that the photo hardly shows.
 
+        They leave the frame well above the elbow, their wrists are guesses, or the head is alone.
         From aside and from behind, the shoulders follow arms rather than the other way round.
         """
         if self.iod is None or self.turned > S.front_arms:
@@ -121,6 +129,7 @@ class Evidence:
             elbow = self.observation.pose[ARM_POINTS[left][0]]
             beyond = float(np.maximum(-elbow, elbow - size).max())
             far = self.framing == "head" or beyond > S.far_elbow * self.body_scale
+            far = far or is_guessed_arm(self.observation, self.camera, left)
             if far and self.hand_of(left) is None:
                 out.append(f"{'left' if left else 'right'}_shoulder")
         return tuple(out)

@@ -16,7 +16,6 @@ from .dense_guides import guide_term
 from .estimators import PoseEstimate, init_from_estimate, rotation_prior_term
 from .evidence import (
     ARM_LIMBS,
-    ARM_POINTS,
     HEAD_LIMBS,
     LEG_LIMBS,
     LEG_POINTS,
@@ -28,7 +27,7 @@ from .fit_state import FitState, PosedJoints, Unknowns
 from .gravity import estimate_trunk_pitch, search_gravity
 from .initial_pose import RigidPose, align_hand, initial_state, lift_arm, lift_leg, trunk_yaws
 from .joint_limits import LimitTerm, clamp_pose
-from .landmark_trust import HEAD_POINTS
+from .landmark_trust import ARM_POINTS, HEAD_POINTS
 from .landmark_trust import S as EVIDENCE
 from .measure import fingers, joint_confidence
 from .priors import (

@@ -58,6 +58,7 @@ class EvidenceSettings:
     contact_noise: float = 0.03  # metres
     contact_strength: float = 4.0  # of all contacts together
     min_room: float = 0.2  # metres of picture below the shoulders for arms to be believed
+    shown_wrist: float = 0.98  # visibility from which on a wrist shows, with its hand or without
     far_elbow: float = 0.2  # shoulder widths beyond the frame from which on an arm is a guess
     front_arms: float = 0.95  # 0..1, most that a face may look aside for that
     upright_noise: tuple[float, float] = (0.1, 0.15)  # of the trunk, sideways and in depth
@@ -87,6 +88,7 @@ HIPS, EARS = np.array([23, 24]), np.array([7, 8])
 HEAD_PAIRS = (EARS, np.array([2, 5]), np.array([9, 10]))  # left and right ears, eyes, mouth
 HEAD_POINTS = np.arange(11)
 WRISTS = {True: 15, False: 16}  # by whether it is the left one
+ARM_POINTS = {True: np.array([13, 15, 17, 19, 21]), False: np.array([14, 16, 18, 20, 22])}
 FACE_OF_HEAD = np.array([0, 1, 2, 3, 4, 5, 6, 9, 10])  # nose, eyes, mouth: all but the ears
 
 
@@ -127,6 +129,22 @@ def in_frame(observation: Observation, camera: Camera) -> BoolArray:
     return inside
 
 
+def shows_wrist(observation: Observation, left: bool) -> bool:
+    """Whether a wrist surely shows: its hand was found, or the network is certain."""
+    found = any(hand.left == left for hand in observation.hands)
+    return found or bool(observation.pose_visibility[WRISTS[left]] > S.shown_wrist)
+
+
+def is_guessed_arm(observation: Observation, camera: Camera, left: bool) -> bool:
+    """Whether the network puts an arm's wrist into the picture without seeing that arm.
+
+    The frame cuts the arm off above the elbow, and no hand shows.
+    """
+    inside = in_frame(observation, camera)
+    elbow, wrist = ARM_POINTS[left][:2]
+    return bool(inside[wrist] and not inside[elbow]) and not shows_wrist(observation, left)
+
+
 def pose_weights(observation: Observation, camera: Camera, framing: str) -> FloatArray:
     """[33] trust in each pose landmark."""
     trust = smoothstep(observation.pose_visibility, *S.unsure)
@@ -139,16 +157,17 @@ def pose_weights(observation: Observation, camera: Camera, framing: str) -> Floa
         weight[FACE_OF_HEAD] = 0.0  # drawn on the back of the head
     if framing == "head":
         weight[13:] = 0.0
-    for left, points in ((True, (17, 19, 21)), (False, (18, 20, 22))):
-        wrist = WRISTS[left]
-        seen = any(hand.left == left for hand in observation.hands)
-        if seen:
-            weight[[wrist, *points]] = 0.0  # the hand's own landmarks are better
+    for left, wrist in WRISTS.items():
+        points = ARM_POINTS[left][1:]
+        if any(hand.left == left for hand in observation.hands):
+            weight[points] = 0.0  # the hand's own landmarks are better
+        elif is_guessed_arm(observation, camera, left):
+            weight[points] = 0.0
         elif framing != "full":
             # Upper bodies without a seen hand: wrists flip upwards (paper, supplement C.3), so
             # only those that the detector is very sure of count.
             sure = smoothstep(observation.pose_visibility[wrist], 0.1, 0.7)
-            weight[[wrist, *points]] *= 0.2 + 0.6 * sure
+            weight[points] *= 0.2 + 0.6 * sure
     return weight
 
 

@@ -9,10 +9,9 @@ import numpy as np
 from ...body.model import Body
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, Camera, Observation, Portrait
-from ..evidence import ARM_POINTS
 from ..fit_state import FitState, PosedJoints
 from ..initial_pose import fit_rigid_pose, initial_state, lift_arm
-from ..landmark_trust import face_points
+from ..landmark_trust import ARM_POINTS, face_points
 from .estimate import PoseEstimate
 from .smplx_rows import HEAD, PELVIS
 

@@ -1,4 +1,4 @@
-"""Arms that lie over one another in the picture, in simulated photos."""
+"""Arms that lie over one another, and arms that the photo hardly shows, in simulated photos."""
 
 from __future__ import annotations
 
@@ -58,3 +58,26 @@ def test_arms_touch_only_where_they_are_near(default_body: Body) -> None:
 
     assert touches("clasped high", 0.0) == 1
     assert touches("forward", 0.0) == touches("forward", 90.0) == touches("down", 90.0) == 0
+
+
+@pytest.mark.parametrize("shown", [0.44, 0.99])
+def test_a_wrist_that_the_network_dreams_up_bends_no_arm(default_body: Body, shown: float) -> None:
+    """The frame cuts both arms off above the elbows; a wrist is put onto the chest."""
+    state = replace(person(default_body), transl=np.array([0.0, -0.75, -1.6]))
+    seen = see(default_body, state, np.random.default_rng(6))
+    pose, world, visibility = (
+        np.array(a) for a in (seen.pose, seen.pose_world, seen.pose_visibility)
+    )
+    pose[[13, 14], 1] = CAMERA.height + 3.0
+    visibility[13:] = 0.0
+    points = [15, 17, 19, 21]
+    pose[points] = pose[11] + [-60.0, 150.0]
+    world[points] = world[13] + [-0.1, 0.05, 0.25]
+    visibility[points] = shown
+    seen = replace(seen, pose=pose, pose_world=world, pose_visibility=visibility)
+    track = fit_body(seen, PORTRAIT, default_body, fov=FOV)
+    sound(track)
+    found = joints_of(default_body, state, track)[1]
+    elbow, wrist = (found[JOINT_INDEX[f"left_{name}"]] for name in ("elbow", "wrist"))
+    hangs = wrist[1] < elbow[1] - 0.15
+    assert hangs == (shown < 0.98)  # the network is sure of the other
