@@ -24,6 +24,7 @@ from .limbs import HEAD, LEFT_LEG, RIGHT_LEG
 from .photo_light import S as LIGHT
 from .photo_light import weighted_median
 from .sandals import are_sandals
+from .skin_tone import measure_hue
 from .stray_colors import find_fallen_hair, find_shaded_skin
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class BaseColorSettings:
     inside: float = 0.97  # the matte's alpha from which on no background shines through hair
     jaw: float = 0.04  # metres over which one fade passes into the other
     shoulder: float = 1.0  # squared inter-ocular distances below which skin's hue is skin
+    vivid: float = 2.0  # times as strong as the skin's hue, which is cloth all the same
 
 
 S = register_settings("lift.colors_base", BaseColorSettings())
@@ -464,7 +466,7 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
 def find_cloth_color(view: PhotoView) -> FloatArray | None:
     """Return the commonest colour [3] (0..1) of upper and lower wear; None if there is none.
 
-    Below a face alone a patch in the skin's hue is a bare shoulder.
+    Below a face alone a patch in the skin's hue is a bare shoulder, unless it is far more vivid.
 
     Args:
         view: the photo.
@@ -476,7 +478,8 @@ def find_cloth_color(view: PhotoView) -> FloatArray | None:
     color = most_common_color(view.colors[worn])
     if (worn & (regions.group != HEAD)).sum() < S.shoulder * regions.unit**2:
         lab, skin = fabric_lab(color), fabric_lab(regions.skin_color)
-        if has_hue(lab) and have_same_hue(lab, skin):
+        strength, usual = (np.linalg.norm(measure_hue(one)) for one in (lab, skin))
+        if has_hue(lab) and have_same_hue(lab, skin) and strength < S.vivid * usual:
             return None
     return color
 

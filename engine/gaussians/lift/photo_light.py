@@ -6,9 +6,10 @@ surface's irradiance to a percent; in the logarithm here, so that it stays posit
 linear). Every surface class has an unknown albedo of its own, found in the same least squares.
 
 Only normals that face the camera are seen, and only there does the expansion hold: it is not
-extrapolated. Over the rim the light passes into the one that the same class has in front, its
-median (:meth:`PhotoLight.all_around`): on rendered people a back is 0.97 times as bright as the
-front, give or take 0.4, so that nothing is a better guess than the front itself.
+extrapolated. Over the rim, and earlier where nothing is seen, the light passes into the one that
+the same class has in front, its median (:meth:`PhotoLight.all_around`): on rendered people a back
+is 0.97 times as bright as the front, give or take 0.4, so that nothing is a better guess than the
+front itself.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class LightSettings:
     rounds: int = 6  # of the robust fit
     rim: tuple[float, float] = (0.25, -0.35)
     """Cosines to the camera between which the fitted light passes into the front's usual one."""
+
+    unseen_rim: tuple[float, float] = (0.5, -0.1)  # the same of what is not seen
 
     few: int = 50  # seen points that speak for a class's light
 
@@ -82,7 +85,8 @@ class PhotoLight:
             weight: [N] how much each shows of the light of its class; 0 where it is not seen.
         """
         out = self.shade(normals)
-        away = ramp(normals[:, 2:], *S.rim)
+        unseen_away = ramp(normals[:, 2:], *S.unseen_rim)
+        away = np.where(weight[:, None] > 0, ramp(normals[:, 2:], *S.rim), unseen_away)
         every = weighted_median(out, weight) if weight.any() else np.ones(3)
         for kind in np.unique(surface):
             own = surface == kind

@@ -65,6 +65,15 @@ def test_a_back_is_lit_as_its_own_front_is() -> None:
         behind = (kind == k) & (normals[:, 2] < -0.4)
         front = np.median(light.shade(normals[(kind == k) & (weight > 0)]), axis=0)
         np.testing.assert_allclose(out[behind], np.tile(front, (behind.sum(), 1)), rtol=1e-2)
+    # What is not seen passes into the front's light earlier: the fit is sure of what it saw alone.
+    narrow = np.where(normals[:, 2] > 0.6, 1.0, 0.0)
+    nearly = (normals[:, 2] > 0.0) & (normals[:, 2] < 0.1) & (kind == 0)
+    level = np.median(light.shade(normals[(kind == 0) & (narrow > 0)]), axis=0)
+    off, of_seen = (
+        np.abs(light.all_around(normals, kind, w)[nearly] - level).mean()
+        for w in (narrow, np.maximum(narrow, 1e-9))
+    )
+    assert off < 0.4 * of_seen
     # A class that the photo does not show has the light of all others.
     unseen = light.all_around(normals, np.where(weight > 0, 0, 5), weight)
     assert np.isfinite(unseen).all()
@@ -81,9 +90,9 @@ def test_cloth_is_lit_as_its_own_fabrics_show_it() -> None:
     fabric = normals[:, 1] > 0.1
     truth = np.exp(0.3 * normals[:, :1]) * np.ones(3)
     color = np.where(fabric[:, None], [0.7, 0.7, 0.65], [0.2, 0.2, 0.5]) * truth
-    seen = np.where(normals[:, 2] > 0.4, 1.0, 0.0)
+    seen = np.where(normals[:, 2] > 0.6, 1.0, 0.0)
     lit = _light_on_cloth(on_skin, normals, color, on_skin.shade(normals), seen, seen)
-    beside = (normals[:, 2] > 0.28) & (normals[:, 2] < 0.4)
+    beside = (normals[:, 2] > 0.5) & (normals[:, 2] < 0.6)
 
     def spread(shade: FloatArray) -> float:
         """Most of the standard deviations of a channel's error."""

@@ -310,6 +310,10 @@ def test_below_a_face_alone_clothes_are_grey(patch: int) -> None:
     )
     view = SimpleNamespace(colors=colors, regions=regions)
     assert np.ptp(default_albedo(UPPER, view)) < 0.06
+    red = np.array([0.6, 0.05, 0.08])  # of the skin's hue, but no skin is so vivid
+    colors[label == UPPER] = red
+    if patch:
+        np.testing.assert_allclose(default_albedo(UPPER, view), red)
     label[40:] = UPPER
     colors[40:] = [0.1, 0.5, 0.2]
     np.testing.assert_allclose(default_albedo(UPPER, view), [0.1, 0.5, 0.2])
