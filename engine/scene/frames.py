@@ -58,7 +58,7 @@ class SceneFrames:
         return Camera(self.viewmats[t], self.Ks[t], *self.size)
 
     def avatar(self, k: int, t: int) -> Avatar:
-        """Return the k-th avatar as it looks in the t-th frame, in any pose."""
+        """Return the k-th avatar as it looks in the t-th frame; its pose stays the same."""
         return self.changing[k].at(t) if self.changing else self.avatars[k]
 
     def posed(self, k: int, t: int) -> Gaussians:

@@ -128,9 +128,9 @@ class Evidence:
         for left in (True, False):
             elbow = self.observation.pose[ARM_POINTS[left][0]]
             beyond = float(np.maximum(-elbow, elbow - size).max())
-            far = self.framing == "head" or beyond > S.far_elbow * self.body_scale
-            far = far or is_guessed_arm(self.observation, self.camera, left)
-            if far and self.hand_of(left) is None:
+            unseen = self.framing == "head" or beyond > S.far_elbow * self.body_scale
+            guessed = is_guessed_arm(self.observation, self.camera, left)
+            if (unseen or guessed) and self.hand_of(left) is None:
                 out.append(f"{'left' if left else 'right'}_shoulder")
         return tuple(out)
 

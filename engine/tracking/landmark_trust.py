@@ -131,8 +131,12 @@ def in_frame(observation: Observation, camera: Camera) -> BoolArray:
 
 def shows_wrist(observation: Observation, left: bool) -> bool:
     """Whether a wrist surely shows: its hand was found, or the network is certain."""
-    found = any(hand.left == left for hand in observation.hands)
-    return found or bool(observation.pose_visibility[WRISTS[left]] > S.shown_wrist)
+    sure = bool(observation.pose_visibility[WRISTS[left]] > S.shown_wrist)
+    return sure or _finds_hand(observation, left)
+
+
+def _finds_hand(observation: Observation, left: bool) -> bool:
+    return any(hand.left == left for hand in observation.hands)
 
 
 def is_guessed_arm(observation: Observation, camera: Camera, left: bool) -> bool:
@@ -159,10 +163,8 @@ def pose_weights(observation: Observation, camera: Camera, framing: str) -> Floa
         weight[13:] = 0.0
     for left, wrist in WRISTS.items():
         points = ARM_POINTS[left][1:]
-        if any(hand.left == left for hand in observation.hands):
-            weight[points] = 0.0  # the hand's own landmarks are better
-        elif is_guessed_arm(observation, camera, left):
-            weight[points] = 0.0
+        if _finds_hand(observation, left) or is_guessed_arm(observation, camera, left):
+            weight[points] = 0.0  # a hand's own landmarks are better, and no guess bends an arm
         elif framing != "full":
             # Upper bodies without a seen hand: wrists flip upwards (paper, supplement C.3), so
             # only those that the detector is very sure of count.

@@ -75,7 +75,7 @@ class BaseColorSettings:
     inside: float = 0.97  # the matte's alpha from which on no background shines through hair
     jaw: float = 0.04  # metres over which one fade passes into the other
     shoulder: float = 1.0  # squared inter-ocular distances below which skin's hue is skin
-    vivid: float = 2.0  # times as strong as the skin's hue, which is cloth all the same
+    vivid: float = 2.0  # times the strength of the skin's hue: cloth all the same
 
 
 S = register_settings("lift.colors_base", BaseColorSettings())
