@@ -2,6 +2,7 @@
 
     python benchmarks/paper_form.py [--quick] [--poses P] [--set NAME=VALUE]... [--out DIR]
     python benchmarks/paper_form.py --people SHARD... --test SHARD... [--set NAME=VALUE]...
+                                    [--device cuda] [--no-lifts]
 
 ``paper-tiny`` is trained on one rastered person, each view in turn being the reference. Then the
 averaged weights draw all views from the reference near the front:
@@ -18,7 +19,7 @@ With ``--people`` it learns from these shards instead, and draws the people of `
 never saw, in their other views and poses (:mod:`.figures.unseen_people`): ``unseen_db`` and its
 ``curve`` by steps, ``mean_avatar_db`` (everyone gets the mean of their Gaussians), ``no_map_db``,
 ``reference_db``, ``people`` and the standard error ``unseen_sem_db`` over them, and beside them the
-lift of the same photos, ``lift_db`` and ``lift_reference_db``.
+lift of the same photos, ``lift_db`` and ``lift_reference_db`` (not with ``--no-lifts``).
 
 Without ``--quick`` also ``paper`` at full size on the CPU, with an encoder of ours in place of
 Sapiens, which is frozen and whose licence forbids shipping it: ``paper`` has the figures of
@@ -70,9 +71,14 @@ def measure_unseen(options: argparse.Namespace) -> dict[str, Any]:
     config = override_fields(replace(TRAINING["paper-tiny"], augment=CLEAN), changes)
     with tempfile.TemporaryDirectory(prefix="likeness-paper-form-") as cache:
         body = load_body(asset_path("body"))
-        found = train_on_people(options.people, options.test, config, body, Path(cache))
-    lifting = replace(TRAINING["tiny"], augment=CLEAN, render_size=config.render_size)
-    lift_reference, lift = measure_lifts(options.test, lifting, body)
+        found = train_on_people(
+            options.people, options.test, config, body, Path(cache), options.device
+        )
+    lifts = {}
+    if options.lifts:
+        lifting = replace(TRAINING["tiny"], augment=CLEAN, render_size=config.render_size)
+        lift_reference, lift = measure_lifts(options.test, lifting, body)
+        lifts = {"lift_db": round(lift, 2), "lift_reference_db": round(lift_reference, 2)}
     if options.out:
         save_sheet(found.sheet, options.out)
     count = len(found.unseen)
@@ -83,8 +89,7 @@ def measure_unseen(options: argparse.Namespace) -> dict[str, Any]:
         "mean_avatar_db": round(found.mean_avatar, 2),
         "no_map_db": round(found.no_map, 2),
         "reference_db": round(found.reference, 2),
-        "lift_db": round(lift, 2),
-        "lift_reference_db": round(lift_reference, 2),
+        **lifts,
         "curve": {str(step): round(value, 2) for step, value in found.curve.items()},
         "people": count,
         "step_s": round(found.step_seconds, 3),
@@ -107,6 +112,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="a folder for the sheet")
     parser.add_argument("--people", nargs="+", default=[], help="shards of people to learn from")
     parser.add_argument("--test", nargs="+", default=[], help="shards of other people to draw")
+    parser.add_argument("--device", default="cpu", help="of --people: cpu or cuda")
+    parser.add_argument("--no-lifts", dest="lifts", action="store_false", help="with --people")
     options = parser.parse_args()
     here = describe_machine()
     print(f"{format_machine(here)}; load {read_system_load()}")

@@ -197,9 +197,10 @@ def measure_on_gpu() -> dict[str, float | str] | None:
     import render_gpu
 
     value_err, grad_err = measure_errors("cuda")
-    fps = render_gpu.figures()
+    fps = render_gpu.measure_gpu()
     name = render_gpu.gpu_name()
-    print(f"\nfor docs/PERFORMANCE.md:\n{render_gpu.markdown(name, fps)}", flush=True)
+    row = render_gpu.format_gpu_row(name, fps, f"{value_err:.1e} / {grad_err:.1e}")
+    print(f"\nfor docs/PERFORMANCE.md:\n{row}", flush=True)
     return {"gpu": name, "value_err": value_err, "grad_err": grad_err, **fps}
 
 

@@ -96,7 +96,7 @@ def measure_gpu(
     return {name: round(value, 1) for name, value in out.items()}
 
 
-def format_gpu_row(name: str, fps: dict[str, float], refine_s: str = "") -> str:
+def format_gpu_row(name: str, fps: dict[str, float], errors: str, refine_s: str = "") -> str:
     """The GPU's row of docs/PERFORMANCE.md."""
     values = " | ".join(f"{value:,.0f}" for value in fps.values())
-    return f"| {name} | {values} | {refine_s} |"
+    return f"| {name} | {values} | {errors} | {refine_s} |"

@@ -38,7 +38,7 @@ class UnseenResult:
         reference: the photo's own view.
         mean_avatar: as the curve's end, with the mean of the people's Gaussians for everyone.
         no_map: as the curve's end, with the decoder's map set to zero.
-        step_seconds: CPU seconds of a step, with its share of reading.
+        step_seconds: CPU seconds of a step, with its share of reading; on a GPU they have passed.
         sheet: [H, W, 3] sRGB in 0..1 of the first people.
     """
 
@@ -52,7 +52,12 @@ class UnseenResult:
 
 
 def train_on_people(
-    train: Sequence[str], test: Sequence[str], config: TrainConfig, body: Body, cache: Path
+    train: Sequence[str],
+    test: Sequence[str],
+    config: TrainConfig,
+    body: Body,
+    cache: Path,
+    device: str = "cpu",
 ) -> UnseenResult:
     """Train ``config.steps`` steps, and draw other people from their most frontal view.
 
@@ -62,8 +67,10 @@ def train_on_people(
         config: of the run; of a network in the paper's own form.
         body: the default body.
         cache: a folder for what is computed once of each reference.
+        device: see :class:`.trainer.Trainer`.
     """
-    trainer = Trainer(config, body, "cpu")
+    trainer = Trainer(config, body, device)
+    clock = time.perf_counter if trainer.device.type == "cuda" else time.process_time
     options = data_options(config, cache)
     batches = iterate_batches(SampleStream(train, config.network, options, body), trainer)
     plain = replace(options, cache=None)
@@ -71,9 +78,9 @@ def train_on_people(
     curve: dict[int, float] = {}
     spent = 0.0
     for step in range(1, config.steps + 1):
-        begin = time.process_time()
+        begin = clock()
         trainer.step(next(batches))
-        spent += time.process_time() - begin
+        spent += clock() - begin
         if step % max(config.steps // CHECKS, 1) == 0 or step == config.steps:
             with trainer.averaged.applied():
                 curve[step] = float(np.mean(_others(trainer, samples, body)))
@@ -84,7 +91,8 @@ def train_on_people(
             mean_avatar = float(np.mean(_others(trainer, samples, body)))
         with without_map(trainer.network):
             no_map = float(np.mean(_others(trainer, samples, body)))
-        rows = [sheet_row(trainer.network, sample, body) for sample in samples[:ON_A_SHEET]]
+        backend = trainer.objective.backend
+        rows = [sheet_row(trainer.network, s, body, backend) for s in samples[:ON_A_SHEET]]
     return UnseenResult(
         curve,
         unseen,
@@ -124,7 +132,7 @@ def _others(trainer: Trainer, samples: Sequence[TrainingSample], body: Body) -> 
 
 
 def _psnr(trainer: Trainer, sample: TrainingSample, body: Body, which: slice) -> float:
-    views = compare_views(trainer.network, sample, body)[which]
+    views = compare_views(trainer.network, sample, body, trainer.objective.backend)[which]
     return float(np.mean([psnr(v.network, v.truth, v.mask) for v in views if v.mask.any()]))
 
 
@@ -135,7 +143,8 @@ def _mean_gaussians(trainer: Trainer, samples: Sequence[TrainingSample]) -> Iter
     with torch.no_grad():
         made = [
             type(network).forward(
-                network, collate([sample.inputs], network.grids, network.config.decoder)
+                network,
+                collate([sample.inputs], network.grids, network.config.decoder).to(trainer.device),
             )
             for sample in samples
         ]

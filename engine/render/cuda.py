@@ -1,9 +1,9 @@
 """The rasteriser for NVIDIA GPUs: gsplat (Apache-2.0), with all relevant parameters explicit.
 
-The rules of :mod:`.raster_types` are those of gsplat's releases 1.5. The next release limits alpha
-to 0.99 instead of 0.999, so that a hundredth of what is behind an opaque splat shows through; it is
-refused until that can be configured. Needs torch; gsplat is imported when something is drawn, and
-then builds its kernels if its wheel has none.
+The rules of :mod:`.raster_types` are those of gsplat's release 1.5.3, which draws batches. The next
+limits alpha to 0.99 instead of 0.999, so that a hundredth of what is behind an opaque splat shows
+through; it is refused until that can be configured. Needs torch; gsplat is imported when something
+is drawn, and then builds its kernels if its wheel has none.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from torch import Tensor
 from ..core.types import Gaussians, LikenessError
 from .autograd import draw_arrays, draw_arrays_vjp
 from .gpu_package import installed_version
-from .raster_types import BLUR, NEAR, RasterJob, RenderOutput, Vjp
-from .reference import covariances, opacity_factors, project_ewa
+from .raster_types import BLUR, COMPENSATION, JACOBIAN_MARGIN, NEAR, RasterJob, RenderOutput, Vjp
+from .reference import semi_axes
 
-MIN_VERSION, END_VERSION = (1, 5), (1, 6)
+MIN_VERSION, END_VERSION = (1, 5, 3), (1, 6)
 """The gsplat releases that draw by our rules: from the first, before the second."""
 
 _CHANNELS_AT_ONCE = 32  # more do not fit into a block's registers; gsplat draws them in parts
@@ -37,7 +37,7 @@ def why_unavailable() -> str | None:
     if isinstance(version, str):
         return version
     if not MIN_VERSION <= version < END_VERSION:
-        return f"gsplat {'.'.join(map(str, version))} draws by other rules than 1.5"
+        return f"gsplat {'.'.join(map(str, version))} draws by other rules than 1.5.3"
     return None
 
 
@@ -89,24 +89,30 @@ def rasterize_gsplat(
         rgb = single(background)[:, None, None].expand(-1, height, width, -1).clone()
         return rgb, torch.zeros_like(rgb[..., 0]), torch.zeros_like(rgb[..., 0])
 
+    means, quats, scales, opacities, colors = (
+        single(values) for values in (means, quats, scales, opacities, colors)
+    )
+    viewmats, Ks, background = single(viewmats), single(Ks), single(background)
     if compensated:  # gsplat's own way takes the full ratio; see COMPENSATION
-        pictures = []
-        for viewmat, K, backdrop in zip(viewmats, Ks, background, strict=True):
-            strength = _compensate(means, quats, scales, opacities, viewmat, K, width, height)
-            camera = (viewmat[None], K[None], width, height, backdrop[None])
-            pictures.append(rasterize_gsplat(means, quats, scales, strength, colors, *camera))
-        first, second, third = (torch.cat([p[k] for p in pictures]) for k in range(3))
-        return first, second, third
+        # A batch for each camera: the same Gaussians have other opacities in it.
+        factors = _blur_factors(means, quats, scales, viewmats, Ks, width, height)  # [C, N]
+        count = len(factors)
+        means, quats, scales, opacities, colors = (
+            values.expand(count, *values.shape).contiguous()
+            for values in (means, quats, scales, opacities, colors)
+        )
+        opacities = opacities * factors
+        viewmats, Ks, background = viewmats[:, None], Ks[:, None], background[:, None]
 
     try:
         drawn, alpha, _ = gsplat.rasterization(
-            means=single(means),  # [N, 3]
-            quats=single(quats),  # [N, 4], normalised in the kernel
-            scales=single(scales),  # [N, 3], linear
-            opacities=single(opacities),  # [N]
-            colors=single(colors),  # [N, F], as they are: no harmonics
-            viewmats=single(viewmats),  # [C, 4, 4]
-            Ks=single(Ks),  # [C, 3, 3]
+            means=means,  # [(C,) N, 3]
+            quats=quats,  # [(C,) N, 4], normalised in the kernel
+            scales=scales,  # [(C,) N, 3], linear
+            opacities=opacities,  # [(C,) N]
+            colors=colors,  # [(C,) N, F], as they are: no harmonics
+            viewmats=viewmats,  # [C, (1,) 4, 4]
+            Ks=Ks,  # [C, (1,) 3, 3]
             width=width,
             height=height,
             near_plane=NEAR,
@@ -116,7 +122,7 @@ def rasterize_gsplat(
             sh_degree=None,
             packed=False,  # an avatar is in the picture: there is little to pack
             tile_size=16,
-            backgrounds=single(background),  # [C, F]
+            backgrounds=background,  # [C, (1,) F]
             render_mode="RGB+ED",  # the last channel: depth over alpha
             sparse_grad=False,
             absgrad=False,
@@ -134,24 +140,42 @@ def rasterize_gsplat(
             "Install a gsplat wheel that fits torch and CUDA, or the CUDA toolkit to build one "
             "with; or use the backend 'cpu'.",
         ) from error
-    return drawn[..., :-1], alpha[..., 0], drawn[..., -1]
+    drawn, alpha = drawn.reshape(-1, *drawn.shape[-3:]), alpha.reshape(-1, height, width)
+    return drawn[..., :-1], alpha, drawn[..., -1]
 
 
-def _compensate(
+def _blur_factors(
     means: Tensor,
     quats: Tensor,
     scales: Tensor,
-    opacities: Tensor,
-    viewmat: Tensor,
-    K: Tensor,
+    viewmats: Tensor,
+    Ks: Tensor,
     width: int,
     height: int,
 ) -> Tensor:
-    """[N] opacities that compensate the blur for one camera; those behind it stay."""
-    seen = means @ viewmat[2, :3] + viewmat[2, 3] >= NEAR
-    covars = covariances(quats[seen], scales[seen])
-    _, spread, _ = project_ewa(means[seen], covars, viewmat, K, width, height)
-    return opacities.masked_scatter(seen, opacities[seen] * opacity_factors(spread))
+    """What compensates the blur: [C, N] in 0..1.
+
+    As :func:`.reference.opacity_factors`, without matrices of 2 x 2: an ellipse with the semi-axes'
+    projections as the columns of two rows u and v has the determinant |u x v|^2, and with the blur
+    that plus BLUR (|u|^2 + |v|^2) + BLUR^2.
+    """
+    axes = semi_axes(quats, scales)
+    R, t = viewmats[:, :3, :3], viewmats[:, :3, 3]
+    x, y, z = (torch.einsum("cij,nj->cin", R, means) + t[..., None]).unbind(1)
+    z = torch.where(z < NEAR, torch.ones_like(z), z)  # is not drawn
+    right, down, ahead = torch.einsum("cij,njk->cikn", R, axes).unbind(1)  # each [C, 3, N]
+    fx, fy, cx, cy = (Ks[:, i, j, None] for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    margin_x, margin_y = JACOBIAN_MARGIN * width / (2 * fx), JACOBIAN_MARGIN * height / (2 * fy)
+    slope_x = (x / z).clamp(-cx / fx - margin_x, (width - cx) / fx + margin_x)
+    slope_y = (y / z).clamp(-cy / fy - margin_y, (height - cy) / fy + margin_y)
+    u = (fx / z)[:, None] * (right - slope_x[:, None] * ahead)
+    v = (fy / z)[:, None] * (down - slope_y[:, None] * ahead)
+    sharp = torch.linalg.cross(u, v, dim=1).square().sum(1)
+    blurred = sharp + BLUR * (u.square().sum(1) + v.square().sum(1)) + BLUR**2
+    share = sharp / blurred
+    return torch.where(
+        share <= 0, torch.zeros_like(share), share.clamp(min=1e-30).pow(COMPENSATION)
+    )
 
 
 def rasterize_cuda(gaussians: Gaussians, job: RasterJob) -> RenderOutput:

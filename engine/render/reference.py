@@ -32,15 +32,15 @@ from .raster_types import (
 _PAIRS_AT_ONCE = 1 << 19  # Gaussians times pixels; more exceed the caches and are far slower
 
 
-def covariances(quats: Tensor, scales: Tensor) -> Tensor:
-    """Return the covariances R S S^T R^T.
+def semi_axes(quats: Tensor, scales: Tensor) -> Tensor:
+    """Return the semi-axes R S of ellipsoids.
 
     Args:
         quats: [N, 4] as w, x, y, z, of any length.
         scales: [N, 3] metres.
 
     Returns:
-        [N, 3, 3] square metres.
+        [N, 3, 3] metres; columns are axes.
     """
     w, x, y, z = torch.nn.functional.normalize(quats, dim=-1).unbind(-1)
     R = torch.stack(
@@ -57,8 +57,7 @@ def covariances(quats: Tensor, scales: Tensor) -> Tensor:
         ],
         -1,
     ).reshape(-1, 3, 3)
-    half = R * scales[:, None, :]
-    return half @ half.transpose(1, 2)
+    return R * scales[:, None, :]
 
 
 def project_ewa(
@@ -205,7 +204,8 @@ def rasterize_torch(
         indexing="ij",
     )
     pixels = torch.stack([xs, ys], -1).reshape(-1, 2)
-    covars = covariances(quats, scales)
+    axes = semi_axes(quats, scales)
+    covars = axes @ axes.transpose(1, 2)
     images = []
     for viewmat, K, backdrop in zip(viewmats, Ks, background, strict=True):
         in_front = (means @ viewmat[2, :3] + viewmat[2, 3] >= NEAR) & (opacities >= ALPHA_MIN)

@@ -32,7 +32,7 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
     """
     try:
         from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
-        from accelerate.state import AcceleratorState
+        from accelerate.state import AcceleratorState, PartialState
     except ImportError as error:
         raise LikenessError(
             "Training needs the package 'accelerate', which is not installed.",
@@ -49,7 +49,10 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
         raise LikenessError(
             "Half precision (amp fp16) needs a GPU.", "Set amp to off or bf16 to train on the CPU."
         )
-    AcceleratorState._reset_state()  # another run of this process may have had another precision
+    # Another run of this process may have had another precision, or another device.
+    before = PartialState._shared_state
+    moves = bool(before) and (before["device"].type == "cuda") != on_gpu
+    AcceleratorState._reset_state(reset_partial_state=moves)
     single = config.amp == "off" or not (on_gpu or cpu_has_bf16())
     accelerator = Accelerator(
         mixed_precision="no" if single else config.amp,

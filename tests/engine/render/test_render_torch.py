@@ -253,17 +253,18 @@ def stand_in(version: str = "1.5.3") -> ModuleType:
         covars=None,
     ):
         module.calls += 1
-        N, D, C = len(means), colors.shape[-1], len(viewmats)
+        batch = means.shape[:-2]
+        N, D, C = means.shape[-2], colors.shape[-1], viewmats.shape[-3]
         assert N > 0, "gsplat 1.5 takes no empty arrays"
         shapes = {
-            "means": (means, (N, 3)),
-            "quats": (quats, (N, 4)),
-            "scales": (scales, (N, 3)),
-            "opacities": (opacities, (N,)),
-            "colors": (colors, (N, D)),
-            "viewmats": (viewmats, (C, 4, 4)),
-            "Ks": (Ks, (C, 3, 3)),
-            "backgrounds": (backgrounds, (C, D)),
+            "means": (means, (*batch, N, 3)),
+            "quats": (quats, (*batch, N, 4)),
+            "scales": (scales, (*batch, N, 3)),
+            "opacities": (opacities, (*batch, N)),
+            "colors": (colors, (*batch, N, D)),
+            "viewmats": (viewmats, (*batch, C, 4, 4)),
+            "Ks": (Ks, (*batch, C, 3, 3)),
+            "backgrounds": (backgrounds, (*batch, C, D)),
         }
         for name, (tensor, shape) in shapes.items():
             assert tensor.shape == shape, name
@@ -283,8 +284,11 @@ def stand_in(version: str = "1.5.3") -> ModuleType:
         assert render_mode == "RGB+ED"
         assert 1 <= channel_chunk <= 32
         assert not any((sparse_grad, absgrad, distributed, segmented))
-        rgb, alpha, depth = rasterize_torch(
-            means, quats, scales, opacities, colors, viewmats, Ks, width, height, backgrounds
+        given = (means, quats, scales, opacities, colors, viewmats, Ks, backgrounds)
+        rows = zip(*given, strict=True) if batch else [given]
+        drawn = [rasterize_torch(*row[:-1], width, height, row[-1]) for row in rows]
+        rgb, alpha, depth = (
+            torch.stack(part).reshape(*batch, *part[0].shape) for part in zip(*drawn, strict=True)
         )
         return torch.cat([rgb, depth[..., None]], -1), alpha[..., None], {}
 
@@ -307,7 +311,7 @@ def test_gsplat_is_given_what_it_takes(gsplat, channels, samples):
     arguments = job(channels=channels)
     truth, back = rasterize_vjp(*arguments, backend="reference", samples=samples)
     ours, vjp = rasterize_vjp(*arguments, backend="cuda", samples=samples)
-    assert gsplat.calls == (1 if samples == 1 else len(arguments[1]))
+    assert gsplat.calls == 1
     drawn = rasterize(*arguments, backend="cuda", samples=samples)
     given = upstream(truth)
     for name in truth._fields:
@@ -361,7 +365,7 @@ def test_without_what_it_needs_the_reason_is_said(monkeypatch):
     assert "1.6.0" in cuda.why_unavailable()
     monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.4.0+pt24cu121"))
     assert "1.4.0" in cuda.why_unavailable()
-    monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.5rc1"))
+    monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.5.3rc1"))
     assert cuda.why_unavailable() is None
 
     def broken(name):
@@ -399,11 +403,12 @@ def test_other_errors_of_gsplat_are_not_called_missing_kernels(gsplat):
 
 @pytest.mark.gpu
 @needs_gpu
+@pytest.mark.parametrize("samples", [1, 2])
 @pytest.mark.parametrize("name", list(SCENES))
-def test_gsplat_draws_as_the_reference_does(name):
+def test_gsplat_draws_as_the_reference_does(name, samples):
     scene = SCENES[name]
-    truth, back = rasterize_vjp(*scene.arguments, backend="reference")
-    ours, vjp = rasterize_vjp(*scene.arguments, backend="cuda")
+    truth, back = rasterize_vjp(*scene.arguments, backend="reference", samples=samples)
+    ours, vjp = rasterize_vjp(*scene.arguments, backend="cuda", samples=samples)
     assert measure_gap(ours, truth).worst < 1e-4  # the cpu's floors
     given = scene.upstream()
     assert measure_gap(vjp(**given), back(**given)).worst < 1e-3
