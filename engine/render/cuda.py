@@ -1,9 +1,9 @@
 """The rasteriser for NVIDIA GPUs: gsplat (Apache-2.0), with all relevant parameters explicit.
 
-The rules of :mod:`.raster_types` are those of gsplat's release 1.5.3, which draws batches. The next
-limits alpha to 0.99 instead of 0.999, so that a hundredth of what is behind an opaque splat shows
-through; it is refused until that can be configured. Needs torch; gsplat is imported when something
-is drawn, and then builds its kernels if its wheel has none.
+The rules of :mod:`.raster_types` are those of gsplat's releases 1.5. The next release limits alpha
+to 0.99 instead of 0.999, so that a hundredth of what is behind an opaque splat shows through; it is
+refused until that can be configured. Needs torch; gsplat is imported when something is drawn, and
+then builds its kernels if its wheel has none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .gpu_package import installed_version
 from .raster_types import BLUR, COMPENSATION, JACOBIAN_MARGIN, NEAR, RasterJob, RenderOutput, Vjp
 from .reference import semi_axes
 
-MIN_VERSION, END_VERSION = (1, 5, 3), (1, 6)
+MIN_VERSION, END_VERSION = (1, 5), (1, 6)
 """The gsplat releases that draw by our rules: from the first, before the second."""
 
 _CHANNELS_AT_ONCE = 32  # more do not fit into a block's registers; gsplat draws them in parts
@@ -37,7 +37,7 @@ def why_unavailable() -> str | None:
     if isinstance(version, str):
         return version
     if not MIN_VERSION <= version < END_VERSION:
-        return f"gsplat {'.'.join(map(str, version))} draws by other rules than 1.5.3"
+        return f"gsplat {'.'.join(map(str, version))} draws by other rules than 1.5"
     return None
 
 
@@ -94,25 +94,24 @@ def rasterize_gsplat(
     )
     viewmats, Ks, background = single(viewmats), single(Ks), single(background)
     if compensated:  # gsplat's own way takes the full ratio; see COMPENSATION
-        # A batch for each camera: the same Gaussians have other opacities in it.
         factors = _blur_factors(means, quats, scales, viewmats, Ks, width, height)  # [C, N]
-        count = len(factors)
-        means, quats, scales, opacities, colors = (
-            values.expand(count, *values.shape).contiguous()
-            for values in (means, quats, scales, opacities, colors)
-        )
-        opacities = opacities * factors
-        viewmats, Ks, background = viewmats[:, None], Ks[:, None], background[:, None]
+        pictures = []
+        for factor, viewmat, K, backdrop in zip(factors, viewmats, Ks, background, strict=True):
+            own = (means, quats, scales, opacities * factor, colors)
+            camera = (viewmat[None], K[None], width, height, backdrop[None])
+            pictures.append(rasterize_gsplat(*own, *camera))
+        first, second, third = (torch.cat([p[k] for p in pictures]) for k in range(3))
+        return first, second, third
 
     try:
         drawn, alpha, _ = gsplat.rasterization(
-            means=means,  # [(C,) N, 3]
-            quats=quats,  # [(C,) N, 4], normalised in the kernel
-            scales=scales,  # [(C,) N, 3], linear
-            opacities=opacities,  # [(C,) N]
-            colors=colors,  # [(C,) N, F], as they are: no harmonics
-            viewmats=viewmats,  # [C, (1,) 4, 4]
-            Ks=Ks,  # [C, (1,) 3, 3]
+            means=means,  # [N, 3]
+            quats=quats,  # [N, 4], normalised in the kernel
+            scales=scales,  # [N, 3], linear
+            opacities=opacities,  # [N]
+            colors=colors,  # [N, F], as they are: no harmonics
+            viewmats=viewmats,  # [C, 4, 4]
+            Ks=Ks,  # [C, 3, 3]
             width=width,
             height=height,
             near_plane=NEAR,
@@ -122,7 +121,7 @@ def rasterize_gsplat(
             sh_degree=None,
             packed=False,  # an avatar is in the picture: there is little to pack
             tile_size=16,
-            backgrounds=background,  # [C, (1,) F]
+            backgrounds=background,  # [C, F]
             render_mode="RGB+ED",  # the last channel: depth over alpha
             sparse_grad=False,
             absgrad=False,
@@ -140,8 +139,7 @@ def rasterize_gsplat(
             "Install a gsplat wheel that fits torch and CUDA, or the CUDA toolkit to build one "
             "with; or use the backend 'cpu'.",
         ) from error
-    drawn, alpha = drawn.reshape(-1, *drawn.shape[-3:]), alpha.reshape(-1, height, width)
-    return drawn[..., :-1], alpha, drawn[..., -1]
+    return drawn[..., :-1], alpha[..., 0], drawn[..., -1]
 
 
 def _blur_factors(
