@@ -267,3 +267,12 @@ def test_judging_is_in_single_precision(
         strict=True,
     ):
         np.testing.assert_array_equal(found.network, wanted.network)
+
+
+def test_a_run_after_another_device_gets_its_own(config: TrainConfig) -> None:
+    """accelerate keeps the first run's device in the process."""
+    from accelerate.state import PartialState
+
+    devices.create_accelerator(config, "cpu")
+    PartialState._shared_state["device"] = torch.device("cuda")
+    assert devices.create_accelerator(config, "cpu").device.type == "cpu"
