@@ -45,6 +45,7 @@ class FabricSettings:
 
     shaded: float = 0.4  # of what is seen of a fabric in light that its deep shadows cover at most
     amidst: float = 0.5  # share of a shadow that lies in patches with the fabric it falls on
+    among: float = 0.3  # share of a patch that a print and odd colours have where all is a print's
     medley: float = 0.6  # share of a limb's cloth that its mixed fabrics have if they are a print
 
     bin: float = 0.01  # metres along a limb
@@ -66,8 +67,7 @@ class FabricSettings:
 
 S = register_settings("lift.fabrics", FabricSettings())
 
-SCALE = np.array([0.5, 1.0, 1.0])
-"""Of L*a*b* where colours are compared: light counts half."""
+SCALE = np.array([0.5, 1.0, 1.0])  # of L*a*b* where colours are compared: light counts half
 _MIRRORED = {ARMS[0]: ARMS[1], ARMS[1]: ARMS[0]}
 
 
@@ -123,8 +123,10 @@ def find_fabrics(
     single = own
     if not lettered:
         own = _prints_joined(own, rest, group, seen)
+    if patterned:
+        own = _ground_joined(own, single, rest, group, seen)
     kinds = int(own.max()) + 1
-    of = [np.unique(single[own == k]) for k in range(kinds)]
+    of = [np.unique(single[(own == k) & (single >= 0)]) for k in range(kinds)]
     hued = has_hue(np.stack([np.median(lab[single == k], axis=0) for k in range(single.max() + 1)]))
     printed = np.array([len(k) > 1 and (patterned or bool(hued[k].any())) for k in of])
     colors = np.stack([_color_of(albedo, seen, own == k, printed[k]) for k in range(kinds)])
@@ -286,8 +288,7 @@ def _shadows_joined(own: IntArray, lab: FloatArray, rest: FloatArray, seen: Floa
 def _prints_joined(own: IntArray, rest: FloatArray, group: IntArray, seen: FloatArray) -> IntArray:
     """[N] clusters, those that interleave within patches joined: stripes and flowers.
 
-    Of a fabric that also occurs alone (white sleeves on a flowered dress) only what lies in mixed
-    patches joins the print.
+    Of one that also occurs alone (white sleeves) only what lies in mixed patches joins the print.
     """
     kinds = int(own.max()) + 1
     rows = np.nonzero(own >= 0)[0]
@@ -313,6 +314,22 @@ def _prints_joined(own: IntArray, rest: FloatArray, group: IntArray, seen: Float
             out[medley] = kinds + limb
     joined = np.unique(out[rows], return_inverse=True)[1]
     out[rows] = joined.ravel()
+    return out
+
+
+def _ground_joined(
+    own: IntArray, single: IntArray, rest: FloatArray, group: IntArray, seen: FloatArray
+) -> IntArray:
+    """[N] clusters, what lies among a print joined to it: its ground, and colours of no cluster."""
+    out = own.copy()
+    kinds = [k for k in range(int(own.max()) + 1) if len(np.unique(single[own == k])) > 1]
+    of_print = np.isin(own, kinds)
+    for limb in np.unique(group[of_print]):
+        rows = np.nonzero((seen > 0.3) & (group == limb))[0]
+        several = (of_print | (own < 0))[rows].astype(np.int64)
+        count, patch = _count_in_patches(several, rest[rows], seen[rows])
+        among = count[:, -1] > S.among * count.sum(1)
+        out[rows[among[patch]]] = np.bincount(own[of_print & (group == limb)]).argmax()
     return out
 
 

@@ -2,7 +2,8 @@
 
 Every ring is cut at its two sides, a little before the surface turns away from the camera. What
 lies beyond a cut takes, at the same height, what lies before it, so that folds and prints go on
-around the side. The middle of the front, with buttons, an opening or a tie, stays in front.
+around the side. The middle of the front, with buttons, an opening or a tie, stays in front, unless
+it has a print; that meets itself in the middle of the back, as cloth does at a seam.
 """
 
 from __future__ import annotations
@@ -141,8 +142,8 @@ def _turned_back(
 ) -> FloatArray:
     """[N] angles within the cuts whose colours the places take.
 
-    Beyond a cut the way goes back towards the middle of the front: once, evenly stretched, or at
-    its own scale, to and fro.
+    Beyond a cut the way goes back: to near the middle of the front, evenly stretched, or at its own
+    scale towards the other cut, so that a print shows each of its figures once.
     """
     fine = np.linspace(-np.pi, np.pi, 2 * COLUMNS + 1)
     column = np.mod(fine, 2 * np.pi) / (2 * np.pi) * COLUMNS
@@ -158,7 +159,8 @@ def _turned_back(
     for r in range(RINGS):
         table[r] = fine
         for side, end in ((1.0, arc[r, -1]), (-1.0, arc[r, 0])):
-            cut, front = (np.interp(side * a, fine, arc[r]) for a in (limit, S.middle))
+            end_at = S.middle if stretched else -limit
+            cut, front = (np.interp(side * a, fine, arc[r]) for a in (limit, end_at))
             past = side * fine > limit
             gone = np.abs(arc[r, past] - cut)
             once = abs(front - cut)

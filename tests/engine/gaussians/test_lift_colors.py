@@ -228,6 +228,26 @@ def test_a_print_of_four_colours_is_one_fabric_beside_sleeves_in_one_of_them() -
     np.testing.assert_allclose(letters.colors[letters.around], 0.9, atol=0.03)  # the commonest
 
 
+def test_a_prints_rare_colours_and_its_ground_count_in_its_colour() -> None:
+    """Two thirds of it have colours too rare for a fabric, or that of its white sleeves."""
+    rng = np.random.default_rng(3)
+    rest, seen = cloth(30000)
+    sleeve = np.abs(rest[:, 0]) > 0.15
+    place = np.floor((rest[:, :2] + 0.4) / 0.02).astype(int)
+    kind = rng.integers(0, 6, (64, 64))[place[:, 0], place[:, 1]]
+    rare = rng.uniform(0.02, 0.98, (64, 64, 3))[place[:, 0], place[:, 1]]
+    of_two = np.where((kind == 0)[:, None], [0.1, 0.25, 0.7], [0.85, 0.7, 0.1])
+    print_ = np.where((kind < 2)[:, None], of_two, rare)
+    print_[kind == 5] = 0.9
+    albedo = np.where(sleeve[:, None], 0.9, print_)
+    group = np.where(sleeve, np.where(rest[:, 0] > 0, LEFT_ARM, RIGHT_ARM), TORSO)
+    found = find_fabrics(albedo, seen, seen, rest, group, np.full(3, 0.5), patterned=True)
+    shown = ~sleeve & (seen > 0.5)
+    wanted = np.exp(np.log(albedo[shown] + 0.02).mean(0)) - 0.02
+    np.testing.assert_allclose(found.colors[found.around[~sleeve]].mean(0), wanted, atol=0.04)
+    np.testing.assert_allclose(found.colors[found.around[sleeve]], 0.9, atol=0.03)
+
+
 @pytest.mark.parametrize("worn", ["jacket", "raglan", "sleeveless", "half and half"])
 def test_an_open_jacket_goes_round_over_the_shirt(worn: str) -> None:
     """It shows on one side only; raglan sleeves in its colour show beside the shoulders only.

@@ -14,7 +14,7 @@ from likeness.engine.gaussians.lift.limbs import ARMS
 from likeness.engine.gaussians.lift.photo_view import PhotoView
 from likeness.engine.gaussians.lift.skirt import Skirt, skirt_faces
 from likeness.engine.gaussians.lift.skirt_colors import S as SKIRT_COLORS
-from likeness.engine.gaussians.lift.skirt_colors import skirt_colors
+from likeness.engine.gaussians.lift.skirt_colors import _turned_back, skirt_colors
 from likeness.engine.gaussians.lift.skirt_skinning import COLUMNS, RINGS
 from likeness.engine.gaussians.lift.skirt_wearer import SkirtWearer, attach_skirt
 
@@ -213,3 +213,19 @@ class Visible:
 
     def __init__(self, scene: Scene) -> None:
         self.visible = scene.regions.mask
+
+
+def test_behind_a_print_shows_each_of_its_figures_once() -> None:
+    """From either side its way leads through the front, and never turns back."""
+    ring, turn = np.meshgrid(np.arange(RINGS), np.linspace(0.0, np.pi, 200), indexing="ij")
+    around = np.linspace(0.0, 2 * np.pi, COLUMNS, endpoint=False)
+    wide = np.linspace(0.15, 0.35, RINGS)[:, None]
+    grid = np.stack([wide * np.sin(around), 0.0 * wide * around, wide * np.cos(around)], -1)
+    limit = np.radians(64.0)
+    for side in (1.0, -1.0):
+        at = _turned_back(ring.ravel(), side * turn.ravel(), grid, limit, stretched=False)
+        back = side * at.reshape(ring.shape)
+        past = turn[0] > limit + 0.1
+        assert (np.diff(back[:, past], axis=1) < 0.0).all()
+        # On a circle it is as long as its image.
+        np.testing.assert_allclose(back[:, -1], 2 * limit - np.pi, atol=0.08)
