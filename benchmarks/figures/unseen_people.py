@@ -38,7 +38,7 @@ class UnseenResult:
         reference: the photo's own view.
         mean_avatar: as the curve's end, with the mean of the people's Gaussians for everyone.
         no_map: as the curve's end, with the decoder's map set to zero.
-        step_seconds: CPU seconds of a step, with its share of reading; on a GPU they have passed.
+        step_seconds: CPU seconds of a step, with its share of reading; elapsed ones on a GPU.
         sheet: [H, W, 3] sRGB in 0..1 of the first people.
     """
 

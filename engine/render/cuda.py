@@ -153,8 +153,8 @@ def _blur_factors(
 ) -> Tensor:
     """What compensates the blur: [C, N] in 0..1.
 
-    As :func:`.reference.opacity_factors`, without matrices of 2 x 2: an ellipse with the semi-axes'
-    projections as the columns of two rows u and v has the determinant |u x v|^2, and with the blur
+    As :func:`.reference.opacity_factors`, without matrices of 2 x 2: where u and v hold the x and y
+    of the three projected semi-axes, an ellipse has the determinant |u x v|^2, and with the blur
     that plus BLUR (|u|^2 + |v|^2) + BLUR^2.
     """
     axes = semi_axes(quats, scales)

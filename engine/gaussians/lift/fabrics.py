@@ -2,8 +2,8 @@
 
 A garment's label says "upper wear"; a coat over a shirt, a belt or a striped sleeve are several
 fabrics under one label. Seen colours are clustered; clusters that interleave are one print. Then
-every height along a limb votes which fabric goes round it there, so that hems, belts and blocks of
-colour continue behind at the height where the photo's outline has them.
+every height along a limb votes which fabric goes round it there, so that hems and belts continue
+behind at the height where the photo's outline has them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ class FabricSettings:
     amidst: float = 0.5  # share of a shadow that lies in patches with the fabric it falls on
     among: float = 0.3  # share of a patch that a print and odd colours have where all is a print's
     medley: float = 0.6  # share of a limb's cloth that its mixed fabrics have if they are a print
-
     bin: float = 0.01  # metres along a limb
     sliver: int = 3  # bins that a fabric fills at least
     crook: int = 6  # the same of a darker one between two stretches of a sleeve: a shadow
@@ -330,6 +329,7 @@ def _ground_joined(
         count, patch = _count_in_patches(several, rest[rows], seen[rows])
         among = count[:, -1] > S.among * count.sum(1)
         out[rows[among[patch]]] = np.bincount(own[of_print & (group == limb)]).argmax()
+    out[out >= 0] = np.unique(out[out >= 0], return_inverse=True)[1].ravel()
     return out
 
 
@@ -366,7 +366,7 @@ def _around(
     rest: FloatArray,
     group: IntArray,
 ) -> IntArray:
-    """[N] which fabric, of lightness ``light`` [kinds], goes round at each texel's height."""
+    """[N] which fabric, of lightness ``light`` [kinds], goes round at a texel's height."""
     kinds = len(light)
     along = np.where(np.isin(group, ARMS), np.abs(rest[:, 0]), -rest[:, 1])
     bins = np.floor((along - along.min()) / S.bin).astype(np.int64)

@@ -18,7 +18,7 @@ from likeness.engine.gaussians.lift.colors_sources import (
     wraparound_weights,
 )
 from likeness.engine.gaussians.lift.fabrics import S as FABRICS
-from likeness.engine.gaussians.lift.fabrics import _without_slivers, find_fabrics
+from likeness.engine.gaussians.lift.fabrics import _ground_joined, _without_slivers, find_fabrics
 from likeness.engine.gaussians.lift.labels import HAIR
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO
 from likeness.engine.gaussians.lift.photo_light import fit_light
@@ -246,6 +246,19 @@ def test_a_prints_rare_colours_and_its_ground_count_in_its_colour() -> None:
     wanted = np.exp(np.log(albedo[shown] + 0.02).mean(0)) - 0.02
     np.testing.assert_allclose(found.colors[found.around[~sleeve]].mean(0), wanted, atol=0.04)
     np.testing.assert_allclose(found.colors[found.around[sleeve]], 0.9, atol=0.03)
+
+
+def test_a_fabric_that_lies_wholly_among_a_print_is_no_longer_one() -> None:
+    rng = np.random.default_rng(4)
+    rest, seen = cloth(30000)
+    own = rng.choice([2, 1, -1], 30000, p=[0.6, 0.2, 0.2])
+    single = np.where(own == 2, rng.choice([2, 3], 30000), own)
+    own[rest[:, 1] > 0.2] = single[rest[:, 1] > 0.2] = 0  # another one beside it
+    own[seen < 0.5] = single[seen < 0.5] = -1
+    out = _ground_joined(own, single, rest, np.full(30000, TORSO), seen)
+    shown = seen > 0.5
+    assert set(out[shown & (rest[:, 1] < 0.15)]) == {1}
+    assert set(out[shown & (rest[:, 1] > 0.25)]) == {0}
 
 
 @pytest.mark.parametrize("worn", ["jacket", "raglan", "sleeveless", "half and half"])
