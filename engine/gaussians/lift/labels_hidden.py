@@ -48,8 +48,7 @@ class HiddenLabelSettings:
     midriff: float = 0.015  # metres of bare skin in front that is also bare behind
     end_flank: float = 0.4  # least share of the trunk's half width that says where a waist is
     knee: float = 0.47  # metres below the pelvis at which shins begin
-    whole_suit: float = 0.5  # share of seen shins, or thighs, that a garment of one piece covers
-    no_trousers: float = 0.03  # share of lower wear in what is seen of the legs: mere crumbs
+    whole_suit: float = 0.5  # share of seen shins that a suit of one piece covers, at least
     bare_leg: float = 0.95  # share of a seen leg that is skin where no garment reaches it
     few: float = 4.0  # seen vertices (by weight) that speak for a shoe, or on a side of an end
     above_shoe: float = 0.10  # metres above it that are asked what they show
@@ -337,29 +336,21 @@ def extend_one_piece(
         part: [V] name of each vertex's part.
     """
     legs, down = part == "leg", -rest[:, 1]
-    if weight[label == LOWER].sum() >= max(S.few, S.no_trousers * weight[legs].sum()):
+    if weight[label == LOWER].sum() >= S.few:
         return shares
     hem = _find_end(down, legs & (weight > 0), label, weight, UPPER, SKIN)
     if hem is None:
         shins = legs & (down > S.knee)
-        if _mostly_upper(shins, label, weight):
-            hem = np.inf
-        elif _mostly_upper(legs & ~shins, label, weight):  # no trousers behind a ragged hem
-            hem = S.knee
-        else:
+        worn = weight[shins & (label == UPPER)].sum()
+        if worn < max(S.few, S.whole_suit * weight[shins].sum()):
             return shares
+        hem = np.inf
     out = shares.copy()
     hidden = np.nonzero((weight <= 0) & np.isin(part, ["torso", "leg"]))[0]
     out[hidden, np.where(down[hidden] < hem, UPPER, SKIN)] += out[hidden, LOWER]
     out[hidden, LOWER] = 0.0
     _end_at(out, legs & (weight <= 0), down - hem, UPPER, SKIN)
     return out
-
-
-def _mostly_upper(rows: BoolArray, label: IntArray, weight: FloatArray) -> bool:
-    """Whether most of what the photo shows at ``rows`` [V] is of the upper garment."""
-    worn = weight[rows & (label == UPPER)].sum()
-    return bool(worn >= max(S.few, S.whole_suit * weight[rows].sum()))
 
 
 def _bare_midriff(

@@ -248,19 +248,3 @@ def test_what_is_of_one_piece_in_front_is_behind(hem: float) -> None:
     # Trousers that show are worn.
     label[front & (y < -0.1) & (y > hem)] = LOWER
     np.testing.assert_array_equal(extend_one_piece(shares, label, 1.0 * front, rest, part), shares)
-
-
-def test_a_robe_with_a_ragged_hem_has_no_trousers_behind() -> None:
-    """Where its pale shins pass for skin here and there, its end is not clear."""
-    rng = np.random.default_rng(7)
-    rest = rng.uniform([-0.2, -0.95, -0.1], [0.2, 0.3, 0.1], (6000, 3))
-    y, front = rest[:, 1], rest[:, 2] > 0
-    part = np.select([y > -0.05, y > -0.9], ["torso", "leg"], "foot")
-    patchy = np.where(np.sin(40 * y) + np.sin(60 * rest[:, 0]) > -0.3, SKIN, UPPER)
-    label = np.where(front, np.select([y > -0.3, y > -0.9], [UPPER, patchy], SHOES), NONE)
-    guess = np.select([y > 0.05, y > -0.9], [UPPER, LOWER], SHOES)
-    shares = np.eye(len(LABELS))[np.where(front, label, guess)]
-    out = extend_one_piece(shares, label, 1.0 * front, rest, part).argmax(1)
-    behind = ~front & (part != "foot")
-    assert not (out[behind] == LOWER).any()
-    assert (out[behind & (y > -0.4)] == UPPER).all()
