@@ -112,7 +112,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="a folder for the sheet")
     parser.add_argument("--people", nargs="+", default=[], help="shards of people to learn from")
     parser.add_argument("--test", nargs="+", default=[], help="shards of other people to draw")
-    parser.add_argument("--device", default="cpu", help="of --people: cpu or cuda")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of --people")
     parser.add_argument("--no-lifts", dest="lifts", action="store_false", help="with --people")
     options = parser.parse_args()
     here = describe_machine()

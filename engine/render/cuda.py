@@ -18,8 +18,8 @@ from torch import Tensor
 from ..core.types import Gaussians, LikenessError
 from .autograd import draw_arrays, draw_arrays_vjp
 from .gpu_package import installed_version
-from .raster_types import BLUR, COMPENSATION, JACOBIAN_MARGIN, NEAR, RasterJob, RenderOutput, Vjp
-from .reference import semi_axes
+from .raster_types import BLUR, JACOBIAN_MARGIN, NEAR, RasterJob, RenderOutput, Vjp
+from .reference import compensate_area, semi_axes
 
 MIN_VERSION, END_VERSION = (1, 5), (1, 6)
 """The gsplat releases that draw by our rules: from the first, before the second."""
@@ -170,10 +170,7 @@ def _blur_factors(
     v = (fy / z)[:, None] * (down - slope_y[:, None] * ahead)
     sharp = torch.linalg.cross(u, v, dim=1).square().sum(1)
     blurred = sharp + BLUR * (u.square().sum(1) + v.square().sum(1)) + BLUR**2
-    share = sharp / blurred
-    return torch.where(
-        share <= 0, torch.zeros_like(share), share.clamp(min=1e-30).pow(COMPENSATION)
-    )
+    return compensate_area(sharp / blurred)
 
 
 def rasterize_cuda(gaussians: Gaussians, job: RasterJob) -> RenderOutput:

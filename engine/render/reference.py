@@ -102,7 +102,15 @@ def opacity_factors(covariances: Tensor) -> Tensor:
         covariances: [N, 2, 2] pixels squared, of :func:`project_ewa`.
     """
     blur = BLUR * torch.eye(2, dtype=covariances.dtype, device=covariances.device)
-    share = torch.linalg.det(covariances - blur) / torch.linalg.det(covariances)
+    return compensate_area(torch.linalg.det(covariances - blur) / torch.linalg.det(covariances))
+
+
+def compensate_area(share: Tensor) -> Tensor:
+    """Return the opacity factors for the share of a blurred ellipse's determinant before the blur.
+
+    Args:
+        share: [...] of any sign; what has no area before the blur is not drawn.
+    """
     flat = share <= 0
     return torch.where(flat, torch.zeros_like(share), share.clamp(min=1e-30).pow(COMPENSATION))
 
