@@ -21,7 +21,14 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from .beards import grow_beard
 from .colors_base import Texels
 from .colors_unroll import unroll_limb
-from .folds import deepen_creases, paint_folds, part_by_size, scale_sizes
+from .folds import (
+    match_levels,
+    measure_levels,
+    paint_folds,
+    part_by_size,
+    scale_sizes,
+    usual_levels,
+)
 from .hairline import draw_uneven_hair
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .limb_grid import LimbGrid, read_wrapped
@@ -273,7 +280,7 @@ class _Cloth:
             painted = folds.deviation * paint_folds(group, body, self.grid, label)
             if folds.of_size is not None:
                 painted = scale_sizes(painted, folds.of_size, folds.area, self.grid)
-            painted = deepen_creases(painted, float(painted.std()))
+            painted = match_levels(painted, folds.levels)
             joined = self._join_folds(painted, folds.deviation)
             filled = S.calm_weave * filled + joined[..., None]
         blurred = ndimage.gaussian_filter(
@@ -284,7 +291,11 @@ class _Cloth:
             filled = S.bare_texture * filled
         place = np.stack([self.grid.u[self.wanted], self.grid.v[self.wanted]], -1)
         tint = base[self.todo] + LIGHT.floor
-        return np.asarray(tint * (np.exp(read_wrapped(filled, place)) - 1.0))
+        light = read_wrapped(filled, place)
+        if self.folds is not None:  # no crest is brighter than white
+            room = np.maximum(np.log((1.0 + LIGHT.floor) / tint.max(1, keepdims=True)), 1e-3)
+            light = np.where(light > 0.0, room * np.tanh(light / room), light)
+        return np.asarray(tint * (np.exp(light) - 1.0))
 
     def _quilted(self, seed: int, others: list[_Cloth]) -> FloatArray:
         """[R, C, 3] patches of what is seen of the cloth, here or on the ``others``."""
@@ -355,11 +366,13 @@ class _Folds:
         deviation: standard deviation of the light on them, drawn to that of most clothes where
             little is seen.
         of_size: [K] the same of fine to coarse folds apart; None where too little is seen.
+        levels: [L] how that light is distributed.
         area: square metres that are seen.
     """
 
     deviation: float
     of_size: FloatArray | None
+    levels: FloatArray
     area: float
 
     @staticmethod
@@ -372,7 +385,7 @@ class _Folds:
         ]
         area = sum(c.area for _, c, _ in shown)
         if area < S.min_area:
-            return _Folds(S.usual_fold, None, area)
+            return _Folds(S.usual_fold, None, usual_levels(), area)
         total = sum(own for own, *_ in shown)
         variance = sum(own / total * f[c.source].var() for own, c, f in shown)
         of_size = np.sum([own / total * c.fold_sizes for own, c, _ in shown], axis=0)
@@ -380,7 +393,9 @@ class _Folds:
         likely = area * variance + S.usual_area * S.usual_fold**2
         likely = min(likely / (area + S.usual_area), S.strongest_fold**2)
         of_size *= likely / max(variance, 1e-9)
-        return _Folds(float(np.sqrt(likely)), np.sqrt(of_size), area)
+        seen = sum(own / total * measure_levels(f[c.source]) for own, c, f in shown)
+        levels = (area * seen + S.usual_area * usual_levels()) / (area + S.usual_area)
+        return _Folds(float(np.sqrt(likely)), np.sqrt(of_size), levels, area)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Shadows that limbs throw on others and fingers on hands: right in the photo's pose alone.
+"""Shadows that limbs throw on others and on themselves: right in the photo's pose alone.
 
 They are lightened before anything is made of the photo, so that weave and folds stay.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ...core.settings import register_settings
 from ...core.threads import map_threads
@@ -47,6 +48,8 @@ class ContactShadowSettings:
     warmth: tuple[float, float, float] = (0.75, 1.1, 1.2)  # powers of that shade: skin is redder
     repainted: float = 0.2  # of the logarithm, darker than creases, where that shade takes over
     redder: float = -0.01  # least share of red over the lit skin's: else it is cloth
+    crook: float = 1.3  # inter-ocular distances around a bent arm's nearer end, in its own shade
+    bent: float = 0.06  # metres that this end stands in front, at least
     floor: float = 0.02  # added to colours before their logarithm
 
 
@@ -122,8 +125,13 @@ def find_contact_shadows(
     band &= (regions.group != HEAD) & (regions.places.from_head > S.off_head)
     light = np.log(colors.mean(-1) + S.floor)
     hue = (colors + S.floor) / (colors + S.floor).sum(-1, keepdims=True)
-    width = S.beside * regions.unit
+    width, (low, high) = S.beside * regions.unit, S.deep
     depth, hidden, usual = np.zeros(shape), np.zeros(shape), np.array(colors, np.float64)
+
+    def alike(around: FloatArray) -> BoolArray:
+        """[H, W] whether hues are those around, up to the noise of black."""
+        other = np.abs(hue - around).max(-1)
+        return np.asarray(other < S.hue + S.black * S.floor * np.exp(-light))
 
     def find_shaded(label: int) -> None:
         own = regions.mask & (regions.label == label) & (regions.group != HEAD)
@@ -136,11 +144,8 @@ def find_contact_shadows(
         spread = np.sqrt(np.maximum(smooth_widely((light - lit) ** 2, plain, width), 0.0))
         near = smooth_widely(plain.astype(float), np.ones(shape), width) > S.shown
         least = np.maximum(S.darker, S.steady * spread)
-        other = np.abs(hue - around[..., 1:4]).max(-1)
-        same = other < S.hue + S.black * S.floor * np.exp(-light)
-        shaded = here & near & same & (light < lit - least)
+        shaded = here & near & alike(around[..., 1:4]) & (light < lit - least)
         depth[shaded] = (lit - light)[shaded]
-        low, high = S.deep
         hidden[shaded] = np.clip((depth[shaded] - low) / (high - low), 0.0, 1.0)
         usual[shaded] = around[shaded, 4:]
 
@@ -161,8 +166,29 @@ def find_contact_shadows(
         # Brightened as it is, the deep red between fingers would look like blood.
         hidden[dark] = np.minimum(deeper[dark] / S.repainted, 1.0)
 
+    def find_crook(arm: int) -> None:
+        limb = regions.mask & (regions.group == arm)
+        shady = limb & band
+        around = 2 * round(S.crook * regions.unit) + 1
+        nearest = ndimage.minimum_filter(np.where(limb, front, np.inf), around)
+        shady |= limb & (front > nearest + S.bent)
+        for label in (SKIN, UPPER):
+            own = limb & (regions.label == label)
+            if not (own & shady).any():
+                continue
+            shown = own & (light >= np.percentile(light[own], S.lit))
+            around = smooth_widely(np.dstack([light, hue, colors]), shown, width)
+            deeper = around[..., 0] - light - S.crease
+            dark = own & shady & alike(around[..., 1:4])
+            dark &= (1.0 - S.crevice) * deeper > depth
+            depth[dark] = (1.0 - S.crevice) * deeper[dark]
+            hidden[dark] = np.clip((deeper[dark] - low) / (high - low), 0.0, 1.0)
+            kept = np.exp(-S.crease - S.crevice * deeper[dark])
+            usual[dark] = kept[:, None] * around[dark, 4:]
+
     map_threads(find_shaded, (SKIN, UPPER, LOWER))
     for arm in hands:
+        find_crook(arm)
         find_crevices(arm)
     band |= depth > 0.0
     gain = np.where(band, np.exp(smooth_within(np.minimum(depth, S.most), band, S.feather)), 1.0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from ...body import Body
 from ...core.settings import register_settings
@@ -37,8 +38,13 @@ class FoldSettings:
     contrast: float = 0.12  # usual standard deviation of the light on such a relief
     sizes: tuple[float, ...] = (0.010, 0.020)  # metres of blurs that part fine from coarse folds
     creases: float = 0.12  # quadratic share by which creases are darker than crests are light
+    ranks: tuple[float, ...] = (0.005, 0.02, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 0.98, 0.995)
+    """At which the light on folds is compared."""
+
     few: float = 0.01  # square metres that tell half of how coarse folds are
-    regain: float = 1.65  # on their contrast, of which splats lose more behind than in front
+    regain: tuple[float, ...] = (1.9, 1.4, 0.9)
+    """On the contrast of fine to coarse folds: splats lose more of it behind than in front."""
+
     most_gain: float = 2.5  # by which folds of one size are made stronger or weaker
 
 
@@ -220,23 +226,40 @@ def scale_sizes(
     parts = part_by_size(painted, np.ones(grid.shape, bool), grid)
     gain = deviations / np.maximum(parts.std((1, 2)), 1e-9)
     gain = np.clip(gain, 1.0 / S.most_gain, S.most_gain) ** (area / (area + S.few))
-    return np.asarray(np.tensordot(S.regain * gain, parts, 1))
+    return np.asarray(np.tensordot(np.multiply(S.regain, gain), parts, 1))
 
 
-def deepen_creases(light: FloatArray, deviation: float) -> FloatArray:
-    """Make creases darker and crests less light, as on cloth that does not shine.
+def measure_levels(light: FloatArray) -> FloatArray:
+    """Measure how the light on folds is distributed.
 
     Args:
-        light: [...] on folds, logarithm; about 0 in the mean.
-        deviation: its standard deviation.
+        light: [M] that varies.
 
     Returns:
-        [...] in the same order. Of normally distributed light mean and deviation stay, and the
-        skew is about minus six times ``creases``.
+        [L] the light at the ranks ``S.ranks``, in standard deviations from the mean.
     """
-    if S.creases <= 0.0:
-        return light
-    crest = 0.5 / S.creases
-    z = np.minimum(light / max(deviation, 1e-9), crest)
-    skewed = z - S.creases * (z**2 - 1.0)
-    return np.asarray(deviation / np.sqrt(1.0 + 2.0 * S.creases**2) * skewed)
+    spread = max(float(light.std()), 1e-9)
+    return np.asarray((np.quantile(light, S.ranks) - light.mean()) / spread)
+
+
+def usual_levels() -> FloatArray:
+    """[L] how light is distributed on the folds of cloth that does not shine.
+
+    Creases are darker than crests are light. The skew is about minus six times ``creases``.
+    """
+    z = stats.norm.ppf(S.ranks)
+    return np.asarray((z - S.creases * (z**2 - 1.0)) / np.sqrt(1.0 + 2.0 * S.creases**2))
+
+
+def match_levels(light: FloatArray, levels: FloatArray) -> FloatArray:
+    """Distribute painted light as on other folds: few strokes on smooth cloth look like satin.
+
+    Args:
+        light: [R, C] on painted folds.
+        levels: [L] of :func:`measure_levels`.
+
+    Returns:
+        [R, C] in the same order, of about the same deviation.
+    """
+    wanted = light.mean() + levels * light.std()
+    return np.interp(light, np.quantile(light, S.ranks), wanted)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from ...core.cameras import unproject
 from ...core.distances import find_nearest
@@ -60,6 +61,7 @@ class PhotoSplatSettings:
     fold_reach: float = 0.015  # metres; what stands farther off a fold is dropped
     arm_reach: float = 0.12  # metres; the same off an arm: wide sleeves stand so far off
     armpit_reach: float = 0.03  # metres; the same off a bare upper arm, before a clothed trunk
+    touching: float = 0.015  # metres to the trunk's cloth of a sleeve's pixels that are its own
     sleeve_reach: float = 0.2  # metres; the same off a forearm, whose cuff may cover the hand
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
     hair_depth: float = 0.8  # pixels that the splat of one reaches in depth at most, in hair
@@ -260,6 +262,8 @@ def front_layer(
     held_by = np.where(hair & np.isin(limb, ARMS), TORSO, limb)
     triangle[~own], bary[~own] = homes.find(world.means[~own], held_by[~own])
     stuck = find_stuck_cloth(label[ys, xs], limb, worn[triangle])
+    sleeve = np.isin(label[ys, xs], (UPPER, LOWER)) & (sheet[ys, xs] != 0)
+    stuck |= sleeve & find_trunk_cloth(world.means, triangle, homes, dressed)
     behind = np.full(int(stuck.sum()), TORSO)
     triangle[stuck], bary[stuck] = homes.find(world.means[stuck], behind)
     # Earrings, a long beard and what else hangs from the head do so as hair does; lips do not.
@@ -312,6 +316,26 @@ def find_stuck_cloth(label: IntArray, limb: IntArray, worn: FloatArray) -> BoolA
         worn: [N] 0..1, how far the body is clothed where they are bound.
     """
     return np.isin(label, (UPPER, LOWER)) & np.isin(limb, ARMS) & (worn < 0.5)
+
+
+def find_trunk_cloth(
+    points: FloatArray, triangle: IntArray, homes: TriangleBinding, dressed: DressedMesh
+) -> BoolArray:
+    """Find what lies on the trunk, off the upper arm that it would rise with.
+
+    Args:
+        points: [N, 3] metres, the photo's pose, world space.
+        triangle: [N] rows of ``Body.f`` that hold them so far.
+        homes: the body's triangles.
+        dressed: the worn surface in the photo's pose.
+    """
+    f = homes.body.f
+    out = homes.body.weights[:, UPPER_ARM_JOINTS].sum(1)[f[triangle]].mean(1) > 0.5
+    away = points[out] - homes.vertices[f[triangle[out]]].mean(1)
+    out[out] = np.linalg.norm(away, axis=1) > S.armpit_reach
+    trunk = dressed.vertices[np.unique(f[homes.face_group == TORSO])]
+    out[out] = cKDTree(trunk).query(points[out])[0] < S.touching
+    return out
 
 
 def limit_depth(steps: FloatArray, rays: FloatArray, most: FloatArray) -> FloatArray:

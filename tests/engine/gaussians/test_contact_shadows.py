@@ -1,4 +1,4 @@
-"""Shadows that one limb throws on another beside it, and fingers on a hand."""
+"""Shadows that one limb throws on another beside it, on itself, and fingers on a hand."""
 
 from __future__ import annotations
 
@@ -110,6 +110,37 @@ def test_dark_red_between_fingers_becomes_skin_in_a_light_shade() -> None:
     assert none_in(find(hand, arm_depth=2.0, label=SKIN))  # a forearm has none
     hand[20:60, 58:61] = [0.05, 0.06, 0.09]  # black cloth
     assert none_in(find(hand, arm_depth=2.0, label=SKIN, hand=True))
+
+
+def test_black_in_the_crook_of_an_arm_becomes_cloth_in_the_shade() -> None:
+    """A forearm that points at the camera shades its own upper arm: a black hole once raised."""
+    mask = np.ones((SIDE, SIDE), bool)
+    depth = np.full(mask.shape, 2.0)
+    depth[60:] = 1.7  # the forearm, in front
+    flat = np.ones(mask.shape)
+    sheets = (
+        DepthSheet(0, ~mask, mask, 2.2 * flat, 2.4 * flat, flat, ~mask),
+        DepthSheet(LEFT_ARM, mask, mask, depth, depth + 0.1, flat, ~mask),
+    )
+    colors = np.broadcast_to(SHIRT, (SIDE, SIDE, 3)).copy()
+    near, far, other = (slice(r, r + 6) for r in (40, 5, 40))
+    colors[near, 20:60] = colors[far, 20:60] = 0.05 * SHIRT
+    colors[other, 80:100] = [0.02, 0.02, 0.3]  # a bracelet
+    regions = RegionsStub(
+        mask,
+        np.full(mask.shape, LEFT_ARM),
+        np.full(mask.shape, UPPER),
+        20.0,
+        PlacesStub(flat),
+        BodyStub(np.zeros(mask.shape, int)),
+    )
+    hands = {LEFT_ARM: np.zeros(1, bool)}
+    borders = find_limb_borders(sheets, mask)
+    lit = find_contact_shadows(colors, regions, sheets, borders, hands).lighten(colors)
+    assert (lit[42:44, 30:50] > 0.2 * SHIRT).all()
+    assert (lit[42:44, 30:50] < 0.8 * SHIRT).all()  # still in the shade
+    np.testing.assert_allclose(lit[6:10, 30:50], colors[6:10, 30:50], atol=1e-6)
+    np.testing.assert_allclose(lit[42:44, 85:95], colors[42:44, 85:95], atol=1e-6)
 
 
 def test_neither_far_nor_other_things_nor_what_stands_as_near(shirt: FloatArray) -> None:

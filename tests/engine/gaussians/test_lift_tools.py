@@ -11,9 +11,14 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, unproject
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, Pose
+from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import GROUPS, HEAD, LEFT_ARM, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.photo_splats import find_stuck_cloth, limit_reach
+from likeness.engine.gaussians.lift.photo_splats import (
+    find_stuck_cloth,
+    find_trunk_cloth,
+    limit_reach,
+)
 from likeness.engine.gaussians.lift.surfels import (
     FLATNESS,
     IN_SLEEVE,
@@ -304,6 +309,27 @@ def test_cloth_behind_a_bare_arm_stays_with_the_trunk() -> None:
     worn = np.array([0.0, 1.0, 0.0, 0.0, 0.0])
     stuck = find_stuck_cloth(label, limb, worn)
     np.testing.assert_array_equal(stuck, [True, False, False, False, False])
+
+
+def test_cloth_on_the_trunk_does_not_rise_with_an_arm_beside_it(average: Body) -> None:
+    """At the armpit the nearest triangle that may hold it is far down the arm."""
+    body = average
+    pose = Pose.rest(body.num_expression).with_joints(left_shoulder=[0, 0, -1.3])
+    vertices, _ = body.vertices(pose)
+    homes = TriangleBinding(body, vertices, vertex_groups(body)[body.f[:, 0]])
+    none = np.zeros(len(vertices))
+    dressed = DressedMesh(vertices, none, none + 1.0, body.f, none > 0.0)
+    centres = vertices[body.f].mean(1)
+    trunk = np.nonzero(homes.face_group == TORSO)[0]
+    arm = np.nonzero(homes.face_group == LEFT_ARM)[0]
+    flank = trunk[np.abs(centres[trunk] - centres[arm].mean(0)).sum(1).argmin()]
+    upper, fore = (
+        arm[body.weights[:, JOINT_INDEX[f"left_{joint}"]][body.f[arm]].sum(1).argmax()]
+        for joint in ("shoulder", "elbow")
+    )
+    points = centres[[flank, upper, flank]]
+    stays = find_trunk_cloth(points, np.array([upper, upper, fore]), homes, dressed)
+    np.testing.assert_array_equal(stays, [True, False, False])
 
 
 def test_a_bare_arm_seen_before_a_shirt_keeps_no_flap():
