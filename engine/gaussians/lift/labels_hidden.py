@@ -46,6 +46,7 @@ class HiddenLabelSettings:
     end_error: float = 0.2  # most of their weight that may lie on the wrong side of it
     armhole: float = 0.26  # metres from the spine up to which a sleeve's end is slanted
     midriff: float = 0.015  # metres of bare skin in front that is also bare behind
+    belly: float = 0.4  # share of the trunk's half width that shows whether it is
     end_flank: float = 0.4  # least share of the trunk's half width that says where a waist is
     knee: float = 0.47  # metres below the pelvis at which shins begin
     whole_suit: float = 0.5  # share of seen shins that a suit of one piece covers, at least
@@ -306,10 +307,13 @@ def level_ends(
         _find_end(down, seen & (part == "torso"), label, weight, *ends)
         for ends in ((UPPER, SKIN), (SKIN, LOWER))
     )
-    if top is not None and bottom is not None and bottom - top > S.midriff:
-        _bare_midriff(out, hidden, down, top, bottom)
-        return out
     half = np.abs(x[trunk]).max(initial=1e-6)
+    if top is not None and bottom is not None and bottom - top > S.midriff:
+        # Wrists lie before the flanks, and would bare a waist: the middle of the belly decides.
+        belly = weight * ((down > top) & (down < bottom) & (np.abs(x) < S.belly * half) & trunk)
+        if belly[label == SKIN].sum() > 0.5 * belly.sum():
+            _bare_midriff(out, hidden, down, top, bottom)
+            return out
     flank = seen & (np.abs(x) > S.end_flank * half)
     ends = [
         _find_end(down, flank & (side * x > 0), label, weight, UPPER, LOWER) for side in (1.0, -1.0)

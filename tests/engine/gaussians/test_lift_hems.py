@@ -199,6 +199,20 @@ def test_a_midriff_is_bare_behind_as_in_front() -> None:
     np.testing.assert_allclose(out.sum(1), 1.0)
 
 
+def test_wrists_before_the_flanks_bare_no_waist() -> None:
+    """Folded hands hide the belly; what skin is taken for the trunk's beside them is theirs."""
+    rng = np.random.default_rng(6)
+    rest = rng.uniform([-0.2, -0.3, -0.1], [0.2, 0.3, 0.1], (2500, 3))
+    x, y = np.abs(rest[:, 0]), rest[:, 1]
+    between = (y > 0.03) & (y < 0.08)
+    seen = (rest[:, 2] > 0) & (~between | (x > 0.1))
+    worn = np.where(y > 0.055, UPPER, LOWER)
+    label = np.where(seen, np.where(between, SKIN, worn), NONE)
+    shares = np.eye(len(LABELS))[np.where(seen, label, worn)]
+    out = level_ends(shares, label, 1.0 * seen, rest, np.full(len(rest), "torso"))
+    assert out[~seen, SKIN].max() < 0.5
+
+
 @pytest.mark.parametrize("bare", [True, False])
 def test_legs_that_are_bare_in_front_are_so_behind(bare: bool) -> None:
     """Briefs do not reach them, so that no end of a trouser leg is found on them."""
