@@ -274,7 +274,7 @@ class _Cloth:
             return out
         # The channels of a down jacket are folds, and yet stripes.
         ruled = self.texture if self.folds is None else self.texture + self.folds[..., None]
-        striped = continue_stripes(ruled, self.source, self.grid)
+        striped = continue_stripes(ruled, self.source, self.grid, self.folds is not None)
         filled = self._quilted(label, others) if striped is None else striped
         if self.folds is not None and striped is None:
             painted = folds.deviation * paint_folds(group, body, self.grid, label)

@@ -29,7 +29,7 @@ class StripeSettings:
     first: float = 0.8  # of the best correlation that makes a shorter period the true one
     shortest: float = 2.5  # cells of a period: finer stripes cannot be drawn
     longest: float = 0.10  # metres of a period
-    periods: float = 3.0  # fewest that must be seen: two folds are not stripes
+    periods: tuple[float, float] = (3.0, 4.0)  # fewest that must be seen: of prints, of folds
     along: float = 0.02  # metres along stripes over which their phase is averaged
     across: float = 0.7  # periods across them, the same
     sides: float = 0.03  # metres along stripes, the same where they leave what is seen
@@ -41,13 +41,16 @@ class StripeSettings:
 S = register_settings("lift.stripes", StripeSettings())
 
 
-def continue_stripes(texture: FloatArray, source: BoolArray, grid: LimbGrid) -> FloatArray | None:
+def continue_stripes(
+    texture: FloatArray, source: BoolArray, grid: LimbGrid, folds: bool = False
+) -> FloatArray | None:
     """Draw the stripes of a limb's cloth all over it.
 
     Args:
         texture: [R, C, K] logarithm of the colour over the base, where ``source``.
         source: [R, C] cells that show the cloth.
         grid: of the cloth; its columns wrap.
+        folds: whether it is the light on plain cloth, whose folds may seem to be stripes.
 
     Returns:
         [R, C, K] the mean stripe along the phase of every cell; None where the cloth has no
@@ -66,7 +69,7 @@ def continue_stripes(texture: FloatArray, source: BoolArray, grid: LimbGrid) -> 
     period = None if axis is None else _find_period(light, source, axis, S.longest / grid.step)
     if axis is None or period is None:
         return None
-    if source.any(1 - axis).sum() < S.periods * period:
+    if source.any(1 - axis).sum() < S.periods[folds] * period:
         return None
     ahead = _local_phase(light, source, axis, period, grid.step)
     phase = (_along_limb if axis else _around_limb)(ahead, source, period, S.sides / grid.step)
