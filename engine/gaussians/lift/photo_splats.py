@@ -63,6 +63,8 @@ class PhotoSplatSettings:
     armpit_reach: float = 0.03  # metres; the same off a bare upper arm, before a clothed trunk
     touching: float = 0.015  # metres to the trunk's cloth of a sleeve's pixels that are its own
     sleeve_reach: float = 0.2  # metres; the same off a forearm, whose cuff may cover the hand
+    adrift: float = 0.06  # metres off a forearm, farther than which all of a scrap of sleeve is
+    apart: float = 0.015  # metres between such scraps
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
     hair_depth: float = 0.8  # pixels that the splat of one reaches in depth at most, in hair
     backing: float = 0.004  # metres behind the photo's splats that their backing lies
@@ -284,7 +286,29 @@ def front_layer(
     reach = limit_reach(
         np.isin(limb, ARMS) & ~hair, in_sleeve, folded & ~held, over_cloth & drawn[ys, xs] & upper
     )
-    return bound.take(np.linalg.norm(bound.offset, axis=1) <= reach)
+    away = np.linalg.norm(bound.offset, axis=1)
+    kept = away <= reach
+    for arm in np.unique(limb[in_sleeve & kept]):
+        own = np.nonzero((limb == arm) & kept)[0]
+        kept[own] = ~find_adrift(world.means[own], away[own])
+    return bound.take(kept)
+
+
+def find_adrift(points: FloatArray, away: FloatArray) -> BoolArray:
+    """Find scraps of a sleeve that hang together with no part of it that is at the arm.
+
+    They are background between fingers, or another limb's cloth, and would float beside the hand.
+
+    Args:
+        points: [N, 3] metres, of one sleeve.
+        away: [N] metres that each is off the arm.
+    """
+    cell = ((points - points.min(0)) / S.apart).astype(int)
+    filled = np.zeros(cell.max(0) + 1, bool)
+    filled[tuple(cell.T)] = True
+    scraps, _ = ndimage.label(filled, np.ones((3, 3, 3)))
+    scrap = scraps[tuple(cell.T)]
+    return np.asarray(np.bincount(scrap, away < S.adrift)[scrap] == 0)
 
 
 def limit_reach(

@@ -15,6 +15,7 @@ from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import GROUPS, HEAD, LEFT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.photo_splats import (
+    find_adrift,
     find_stuck_cloth,
     find_trunk_cloth,
     limit_reach,
@@ -330,6 +331,18 @@ def test_cloth_on_the_trunk_does_not_rise_with_an_arm_beside_it(average: Body) -
     points = centres[[flank, upper, flank]]
     stays = find_trunk_cloth(points, np.array([upper, upper, fore]), homes, dressed)
     np.testing.assert_array_equal(stays, [True, False, False])
+
+
+def test_scraps_of_a_sleeve_that_float_beside_the_hand_go() -> None:
+    """A wide sleeve hangs down as far, but from the arm."""
+    along, down = np.meshgrid(np.arange(0.0, 0.2, 0.004), np.arange(0.0, 0.15, 0.004))
+    sleeve = np.stack([along.ravel(), -down.ravel(), np.zeros(along.size)], 1)
+    scrap = sleeve[:200] * [0.2, 0.2, 1.0] + [0.1, 0.1, 0.1]
+    points = np.concatenate([sleeve, scrap])
+    away = np.concatenate([0.01 - sleeve[:, 1], np.full(len(scrap), 0.13)])
+    adrift = find_adrift(points, away)
+    assert not adrift[: len(sleeve)].any()
+    assert adrift[len(sleeve) :].all()
 
 
 def test_a_bare_arm_seen_before_a_shirt_keeps_no_flap():
