@@ -169,8 +169,8 @@ def find_contact_shadows(
     def find_crook(arm: int) -> None:
         limb = regions.mask & (regions.group == arm)
         shady = limb & band
-        around = 2 * round(S.crook * regions.unit) + 1
-        nearest = ndimage.minimum_filter(np.where(limb, front, np.inf), around)
+        window = 2 * round(S.crook * regions.unit) + 1
+        nearest = ndimage.minimum_filter(np.where(limb, front, np.inf), window)
         shady |= limb & (front > nearest + S.bent)
         for label in (SKIN, UPPER):
             own = limb & (regions.label == label)

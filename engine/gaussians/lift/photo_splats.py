@@ -354,7 +354,7 @@ def find_trunk_cloth(
         dressed: the worn surface in the photo's pose.
     """
     f = homes.body.f
-    out = homes.body.weights[:, UPPER_ARM_JOINTS].sum(1)[f[triangle]].mean(1) > 0.5
+    out = np.asarray(homes.body.weights[:, UPPER_ARM_JOINTS].sum(1)[f[triangle]].mean(1) > 0.5)
     away = points[out] - homes.vertices[f[triangle[out]]].mean(1)
     out[out] = np.linalg.norm(away, axis=1) > S.armpit_reach
     trunk = dressed.vertices[np.unique(f[homes.face_group == TORSO])]
