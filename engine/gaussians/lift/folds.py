@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri
 
 from ...body import Body
 from ...core.settings import register_settings
@@ -247,7 +247,7 @@ def usual_levels() -> FloatArray:
 
     Creases are darker than crests are light. The skew is about minus six times ``creases``.
     """
-    z = stats.norm.ppf(S.ranks)
+    z = ndtri(S.ranks)
     return np.asarray((z - S.creases * (z**2 - 1.0)) / np.sqrt(1.0 + 2.0 * S.creases**2))
 
 

@@ -20,6 +20,7 @@ from likeness.engine.gaussians.lift.colors_detail import S as DETAIL
 from likeness.engine.gaussians.lift.colors_detail import _Cloth, _Folds
 from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
+from likeness.engine.gaussians.lift.folds import usual_levels
 from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.limb_grid import LimbGrid
 from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, LEFT_LEG, TORSO, vertex_groups
@@ -417,12 +418,26 @@ def test_bare_limbs_have_little_of_the_texture_that_clothes_have(body: Body) -> 
     wanted = v >= 50
     rows = np.nonzero(wanted)[0]
     cloth = _Cloth(grid, wanted, rows, texture, None, source, source, True)
-    none = _Folds(DETAIL.usual_fold, None, 0.0)
+    none = _Folds(DETAIL.usual_fold, None, usual_levels(), 0.0)
     bare, worn = (
         cloth.textured(np.full((6000, 3), 0.5), label, [], none, TORSO, body).std()
         for label in (SKIN, UPPER)
     )
     assert 0.0 < bare < 0.5 * worn
+
+
+@pytest.mark.parametrize("light", [0.3, 0.9, 0.99])
+def test_crests_of_folds_are_not_brighter_than_white(body: Body, light: float) -> None:
+    u, v = np.divmod(np.arange(6000), 100)
+    grid = LimbGrid(u.astype(float), v.astype(float), (60, 100), 0.006, 0.0)
+    none, every = np.zeros((60, 100), bool), np.ones(6000, bool)
+    plain = np.zeros((60, 100, 3))
+    cloth = _Cloth(grid, every, np.arange(6000), plain, plain[..., 0], none, none, True)
+    folds = _Folds(0.3, None, usual_levels(), 0.0)
+    texture = cloth.textured(np.full((6000, 3), light), UPPER, [], folds, TORSO, body)
+    assert (texture > 0.0).any()
+    assert (texture < -0.05).any()
+    assert light + texture.max() <= 1.0 + 1e-9
 
 
 def test_straps_of_sandals_do_not_cover_the_heel(body: Body, samples: SurfaceSamples) -> None:
