@@ -133,6 +133,12 @@ def find_contact_shadows(
         other = np.abs(hue - around).max(-1)
         return np.asarray(other < S.hue + S.black * S.floor * np.exp(-light))
 
+    def measure_shade(own: BoolArray, width: float) -> tuple[FloatArray, FloatArray]:
+        """[H, W, 7] light, hue and colour of lit places around, [H, W] depth below creases."""
+        shown = own & (light >= np.percentile(light[own], S.lit))
+        around = smooth_widely(np.dstack([light, hue, colors]), shown, width)
+        return around, around[..., 0] - light - S.crease
+
     def find_shaded(label: int) -> None:
         own = regions.mask & (regions.label == label) & (regions.group != HEAD)
         plain = own & ~band & ~borders.behind
@@ -156,9 +162,7 @@ def find_contact_shadows(
         own &= dilate(drawn, round(S.fingers * regions.unit))
         if not own.any():
             return
-        shown = own & (light >= np.percentile(light[own], S.lit))
-        around = smooth_widely(np.dstack([light, hue, colors]), shown, S.hand * regions.unit)
-        deeper = around[..., 0] - light - S.crease
+        around, deeper = measure_shade(own, S.hand * regions.unit)
         dark = own & (deeper > 0.0) & (hue[..., 0] > around[..., 1] + S.redder)
         depth[dark] = (1.0 - S.crevice) * deeper[dark]
         kept = np.exp(-S.crease - S.crevice * deeper[dark])
@@ -168,17 +172,14 @@ def find_contact_shadows(
 
     def find_crook(arm: int) -> None:
         limb = regions.mask & (regions.group == arm)
-        shady = limb & band
         window = 2 * round(S.crook * regions.unit) + 1
         nearest = ndimage.minimum_filter(np.where(limb, front, np.inf), window)
-        shady |= limb & (front > nearest + S.bent)
+        shady = limb & (band | (front > nearest + S.bent))
         for label in (SKIN, UPPER):
             own = limb & (regions.label == label)
             if not (own & shady).any():
                 continue
-            shown = own & (light >= np.percentile(light[own], S.lit))
-            around = smooth_widely(np.dstack([light, hue, colors]), shown, width)
-            deeper = around[..., 0] - light - S.crease
+            around, deeper = measure_shade(own, width)
             dark = own & shady & alike(around[..., 1:4])
             dark &= (1.0 - S.crevice) * deeper > depth
             depth[dark] = (1.0 - S.crevice) * deeper[dark]
