@@ -357,6 +357,8 @@ def find_trunk_cloth(
     out = np.asarray(homes.body.weights[:, UPPER_ARM_JOINTS].sum(1)[f[triangle]].mean(1) > 0.5)
     away = points[out] - homes.vertices[f[triangle[out]]].mean(1)
     out[out] = np.linalg.norm(away, axis=1) > S.armpit_reach
+    if not out.any():
+        return out
     trunk = dressed.vertices[np.unique(f[homes.face_group == TORSO])]
     out[out] = cKDTree(trunk).query(points[out])[0] < S.touching
     return out

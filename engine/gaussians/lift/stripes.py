@@ -29,7 +29,8 @@ class StripeSettings:
     first: float = 0.8  # of the best correlation that makes a shorter period the true one
     shortest: float = 2.5  # cells of a period: finer stripes cannot be drawn
     longest: float = 0.10  # metres of a period
-    periods: tuple[float, float] = (3.0, 4.0)  # fewest that must be seen: of prints, of folds
+    periods: float = 3.0  # fewest that must be seen: two folds are not stripes
+    fold_periods: float = 4.0  # the same of plain cloth, where three folds may look alike
     along: float = 0.02  # metres along stripes over which their phase is averaged
     across: float = 0.7  # periods across them, the same
     sides: float = 0.03  # metres along stripes, the same where they leave what is seen
@@ -69,7 +70,8 @@ def continue_stripes(
     period = None if axis is None else _find_period(light, source, axis, S.longest / grid.step)
     if axis is None or period is None:
         return None
-    if source.any(1 - axis).sum() < S.periods[folds] * period:
+    fewest = S.fold_periods if folds else S.periods
+    if source.any(1 - axis).sum() < fewest * period:
         return None
     ahead = _local_phase(light, source, axis, period, grid.step)
     phase = (_along_limb if axis else _around_limb)(ahead, source, period, S.sides / grid.step)
