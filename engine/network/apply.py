@@ -16,9 +16,12 @@ from ..gaussians.binding import bind_gaussians, place_on_faces
 from ..gaussians.lift import LiftResult
 from ..gaussians.lift.lift_multiview import thin_gaussians
 from .config import binds_to_faces
+from .context import change_allowance, head_channels
 from .inputs import network_inputs
 from .runtime import NetworkRuntime, load_runtime
 from .starting_gaussians import starting_gaussians
+
+_DARKEST = 1e-3  # sRGB, of which a change is a ratio
 
 
 def resolve_network(choice: str, body: Callable[[], Body]) -> NetworkRuntime | None:
@@ -94,6 +97,9 @@ def apply_network(
     if binds_to_faces(config.decoder):
         out = _smoothly_bound(out, lifted.body, shots[0][1].pose)
     if config.decoder.residual:
+        if config.keep_levels:
+            free = change_allowance(head_channels(given, network.grids))
+            out = keep_levels(given.base, out, free)
         share = np.float32(config.strength)
         out = replace(out, colors=(1 - share) * given.base.colors + share * out.colors)
     figures = {
@@ -104,6 +110,29 @@ def apply_network(
         "change": mean_change(given.base, out),
     }
     return replace(lifted, gaussians=thin_gaussians(out, max_gaussians)), figures
+
+
+def keep_levels(base: BoundGaussians, changed: BoundGaussians, free: FloatArray) -> BoundGaussians:
+    """Leave out of a network's change of colours what is common to a whole part.
+
+    A network that does not know a garment's colour learns the mean of what it may be: white turns
+    grey and black hair brown behind, and bare arms have two skins. What is left is how light
+    changes over the part.
+
+    Args:
+        base: The N Gaussians of the lift.
+        changed: The same after the network.
+        free: [N, 1] 0..1 of :func:`.context.change_allowance`.
+    """
+    old, new = (np.maximum(one.colors, _DARKEST).astype(np.float64) for one in (base, changed))
+    gain = np.log(new / old)
+    for part in np.unique(base.part):
+        own = base.part == part
+        weight = float((free[own] ** 2).sum())
+        if weight > 0.0:
+            gain[own] -= free[own] * (free[own] * gain[own]).sum(0) / weight
+    colors = np.clip(base.colors * np.exp(gain), 0.0, 1.0)
+    return replace(changed, colors=colors.astype(np.float32))
 
 
 def _smoothly_bound(bound: BoundGaussians, body: Body, pose: Pose) -> BoundGaussians:

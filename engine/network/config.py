@@ -84,9 +84,12 @@ class NetworkConfig:
             ``max_gaussians``.
         strength: Share (0..1) of its change to a lift's colours that avatars get; training and
             exports do not depend on it.
+        keep_levels: Avatars get only its changes within each part (skin, hair, upper wear), whose
+            mean colours stay the lift's (:func:`.apply.keep_levels`); training and exports do not
+            depend on it.
     """
 
-    LATER_FIELDS: ClassVar[dict[str, Any]] = {"strength": 1.0}
+    LATER_FIELDS: ClassVar[dict[str, Any]] = {"strength": 1.0, "keep_levels": False}
 
     name: str = "base"
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -95,6 +98,7 @@ class NetworkConfig:
     fewest_gaussians: int = 0
     usable_gaussians: int = 0
     strength: float = 1.0
+    keep_levels: bool = False
 
     @property
     def budgets(self) -> tuple[int, int]:

@@ -8,6 +8,8 @@ docs/training.md).
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numba
 import numpy as np
 from scipy import sparse
@@ -17,6 +19,9 @@ from ..core.types import LAYERS, BoolArray, FloatArray, IntArray
 from .config import AnyDecoder
 from .inputs import LIFT_CHANNELS, NetworkInputs, color_patches, lift_channels
 from .uv_grids import LIMBS, UVGrids, means_by
+
+Values = TypeVar("Values", bound=Any)
+"""An array, or a tensor of torch."""
 
 CONTEXT_CHANNELS = 3 + 3 + len(LIMBS) + 3 + 7 + 4 + 3 + 4 + 3 + 4
 """Channels of :func:`context_channels`."""
@@ -29,6 +34,7 @@ HEAD_CHANNELS = LIFT_CHANNELS - _COLORS + CONTEXT_CHANNELS
 AWAY = HEAD_CHANNELS - 1
 """Channel with the distance to the nearest place that the photo shows, in units of 10 cm."""
 
+FREE_FROM, FREE_TO, NEVER_FROM = 0.4, 2.5, 3.5  # times 10 cm from what the photo shows
 _FEW = 10  # Gaussians that are too few for a limb
 _PLACE = 2.0  # per metre
 _DARKEST = 0.05  # added to brightness before its logarithm
@@ -66,6 +72,25 @@ def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
     """
     own = lift_channels(inputs.base, inputs.facing)[:, _COLORS:]
     return np.concatenate([own, context_channels(inputs, grids)], -1)
+
+
+def change_allowance(lift: Values) -> Values:
+    """Get the share of a change that Gaussians may take.
+
+    None where the photo shows their place, and more with growing distance from there, because a
+    border would be visible. None again far from everything shown: the hands and legs of a
+    portrait's person are in none of its pictures, so their looks were never supervised.
+
+    Args:
+        lift: [..., 56] of :func:`head_channels`.
+
+    Returns:
+        [..., 1] in 0..1.
+    """
+    away = lift[..., AWAY, None]
+    near = (away / FREE_FROM).clip(0.0, 1.0)
+    share: Values = near * ((NEVER_FROM - away) / (NEVER_FROM - FREE_TO)).clip(0.0, 1.0)
+    return share
 
 
 def lift_inputs(

@@ -46,12 +46,11 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from .config import DecoderConfig
-from .context import AWAY, HEAD_CHANNELS
+from .context import HEAD_CHANNELS, change_allowance
 from .tensor_batch import GaussianAttributes
 from .uv_grids import UVGrids
 
 TOKEN_STD = 0.02  # of the Gaussian noise that shell tokens and embeddings begin as
-FREE_FROM, FREE_TO, NEVER_FROM = 0.4, 2.5, 3.5  # times 10 cm from what the photo shows
 SHAPE_HEADS = {"opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
 
 
@@ -275,24 +274,6 @@ def head_sizes(config: DecoderConfig) -> dict[str, int]:
     """Get the number of outputs of each head."""
     color = {"color": 4 if config.residual else 3}
     return color | SHAPE_HEADS if config.shape else color
-
-
-def change_allowance(lift: Tensor) -> Tensor:
-    """Get the share of a change that Gaussians may take.
-
-    None where the photo shows their place, and more with growing distance from there, because a
-    border would be visible. None again far from everything shown: the hands and legs of a
-    portrait's person are in none of its pictures, so their looks were never supervised.
-
-    Args:
-        lift: [..., 56] of :func:`.context.head_channels`.
-
-    Returns:
-        [..., 1] in 0..1.
-    """
-    away = lift[..., AWAY, None]
-    near = (away / FREE_FROM).clamp(0.0, 1.0)
-    return near * ((NEVER_FROM - away) / (NEVER_FROM - FREE_TO)).clamp(0.0, 1.0)
 
 
 def apply_heads(

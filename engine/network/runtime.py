@@ -290,7 +290,8 @@ def _check_note(
             "Use a network that was trained with this version, or the Likeness that made it.",
         )
     exported = config_from_dict(NetworkConfig, note["config"], str(path))
-    differing = diff_configs(replace(exported, strength=config.strength), config)
+    applied = replace(exported, strength=config.strength, keep_levels=config.keep_levels)
+    differing = diff_configs(applied, config)
     if differing:
         raise LikenessError(
             f"'{path}' is of another network than '{CONFIG_FILE}' ({'; '.join(differing[:4])}).",

@@ -19,11 +19,13 @@ from likeness.engine.network import apply
 from likeness.engine.network.apply import (
     apply_network,
     blank_lift,
+    keep_levels,
     lift_budget,
     mean_change,
     resolve_network,
 )
 from likeness.engine.network.config import NetworkConfig
+from likeness.engine.network.context import change_allowance, head_channels
 from likeness.engine.network.inputs import NetworkInputs
 
 from .conftest import SmallPerson, random_gaussians, small_person
@@ -46,6 +48,15 @@ class Darker:
         if progress is not None:
             progress("network", 0.5, "darker")
         return replace(inputs.base, colors=0.5 * inputs.base.colors)
+
+
+class Shadow(Darker):
+    """One that does so as far as a change is allowed."""
+
+    def run(self, inputs: NetworkInputs, progress: Progress | None = None) -> BoundGaussians:
+        free = change_allowance(head_channels(inputs, self.grids))
+        factor = np.exp(np.log(0.5) * free).astype(np.float32)
+        return replace(inputs.base, colors=factor * inputs.base.colors)
 
 
 def with_skirt(body: Body) -> Body:
@@ -91,6 +102,42 @@ def test_a_network_may_be_taken_by_half(person: SmallPerson) -> None:
     np.testing.assert_allclose(out.gaussians.colors, 0.75 * person.lifted.colors, atol=1e-6)
     with pytest.raises(LikenessError, match=r"2\.0"):
         replace(person.config, strength=2.0)
+
+
+def test_a_parts_level_stays_and_its_shading_comes(person: SmallPerson) -> None:
+    """Of a change of +-20 % about a third, the +-20 % are left; what may not change does not."""
+    base = person.lifted
+    count = len(base)
+    rng = np.random.default_rng(3)
+    colors = rng.uniform(0.1, 0.5, (count, 3)).astype(np.float32)
+    part = np.arange(count, dtype=np.uint8) % 2
+    base = replace(base, colors=colors, part=part)
+    free = np.where(np.arange(count) % 3 == 0, 0.0, 1.0)[:, None]
+    shading = np.where(np.arange(count) % 4 < 2, 0.2, -0.2)[:, None]
+    for own in (0, 1):  # in each part as much up as down
+        mine = (part == own) & (free[:, 0] > 0.0)
+        shading[mine] -= shading[mine].mean()
+    level = np.where(part == 0, np.log(1.0 / 3.0), np.log(1.5))[:, None]
+    changed = replace(base, colors=(colors * np.exp(free * (level + shading))).astype(np.float32))
+    out = keep_levels(base, changed, free)
+    np.testing.assert_allclose(out.colors, colors * np.exp(free * shading), rtol=1e-4)
+    np.testing.assert_allclose(out.colors[free[:, 0] == 0.0], colors[free[:, 0] == 0.0], rtol=1e-6)
+    assert out.part is base.part
+
+
+def test_the_level_is_kept_if_the_network_says_so(person: SmallPerson) -> None:
+    """A network that darkens all alike then changes nothing where it may change all."""
+    free = change_allowance(head_channels(person.inputs, person.grids))[:, 0] == 1.0
+    assert free.sum() > 10
+    shots = [(person.matte, person.track)]
+    changes = []
+    for keep in (False, True):
+        network = Shadow(person)
+        network.config = replace(person.config, keep_levels=keep)
+        out, _ = apply_network(LiftResult(person.lifted, person.body), network, shots, 600)
+        changes.append(np.abs(out.gaussians.colors - person.lifted.colors)[free])
+    assert changes[0].mean() > 0.05
+    assert changes[1].max() < 1e-5
 
 
 def test_a_lift_is_as_large_as_the_network_knows_it(person: SmallPerson) -> None:

@@ -12,8 +12,7 @@ from likeness.engine.body import Body
 from likeness.engine.core.types import LAYERS
 from likeness.engine.files.digests import file_sha256
 from likeness.engine.files.weights import BUNDLED_WEIGHTS, find_weights
-from likeness.engine.network.context import AWAY, head_channels
-from likeness.engine.network.decoder import FREE_FROM, FREE_TO, NEVER_FROM
+from likeness.engine.network.context import AWAY, FREE_FROM, FREE_TO, NEVER_FROM, head_channels
 from likeness.engine.network.runtime import NetworkRuntime, load_runtime
 from likeness.engine.network.shipping import CARD_FILES, MAX_BYTES, SHIPPED
 

@@ -9,12 +9,11 @@ import pytest
 import torch
 from likeness.engine.body import Body
 from likeness.engine.core.rotations import quaternion_multiply
-from likeness.engine.network.context import AWAY
+from likeness.engine.network.context import AWAY, change_allowance
 from likeness.engine.network.decoder import (
     Decoder,
     apply_heads,
     blend_toward,
-    change_allowance,
     head_sizes,
     rotate_quats,
     sinusoids,
