@@ -16,12 +16,13 @@ from ..gaussians.binding import bind_gaussians, place_on_faces
 from ..gaussians.lift import LiftResult
 from ..gaussians.lift.lift_multiview import thin_gaussians
 from .config import binds_to_faces
-from .context import change_allowance, head_channels
+from .context import AROUND, change_allowance, head_channels
 from .inputs import network_inputs
 from .runtime import NetworkRuntime, load_runtime
 from .starting_gaussians import starting_gaussians
 
 _DARKEST = 1e-3  # sRGB, of which a change is a ratio
+_RIDGE = 0.02  # of a part's Gaussians: pulls what its colours say of a change to nothing
 
 
 def resolve_network(choice: str, body: Callable[[], Body]) -> NetworkRuntime | None:
@@ -98,8 +99,7 @@ def apply_network(
         out = _smoothly_bound(out, lifted.body, shots[0][1].pose)
     if config.decoder.residual:
         if config.keep_levels:
-            free = change_allowance(head_channels(given, network.grids))
-            out = keep_levels(given.base, out, free)
+            out = keep_levels(given.base, out, head_channels(given, network.grids))
         share = np.float32(config.strength)
         out = replace(out, colors=(1 - share) * given.base.colors + share * out.colors)
     figures = {
@@ -112,25 +112,28 @@ def apply_network(
     return replace(lifted, gaussians=thin_gaussians(out, max_gaussians)), figures
 
 
-def keep_levels(base: BoundGaussians, changed: BoundGaussians, free: FloatArray) -> BoundGaussians:
-    """Leave out of a network's change of colours what is common to a whole part.
+def keep_levels(base: BoundGaussians, changed: BoundGaussians, lift: FloatArray) -> BoundGaussians:
+    """Leave out of a network's change of colours what follows from the part and its colours.
 
-    A network that does not know a garment's colour learns the mean of what it may be: white turns
-    grey and black hair brown behind, and bare arms have two skins. What is left is how light
-    changes over the part.
+    A network that does not know how a garment is lit behind learns the mean of what it may look
+    like: white turns grey and black hair brown, and bare arms have two skins. What is left is how
+    light changes over the part.
 
     Args:
         base: The N Gaussians of the lift.
         changed: The same after the network.
-        free: [N, 1] 0..1 of :func:`.context.change_allowance`.
+        lift: [N, 56] of :func:`.context.head_channels`.
     """
     old, new = (np.maximum(one.colors, _DARKEST).astype(np.float64) for one in (base, changed))
     gain = np.log(new / old)
+    known = np.column_stack([np.ones(len(lift)), lift[:, AROUND]])
+    known = change_allowance(lift).astype(np.float64) * known
     for part in np.unique(base.part):
         own = base.part == part
-        weight = float((free[own] ** 2).sum())
-        if weight > 0.0:
-            gain[own] -= free[own] * (free[own] * gain[own]).sum(0) / weight
+        told = known[own].T @ known[own]
+        if told[0, 0] > 0.0:
+            told += np.diag(told[0, 0] * np.array([0.0, *[_RIDGE] * 3]))
+            gain[own] -= known[own] @ np.linalg.solve(told, known[own].T @ gain[own])
     colors = np.clip(base.colors * np.exp(gain), 0.0, 1.0)
     return replace(changed, colors=colors.astype(np.float32))
 

@@ -84,8 +84,8 @@ class NetworkConfig:
             ``max_gaussians``.
         strength: Share (0..1) of its change to a lift's colours that avatars get; training and
             exports do not depend on it.
-        keep_levels: Avatars get only its changes within each part (skin, hair, upper wear), whose
-            mean colours stay the lift's (:func:`.apply.keep_levels`); training and exports do not
+        keep_levels: Avatars get its changes without what follows from the part (skin, hair, upper
+            wear) and its colours alone (:func:`.apply.keep_levels`); training and exports do not
             depend on it.
     """
 

@@ -34,6 +34,9 @@ HEAD_CHANNELS = LIFT_CHANNELS - _COLORS + CONTEXT_CHANNELS
 AWAY = HEAD_CHANNELS - 1
 """Channel with the distance to the nearest place that the photo shows, in units of 10 cm."""
 
+AROUND = slice(HEAD_CHANNELS - 7, HEAD_CHANNELS - 4)
+"""Channels with the mean colour around."""
+
 FREE_FROM, FREE_TO, NEVER_FROM = 0.4, 2.5, 3.5  # times 10 cm from what the photo shows
 _FEW = 10  # Gaussians that are too few for a limb
 _PLACE = 2.0  # per metre
