@@ -94,12 +94,13 @@ def apply_network(
     """
     config = network.config
     given = network_inputs(config, network.grids, shots, lifted.body, lifted.gaussians)
-    out = network.run(given, progress)
+    lift = head_channels(given, network.grids) if config.decoder.residual else None
+    out = network.run(replace(given, lift=lift), progress)
     if binds_to_faces(config.decoder):
         out = _smoothly_bound(out, lifted.body, shots[0][1].pose)
-    if config.decoder.residual:
+    if lift is not None:
         if config.keep_levels:
-            out = keep_levels(given.base, out, head_channels(given, network.grids))
+            out = keep_levels(given.base, out, lift)
         share = np.float32(config.strength)
         out = replace(out, colors=(1 - share) * given.base.colors + share * out.colors)
     figures = {

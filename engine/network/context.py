@@ -114,7 +114,7 @@ def lift_inputs(
         tokens, count = len(grids.core_cells), len(inputs.base)
         return np.zeros((tokens, 0), np.float32), np.zeros((count, 0), np.float32)
     patches = color_patches(inputs.color_map, grids, config.patch)
-    return patches, head_channels(inputs, grids)
+    return patches, head_channels(inputs, grids) if inputs.lift is None else inputs.lift
 
 
 def context_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:

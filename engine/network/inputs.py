@@ -85,6 +85,8 @@ class NetworkInputs:
         color_map: [M, M, 4] float32 the lift's colours in the atlas at the attribute maps'
             resolution, and whether there are any (0 or 1); [0, 0, 4] without a lift.
         edit: In PERSE's form, the look; other forms do not read it.
+        lift: [N, 56] float32 of :func:`.context.head_channels`, where several read them; None:
+            they are computed when needed.
     """
 
     photos: tuple[PhotoInputs, ...]
@@ -93,6 +95,7 @@ class NetworkInputs:
     facing: FloatArray
     color_map: FloatArray
     edit: FamilyEdit = FamilyEdit()
+    lift: FloatArray | None = None
 
 
 def network_inputs(
