@@ -29,7 +29,7 @@ from .colors_sources import find_deep_hair, select_lit_hair, wraparound_weights
 from .fabrics import cluster_colors, fabric_lab
 from .hems import find_hems
 from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
-from .limbs import ARMS, vertex_groups
+from .limbs import ARMS, LEFT_LEG, RIGHT_LEG, vertex_groups
 from .photo_light import PhotoLight, fit_light
 from .photo_light import S as LIGHT
 from .pixel_grids import dilate, erode
@@ -49,6 +49,8 @@ class ColorSettings:
     inner: float = 0.5  # least share of a label farther from it
     skin_folds: float = 0.6  # share of light lost on fully occluded skin
     cloth_folds: float = 0.25  # the same on everything else
+    bare: int = 250  # seen texels of skin from which on a limb has a light of its own behind
+    own_light: float = 1.1  # how far that may differ from all skin's
 
 
 S = register_settings("lift.colors", ColorSettings())
@@ -100,6 +102,8 @@ def complete_texels(
     seen = np.where(_off_borders(label, row, col, seen, view), seen, 0.0)
     shown = known * agrees * np.clip(facing, 0.0, 1.0)
     lit = light.all_around(normals, label, shown)
+    of_limbs = light.all_around(normals, _by_limb(label, group, shown), shown)
+    lit = np.clip(of_limbs, lit / S.own_light, lit * S.own_light)
     for garment in (UPPER, LOWER):
         own = label == garment
         lit[own] = _light_on_cloth(
@@ -133,6 +137,19 @@ def complete_texels(
     for hem, rows, metres in hems:
         whole[rows] = hem.paint(metres, whole[rows])
     return np.where(known[:, None], color, np.clip(whole, 0.0, 1.0)), way
+
+
+def _by_limb(label: IntArray, group: IntArray, shown: FloatArray) -> IntArray:
+    """[N] the label, and another number for the skin of each arm and leg that shows much of it.
+
+    A bare arm's front is often lit otherwise than the face.
+    """
+    out = label.copy()
+    for limb in (*ARMS, LEFT_LEG, RIGHT_LEG):
+        own = (label == SKIN) & (group == limb)
+        if (shown[own] > 0.0).sum() >= S.bare:
+            out[own] = len(LABELS) + limb
+    return out
 
 
 def _light_on_cloth(

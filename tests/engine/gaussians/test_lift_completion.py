@@ -23,7 +23,14 @@ from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.folds import usual_levels
 from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.limb_grid import LimbGrid
-from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, LEFT_LEG, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.limbs import (
+    ARMS,
+    HEAD,
+    LEFT_ARM,
+    LEFT_LEG,
+    TORSO,
+    vertex_groups,
+)
 from likeness.engine.gaussians.lift.patterns import Prints
 from scipy import ndimage
 
@@ -227,6 +234,36 @@ def test_a_back_continues_the_front_without_its_badge(body: Body, samples: Surfa
     # No colour of the vest runs into the trousers, which are twice as blue as red.
     seam = out[~known & (label == LOWER)]
     assert (seam[:, 0] / seam[:, 2]).max() < 0.85
+
+
+def test_a_bare_arm_is_as_bright_behind_as_in_front(body: Body, samples: SurfaceSamples) -> None:
+    """Not as the face would be there: lamps light limbs otherwise. A few pixels say nothing."""
+    person, view = dressed_person(body, samples)
+    label, known = person["label"], person["known"]
+    arm = np.isin(vertex_groups(body)[body.f[samples.triangle, 0]], ARMS) & (label == SKIN)
+    bare = arm & known & (person["facing"] > 0.5)
+    behind = arm & (person["facing"] < -0.5)
+    assert bare.sum() > 300
+
+    def complete(light: float, shown: np.ndarray) -> float:
+        color = np.where((arm & known)[:, None], light * person["color"], person["color"])
+        out, _ = complete_texels(
+            person["points"],
+            person["normals"],
+            label,
+            known & (shown | ~arm),
+            color,
+            np.full(len(label), 0.004),
+            samples,
+            body,
+            vertex_occlusion(body),
+            view,
+        )
+        return float(np.median(out[behind].mean(1)) / np.median(color[bare].mean(1)))
+
+    every = known
+    assert complete(1.25, every) == pytest.approx(complete(1.0, every), abs=0.08)
+    assert 0.85 < complete(1.25, every) < 1.1
 
 
 def test_what_nobody_saw_gets_a_colour_of_its_kind(body: Body, samples: SurfaceSamples) -> None:
