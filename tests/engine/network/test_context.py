@@ -208,6 +208,10 @@ def test_the_heads_are_told_both(person: SmallPerson, small_config: NetworkConfi
     np.testing.assert_array_equal(both[:, context.AWAY], told_of(person)[:, AWAY])
     assert np.isfinite(both).all()
     assert np.abs(both).max() < 12.0
+    one = np.full_like(person.lifted.colors, 0.35 + 0.18)
+    hidden = replace(person.lifted, colors=one, layer=np.zeros(len(one), np.uint8))
+    around = head_channels(replace(person.inputs, base=hidden), person.grids)[:, context.AROUND]
+    np.testing.assert_allclose(around, np.ones((len(one), 3)), atol=1e-5)
 
 
 def told_of(person: SmallPerson) -> FloatArray:
