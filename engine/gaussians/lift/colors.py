@@ -49,7 +49,7 @@ class ColorSettings:
     inner: float = 0.5  # least share of a label farther from it
     skin_folds: float = 0.6  # share of light lost on fully occluded skin
     cloth_folds: float = 0.25  # the same on everything else
-    bare: int = 250  # seen texels of skin from which on a limb has a light of its own behind
+    bare: int = 250  # seen texels of skin from which on limbs have a light of their own behind
     own_light: float = 1.1  # how far that may differ from all skin's
 
 
@@ -140,15 +140,16 @@ def complete_texels(
 
 
 def _by_limb(label: IntArray, group: IntArray, shown: FloatArray) -> IntArray:
-    """[N] the label, and another number for the skin of each arm and leg that shows much of it.
+    """[N] the label, and other numbers for the skin of arms and of legs that show much of it.
 
-    A bare arm's front is often lit otherwise than the face.
+    Their fronts are often lit otherwise than the face. Both legs have one light: two calves in two
+    tones look wrong.
     """
     out = label.copy()
-    for limb in (*ARMS, LEFT_LEG, RIGHT_LEG):
-        own = (label == SKIN) & (group == limb)
+    for number, pair in enumerate((ARMS, (LEFT_LEG, RIGHT_LEG))):
+        own = (label == SKIN) & np.isin(group, pair)
         if (shown[own] > 0.0).sum() >= S.bare:
-            out[own] = len(LABELS) + limb
+            out[own] = len(LABELS) + number
     return out
 
 
