@@ -101,9 +101,7 @@ def complete_texels(
     seen = np.where(known & agrees, np.clip((facing - 0.25) / 0.3, 0.1, 1.0), 0.0)
     seen = np.where(_off_borders(label, row, col, seen, view), seen, 0.0)
     shown = known * agrees * np.clip(facing, 0.0, 1.0)
-    lit = light.all_around(normals, label, shown)
-    of_limbs = light.all_around(normals, _by_limb(label, group, shown), shown)
-    lit = np.clip(of_limbs, lit / S.own_light, lit * S.own_light)
+    lit = _light_all_around(light, normals, label, group, shown)
     for garment in (UPPER, LOWER):
         own = label == garment
         lit[own] = _light_on_cloth(
@@ -139,18 +137,22 @@ def complete_texels(
     return np.where(known[:, None], color, np.clip(whole, 0.0, 1.0)), way
 
 
-def _by_limb(label: IntArray, group: IntArray, shown: FloatArray) -> IntArray:
-    """[N] the label, and other numbers for the skin of arms and of legs that show much of it.
+def _light_all_around(
+    light: PhotoLight, normals: FloatArray, label: IntArray, group: IntArray, shown: FloatArray
+) -> FloatArray:
+    """[N, 3] the light on N texels, also where normals face away.
 
-    Their fronts are often lit otherwise than the face. Both legs have one light: two calves in two
-    tones look wrong.
+    The skin of arms, and of legs, that show much of it has their own fronts' light behind: that is
+    often another than the face's. Both legs have one: two calves in two tones look wrong.
     """
-    out = label.copy()
+    lit = light.all_around(normals, label, shown)
+    surface = label.copy()
     for number, pair in enumerate((ARMS, (LEFT_LEG, RIGHT_LEG))):
         own = (label == SKIN) & np.isin(group, pair)
         if (shown[own] > 0.0).sum() >= S.bare:
-            out[own] = len(LABELS) + number
-    return out
+            surface[own] = len(LABELS) + number
+    of_limbs = light.all_around(normals, surface, shown)
+    return np.asarray(np.clip(of_limbs, lit / S.own_light, lit * S.own_light))
 
 
 def _light_on_cloth(

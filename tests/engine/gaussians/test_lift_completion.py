@@ -14,7 +14,7 @@ from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, FloatArray
 from likeness.engine.dual_uv.sampling import SurfaceSamples
-from likeness.engine.gaussians.lift.colors import complete_texels
+from likeness.engine.gaussians.lift.colors import _light_all_around, complete_texels
 from likeness.engine.gaussians.lift.colors_base import _glimpsed_trousers, default_albedo
 from likeness.engine.gaussians.lift.colors_detail import S as DETAIL
 from likeness.engine.gaussians.lift.colors_detail import _Cloth, _Folds
@@ -23,15 +23,9 @@ from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.folds import usual_levels
 from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.limb_grid import LimbGrid
-from likeness.engine.gaussians.lift.limbs import (
-    ARMS,
-    HEAD,
-    LEFT_ARM,
-    LEFT_LEG,
-    TORSO,
-    vertex_groups,
-)
+from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, LEFT_LEG, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.patterns import Prints
+from likeness.engine.gaussians.lift.photo_light import PhotoLight
 from scipy import ndimage
 
 from .test_lift_colors import SKIN_TONE, from_the_left
@@ -204,20 +198,24 @@ def dressed_person(
     }, view
 
 
+def complete(
+    person: dict[str, np.ndarray],
+    samples: SurfaceSamples,
+    body: Body,
+    view: SimpleNamespace,
+    **changed: np.ndarray,
+) -> FloatArray:
+    """Colours of all texels, some of what the photo shows changed."""
+    person = {**person, **changed}
+    shown = (person[name] for name in ("points", "normals", "label", "known", "color"))
+    radius = np.full(len(samples.triangle), 0.004)
+    out, _ = complete_texels(*shown, radius, samples, body, vertex_occlusion(body), view)
+    return out
+
+
 def test_a_back_continues_the_front_without_its_badge(body: Body, samples: SurfaceSamples) -> None:
     person, view = dressed_person(body, samples)
-    out, _ = complete_texels(
-        person["points"],
-        person["normals"],
-        person["label"],
-        person["known"],
-        person["color"],
-        np.full(len(samples.triangle), 0.004),
-        samples,
-        body,
-        vertex_occlusion(body),
-        view,
-    )
+    out = complete(person, samples, body, view)
     known, label = person["known"], person["label"]
     np.testing.assert_array_equal(out[known], person["color"][known])
     assert out.min() >= 0
@@ -236,52 +234,28 @@ def test_a_back_continues_the_front_without_its_badge(body: Body, samples: Surfa
     assert (seam[:, 0] / seam[:, 2]).max() < 0.85
 
 
-def test_a_bare_arm_is_as_bright_behind_as_in_front(body: Body, samples: SurfaceSamples) -> None:
-    """Not as the face would be there: lamps light limbs otherwise. A few pixels say nothing."""
-    person, view = dressed_person(body, samples)
-    label, known = person["label"], person["known"]
-    arm = np.isin(vertex_groups(body)[body.f[samples.triangle, 0]], ARMS) & (label == SKIN)
-    bare = arm & known & (person["facing"] > 0.5)
-    behind = arm & (person["facing"] < -0.5)
-    assert bare.sum() > 300
-
-    def complete(light: float, shown: np.ndarray) -> float:
-        color = np.where((arm & known)[:, None], light * person["color"], person["color"])
-        out, _ = complete_texels(
-            person["points"],
-            person["normals"],
-            label,
-            known & (shown | ~arm),
-            color,
-            np.full(len(label), 0.004),
-            samples,
-            body,
-            vertex_occlusion(body),
-            view,
-        )
-        return float(np.median(out[behind].mean(1)) / np.median(color[bare].mean(1)))
-
-    every = known
-    assert complete(1.25, every) == pytest.approx(complete(1.0, every), abs=0.08)
-    assert 0.85 < complete(1.25, every) < 1.1
+@pytest.mark.parametrize(
+    ("bare", "lamp", "expected"),
+    [(300, 0.1, np.exp(0.06)), (300, 1.0, 1.1), (40, 0.1, 1.0)],
+    ids=["as its front", "at most a tenth", "too few pixels"],
+)
+def test_bare_arms_are_lit_behind_as_in_front(bare: int, lamp: float, expected: float) -> None:
+    """A lamp above lights the arm's front more than the face."""
+    count = [2 * bare, bare, 50]
+    normals = np.repeat([[0.0, 0.0, 1.0], [0.0, 0.6, 0.8], [0.0, 0.0, -1.0]], count, axis=0)
+    group = np.repeat([HEAD, LEFT_ARM, LEFT_ARM], count)
+    shown = np.repeat([1.0, 1.0, 0.0], count)
+    terms = np.zeros((9, 3))
+    terms[2] = lamp
+    lit = _light_all_around(PhotoLight(terms), normals, np.full(len(group), SKIN), group, shown)
+    np.testing.assert_allclose(lit[-50:] / lit[0], np.full((50, 3), expected), rtol=2e-3)
 
 
 def test_what_nobody_saw_gets_a_colour_of_its_kind(body: Body, samples: SurfaceSamples) -> None:
     person, view = dressed_person(body, samples)
     groups = vertex_groups(body)[body.f[samples.triangle, 0]]
     known = person["known"] & (groups == HEAD)
-    out, _ = complete_texels(
-        person["points"],
-        person["normals"],
-        person["label"],
-        known,
-        person["color"],
-        np.full(len(samples.triangle), 0.004),
-        samples,
-        body,
-        vertex_occlusion(body),
-        view,
-    )
+    out = complete(person, samples, body, view, known=known)
     assert np.isfinite(out).all()
     own = ~known & (person["label"] == SKIN)
     assert np.abs(np.median(out[own], axis=0) - 0.75 * SKIN_TONE).max() < 0.2
@@ -295,18 +269,7 @@ def test_unseen_trousers_are_of_what_the_legs_show(body: Body, samples: SurfaceS
     below = legs & (person["rest"][:, 1] < np.median(person["rest"][legs, 1]))
     label[legs & ~below] = UPPER
     view.regions.label[view.regions.label == LOWER] = UPPER
-    out, _ = complete_texels(
-        person["points"],
-        person["normals"],
-        label,
-        person["known"] & ~below,
-        person["color"],
-        np.full(len(samples.triangle), 0.004),
-        samples,
-        body,
-        vertex_occlusion(body),
-        view,
-    )
+    out = complete(person, samples, body, view, label=label, known=person["known"] & ~below)
     assert np.abs(np.median(out[below], axis=0) - np.median(truth[below], axis=0)).max() < 0.1
 
 
@@ -373,18 +336,7 @@ def test_a_glimpse_of_a_purple_stripe_makes_no_purple_trousers(
     view.regions.mask = view.regions.mask & ~shown
     for torso, red in ((view.colors, False), (np.full_like(view.colors, 0.4), True)):
         view.colors = torso
-        out, _ = complete_texels(
-            person["points"],
-            person["normals"],
-            person["label"],
-            known,
-            color,
-            np.full(len(samples.triangle), 0.004),
-            samples,
-            body,
-            vertex_occlusion(body),
-            view,
-        )
+        out = complete(person, samples, body, view, known=known, color=color)
         below = legs & (height < top - 0.3)
         r, g, b = np.median(out[below], axis=0)
         assert (r > 2.0 * max(g, b)) == red
@@ -488,18 +440,7 @@ def test_straps_of_sandals_do_not_cover_the_heel(body: Body, samples: SurfaceSam
     color[strap & person["known"]] = 0.05
     col, row = project(person["points"], view.camera)[0].astype(int).T
     view.regions.label[row[feet], col[feet]] = SHOES
-    out, _ = complete_texels(
-        person["points"],
-        person["normals"],
-        label,
-        person["known"],
-        color,
-        np.full(len(samples.triangle), 0.004),
-        samples,
-        body,
-        vertex_occlusion(body),
-        view,
-    )
+    out = complete(person, samples, body, view, label=label, color=color)
     behind = feet & (person["facing"] < -0.4)
     assert behind.sum() > 100
     assert np.abs(np.median(out[behind], axis=0) - 0.75 * SKIN_TONE).max() < 0.15
