@@ -22,7 +22,7 @@ from .runtime import NetworkRuntime, load_runtime
 from .starting_gaussians import starting_gaussians
 
 _DARKEST = 1e-3  # sRGB, of which a change is a ratio
-_RIDGE = 0.02  # of a part's Gaussians: pulls what its colours say of a change to nothing
+_RIDGE = 0.02  # weight of no dependence on colour, relative to a part's Gaussians
 
 
 def resolve_network(choice: str, body: Callable[[], Body]) -> NetworkRuntime | None:
@@ -114,7 +114,7 @@ def apply_network(
 
 
 def keep_levels(base: BoundGaussians, changed: BoundGaussians, lift: FloatArray) -> BoundGaussians:
-    """Leave out of a network's change of colours what follows from the part and its colours.
+    """Remove from a network's change of colours what follows from part and colour alone.
 
     A network that does not know how a garment is lit behind learns the mean of what it may look
     like: white turns grey and black hair brown, and bare arms have two skins. What is left is how
@@ -127,14 +127,14 @@ def keep_levels(base: BoundGaussians, changed: BoundGaussians, lift: FloatArray)
     """
     old, new = (np.maximum(one.colors, _DARKEST).astype(np.float64) for one in (base, changed))
     gain = np.log(new / old)
-    known = np.column_stack([np.ones(len(lift)), lift[:, AROUND]])
-    known = change_allowance(lift).astype(np.float64) * known
+    terms = np.column_stack([np.ones(len(lift)), lift[:, AROUND]])
+    terms = change_allowance(lift).astype(np.float64) * terms
     for part in np.unique(base.part):
         own = base.part == part
-        told = known[own].T @ known[own]
-        if told[0, 0] > 0.0:
-            told += np.diag(told[0, 0] * np.array([0.0, *[_RIDGE] * 3]))
-            gain[own] -= known[own] @ np.linalg.solve(told, known[own].T @ gain[own])
+        normal = terms[own].T @ terms[own]
+        if normal[0, 0] > 0.0:
+            normal += np.diag(normal[0, 0] * np.array([0.0, *[_RIDGE] * 3]))
+            gain[own] -= terms[own] @ np.linalg.solve(normal, terms[own].T @ gain[own])
     colors = np.clip(base.colors * np.exp(gain), 0.0, 1.0)
     return replace(changed, colors=colors.astype(np.float32))
 

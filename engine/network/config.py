@@ -84,9 +84,9 @@ class NetworkConfig:
             ``max_gaussians``.
         strength: Share (0..1) of its change to a lift's colours that avatars get; training and
             exports do not depend on it.
-        keep_levels: Avatars get its changes without what follows from the part (skin, hair, upper
-            wear) and its colours alone (:func:`.apply.keep_levels`); training and exports do not
-            depend on it.
+        keep_levels: Whether avatars get its change without what follows from the part (skin, hair,
+            upper wear) and the colour alone (:func:`.apply.keep_levels`); training and exports do
+            not depend on it.
     """
 
     LATER_FIELDS: ClassVar[dict[str, Any]] = {"strength": 1.0, "keep_levels": False}

@@ -142,8 +142,8 @@ def _light_all_around(
 ) -> FloatArray:
     """[N, 3] the light on N texels, also where normals face away.
 
-    The skin of arms, and of legs, that show much of it has their own fronts' light behind: that is
-    often another than the face's. Both legs have one: two calves in two tones look wrong.
+    Where arms or legs show much bare skin, their backs take the light of their own fronts, which
+    often differs from the face's. Both legs share one: calves in two tones look wrong.
     """
     lit = light.all_around(normals, label, shown)
     surface = label.copy()
@@ -151,6 +151,8 @@ def _light_all_around(
         own = (label == SKIN) & np.isin(group, pair)
         if (shown[own] > 0.0).sum() >= S.bare:
             surface[own] = len(LABELS) + number
+    if (surface == label).all():
+        return lit
     of_limbs = light.all_around(normals, surface, shown)
     return np.asarray(np.clip(of_limbs, lit / S.own_light, lit * S.own_light))
 

@@ -57,7 +57,7 @@ class Darker:
 
 
 class Shadow(Darker):
-    """One that does so as far as a change is allowed."""
+    """A network that halves every colour as far as a change is allowed there."""
 
     def run(self, inputs: NetworkInputs, progress: Progress | None = None) -> BoundGaussians:
         free = change_allowance(head_channels(inputs, self.grids))
@@ -111,7 +111,7 @@ def test_a_network_may_be_taken_by_half(person: SmallPerson) -> None:
 
 
 def test_what_follows_from_a_colour_is_left_out(person: SmallPerson) -> None:
-    """A change that draws each part's colours to grey, and shades them from head to foot."""
+    """Of a change that pulls each part's colours to grey and shades them, the shading is left."""
     rng = np.random.default_rng(3)
     count = len(person.lifted)
     part = np.arange(count, dtype=np.uint8) % 2
@@ -137,7 +137,7 @@ def test_what_follows_from_a_colour_is_left_out(person: SmallPerson) -> None:
     assert out.part is base.part
 
 
-def test_the_level_is_kept_if_the_network_says_so(person: SmallPerson) -> None:
+def test_levels_are_kept_if_the_config_says_so(person: SmallPerson) -> None:
     """A network that darkens all alike then changes nothing."""
     shots = [(person.matte, person.track)]
     changes = []
