@@ -5,7 +5,7 @@ them away: they look like what surrounds the person there, unlike all that borde
 part of the fitted body lies before them, save an arm that was fitted aside. So do pieces of any
 background that the matte adds to the person's outline: no edge parts them from the rest of it. A
 background in a strong colour tints hair that it shines through, which the networks also take for
-solid.
+solid. Gaps between locks and curls are found on a finer grid (:mod:`.hair_gaps`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ..core.color import rgb_to_lab
 from ..core.distances import measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Matte, Portrait
+from .hair_gaps import HEAD, open_hair_gaps
 from .matte_check import BodyMap
 from .matting import SOLID_ALPHA, foreground_colors, is_cutout
 from .resize import fit_size, resize
@@ -57,7 +58,7 @@ class GapSettings:
     full: float = 0.6  # share of that distance from which on a pixel is all foreground
 
 
-HEAD, ARMS = 1, (2, 3)  # in ``BodyMap.part``
+ARMS = (2, 3)  # in ``BodyMap.part``
 
 S = register_settings("imaging.gaps", GapSettings())
 
@@ -111,11 +112,13 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     at = box_around(hair, S.strands * unit)
     cover = _hair_cover(lab[at], behind[at], alpha[at], hair[at], unit)
     opened[at] = np.where(hair[at], np.minimum(opened[at], cover), opened[at])
-    if (opened == 1.0).all():
+    rgb = np.asarray(portrait.rgb, np.float32)
+    between = open_hair_gaps(rgb, matte.alpha, body)
+    if (opened == 1.0).all() and (between == 1.0).all():
         return matte
     opened = resize(np.asarray(opened, np.float32), width, height, "bilinear")
-    lower = np.minimum(matte.alpha, opened)
-    return Matte(lower, foreground_colors(np.asarray(portrait.rgb, np.float32), lower))
+    lower = np.minimum(matte.alpha, np.minimum(opened, between))
+    return Matte(lower, foreground_colors(rgb, lower))
 
 
 def _drop_thin(pixels: BoolArray, thin: float) -> BoolArray:
