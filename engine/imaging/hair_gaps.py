@@ -40,7 +40,11 @@ class HairGapSettings:
     strands: float = 0.12  # standard deviation of the surroundings that give the hair's colour
     mostly: float = 0.6  # share of the person's pixels there that are unlike the wall
     deep: float = 0.08  # from the outline to a gap, at most
-    rim: float = 0.02  # around gaps and the outline where pixels mix both colours
+    aside: float = 0.25  # distance from the line between both colours at most, as a share
+    rim: float = 0.02  # around gaps, and along the outline, where pixels mix both colours
+    near_gap: float = (
+        0.15  # from a gap along the outline: farther off, no hair is known to be there
+    )
     covered: float = 0.8  # share of the way from the wall's colour to the hair's that is all hair
 
 
@@ -126,9 +130,13 @@ def _find_cover(lab: FloatArray, alpha: FloatArray, hair: BoolArray, unit: float
     may = hair & (some > 0) & (length > np.maximum(S.unlike, S.clear * near))
     may &= (mostly[..., 0] > S.mostly) & (measure_depth(alpha > 0.02) < S.deep * unit)
     gaps = may & solid & (away < near)
-    mixed = may & (measure_depth(~(gaps | (alpha < 0.02))) < S.rim * unit)
     first = near / length
     along = ((lab - behind) * way).sum(-1) / length**2
+    aside = np.linalg.norm(lab - behind - along[..., None] * way, axis=-1)
+    mixed = may & (aside < S.aside * length)
+    to_gap = measure_depth(~gaps)
+    rim = (to_gap < S.near_gap * unit) & (measure_depth(alpha >= 0.02) < S.rim * unit)
+    mixed &= rim | (to_gap < S.rim * unit)
     share = np.clip((along - first) / (S.covered - first), 0.0, 1.0)
     return np.where(mixed, share, 1.0)
 
