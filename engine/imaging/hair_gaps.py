@@ -27,6 +27,7 @@ class HairGapSettings:
     """Gaps in hair. Lengths are shares of the square root of the fitted head's area."""
 
     side: int = 640  # pixels along the longer side of the head's surroundings, at most
+    resolved: float = 60.0  # pixels of the photo that the unit of lengths has at least
     beyond: float = 1.1  # of the head's box to each side, for its hair
     hair: float = 1.7  # around the head in which hair is
     off_body: float = 0.02  # beside the fitted body's outline
@@ -68,9 +69,9 @@ def open_hair_gaps(rgb: FloatArray, alpha: FloatArray, body: BodyMap) -> FloatAr
     height, width = alpha.shape
     covered = np.ones((height, width), np.float32)
     head = body.part == HEAD
-    if not head.any():
-        return covered
     scale = height / head.shape[0]  # pixels of the photo for each of the map
+    if np.sqrt(head.sum()) * scale < max(S.resolved, 1.0):
+        return covered
     rows, cols = (
         _widened(head.any(axis), S.beyond * np.sqrt(head.sum()), scale, longest)
         for axis, longest in ((1, height), (0, width))

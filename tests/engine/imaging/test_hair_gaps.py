@@ -81,6 +81,15 @@ def test_a_pale_forehead_stays() -> None:
     assert _cover(_photo(GAPS), fitted=FROM_MIDDLE < 88)[GAPS & (FROM_MIDDLE < 86)].min() == 1.0
 
 
+def test_too_small_a_head_is_left_alone() -> None:
+    """Its gaps would be parts of pixels; the fitted body's map may be larger than the photo."""
+    small = _photo(GAPS)[::2, ::2].astype(np.float32)
+    signed = distance_transform_edt(BODY) - distance_transform_edt(~BODY)
+    part = np.where(BODY, HEAD, -1).astype(np.int8)
+    body = BodyMap(part, np.zeros_like(BODY), signed, 2.0)
+    assert open_hair_gaps(small, HAIR[::2, ::2].astype(np.float32), body).min() == 1.0
+
+
 def test_a_head_at_the_edge_of_the_picture() -> None:
     """The surroundings end where the picture ends."""
     cut = slice(50, None)
