@@ -122,6 +122,8 @@ def _find_cover(lab: FloatArray, alpha: FloatArray, hair: BoolArray, unit: float
     even = (known > S.least) & (spread < S.even) & (behind[..., 0] > S.dark)
     hair = hair & even
     solid = hair & (alpha > 0.3)
+    if not (solid & (away < near)).any():
+        return np.ones(alpha.shape)
     unlike = away > S.unlike
     weight = np.where(hair & (alpha > SOLID_ALPHA) & unlike, away**2, 0.0)
     own, some = _mean_around(lab, weight, S.strands * unit)
@@ -146,10 +148,11 @@ def _mean_around(
     values: FloatArray, weight: FloatArray | BoolArray, sigma: float
 ) -> tuple[FloatArray, FloatArray]:
     """[H, W, C] weighted mean around each pixel, and [H, W] the mean weight."""
-
-    def blurred(grid: FloatArray) -> FloatArray:
-        return np.asarray(ndimage.gaussian_filter(grid, sigma, truncate=3.0))
-
-    total = blurred(np.asarray(weight, np.float64))
-    sums = [blurred(values[..., c] * weight) for c in range(values.shape[-1])]
-    return np.stack(sums, -1) / np.maximum(total, 1e-9)[..., None], total
+    height, width = weight.shape
+    grid = np.dstack([values * weight[..., None], weight]).astype(np.float32)
+    # It varies slowly: a coarse grid will do.
+    step = max(1, int(sigma / 4))
+    small = resize(grid, max(1, width // step), max(1, height // step), "area")
+    wide = ndimage.gaussian_filter(small, (sigma / step, sigma / step, 0.0), truncate=3.0)
+    out = np.asarray(resize(wide, width, height, "bilinear"), np.float64)
+    return out[..., :-1] / np.maximum(out[..., -1:], 1e-9), out[..., -1]
