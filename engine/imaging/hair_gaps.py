@@ -43,9 +43,7 @@ class HairGapSettings:
     deep: float = 0.08  # from the outline to a gap, at most
     aside: float = 0.25  # distance from the line between both colours at most, as a share
     rim: float = 0.02  # around gaps, and along the outline, where pixels mix both colours
-    near_gap: float = (
-        0.15  # from a gap along the outline: farther off, no hair is known to be there
-    )
+    near_gap: float = 0.15  # from a gap along the outline: farther off it may be a hat's
     covered: float = 0.8  # share of the way from the wall's colour to the hair's that is all hair
 
 
@@ -70,7 +68,7 @@ def open_hair_gaps(rgb: FloatArray, alpha: FloatArray, body: BodyMap) -> FloatAr
     covered = np.ones((height, width), np.float32)
     head = body.part == HEAD
     scale = height / head.shape[0]  # pixels of the photo for each of the map
-    if np.sqrt(head.sum()) * scale < max(S.resolved, 1.0):
+    if np.sqrt(head.sum()) * scale < S.resolved:
         return covered
     rows, cols = (
         _widened(head.any(axis), S.beyond * np.sqrt(head.sum()), scale, longest)
