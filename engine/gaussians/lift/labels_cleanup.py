@@ -49,6 +49,9 @@ class CleanupSettings:
     parted_color: float = 7.0
     """L*a*b* units between its color and that of the head's hair, if that varies less."""
 
+    beside_face_size: float = 0.02  # squared eyes' distances that such a patch covers at least
+    nearer: float = 0.7  # distance of its color to the hair's, over that to the skin's, at most
+    spread: tuple[float, float, float] = (26.0, 9.0, 10.0)  # L*a*b* units that count as one
     parsed_hat: tuple[float, float] = (0.5, 0.84)
     """The parser's share of hat in hat and hair: all over one, and in the midst of it."""
 
@@ -172,6 +175,43 @@ def find_parted_hair(
         off = float(np.linalg.norm(np.median(lab[at][patch], axis=0) - usual))
         out[at] |= patch & (off < max(S.parted_color, varies))
     return out
+
+
+def claim_hair_beside_face(
+    label: IntArray,
+    lab: FloatArray,
+    tone: FloatArray,
+    likely: FloatArray,
+    where: BoolArray,
+    unit: float,
+) -> IntArray:
+    """Make hair of skin beside the face that parser and color both call hair.
+
+    The body has its cheeks, ears and neck there, and hair in the shade has nearly the color of
+    skin in the shade: curls at the nape and locks along the jaw would be painted on the skin.
+
+    Args:
+        label: [H, W] index into ``labels.LABELS``.
+        lab: [H, W, 3] L*a*b*.
+        tone: [3] L*a*b* of the skin.
+        likely: [H, W] the parser's probability of hair.
+        where: [H, W] pixels near the head, beside the face.
+        unit: pixels between the eyes.
+
+    Returns:
+        [H, W] labels.
+    """
+    hair = label == HAIR
+    if not hair.any():
+        return label
+    to_hair, to_skin = (
+        np.linalg.norm((lab - color) / S.spread, axis=-1)
+        for color in (np.median(lab[hair], axis=0), tone)
+    )
+    taken = where & (label == SKIN) & (likely > S.parsed_hair) & (to_hair < S.nearer * to_skin)
+    patches, _ = ndimage.label(taken, np.ones((3, 3)))
+    large = np.bincount(patches.ravel()) > S.beside_face_size * unit**2
+    return np.where(taken & large[patches], HAIR, label)
 
 
 def find_hat(

@@ -18,9 +18,9 @@ from .collars import claim_collars
 from .hand_pixels import Hand, find_bust, settle_hand_pixels
 from .head_pixels import UnlabelledPixels, find_face_outlines, find_head_cues, is_hairy, is_head_cut
 from .labels import GLASSES, HAIR, HAT, NONE, SKIN, Places, find_places
-from .labels_cleanup import find_hat, find_parsed_hat
+from .labels_cleanup import claim_hair_beside_face, find_hat, find_parsed_hat
 from .labels_glasses import DetectedGlasses, find_glasses
-from .labels_parser import ParserRuntime
+from .labels_parser import PARSED, ParserRuntime
 from .labels_pixels import fine_texture, label_pixels
 from .limb_pixels import find_hidden_hands, grow_limbs
 from .limbs import (
@@ -58,6 +58,7 @@ class RegionSettings:
     hair_of_head: float = 0.18  # metres from the head within which loose hair moves with it
     frame_cover: float = 0.4  # of a pixel that shows a frame of glasses
     beside_arm: float = 0.012  # metres beside a fitted arm within which skin may still be its own
+    beside_face: float = 0.05  # metres from the head within which skin may be hair
     legs_shown: float = 0.3  # of the legs' vertices: with more in the frame, it shows them
 
 
@@ -214,6 +215,9 @@ def find_regions(
     label = claim_collars(label, lab, tone, below, inside, unit)
     label = settle_hem_pixels(label, lab, places, body)
     if parsed is not None:
+        beside = ~face & (places.from_head < S.beside_face)
+        likely = parsed[..., PARSED.index("hair")]
+        label = claim_hair_beside_face(label, lab, tone, likely, beside, unit)
         label = find_parsed_hat(label, parsed, pixels.head, unit)
     if not (label == HAT).any():
         label = find_hat(label, lab, pixels.head, outlines.brow, unit)

@@ -10,7 +10,8 @@ from typing import cast
 import numpy as np
 import pytest
 from likeness.engine.core.cameras import project
-from likeness.engine.core.types import BoolArray, FloatArray
+from likeness.engine.core.types import BoolArray, FloatArray, IntArray
+from likeness.engine.gaussians.lift import regions as regions_module
 from likeness.engine.gaussians.lift.dress_rules import S as RULES
 from likeness.engine.gaussians.lift.dress_rules import (
     find_hair_tips,
@@ -26,7 +27,11 @@ from likeness.engine.gaussians.lift.labels import (
     UPPER,
     standard_rest,
 )
-from likeness.engine.gaussians.lift.labels_cleanup import find_parted_hair, keep_attached_hair
+from likeness.engine.gaussians.lift.labels_cleanup import (
+    claim_hair_beside_face,
+    find_parted_hair,
+    keep_attached_hair,
+)
 from likeness.engine.gaussians.lift.labels_parser import PARSED, ParserRuntime
 from likeness.engine.gaussians.lift.labels_surface import label_surface, vertex_parts
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
@@ -177,6 +182,63 @@ def test_a_lock_over_the_cheek_is_hair_if_the_parser_sees_it(sitter: Sitter, see
     below_brow = lock & (rows > top)
     share = (regions.label[below_brow] == HAIR).mean()
     assert share > 0.9 if sees else share < 0.6
+
+
+DARK, LIT, FAIR = (np.array(c) for c in ([28.0, 10, 14], [42.0, 12, 16], [70.0, 14, 18]))
+"""L*a*b* of hair, of the same in the light, and of skin."""
+
+
+@pytest.mark.parametrize(
+    ("color", "seen", "size", "becomes"),
+    [
+        (LIT, 0.7, 6, HAIR),  # a curl against the light
+        (LIT, 0.3, 6, SKIN),  # the shadow of a jaw
+        (FAIR - 8.0, 0.7, 6, SKIN),  # a temple
+        (DARK, 0.7, 2, SKIN),  # a mole
+    ],
+)
+def test_parser_and_color_make_hair_of_skin(
+    color: FloatArray, seen: float, size: int, becomes: int
+) -> None:
+    label = np.full((40, 40), SKIN)
+    label[:8] = HAIR
+    patch = np.zeros((40, 40), bool)
+    patch[20 : 20 + size, 10 : 10 + size] = True
+    lab = np.where((label == HAIR)[..., None], DARK, np.where(patch[..., None], color, FAIR))
+    likely = np.where(patch, seen, 0.0)
+    where = np.ones((40, 40), bool)
+    made = claim_hair_beside_face(label, lab, FAIR, likely, where, 25.0)
+    np.testing.assert_array_equal(made, np.where(patch, becomes, label))
+    np.testing.assert_array_equal(
+        claim_hair_beside_face(label, lab, FAIR, likely, where & ~patch, 25.0), label
+    )
+    bald = np.full((40, 40), SKIN)
+    np.testing.assert_array_equal(
+        claim_hair_beside_face(bald, lab, FAIR, likely, where, 25.0), bald
+    )
+
+
+def test_a_parser_is_asked_about_skin_beside_the_face(
+    sitter: Sitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def claim(label: IntArray, *given: object) -> IntArray:
+        asked.append(given)
+        return claim_hair_beside_face(label, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(regions_module, "claim_hair_beside_face", claim)
+    look(sitter, {})
+    assert not asked
+    regions = look(sitter, {}, cast(ParserRuntime, Seer(np.zeros((400, 300), bool))))
+    ((_, _, likely, where, unit),) = asked
+    assert (likely == 0.0).all()
+    assert not (where & regions.face).any()
+    part = np.array(sitter.body.part_names)[sitter.body.face_part[regions.body.face]]
+    drawn = regions.body.face >= 0
+    assert where[drawn & (part == "ear")].all()
+    assert not where[drawn & (part == "leg")].any()
+    assert unit == regions.unit
 
 
 def test_a_dark_patch_apart_from_the_hair_needs_the_parser() -> None:
