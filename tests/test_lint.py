@@ -1,4 +1,4 @@
-"""The linters agree: ruff everywhere, strict types in the engine."""
+"""The linters agree: ruff everywhere, strict types in engine and addon."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(
-    "arguments", [["ruff", "check", "."], ["mypy", "engine"]], ids=["ruff", "mypy"]
+    "arguments", [["ruff", "check", "."], ["mypy", "engine", "addon"]], ids=["ruff", "mypy"]
 )
 def test_clean(arguments: list[str]) -> None:
     done = subprocess.run(

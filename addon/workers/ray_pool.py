@@ -272,7 +272,7 @@ class RayWorkerPool:
         self._began = monotonic()
         machines = [
             (int(node["Resources"].get("CPU", 0)), float(node["Resources"].get("GPU", 0)))
-            for node in ray.nodes()  # type: ignore[no-untyped-call]
+            for node in ray.nodes()
             if node["Alive"]
         ]
         threads, gpu = share_resources(machines, self._shape.workers, self._shape.threads)
