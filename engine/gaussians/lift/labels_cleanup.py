@@ -15,6 +15,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .labels import HAIR, HAT, LOWER, NONE, SKIN, UPPER, Places
 from .labels_parser import PARSED
+from .labels_parser import S as PARSER
 from .pixel_grids import smooth_within
 
 
@@ -51,7 +52,6 @@ class CleanupSettings:
 
     beside_face_size: float = 0.02  # squared eyes' distances that such a patch covers at least
     nearer: float = 0.7  # distance of its color to the hair's, over that to the skin's, at most
-    spread: tuple[float, float, float] = (26.0, 9.0, 10.0)  # L*a*b* units that count as one
     parsed_hat: tuple[float, float] = (0.5, 0.84)
     """The parser's share of hat in hat and hair: all over one, and in the midst of it."""
 
@@ -205,7 +205,7 @@ def claim_hair_beside_face(
     if not hair.any():
         return label
     to_hair, to_skin = (
-        np.linalg.norm((lab - color) / S.spread, axis=-1)
+        np.linalg.norm((lab - color) / PARSER.spread, axis=-1)
         for color in (np.median(lab[hair], axis=0), tone)
     )
     taken = where & (label == SKIN) & (likely > S.parsed_hair) & (to_hair < S.nearer * to_skin)
