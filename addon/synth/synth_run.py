@@ -43,7 +43,7 @@ class SynthJob:
         min=1,
         max=1_000_000,
     )
-    options: Mapping[str, Any]  # type: ignore[misc]  # mypy: option() gave the one above a default
+    options: Mapping[str, Any]  # type: ignore[misc]  # mypy takes option() for a default
     per_shard: int = option(
         64, help="People in each tar file.", metavar="N", min=1, show_default=True
     )

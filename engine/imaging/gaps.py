@@ -19,8 +19,9 @@ from ..core.color import rgb_to_lab
 from ..core.distances import measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Matte, Portrait
-from .hair_gaps import HEAD, open_hair_gaps
-from .matte_check import BodyMap
+from .hair_gaps import open_hair_gaps
+from .local_means import mean_around
+from .matte_check import ARMS, HEAD, BodyMap
 from .matting import SOLID_ALPHA, foreground_colors, is_cutout
 from .resize import fit_size, resize
 
@@ -58,8 +59,6 @@ class GapSettings:
     full: float = 0.6  # share of that distance from which on a pixel is all foreground
 
 
-ARMS = (2, 3)  # in ``BodyMap.part``
-
 S = register_settings("imaging.gaps", GapSettings())
 
 
@@ -81,7 +80,8 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     alpha = resize(matte.alpha, w, h, "area")
     lab = rgb_to_lab(np.clip(resize(np.asarray(portrait.rgb, np.float32), w, h, "area"), 0, 1))
     unit = float(np.sqrt((alpha > 0.5).sum()))
-    behind, spread = _background(lab, ndimage.binary_erosion(alpha < 0.02, iterations=2), unit)
+    wall = ndimage.binary_erosion(alpha < 0.02, iterations=2)
+    behind, spread = mean_around(lab, wall, S.around * unit, S.least)
     inside = resize(np.asarray(body.inside, np.float32), w, h, "bilinear") * h / len(body.inside)
     away = np.linalg.norm(lab - behind, axis=-1)
     near = S.alike[0] + S.alike[1] * spread
@@ -250,22 +250,3 @@ def _hair_cover(
     length = np.maximum((line**2).sum(-1), 1e-6)
     share = np.clip(((lab - behind) * line).sum(-1) / length / S.covered, 0.0, 1.0)
     return np.where(strong & (weight > 1e-6) & (length > S.unlike**2), share, 1.0)
-
-
-def _background(lab: FloatArray, shown: BoolArray, unit: float) -> tuple[FloatArray, FloatArray]:
-    """[H, W, 3] the background's mean colour around each pixel, and [H, W] its deviation."""
-    sigma = S.around * unit
-
-    def blurred(values: FloatArray) -> FloatArray:
-        # Truncated early, and computed on a coarser grid: it varies slowly.
-        step = max(1, int(sigma / 6))
-        coarse = ndimage.uniform_filter(values, step)[::step, ::step]
-        wide = ndimage.gaussian_filter(coarse, sigma / step, truncate=3.0)
-        return np.asarray(resize(np.asarray(wide, np.float32), values.shape[1], values.shape[0]))
-
-    weight = blurred(shown.astype(np.float64))
-    known = np.maximum(weight, S.least)
-    mean = np.stack([blurred(lab[..., c] * shown) / known for c in range(3)], -1)
-    square = blurred((lab**2).sum(-1) * shown) / known
-    spread = np.sqrt(np.clip(square - (mean**2).sum(-1), 0.0, None))
-    return mean, np.where(weight > S.least, spread, np.inf)

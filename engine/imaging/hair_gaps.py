@@ -17,7 +17,8 @@ from ..core.color import rgb_to_lab
 from ..core.distances import measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray
-from .matte_check import BodyMap
+from .local_means import mean_around
+from .matte_check import HEAD, BodyMap
 from .matting import SOLID_ALPHA
 from .resize import resize
 
@@ -46,9 +47,6 @@ class HairGapSettings:
     near_gap: float = 0.15  # from a gap along the outline: farther off it may be a hat's
     covered: float = 0.8  # share of the way from the wall's colour to the hair's that is all hair
 
-
-HEAD = 1
-"""In ``BodyMap.part``."""
 
 S = register_settings("imaging.hair_gaps", HairGapSettings())
 
@@ -112,23 +110,21 @@ def _find_cover(lab: FloatArray, alpha: FloatArray, hair: BoolArray, unit: float
         unit: square root of the head's area, pixels.
     """
     wall = ndimage.binary_erosion(alpha < 0.02, iterations=2)
-    behind, known = _mean_around(lab, wall, S.around * unit)
-    deviation, _ = _mean_around((lab - behind) ** 2, wall, S.around * unit)
-    spread = np.sqrt(deviation.sum(-1))
-    near = S.alike[0] + S.alike[1] * spread
+    behind, spread = mean_around(lab, wall, S.around * unit, S.least)
+    near = S.alike[0] + S.alike[1] * np.minimum(spread, S.even)
     away = np.linalg.norm(lab - behind, axis=-1)
-    even = (known > S.least) & (spread < S.even) & (behind[..., 0] > S.dark)
+    even = (spread < S.even) & (behind[..., 0] > S.dark)
     hair = hair & even
     solid = hair & (alpha > 0.3)
     if not (solid & (away < near)).any():
         return np.ones(alpha.shape)
     unlike = away > S.unlike
     weight = np.where(hair & (alpha > SOLID_ALPHA) & unlike, away**2, 0.0)
-    own, some = _mean_around(lab, weight, S.strands * unit)
-    mostly, _ = _mean_around(unlike[..., None].astype(float), solid, S.strands * unit)
+    own, varies = mean_around(lab, weight, S.strands * unit)
+    mostly, _ = mean_around(unlike[..., None].astype(float), solid, S.strands * unit)
     way = own - behind
     length = np.maximum(np.linalg.norm(way, axis=-1), 1e-6)
-    may = hair & (some > 0) & (length > np.maximum(S.unlike, S.clear * near))
+    may = hair & np.isfinite(varies) & (length > np.maximum(S.unlike, S.clear * near))
     may &= (mostly[..., 0] > S.mostly) & (measure_depth(alpha > 0.02) < S.deep * unit)
     gaps = may & solid & (away < near)
     first = near / length
@@ -140,17 +136,3 @@ def _find_cover(lab: FloatArray, alpha: FloatArray, hair: BoolArray, unit: float
     mixed &= rim | (to_gap < S.rim * unit)
     share = np.clip((along - first) / (S.covered - first), 0.0, 1.0)
     return np.where(mixed, share, 1.0)
-
-
-def _mean_around(
-    values: FloatArray, weight: FloatArray | BoolArray, sigma: float
-) -> tuple[FloatArray, FloatArray]:
-    """[H, W, C] weighted mean around each pixel, and [H, W] the mean weight."""
-    height, width = weight.shape
-    grid = np.dstack([values * weight[..., None], weight]).astype(np.float32)
-    # It varies slowly: a coarse grid will do.
-    step = max(1, int(sigma / 4))
-    small = resize(grid, max(1, width // step), max(1, height // step), "area")
-    wide = ndimage.gaussian_filter(small, (sigma / step, sigma / step, 0.0), truncate=3.0)
-    out = np.asarray(resize(wide, width, height, "bilinear"), np.float64)
-    return out[..., :-1] / np.maximum(out[..., -1:], 1e-9), out[..., -1]

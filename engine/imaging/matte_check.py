@@ -45,6 +45,9 @@ same portraits (a shoulder at the picture's edge), 4 % otherwise."""
 SURE_LIMB = 0.5
 """Minimum confidence of a limb's joint: an arm behind a table is a guess."""
 
+HEAD, ARMS = 1, (2, 3)
+"""Numbers of these in :func:`body_parts`."""
+
 _BRANCHES = ("neck", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray, Matte, Portrait
-from likeness.engine.imaging.gaps import ARMS, open_gaps
-from likeness.engine.imaging.hair_gaps import HEAD
-from likeness.engine.imaging.matte_check import BodyMap
+from likeness.engine.imaging.gaps import open_gaps
+from likeness.engine.imaging.matte_check import ARMS, HEAD, BodyMap
 from scipy.ndimage import distance_transform_edt
 
 SIDE = 200

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, FloatArray
-from likeness.engine.imaging.hair_gaps import HEAD, open_hair_gaps
-from likeness.engine.imaging.matte_check import BodyMap
+from likeness.engine.imaging.hair_gaps import open_hair_gaps
+from likeness.engine.imaging.matte_check import HEAD, BodyMap
 from scipy.ndimage import distance_transform_edt
 
 SIDE = 240
