@@ -52,6 +52,7 @@ from .flaps import assign_cloth_to_trunk, find_flaps
 from .frame_continuation import continue_beyond_frame
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .hair_backing import back_hair
+from .hair_ends import continue_hair_below_frame
 from .hair_relief import measure_notches, raise_locks
 from .hair_strands import grow_strands
 from .hand_pixels import find_sleeved_arms
@@ -102,7 +103,9 @@ class LiftOptions:
 
     Attributes:
         max_gaussians: never exceeded.
-        photo_share: most of the budget (0..1) for the photo's pixels.
+        photo_share: most of a small budget (0..1) for the photo's pixels.
+        share_of_more: the same of what a budget has beyond ``few``, which folds behind need more.
+        few: Gaussians of a small budget.
         loose_share: the same for the far side of loose parts.
         face_share: the same for the completed eyes and mouth.
         hat_share: the same for a hat with a brim.
@@ -114,6 +117,8 @@ class LiftOptions:
 
     max_gaussians: int = MAX_GAUSSIANS
     photo_share: float = 0.62
+    share_of_more: float = 0.5
+    few: int = 60_000
     loose_share: float = 0.15
     face_share: float = 0.08
     hat_share: float = 0.08
@@ -121,6 +126,13 @@ class LiftOptions:
     beyond_share: float = 0.07
     texel_share: float = 0.05
     region_pixels: int = 40_000
+
+    @property
+    def photo_budget(self) -> int:
+        """Most Gaussians for the photo's pixels."""
+        small = min(self.max_gaussians, self.few)
+        more = self.max_gaussians - small
+        return int(self.photo_share * small + self.share_of_more * more)
 
     def share_rest(self, spent: int, hat: bool, hair: bool) -> tuple[int, int, int]:
         """Share what is left once the photo's pixels, loose parts and the face have theirs.
@@ -291,13 +303,14 @@ def lift_photo(
     view = PhotoView(
         camera, colors, alpha, regions, sheets, borders, resize(matte.foreground, *fine)
     )
-    photo_budget = int(options.photo_share * options.max_gaussians)
+    photo_budget = options.photo_budget
     loose_budget = int(options.loose_share * options.max_gaussians)
     far = start_thread(loose_layer, sheets, colors, alpha, regions, camera, homes, loose_budget)
     # On this thread: what a thread of its own allocates for the largest pictures is not given back.
     photo, grid_side = make_photo_levels(matte, track, view, homes, dressed, photo_budget)
     photo += back_hair(view, homes, dressed, photo_budget)
     loose = far.result()
+    locks = continue_hair_below_frame([*photo, *loose], regions, dressed, camera, vertices, body)
     beyond_budget = int(options.beyond_share * options.max_gaussians)
     beyond = continue_beyond_frame(
         matte,
@@ -315,7 +328,7 @@ def lift_photo(
         body, dressed.vertices, shares, regions, camera, view.prints.patterned
     )
     notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
-    spent = sum(len(part) for part in (*photo, *loose, beyond)) + head_budget
+    spent = sum(len(part) for part in (*photo, *loose, locks, beyond)) + head_budget
     room, hat_budget, strand_budget = options.share_rest(
         spent, brimmed is not None, bool(hair.any())
     )
@@ -355,7 +368,9 @@ def lift_photo(
     strands = homes.nape.rebind_hair(
         name_all(strands, "hair"), np.ones(len(strands), bool), vertices
     )
-    everything = BoundGaussians.concatenate([texels, strands, *loose, beyond, *worn_hat, front])
+    everything = BoundGaussians.concatenate(
+        [texels, strands, locks, *loose, beyond, *worn_hat, front]
+    )
     everything = drop_crumbs(everything, body)
     everything = finish_ears(everything, body, vertices, regions, camera)
     everything = finish_face(everything, face.result(), body, face_budget)

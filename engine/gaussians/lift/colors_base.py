@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from ...body import Body
 from ...core.cameras import in_picture
 from ...core.settings import register_settings
 from ...core.threads import map_threads
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
-from ..mesh_diffusion import factorize, mesh_edges
+from ..mesh_diffusion import mesh_edges
 from .fabrics import fabric_lab, find_fabrics, has_hue, have_same_hue
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .limbs import HEAD, LEFT_LEG, RIGHT_LEG
@@ -26,6 +25,7 @@ from .photo_light import weighted_median
 from .sandals import are_sandals
 from .skin_tone import measure_hue
 from .stray_colors import find_fallen_hair, find_shaded_skin
+from .texel_patch import TexelPatch
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView
@@ -70,7 +70,7 @@ class BaseColorSettings:
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
     match_fade: float = 0.15  # the same of hair that is as light as the photo's around it
-    gilded_fade: float = 0.12  # the same of hair with a light behind it: after three
+    gilded_fade: float = 0.03  # the same of hair with a light behind it: after six
     least_match: float = 0.6  # the least that hair's light is multiplied by, to match the photo's
     inside: float = 0.97  # the matte's alpha from which on no background shines through hair
     jaw: float = 0.04  # metres over which one fade passes into the other
@@ -144,7 +144,7 @@ def base_colors(
 
     def fill(label: int) -> None:
         own = np.nonzero(t.label == label)[0]
-        mesh = _Patch.of(t, own, edges, len(body.v_template))
+        mesh = TexelPatch.of(t.corner[own], t.bary[own], edges, len(body.v_template))
         if label in (SKIN, HAIR):
             smooth, drift = (
                 (S.skin_smooth, S.skin_drift) if label == SKIN else (S.hair_smooth, S.hair_drift)
@@ -159,11 +159,7 @@ def base_colors(
                 base = base + mesh.diffuse(rest, 4.0 * t.known[own], 1.0, np.zeros(3), fade)
             else:
                 base = _match_hair(base, t.known[own], mesh, view)
-                if view.backlight > 0.0:  # light from behind gilds hair beyond the outline, too
-                    rest = view.backlight * (t.color[own] - base)
-                    base = base + mesh.diffuse(
-                        rest, 1.0 * t.known[own], 1.0, np.zeros(3), S.gilded_fade
-                    )
+                base = _gild_hair(base, t.color[own], t.known[own], mesh, view.backlight)
         else:
             default = default_albedo(label, view)
             shown = seen[own] * (label != UPPER or find_cloth_color(view) is not None)
@@ -256,86 +252,6 @@ def beard_area(body: Body) -> FloatArray:
     return np.asarray(below * throat * before)
 
 
-@dataclass(frozen=True)
-class _Patch:
-    """The part of the mesh that holds the texels of one class.
-
-    Attributes:
-        vertices: [n] rows of the body's.
-        edges: [E, 2] into these.
-        at: [M, 3] corners of the texels.
-        bary: [M, 3].
-        share: [n] one over the number of texels around each vertex.
-    """
-
-    vertices: IntArray
-    edges: IntArray
-    at: IntArray
-    bary: FloatArray
-    share: FloatArray
-
-    @staticmethod
-    def of(t: Texels, own: IntArray, edges: IntArray, count: int) -> _Patch:
-        vertices = np.unique(t.corner[own])
-        index = np.full(count, -1)
-        index[vertices] = np.arange(len(vertices))
-        at, bary = index[t.corner[own]], t.bary[own]
-        inner = index[edges[(index[edges] >= 0).all(1)]]
-        density = np.bincount(at.ravel(), bary.ravel(), len(vertices))
-        return _Patch(vertices, inner, at, bary, 1.0 / np.maximum(density, 1e-6))
-
-    def edge_lengths(self, vertices: FloatArray) -> FloatArray:
-        """[n] mean length in metres of the edges at each vertex of the patch."""
-        i, j = self.edges.T
-        length = np.linalg.norm(np.diff(vertices[self.vertices][self.edges], axis=1)[:, 0], axis=1)
-        n = len(self.vertices)
-        total = np.bincount(i, length, n) + np.bincount(j, length, n)
-        count = np.bincount(i, minlength=n) + np.bincount(j, minlength=n)
-        return np.asarray(total / np.maximum(count, 1))
-
-    def at_vertices(self, values: FloatArray) -> FloatArray:
-        """[n] the mean of the texels' values [M] around each vertex."""
-        n = len(self.vertices)
-        total = np.bincount(self.at.ravel(), (self.bary * values[:, None]).ravel(), n)
-        return np.asarray(total * self.share)
-
-    def diffuse(
-        self,
-        values: FloatArray,
-        trust: FloatArray,
-        link: float,
-        prior: FloatArray,
-        pull: float | FloatArray,
-    ) -> FloatArray:
-        """[M, 3] values of the texels, smoothed and carried over the patch.
-
-        Args:
-            values: [M, 3] of the texels.
-            trust: [M] weight of each.
-            link: stiffness of the edges.
-            prior: [3] of all vertices.
-            pull: its weight, one or [n].
-        """
-        n = len(self.vertices)
-        weight = self.bary * trust[:, None]
-        total = np.stack(
-            [
-                np.bincount(self.at.ravel(), (weight * values[:, c, None]).ravel(), n)
-                for c in range(values.shape[1])
-            ],
-            -1,
-        )
-        known = np.bincount(self.at.ravel(), weight.ravel(), n) * self.share
-        i, j = self.edges.T
-        A = sparse.coo_matrix((np.full(len(i), link), (i, j)), (n, n)).tocsr()
-        A = A + A.T
-        system = sparse.diags(np.asarray(A.sum(1)).ravel() + known + pull) - A
-        solved = factorize(system).solve(
-            total * self.share[:, None] + np.reshape(pull, (-1, 1)) * prior
-        )
-        return np.asarray(np.einsum("nk,nkc->nc", self.bary, solved[self.at]))
-
-
 def _usual_albedo(
     albedo: FloatArray, trust: FloatArray, own: IntArray, label: int, view: PhotoView
 ) -> FloatArray:
@@ -351,7 +267,9 @@ def _usual_albedo(
     return most_common_color(albedo[rows], trust[rows])
 
 
-def _match_hair(base: FloatArray, known: BoolArray, mesh: _Patch, view: PhotoView) -> FloatArray:
+def _match_hair(
+    base: FloatArray, known: BoolArray, mesh: TexelPatch, view: PhotoView
+) -> FloatArray:
     """[N, 3] base colours of hair, darkened behind towards the photo's median.
 
     What is trusted, because it is seen squarely and not in shade, may be lighter than the rest.
@@ -369,6 +287,28 @@ def _match_hair(base: FloatArray, known: BoolArray, mesh: _Patch, view: PhotoVie
     near = mesh.diffuse(1.0 * known[:, None], 1.0 * known, 1.0, np.zeros(1), S.match_fade)
     darker = np.clip(ratio, S.least_match, 1.0) ** (1.0 - np.clip(near, 0.0, 1.0))
     return np.asarray(base * darker)
+
+
+def _gild_hair(
+    base: FloatArray, shown: FloatArray, known: BoolArray, mesh: TexelPatch, backlight: float
+) -> FloatArray:
+    """[N, 3] base colours of hair that a light behind it gilds beyond the outline, too.
+
+    Args:
+        base: [N, 3] of every texel of hair.
+        shown: [N, 3] the photo's colours of the ``known`` ones.
+        known: [N].
+        mesh: of these texels.
+        backlight: 0..1 how surely there is such a light.
+    """
+    if backlight == 0.0 or not known.any():
+        return base
+    gold = mesh.diffuse(shown - base, 1.0 * known, 1.0, np.zeros(3), S.gilded_fade)
+    apart = mesh.lies_apart(known)
+    hidden = ~known & ~apart
+    if hidden.any():
+        gold[apart] = gold[hidden].mean(0)
+    return np.asarray(base + backlight * gold)
 
 
 def most_common_color(values: FloatArray, weight: FloatArray | None = None) -> FloatArray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numba
@@ -21,14 +20,7 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from .beards import grow_beard
 from .colors_base import Texels
 from .colors_unroll import unroll_limb
-from .folds import (
-    match_levels,
-    measure_levels,
-    paint_folds,
-    part_by_size,
-    scale_sizes,
-    usual_levels,
-)
+from .folds import paint_folds, scale_folds
 from .hairline import draw_uneven_hair
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .limb_grid import LimbGrid, read_wrapped
@@ -56,12 +48,13 @@ class DetailSettings:
     min_area: float = 0.002  # least square metres of cloth that show its folds' contrast
     same_limb: float = 5.0  # weight of a limb's own folds, and its pair's, beside those of others
     usual_fold: float = 0.035  # standard deviation of light on the folds of most clothes
-    strongest_fold: float = 0.11  # the most of it: stronger is a pattern, and would look shiny
+    strongest_fold: float = 0.085  # the most of it: stronger is a pattern, and would look shiny
     usual_area: float = 0.015  # square metres that must be seen to weigh as much as that
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
     calm_weave: float = 0.4  # share of its contrast under painted folds: it has traces of seen ones
+    little_weave: float = 0.02  # square metres seen that halve it: few patches repeat
     printed: tuple[float, float] = (5.0, 0.2)
     """Deviation in cloth's second hue that makes it a print: a*b* units, and over its chroma."""
 
@@ -136,11 +129,11 @@ def texture_colors(
         label, limbs, k = one
         group, cloth = limbs[k]
         alike = [S.same_limb if _pair(g) == _pair(group) else 1.0 for g, _ in limbs]
-        folds = _Folds.of([cloth for _, cloth in limbs], alike)
+        contrast = _fold_contrast([cloth for _, cloth in limbs], alike)
         # The other leg is more like this one than the trunk is.
         others = [c for _, c in limbs[:k] + limbs[k + 1 :]]
         others.sort(key=lambda c: -int(c.source.sum()))
-        return cloth.todo, cloth.textured(base, label, others, folds, group, body)
+        return cloth.todo, cloth.textured(base, label, others, contrast, group, body)
 
     for todo, texture in map_threads(draw, every):
         out[todo] += texture
@@ -247,13 +240,6 @@ class _Cloth:
         shows, flip = grid.count(known) > 0, not material.print
         return _Cloth(grid, wanted, mine[wanted], texture, folds, source, shows, flip)
 
-    @cached_property
-    def fold_sizes(self) -> FloatArray:
-        """[K] variance of the light on its seen folds, from fine to coarse ones."""
-        assert self.folds is not None
-        parts = part_by_size(self.folds, self.source, self.grid)
-        return np.asarray(parts[:, self.source].var(1))
-
     @property
     def area(self) -> float:
         """Square metres that may be repeated."""
@@ -264,11 +250,14 @@ class _Cloth:
         base: FloatArray,
         label: int,
         others: list[_Cloth],
-        folds: _Folds,
+        contrast: float,
         group: int,
         body: Body,
     ) -> FloatArray:
-        """[len(todo), 3] texture to add to the base [N, 3]; ``others`` are of the same fabric."""
+        """[len(todo), 3] texture to add to the base [N, 3].
+
+        ``others`` are of the same fabric, whose folds have that ``contrast``.
+        """
         out = np.zeros((len(self.todo), 3))
         if len(self.todo) == 0:
             return out
@@ -277,12 +266,10 @@ class _Cloth:
         striped = continue_stripes(ruled, self.source, self.grid, self.folds is not None)
         filled = self._quilted(label, others) if striped is None else striped
         if self.folds is not None and striped is None:
-            painted = folds.deviation * paint_folds(group, body, self.grid, label)
-            if folds.of_size is not None:
-                painted = scale_sizes(painted, folds.of_size, folds.area, self.grid)
-            painted = match_levels(painted, folds.levels)
-            joined = self._join_folds(painted, folds.deviation)
-            filled = S.calm_weave * filled + joined[..., None]
+            painted = scale_folds(paint_folds(group, body, self.grid, label), contrast, self.grid)
+            joined = self._join_folds(painted, contrast)
+            area = self.area + sum(cloth.area for cloth in others)
+            filled = S.calm_weave * area / (area + S.little_weave) * filled + joined[..., None]
         blurred = ndimage.gaussian_filter(
             filled, (S.blur, S.blur, 0.0), mode=("nearest", "wrap", "nearest")
         )
@@ -358,44 +345,24 @@ def _pair(group: int) -> int:
     return {RIGHT_ARM: LEFT_ARM, RIGHT_LEG: LEFT_LEG}.get(group, group)
 
 
-@dataclass(frozen=True)
-class _Folds:
-    """The folds of a fabric, over all limbs that wear it, for one of them.
+def _fold_contrast(cloths: list[_Cloth], weights: Sequence[float]) -> float:
+    """Return the standard deviation of the light on a fabric's folds.
 
-    Attributes:
-        deviation: standard deviation of the light on them, drawn to that of most clothes where
-            little is seen.
-        of_size: [K] the same of fine to coarse folds apart; None where too little is seen.
-        levels: [L] how that light is distributed.
-        area: square metres that are seen.
+    It is drawn to that of most clothes where little is seen. ``weights`` stand beside the areas of
+    the ``cloths``.
     """
-
-    deviation: float
-    of_size: FloatArray | None
-    levels: FloatArray
-    area: float
-
-    @staticmethod
-    def of(cloths: list[_Cloth], weights: Sequence[float]) -> _Folds:
-        """Measure the folds of ``cloths``, each with a weight beside its area."""
-        shown = [
-            (w * c.area, c, c.folds)
-            for c, w in zip(cloths, weights, strict=True)
-            if c.folds is not None and c.area
-        ]
-        area = sum(c.area for _, c, _ in shown)
-        if area < S.min_area:
-            return _Folds(S.usual_fold, None, usual_levels(), area)
-        total = sum(own for own, *_ in shown)
-        variance = sum(own / total * f[c.source].var() for own, c, f in shown)
-        of_size = np.sum([own / total * c.fold_sizes for own, c, _ in shown], axis=0)
-        # A hand's width of a print's ground or of a shoulder says little about a whole shirt.
-        likely = area * variance + S.usual_area * S.usual_fold**2
-        likely = min(likely / (area + S.usual_area), S.strongest_fold**2)
-        of_size *= likely / max(variance, 1e-9)
-        seen = sum(own / total * measure_levels(f[c.source]) for own, c, f in shown)
-        levels = (area * seen + S.usual_area * usual_levels()) / (area + S.usual_area)
-        return _Folds(float(np.sqrt(likely)), np.sqrt(of_size), levels, area)
+    shown = [
+        (c.area, w * c.area, float(c.folds[c.source].var()))
+        for c, w in zip(cloths, weights, strict=True)
+        if c.folds is not None and c.area
+    ]
+    area = sum(own for own, *_ in shown)
+    if area < S.min_area:
+        return S.usual_fold
+    variance = sum(share * v for _, share, v in shown) / sum(share for _, share, _ in shown)
+    # A hand's width of a print's ground or of a shoulder says little about a whole shirt.
+    likely = (area * variance + S.usual_area * S.usual_fold**2) / (area + S.usual_area)
+    return min(float(np.sqrt(likely)), S.strongest_fold)
 
 
 @dataclass(frozen=True)

@@ -284,13 +284,13 @@ def allocate_budgets(
     f = body.f
     a, b, c = (body.v_template[f[:, k]] for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-    kept = []
+    kept, for_photo = [], options.photo_budget / options.max_gaussians
     for k, (sight, share) in enumerate(zip(sights, shares, strict=True)):
         fade = _fade(share[f].mean(1))
         pixels = area * (sight.facing * sight.pixels_per_metre**2)[f].mean(1)
         of_photo = 1.0 if k == 0 else (pixels @ fade) / max(float(pixels.sum()), 1e-9)
         of_rest = (area @ fade) / float(area.sum())
-        kept.append(options.photo_share * of_photo + (1.0 - options.photo_share) * of_rest)
+        kept.append(for_photo * of_photo + (1.0 - for_photo) * of_rest)
     weight = np.array([1.0, *[S.other_budget] * (len(sights) - 1)])
     main = options.max_gaussians / max(float(weight @ np.array(kept)), 1e-9)
     most = options.max_gaussians

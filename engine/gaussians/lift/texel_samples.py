@@ -23,10 +23,10 @@ class TexelSampleSettings:
     """Where the budget of texels goes."""
 
     coarser_outside: float = 0.65  # times finer that texels are which the photo's frame cuts off
-    coarser_legs: float = 0.85  # the same of legs, whose folds are few
-    coarser_feet: float = 1.8  # the same of feet, whose shoes have a form
+    coarser_legs: float = 0.7  # the same of legs, whose folds are few
+    coarser_feet: float = 1.2  # the same of feet, whose shoes have a form
     coarser_below: float = 0.6  # the same below the photo's splats
-    finer_cloth: float = 1.4  # the same of clothes that the photo does not show: folds are fine
+    finer_cloth: float = 1.8  # the same of clothes that the photo does not show: folds are fine
     finer_pattern: float = 2.2  # the same of clothes with a pattern
     coarser_limb: float = 0.8  # the same of bare limbs, which are smooth
     small_face: float = 30.0  # inter-ocular distance in pixels below which a face shows little

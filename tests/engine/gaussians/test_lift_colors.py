@@ -10,7 +10,7 @@ from likeness.engine.body import Body
 from likeness.engine.core.types import FloatArray, IntArray
 from likeness.engine.dual_uv.sampling import sample_surface
 from likeness.engine.gaussians.lift.colors import _light_on_cloth
-from likeness.engine.gaussians.lift.colors_base import _match_hair, _Patch
+from likeness.engine.gaussians.lift.colors_base import _gild_hair, _match_hair
 from likeness.engine.gaussians.lift.colors_sources import (
     find_deep_hair,
     measure_backlight,
@@ -22,6 +22,7 @@ from likeness.engine.gaussians.lift.fabrics import _ground_joined, _without_sliv
 from likeness.engine.gaussians.lift.labels import HAIR
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO
 from likeness.engine.gaussians.lift.photo_light import fit_light
+from likeness.engine.gaussians.lift.texel_patch import TexelPatch
 from likeness.engine.gaussians.mesh_diffusion import mesh_edges
 
 SKIN_TONE = np.array([0.8, 0.6, 0.5])
@@ -452,9 +453,9 @@ def test_hair_behind_is_darkened_towards_the_photos_median(average: Body) -> Non
     parts = np.array(average.part_names)[average.face_part[samples.triangle]]
     scalp = samples.take(parts == "scalp")
     points = scalp.points(average.v_template, average.f)
-    texels = SimpleNamespace(corner=average.f[scalp.triangle], bary=scalp.bary)
     count = len(points)
-    mesh = _Patch.of(texels, np.arange(count), mesh_edges(average.f), len(average.v_template))  # type: ignore[arg-type]
+    corner, vertices = average.f[scalp.triangle], len(average.v_template)
+    mesh = TexelPatch.of(corner, scalp.bary, mesh_edges(average.f), vertices)
     front = points[:, 2] > np.quantile(points[:, 2], 0.8)
     back = points[:, 2] < np.quantile(points[:, 2], 0.1)
     pixels = np.where(np.arange(40) % 3 == 0, 0.6, 0.3)[:, None, None] * np.ones((40, 40, 3))
@@ -471,3 +472,25 @@ def test_hair_behind_is_darkened_towards_the_photos_median(average: Body) -> Non
         assert (matched <= base).all()
     nothing = SimpleNamespace(**vars(view) | {"alpha": np.zeros((40, 40))})
     np.testing.assert_array_equal(_match_hair(base, front, mesh, nothing), base)  # type: ignore[arg-type]
+
+
+def test_gold_of_a_light_behind_fades_over_the_hair_and_reaches_islands() -> None:
+    """A strip of hair shown at one end, and a lock apart from it that nothing shows."""
+    steps = 24
+    strip = np.array([[i, i + 1, i + 2] for i in range(steps)])
+    lock = np.array([[steps + 2, steps + 3, steps + 4]])
+    corner = np.concatenate([strip, lock])
+    bary = np.full((len(corner), 3), 1.0 / 3.0)
+    edges = np.unique(np.sort(corner[:, [[0, 1], [1, 2], [0, 2]]].reshape(-1, 2)), axis=0)
+    mesh = TexelPatch.of(corner, bary, edges, steps + 5)
+    base = np.full((len(corner), 3), 0.2)
+    shown = np.full((len(corner), 3), 0.7)
+    known = np.arange(len(corner)) < 2
+
+    gilded = _gild_hair(base, shown, known, mesh, 1.0)[:, 0]
+
+    assert gilded[0] > 0.5
+    assert (np.diff(gilded[:steps]) < 0.0).all()
+    assert 0.2 < gilded[steps - 1] < 0.35
+    assert gilded[-1] == pytest.approx(gilded[2:steps].mean())
+    np.testing.assert_array_equal(_gild_hair(base, shown, known, mesh, 0.0), base)

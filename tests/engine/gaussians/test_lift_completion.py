@@ -17,10 +17,9 @@ from likeness.engine.dual_uv.sampling import SurfaceSamples
 from likeness.engine.gaussians.lift.colors import _light_all_around, complete_texels
 from likeness.engine.gaussians.lift.colors_base import _glimpsed_trousers, default_albedo
 from likeness.engine.gaussians.lift.colors_detail import S as DETAIL
-from likeness.engine.gaussians.lift.colors_detail import _Cloth, _Folds
+from likeness.engine.gaussians.lift.colors_detail import _Cloth, _fold_contrast
 from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
-from likeness.engine.gaussians.lift.folds import usual_levels
 from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.limb_grid import LimbGrid
 from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, LEFT_LEG, TORSO, vertex_groups
@@ -391,7 +390,7 @@ def test_folds_have_a_usual_contrast_where_none_are_seen_and_a_greatest() -> Non
         cloth = _Cloth(
             grid, none, none, np.zeros((60, 100, 3)), deviation * light, source, source, True
         )
-        return _Folds.of([cloth], [1.0]).deviation
+        return _fold_contrast([cloth], [1.0])
 
     assert contrast(0.2, 0.0) == DETAIL.usual_fold
     assert contrast(0.07, 0.6) == pytest.approx(0.07, rel=0.15)
@@ -407,9 +406,8 @@ def test_bare_limbs_have_little_of_the_texture_that_clothes_have(body: Body) -> 
     wanted = v >= 50
     rows = np.nonzero(wanted)[0]
     cloth = _Cloth(grid, wanted, rows, texture, None, source, source, True)
-    none = _Folds(DETAIL.usual_fold, None, usual_levels(), 0.0)
     bare, worn = (
-        cloth.textured(np.full((6000, 3), 0.5), label, [], none, TORSO, body).std()
+        cloth.textured(np.full((6000, 3), 0.5), label, [], DETAIL.usual_fold, TORSO, body).std()
         for label in (SKIN, UPPER)
     )
     assert 0.0 < bare < 0.5 * worn
@@ -422,8 +420,7 @@ def test_crests_of_folds_are_not_brighter_than_white(body: Body, light: float) -
     none, every = np.zeros((60, 100), bool), np.ones(6000, bool)
     plain = np.zeros((60, 100, 3))
     cloth = _Cloth(grid, every, np.arange(6000), plain, plain[..., 0], none, none, True)
-    folds = _Folds(0.3, None, usual_levels(), 0.0)
-    texture = cloth.textured(np.full((6000, 3), light), UPPER, [], folds, TORSO, body)
+    texture = cloth.textured(np.full((6000, 3), light), UPPER, [], 0.3, TORSO, body)
     assert (texture > 0.0).any()
     assert (texture < -0.05).any()
     assert light + texture.max() <= 1.0 + 1e-9
