@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.geometry import vertex_normals
-from likeness.engine.core.types import BoundGaussians, FloatArray
+from likeness.engine.core.types import PARTS, BoundGaussians, FloatArray
 from likeness.engine.gaussians import bind_gaussians
-from likeness.engine.gaussians.lift.crumbs import S, drop_crumbs
-from likeness.engine.gaussians.lift.limbs import ARMS, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.crumbs import S, drop_crumbs, find_cloth_off_bare_forearms
+from likeness.engine.gaussians.lift.limbs import ARM_CHAINS, ARMS, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.surfels import PHOTO, surfels_on_plane
 
 
@@ -32,17 +35,21 @@ def test_small_clusters_beside_a_limb_are_left_out() -> None:
     steps = [cluster(arm[80], 3, height) for height in np.arange(0.0, 0.08, 0.6 * S.gap)]
     tuft = tuple(np.concatenate(parts) for parts in zip(*steps, strict=True))
     chest = cluster(trunk[0], 20, 0.08)
-    parts = (skin, crumb, piece, tuft, chest)
+    scrap = cluster(trunk[0], S.size + 20, 0.12)
+    parts = (skin, crumb, piece, tuft, chest, scrap)
     means, triangle = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
     n = len(means)
-    mark = np.repeat(np.arange(5.0), [len(part[0]) for part in parts])
+    mark = np.repeat(np.arange(6.0), [len(part[0]) for part in parts])
     colors = np.tile(mark[:, None], 3)
     flat = np.tile([0.0, 0.0, 1.0], (n, 1))
     world = surfels_on_plane(means, flat, np.full(n, 0.002), colors, np.ones(n))
     bary = np.full((n, 3), 1.0 / 3.0)
     bound = bind_gaussians(world, triangle, bary, np.full(n, PHOTO, np.uint8), rest, body)
-    kept = np.bincount(drop_crumbs(bound, body).colors[:, 0].astype(int), minlength=5)
+    kept = np.bincount(drop_crumbs(bound, body).colors[:, 0].astype(int), minlength=6)
     np.testing.assert_array_equal(kept, [len(skin[0]), 0, *(len(p[0]) for p in parts[2:])])
+    clothed = replace(bound, part=np.full(n, PARTS.index("upper"), np.uint8))
+    kept = np.bincount(drop_crumbs(clothed, body).colors[:, 0].astype(int), minlength=6)
+    np.testing.assert_array_equal(kept, [len(skin[0]), 0, len(piece[0]), len(tuft[0]), 0, 0])
 
 
 def test_coarse_splats_of_a_loose_sleeve_are_no_crumbs() -> None:
@@ -82,3 +89,33 @@ def test_coarse_splats_of_a_loose_sleeve_are_no_crumbs() -> None:
         )
         sleeve = drop_crumbs(bound, body).colors[:, 0] > 0.1
         assert least <= sleeve.sum() / len(arm) <= most
+
+
+@pytest.mark.parametrize("sleeve", [0.1, 0.5])
+def test_cloth_off_a_bare_forearm_goes_and_a_sleeve_stays(sleeve: float) -> None:
+    """Near the elbow a cuff may be rolled up; what is farther off is background, or a hem."""
+    body = make_synthetic_body().personalised(np.zeros(4))
+    rest = np.asarray(body.v_template, np.float64)
+    elbow = ARM_CHAINS[ARMS[0]][1]
+    fore = np.nonzero(body.weights[:, elbow][body.f].mean(1) > 0.5)[0]
+    triangle = np.tile(fore, 40)
+    cloth = np.arange(len(triangle)) < sleeve * len(triangle)
+    far = cloth & (np.arange(len(triangle)) % 2 == 0)
+    normal = vertex_normals(rest, body.f)[body.f[triangle]].mean(1)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    means = rest[body.f[triangle]].mean(1) + np.where(far, 0.05, 0.01)[:, None] * normal
+    count = len(triangle)
+    world = surfels_on_plane(
+        means, normal, np.full(count, 0.004), np.ones((count, 3)), np.ones(count)
+    )
+    layer = np.full(count, PHOTO, np.uint8)
+    bary = np.full((count, 3), 1.0 / 3.0)
+    part = np.where(cloth, PARTS.index("upper"), PARTS.index("skin")).astype(np.uint8)
+    bound = replace(bind_gaussians(world, triangle, bary, layer, rest, body), part=part)
+    elbow_at, wrist_at = body.J_template[list(ARM_CHAINS[ARMS[0]][1:])]
+    bone = wrist_at - elbow_at
+    lower = (rest[body.f[triangle]].mean(1) - elbow_at) @ bone / (bone @ bone) > S.cuff
+    assert 0.1 < lower.mean() < 0.9
+    np.testing.assert_array_equal(
+        find_cloth_off_bare_forearms(bound, body), cloth & (far | lower) & (sleeve < 1.0 - S.bare)
+    )
