@@ -34,8 +34,8 @@ class FoldSettings:
     fan: float = 0.8  # share of its width by which a stroke narrows at one end, widens at the other
     strength: tuple[float, float] = (0.4, 1.0)  # least and greatest shade of a stroke
     fainter: float = 0.15  # power of its width by which a broad one's is fainter
-    covers: float = 0.6  # share of a fold that a later one hides where they cross
-    branches: float = 0.8  # probability that a small stroke leaves a large one
+    covers: float = 0.85  # share of a fold that a later one hides where they cross
+    branches: float = 0.5  # probability that a small stroke leaves a large one
     leaves: tuple[float, float] = (0.3, 1.0)  # least and greatest angle of it, radians
     broad: float = 0.05  # metres over which light that is the limb's form is left out of contrast
     contrast: float = 0.12  # usual standard deviation of the light on the strokes without that

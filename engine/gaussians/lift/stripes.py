@@ -30,7 +30,7 @@ class StripeSettings:
     shortest: float = 2.5  # cells of a period: finer stripes cannot be drawn
     longest: float = 0.10  # metres of a period
     periods: float = 3.0  # fewest that must be seen: two folds are not stripes
-    fold_periods: float = 4.0  # the same of plain cloth, where three folds may look alike
+    fold_periods: float = 6.0  # the same of plain cloth, where gathers at a waist may look alike
     along: float = 0.02  # metres along stripes over which their phase is averaged
     across: float = 0.7  # periods across them, the same
     sides: float = 0.03  # metres along stripes, the same where they leave what is seen
