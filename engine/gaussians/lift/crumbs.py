@@ -30,10 +30,8 @@ class CrumbSettings:
     gap: float = 0.012  # metres without splats that part a crumb from everything else
     sigmas: float = 1.2  # the same in the sum of two splats' radii: coarse ones lie far apart
     bare: float = 0.75  # share of skin in what the photo shows of a forearm that wears no sleeve
-    cuff: float = 0.35  # share of such a forearm up to which a sleeve that is rolled up may reach
-    beside: float = (
-        0.008  # metres off it, farther down, from which on nothing is a strap or a watch
-    )
+    cuff: float = 0.35  # share of such a forearm that a sleeve which is rolled up may reach
+    beside: float = 0.008  # metres off it, farther down, up to which cloth may be a strap
     size: int = 60  # splats of the largest crumb: larger pieces show what the photo shows
     large: int = 1000  # the same of the trunk's, with space all around it
     space: float = 0.04  # metres of that space

@@ -24,7 +24,7 @@ class TexelSampleSettings:
 
     coarser_outside: float = 0.65  # times finer that texels are which the photo's frame cuts off
     coarser_legs: float = 0.7  # the same of legs, whose folds are few
-    coarser_feet: float = 1.2  # the same of feet, whose shoes have a form
+    coarser_feet: float = 1.5  # the same of feet, whose shoes have a form
     coarser_below: float = 0.6  # the same below the photo's splats
     finer_cloth: float = 1.8  # the same of clothes that the photo does not show: folds are fine
     finer_pattern: float = 2.2  # the same of clothes with a pattern
