@@ -21,6 +21,12 @@ from likeness.engine.gaussians.lift.texel_samples import (
 from likeness.engine.gaussians.lift.texels import near_seam
 
 
+def test_a_large_budget_leaves_more_for_what_the_photo_does_not_show() -> None:
+    small, large = LiftOptions(20_000), LiftOptions(260_000)
+    assert small.photo_budget == 12_400
+    assert large.photo_budget == 0.62 * 60_000 + 0.5 * 200_000
+
+
 @pytest.mark.parametrize("budget", [2_000, 20_000])
 def test_the_budget_is_kept_and_used(budget: int) -> None:
     body = make_synthetic_body().personalised(np.zeros(4))
