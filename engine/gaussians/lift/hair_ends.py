@@ -32,6 +32,7 @@ class HairEndSettings:
 
     edge: float = 0.004  # of the photo's hair above the frame that they go on from
     pitch: float = 0.0012  # between strands
+    turned: float = 0.004  # most depth between two strands that one spans
     step: float = 0.003  # between the splats of a strand
     layers: int = 2  # of hair behind one another that go on
     least: float = 0.008  # breadth of hair that goes on
@@ -183,7 +184,10 @@ def _hang_locks(
     points[..., 1] -= below
     points = _before_surface(points, dressed, camera)
     along = np.gradient(points, axis=1)
-    thin = (1.0 - narrower)[..., None] * S.pitch * right
+    # Where the hair turns away, strands beside one another lie behind one another.
+    ahead = camera.viewmat[2, :3]
+    turned = np.clip(np.gradient(points @ ahead, axis=0), -S.turned, S.turned)
+    thin = (1.0 - narrower)[..., None] * (S.pitch * right + turned[..., None] * ahead)
     light = 1.0 - S.shade * aside**2
     clear = S.opacity[0] + (S.opacity[1] - S.opacity[0]) * smoothstep(done, 0.6, 1.0)
     keep = done < 1.0

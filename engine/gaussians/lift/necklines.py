@@ -1,4 +1,4 @@
-"""The edge of a collar behind, where the photo does not show it: one even curve round the neck."""
+"""The edge of a collar where the photo does not show it: one even curve round the neck."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class NecklineSettings:
     """The edge of a collar behind."""
 
     low: float = 0.38  # standard height above which it is looked for
+    low_in_front: float = 0.28  # the same where the photo shows nothing of it
     sides: float = 80.0  # degrees from the spine round the neck's axis within which it counts
     span: float = 50.0  # the same up to which it must be found on both sides
     clear: float = 0.6  # share of skin and upper wear at it: hair does not lie over it
@@ -33,7 +34,7 @@ S = register_settings("lift.necklines", NecklineSettings())
 def even_neckline(
     shares: FloatArray, weight: FloatArray, rest: FloatArray, part: NamesArray, f: IntArray
 ) -> FloatArray:
-    """Lay the edge between a collar and the neck on a smooth curve behind.
+    """Lay the edge between a collar and the neck on a smooth curve, mostly behind.
 
     The curve gives the height minus the distance from the neck's axis, which decreases all the way
     from the neck to the shoulders, as a few harmonics of the angle around that axis.
@@ -55,7 +56,11 @@ def even_neckline(
     around = np.degrees(np.arctan2(to_axis[:, 0], -to_axis[:, 1]))
     fall = rest[:, 1] - np.linalg.norm(to_axis, axis=1)
     both = shares[:, SKIN] + shares[:, UPPER]
-    collar = (neck | ((part == "torso") & (rest[:, 1] > S.low))) & (np.abs(around) < S.sides)
+    trunk = part == "torso"
+    # A photo that shows nothing of the chest leaves the edge in front uneven, too.
+    whole = not (weight[trunk & (rest[:, 1] > S.low_in_front)] > 0).any()
+    low, sides = (S.low_in_front, 180.0) if whole else (S.low, S.sides)
+    collar = (neck | (trunk & (rest[:, 1] > low))) & (np.abs(around) <= sides)
     level = shares[:, UPPER] - shares[:, SKIN]
     edges = mesh_edges(f)
     edges = edges[(collar & (both > S.clear))[edges].all(1) & (np.prod(level[edges], 1) < 0.0)]

@@ -101,7 +101,7 @@ def texel_fineness(
     label = shares.argmax(1)[body.f]
     crisp = np.isin(label, [SKIN, UPPER, LOWER, SHOES]).all(1)  # strands end unevenly
     at_edge = (label != label[:, :1]).any(1) & crisp & _is_part(body, EDGED)
-    at_edge &= (inside & ~shown)[body.f].all(1)
+    at_edge &= ~shown[body.f].any(1)
     # Discs of the neck that reach over a collar's edge would blur it.
     beside = np.isin(body.f, body.f[at_edge & _is_part(body, ("torso", "neck"))]).any(1)
     at_edge |= beside & crisp & _is_part(body, ("neck",))

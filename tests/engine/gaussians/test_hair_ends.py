@@ -11,6 +11,7 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project, unproject
+from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import PARTS, BoundGaussians, Camera, FloatArray
 from likeness.engine.gaussians.binding import bind_gaussians, place_gaussians
 from likeness.engine.gaussians.lift.hair_ends import S as ENDS
@@ -58,13 +59,13 @@ class Curtain:
         )
 
 
-@pytest.fixture(scope="module")
-def curtain() -> Curtain:
+def hang_curtain(slope: float = 0.0) -> Curtain:
+    """The hair; from left to right it lies farther off by ``slope`` times its breadth."""
     body = make_synthetic_body().personalised(np.zeros(4))
     camera = photo_camera(SIDE * 10.0, SIDE, SIDE)
     row, col = (a.ravel() for a in np.mgrid[0:SIDE, 0:SIDE])
     xy = np.stack([col, row], 1) + 0.5
-    points = unproject(xy, np.full(len(xy), DEPTH), camera)
+    points = unproject(xy, DEPTH + slope * 1e-3 * col, camera)
     right, down = np.array([1e-3, 0.0, 0.0]), np.array([0.0, -1e-3, 0.0])
     count = len(points)
     colors = np.stack([col / SIDE, np.full(count, 0.3), np.full(count, 0.2)], 1)
@@ -76,6 +77,11 @@ def curtain() -> Curtain:
     layer = np.full(count, PHOTO, np.uint8)
     bound = bind_gaussians(world, triangle, bary, layer, body.v_template, body)
     return Curtain(camera, bound, body, body.v_template)
+
+
+@pytest.fixture(scope="module")
+def curtain() -> Curtain:
+    return hang_curtain()
 
 
 def test_locks_hang_below_the_frame_only(curtain: Curtain) -> None:
@@ -126,3 +132,13 @@ def test_hair_that_ends_in_the_frame_does_not_go_on(curtain: Curtain) -> None:
         curtain.camera, curtain.bound.take(row < SIDE - 10), curtain.body, curtain.vertices
     )
     assert len(short.locks()) == 0
+
+
+def test_locks_of_hair_that_turns_away_are_no_comb() -> None:
+    """Seen from the side, each strand reaches to the next one, which lies behind it."""
+    slope = 2.0
+    curtain = hang_curtain(slope)
+    placed = place_gaussians(curtain.locks(), curtain.vertices, curtain.body)
+    axes = quaternion_to_matrix(np.asarray(placed.quats, np.float64)) * placed.scales[:, None]
+    deep = np.linalg.norm(axes[:, 2], axis=1)  # standard deviation along the view
+    assert np.median(deep) > 0.3 * slope * ENDS.pitch

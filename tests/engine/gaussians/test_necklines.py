@@ -12,12 +12,15 @@ from likeness.engine.gaussians.lift.necklines import S, even_neckline
 from likeness.engine.gaussians.mesh_diffusion import mesh_edges
 
 
-def _edge_heights(level: FloatArray, body: Body) -> tuple[FloatArray, FloatArray]:
-    """Where skin passes into cloth behind: x, and the fall from the neck's axis, metres."""
+def _edge_heights(
+    level: FloatArray, body: Body, front: bool = False
+) -> tuple[FloatArray, FloatArray]:
+    """Where skin passes into cloth behind or in front: x, and the fall from the neck's axis."""
     rest, part = standard_rest(body), vertex_parts(body)
-    behind = np.isin(part, ["neck", "torso"]) & (rest[:, 2] < 0.0) & (rest[:, 1] > S.low)
+    side = np.isin(part, ["neck", "torso"]) & ((rest[:, 2] > 0.0) == front)
+    side &= rest[:, 1] > (S.low_in_front if front else S.low)
     edges = mesh_edges(body.f)
-    edges = edges[behind[edges].all(1) & (np.prod(level[edges], 1) < 0.0)]
+    edges = edges[side[edges].all(1) & (np.prod(level[edges], 1) < 0.0)]
     to = np.abs(level[edges])[:, ::-1]
     to /= to.sum(1, keepdims=True)
     axis = rest[part == "neck", 2].mean()
@@ -25,29 +28,33 @@ def _edge_heights(level: FloatArray, body: Body) -> tuple[FloatArray, FloatArray
     return (rest[edges, 0] * to).sum(1), (fall[edges] * to).sum(1)
 
 
-def _collar(body: Body, ragged: float, hair: bool = False) -> tuple[FloatArray, FloatArray]:
+def _collar(
+    body: Body, ragged: float, hair: bool = False, seen: bool = True
+) -> tuple[FloatArray, FloatArray]:
     """Shares of a collar whose edge wanders from vertex to vertex, and what the photo shows."""
     rest, part = standard_rest(body), vertex_parts(body)
     axis = rest[part == "neck", 2].mean()
     fall = rest[:, 1] - np.hypot(rest[:, 0], rest[:, 2] - axis)
     noise = np.random.default_rng(0).uniform(-ragged, ragged, len(rest))
-    level = fall + noise * (rest[:, 2] < axis)
+    level = fall + noise * ((rest[:, 2] < axis) | (not seen))
     edge = np.percentile(fall[part == "neck"], 20)
     label = np.where(level < edge, UPPER, SKIN)
     if hair:
         label[(rest[:, 2] < axis) & (rest[:, 1] > S.low)] = HAIR
-    return np.eye(len(LABELS))[label], 1.0 * (rest[:, 2] > axis)
+    return np.eye(len(LABELS))[label], 1.0 * (rest[:, 2] > axis) * seen
 
 
-def test_a_ragged_collar_becomes_a_smooth_one(average: Body) -> None:
+@pytest.mark.parametrize("front", [False, True])
+def test_a_ragged_collar_becomes_a_smooth_one(average: Body, front: bool) -> None:
+    """In front, too, where the photo shows nothing of the chest."""
     rest, part = standard_rest(average), vertex_parts(average)
-    shares, weight = _collar(average, 0.02)
+    shares, weight = _collar(average, 0.02, seen=not front)
     out = even_neckline(shares, weight, rest, part, average.f)
     np.testing.assert_allclose(out.sum(1), 1.0)
     np.testing.assert_array_equal(out[weight > 0], shares[weight > 0])
     scatter = []
     for one in (shares, out):
-        x, fall = _edge_heights(one[:, UPPER] - one[:, SKIN], average)
+        x, fall = _edge_heights(one[:, UPPER] - one[:, SKIN], average, front)
         middle = np.abs(x) < 0.06
         trend = np.polyval(np.polyfit(x[middle], fall[middle], 2), x[middle])
         scatter.append(float(np.std(fall[middle] - trend)))
