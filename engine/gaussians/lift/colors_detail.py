@@ -48,7 +48,7 @@ class DetailSettings:
     min_area: float = 0.002  # least square metres of cloth that show its folds' contrast
     same_limb: float = 5.0  # weight of a limb's own folds, and its pair's, beside those of others
     usual_fold: float = 0.035  # standard deviation of light on the folds of most clothes
-    strongest_fold: float = 0.085  # the most of it: stronger is a pattern, and would look shiny
+    strongest_fold: float = 0.075  # the most of it: stronger is a pattern, and would look shiny
     usual_area: float = 0.015  # square metres that must be seen to weigh as much as that
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones

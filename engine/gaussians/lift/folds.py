@@ -39,7 +39,7 @@ class FoldSettings:
     leaves: tuple[float, float] = (0.3, 1.0)  # least and greatest angle of it, radians
     broad: float = 0.05  # metres over which light that is the limb's form is left out of contrast
     contrast: float = 0.12  # usual standard deviation of the light on the strokes without that
-    regain: float = 1.2  # on the contrast of folds: splats lose more of it behind than in front
+    regain: float = 1.4  # on the contrast of folds: splats lose more of it behind than in front
     most_gain: float = 2.0  # by which strokes are made stronger or weaker than usual
 
 
