@@ -34,11 +34,10 @@ class HairEndSettings:
     pitch: float = 0.0012  # between strands
     turned: float = 0.004  # most depth between two strands that one spans
     step: float = 0.003  # between the splats of a strand
+    sigma: float = 0.7  # standard deviation of a splat, in such steps and pitches
     layers: int = 2  # of hair behind one another that go on
     least: float = 0.008  # breadth of hair that goes on
-    depth: float = (
-        0.03  # between two layers, or two neighbouring strands that do not belong together
-    )
+    depth: float = 0.03  # between two layers, or neighbours that do not belong together
     lock: tuple[float, float] = (0.010, 0.022)  # least and greatest breadth of a lock
     length: tuple[float, float] = (0.05, 0.10)  # least and greatest length of a lock
     outer: float = 0.6  # share of it that the outermost locks have
@@ -189,16 +188,16 @@ def _hang_locks(
     turned = np.clip(np.gradient(points @ ahead, axis=0), -S.turned, S.turned)
     thin = (1.0 - narrower)[..., None] * (S.pitch * right + turned[..., None] * ahead)
     light = 1.0 - S.shade * aside**2
-    clear = S.opacity[0] + (S.opacity[1] - S.opacity[0]) * smoothstep(done, 0.6, 1.0)
+    opacity = S.opacity[0] + (S.opacity[1] - S.opacity[0]) * smoothstep(done, 0.6, 1.0)
     keep = done < 1.0
     of = np.repeat(np.arange(len(x))[:, None], len(below), axis=1)[keep]
     world = surfels_from_tangents(
         points[keep],
         thin[keep],
         along[keep],
-        0.7,
+        S.sigma,
         (light[:, None] * strands.colors)[of],
-        clear[keep],
+        opacity[keep],
     )
     held = strands.source[of]
     layer = np.asarray(shown.layer)[held]
