@@ -78,5 +78,5 @@ def test_spots_folds_and_scraps_of_cloth_are_no_stripes() -> None:
     two = front() & (ROW > 8) & (ROW < 46)
     assert continue_stripes(cloth(ROW, 18.0), two, GRID) is None
     assert continue_stripes(cloth(ROW, 11.0), two, GRID) is not None
-    assert continue_stripes(cloth(ROW, 11.0), two, GRID, folds=True) is None  # three of them
-    assert continue_stripes(cloth(ROW, 8.0), two, GRID, folds=True) is not None  # a down jacket
+    assert continue_stripes(cloth(ROW, 8.0), two, GRID, folds=True) is None  # a waist's gathers
+    assert continue_stripes(cloth(ROW, 6.0), two, GRID, folds=True) is not None  # a down jacket
