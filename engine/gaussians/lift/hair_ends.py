@@ -16,7 +16,7 @@ from ...core.cameras import camera_position, project
 from ...core.interpolation import smoothstep
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
-from ...render.mesh import rasterize_mesh
+from ...render.mesh import MeshBuffer, rasterize_mesh
 from ..binding import bind_gaussians, place_gaussians
 from .dressed_mesh import DressedMesh
 from .labels import HAIR
@@ -68,6 +68,34 @@ class _Strands:
     source: IntArray
 
 
+@dataclass(frozen=True)
+class _Surface:
+    """The body and its clothes as the photo's camera sees them, also below the frame."""
+
+    camera: Camera
+    buffer: MeshBuffer
+
+    def bring_before(self, points: FloatArray) -> FloatArray:
+        """[M, T, 3] strands from root to tip, brought before what they would hang behind.
+
+        They move along the camera's rays, so that the photo's view stays what it is.
+        """
+        xy, depth = project(points, self.camera)
+        size = np.array([self.camera.width, self.camera.height])
+        col, row = np.moveaxis(np.clip(xy.astype(int), 0, size - 1), -1, 0)
+        covered = (xy[..., 0] >= 0) & (xy[..., 0] < size[0]) & (self.buffer.face[row, col] >= 0)
+        most = np.where(covered, self.buffer.depth[row, col], np.inf) - S.clear
+        rise = S.lean * S.step
+        for k in range(most.shape[1] - 2, -1, -1):
+            most[:, k] = np.minimum(most[:, k], most[:, k + 1] + rise)
+        for k in range(1, most.shape[1]):
+            most[:, k] = np.minimum(most[:, k], most[:, k - 1] + rise)
+        steep = depth - 2.0 * rise * np.arange(1, depth.shape[1] + 1)
+        wanted = np.minimum(depth, np.maximum(most, steep))
+        eye = camera_position(self.camera)
+        return np.asarray(eye + (points - eye) * (wanted / depth)[..., None])
+
+
 def continue_hair_below_frame(
     shown: list[BoundGaussians],
     regions: Regions,
@@ -98,12 +126,18 @@ def continue_hair_below_frame(
     col, row = np.clip(xy.astype(int), 0, size - 1).T
     above = (camera.height - xy[:, 1]) * depth / camera.K[1, 1]
     edge = np.nonzero((regions.label[row, col] == HAIR) & (above < S.edge))[0]
-    locks = [every.take(np.zeros(len(every), bool))]
+    none = every.take(np.zeros(len(every), bool))
+    if len(edge) == 0:
+        return none
+    longest = S.length[1] * camera.K[1, 1] / depth[edge].min()
+    wider = crop_camera(camera, (0, 0, camera.width, camera.height + int(longest) + 1))
+    surface = _Surface(wider, rasterize_mesh(dressed.vertices, dressed.f, wider))
+    locks = [none]
     for _ in range(S.layers):
         before = _is_nearest(means[edge], camera)
         own = edge[before]
-        for breadth in _breadths(means[own], own, colors, camera):
-            locks.append(_hang_locks(breadth, every, dressed, camera, vertices, body))
+        for strands in _find_strands(means[own], own, colors, camera):
+            locks.append(_hang_locks(strands, every, surface, vertices, body))
         edge = edge[~before]
     return name_all(BoundGaussians.concatenate(locks), "hair")
 
@@ -122,7 +156,7 @@ def _is_nearest(means: FloatArray, camera: Camera) -> BoolArray:
     return np.asarray(ahead < nearest[column] + S.depth)
 
 
-def _breadths(
+def _find_strands(
     means: FloatArray, rows: IntArray, colors: FloatArray, camera: Camera
 ) -> list[_Strands]:
     """Sort the Gaussians at the frame's edge, which lie at ``means`` [K, 3], into strands."""
@@ -149,15 +183,10 @@ def _breadths(
 
 
 def _hang_locks(
-    strands: _Strands,
-    shown: BoundGaussians,
-    dressed: DressedMesh,
-    camera: Camera,
-    vertices: FloatArray,
-    body: Body,
+    strands: _Strands, shown: BoundGaussians, surface: _Surface, vertices: FloatArray, body: Body
 ) -> BoundGaussians:
     """The locks of one breadth of hair."""
-    right = camera.viewmat[0, :3]
+    right, _, ahead = surface.camera.viewmat[:3, :3]
     x = strands.roots @ right
     rng = np.random.default_rng(len(x))
     lock = np.zeros(len(x), int)
@@ -181,10 +210,9 @@ def _hang_locks(
     shift = -(aside * half[lock])[:, None] * narrower + sway[:, None] * done**2
     points = strands.roots[:, None] + shift[..., None] * right
     points[..., 1] -= below
-    points = _before_surface(points, dressed, camera)
+    points = surface.bring_before(points)
     along = np.gradient(points, axis=1)
     # Where the hair turns away, strands beside one another lie behind one another.
-    ahead = camera.viewmat[2, :3]
     turned = np.clip(np.gradient(points @ ahead, axis=0), -S.turned, S.turned)
     thin = (1.0 - narrower)[..., None] * (S.pitch * right + turned[..., None] * ahead)
     light = 1.0 - S.shade * aside**2
@@ -202,27 +230,3 @@ def _hang_locks(
     held = strands.source[of]
     layer = np.asarray(shown.layer)[held]
     return bind_gaussians(world, shown.triangle[held], shown.bary[held], layer, vertices, body)
-
-
-def _before_surface(points: FloatArray, dressed: DressedMesh, camera: Camera) -> FloatArray:
-    """[M, T, 3] strands from root to tip, brought before the surface behind which they would hang.
-
-    They move along the camera's rays, so that the photo's view stays what it is.
-    """
-    xy, depth = project(points, camera)
-    wider = crop_camera(camera, (0, 0, camera.width, int(xy[..., 1].max()) + 1))
-    buffer = rasterize_mesh(dressed.vertices, dressed.f, wider)
-    col = np.clip(xy[..., 0].astype(int), 0, wider.width - 1)
-    row = np.clip(xy[..., 1].astype(int), 0, wider.height - 1)
-    inside = (xy[..., 0] >= 0) & (xy[..., 0] < wider.width)
-    surface = np.where(inside & (buffer.face[row, col] >= 0), buffer.depth[row, col], np.inf)
-    most = surface - S.clear
-    rise = S.lean * S.step
-    for k in range(most.shape[1] - 2, -1, -1):
-        most[:, k] = np.minimum(most[:, k], most[:, k + 1] + rise)
-    for k in range(1, most.shape[1]):
-        most[:, k] = np.minimum(most[:, k], most[:, k - 1] + rise)
-    steep = depth - 2.0 * rise * np.arange(1, depth.shape[1] + 1)
-    wanted = np.minimum(depth, np.maximum(most, steep))
-    eye = camera_position(camera)
-    return np.asarray(eye + (points - eye) * (wanted / depth)[..., None])
