@@ -103,9 +103,9 @@ class LiftOptions:
 
     Attributes:
         max_gaussians: never exceeded.
+        small_budget: of which the photo's pixels get more than of what is beyond it.
         photo_share: most of a small budget (0..1) for the photo's pixels.
-        share_of_more: the same of what a budget has beyond ``few``, which folds behind need more.
-        few: Gaussians of a small budget.
+        photo_share_beyond: the same of the rest, which folds behind need more.
         loose_share: the same for the far side of loose parts.
         face_share: the same for the completed eyes and mouth.
         hat_share: the same for a hat with a brim.
@@ -116,9 +116,9 @@ class LiftOptions:
     """
 
     max_gaussians: int = MAX_GAUSSIANS
+    small_budget: int = 60_000
     photo_share: float = 0.62
-    share_of_more: float = 0.5
-    few: int = 60_000
+    photo_share_beyond: float = 0.5
     loose_share: float = 0.15
     face_share: float = 0.08
     hat_share: float = 0.08
@@ -130,9 +130,9 @@ class LiftOptions:
     @property
     def photo_budget(self) -> int:
         """Most Gaussians for the photo's pixels."""
-        small = min(self.max_gaussians, self.few)
-        more = self.max_gaussians - small
-        return int(self.photo_share * small + self.share_of_more * more)
+        small = min(self.max_gaussians, self.small_budget)
+        beyond = self.max_gaussians - small
+        return int(self.photo_share * small + self.photo_share_beyond * beyond)
 
     def share_rest(self, spent: int, hat: bool, hair: bool) -> tuple[int, int, int]:
         """Share what is left once the photo's pixels, loose parts and the face have theirs.

@@ -266,7 +266,8 @@ class _Cloth:
         striped = continue_stripes(ruled, self.source, self.grid, self.folds is not None)
         filled = self._quilted(label, others) if striped is None else striped
         if self.folds is not None and striped is None:
-            painted = scale_folds(paint_folds(group, body, self.grid, label), contrast, self.grid)
+            painted = paint_folds(group, body, self.grid, label)
+            painted = scale_folds(painted, contrast, S.calm, self.grid)
             joined = self._join_folds(painted, contrast)
             area = self.area + sum(cloth.area for cloth in others)
             filled = S.calm_weave * area / (area + S.little_weave) * filled + joined[..., None]

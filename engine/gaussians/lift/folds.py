@@ -37,8 +37,7 @@ class FoldSettings:
     covers: float = 0.85  # share of a fold that a later one hides where they cross
     branches: float = 0.5  # probability that a small stroke leaves a large one
     leaves: tuple[float, float] = (0.3, 1.0)  # least and greatest angle of it, radians
-    broad: float = 0.05  # metres over which light that is the limb's form is left out of contrast
-    contrast: float = 0.12  # usual standard deviation of the light on the strokes without that
+    contrast: float = 0.12  # usual standard deviation of the strokes' light, broad light aside
     regain: float = 1.4  # on the contrast of folds: splats lose more of it behind than in front
     most_gain: float = 2.0  # by which strokes are made stronger or weaker than usual
 
@@ -191,19 +190,18 @@ def _stroke(
     light[at] = (1.0 - cover) * light[at] + strength * taper * form
 
 
-def scale_folds(painted: FloatArray, deviation: float, grid: LimbGrid) -> FloatArray:
+def scale_folds(painted: FloatArray, deviation: float, calm: float, grid: LimbGrid) -> FloatArray:
     """Give painted folds the contrast of seen ones.
 
     Args:
         painted: [R, C] of :func:`paint_folds`.
-        deviation: standard deviation of the logarithm of the light on seen folds, without what is
-            broader than ``S.broad``.
+        deviation: standard deviation of the logarithm of the light on seen folds.
+        calm: metres; light that is broader is the limb's form, and does not count.
         grid: of the cloth.
 
     Returns:
         [R, C] logarithm of the light on the folds.
     """
-    broad = grid.smooth(painted[..., None], np.ones(grid.shape, bool), S.broad)[..., 0]
-    gain = 1.0 / max(float((painted - broad).std()), 1e-9)
+    gain = 1.0 / max(float((painted - grid.blur(painted, calm)).std()), 1e-9)
     gain = np.clip(gain, 1.0 / S.most_gain, S.most_gain)
     return np.asarray(deviation * S.regain * gain * painted)

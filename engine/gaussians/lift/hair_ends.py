@@ -119,6 +119,9 @@ def continue_hair_below_frame(
         frame.
     """
     every = BoundGaussians.concatenate(shown)
+    none = every.take(np.zeros(len(every), bool))
+    if not (regions.label[-1] == HAIR).any():
+        return none
     world = place_gaussians(every, vertices, body)
     means, colors = (np.asarray(a, np.float64) for a in (world.means, world.colors))
     xy, depth = project(means, camera)
@@ -126,7 +129,6 @@ def continue_hair_below_frame(
     col, row = np.clip(xy.astype(int), 0, size - 1).T
     above = (camera.height - xy[:, 1]) * depth / camera.K[1, 1]
     edge = np.nonzero((regions.label[row, col] == HAIR) & (above < S.edge))[0]
-    none = every.take(np.zeros(len(every), bool))
     if len(edge) == 0:
         return none
     longest = S.length[1] * camera.K[1, 1] / depth[edge].min()
