@@ -273,21 +273,21 @@ def lift_photo(
         wearer = attach_skirt(skirt, body, track.pose, regions, shares, dressed)
         body, vertices, groups = wearer.body, wearer.vertices, wearer.groups
         regions, shares, dressed = wearer.regions, wearer.shares, wearer.dressed
-    sheets = find_depth_sheets(regions, dressed, groups, camera)
+    hands = {arm: hand_triangles(body, joints) for arm, joints in zip(ARMS, HANDS, strict=True)}
+    sleeved = find_sleeved_arms(hands, regions.group, regions.label, regions.body)
+    sheets = find_depth_sheets(regions, dressed, groups, camera, [hands[a] for a in sleeved])
     if wearer is not None:
         sheets = settle_hem(sheets, wearer, camera)
     if brimmed is not None:
         sheets = settle_hat(sheets, brimmed, dressed, regions, camera)
     borders = find_limb_borders(sheets, regions.mask)
     borders = doubt_skin_rims(borders, regions, colors, camera)
-    hands = {arm: hand_triangles(body, joints) for arm, joints in zip(ARMS, HANDS, strict=True)}
     shadows = find_contact_shadows(colors, regions, sheets, borders, hands)
     same = portrait.foreground is matte.foreground
     given, matte = (replace(m, foreground=shadows.lighten(m.foreground)) for m in (given, matte))
     lit = matte.foreground if same else shadows.lighten(portrait.foreground)
     portrait = replace(portrait, foreground=lit)
     colors = shadows.lighten(colors)
-    sleeved = find_sleeved_arms(hands, regions.group, regions.label, regions.body)
     homes = TriangleBinding(
         body, vertices, groups[body.f[:, 0]], regions.hidden, regions.handless, sleeved
     )

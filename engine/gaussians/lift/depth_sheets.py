@@ -7,6 +7,7 @@ half thickness of a round body with that outline.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from ...core.threads import map_threads
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
-from .labels import OBJECT, SKIN
+from .labels import LOWER, OBJECT, SKIN, UPPER
 from .limbs import ARMS, HEAD
 from .pixel_grids import (
     connected_patches,
@@ -77,7 +78,11 @@ class DepthSheet:
 
 
 def find_depth_sheets(
-    regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
+    regions: Regions,
+    dressed: DressedMesh,
+    groups: IntArray,
+    camera: Camera,
+    bare_hands: Sequence[BoolArray] = (),
 ) -> tuple[DepthSheet, ...]:
     """Find the sheets that the photo shows, the trunk first.
 
@@ -86,7 +91,10 @@ def find_depth_sheets(
         dressed: the worn surface in the photo's pose.
         groups: [V] the limb of each vertex.
         camera: of the region grid.
+        bare_hands: [F] triangles of each hand without a glove: cloth beside it is a sleeve.
     """
+    hands = np.any([np.zeros(len(dressed.f), bool), *bare_hands], axis=0)
+    cloth = np.isin(regions.label, (UPPER, LOWER))
     arms = np.isin(regions.group, ARMS) & regions.mask
     of_face = groups[dressed.f[:, 0]]
     whole = rasterize_mesh(dressed.vertices, dressed.f, camera)
@@ -104,6 +112,10 @@ def find_depth_sheets(
         # Bare skin of an arm does not lie on the shirt behind it.
         elsewhere = (regions.label == SKIN) & (clothed & ~own)[whole.face]
         buffer = _cross_seams(buffer, whole, visible & ~elsewhere, _grow(own, dressed.f))
+        if group and (visible & cloth).any() and (hands & own).any():
+            sleeve = rasterize_mesh(dressed.vertices, dressed.f[own & ~hands], camera)
+            beside = np.isin(whole.face, np.nonzero(hands & own)[0])
+            buffer = _continue_sleeve(buffer, sleeve, beside, visible & cloth)
         return _sheet(group, visible, buffer, whole, loose_hair, regions, camera)
 
     return tuple(sheet for sheet in map_threads(find_sheet, (0, *ARMS)) if sheet is not None)
@@ -149,6 +161,31 @@ def _cross_seams(
         depth=np.where(beyond, whole.depth, buffer.depth),
         back_depth=np.where(beyond, whole.back_depth, buffer.back_depth),
     )
+
+
+def _continue_sleeve(
+    buffer: MeshBuffer, sleeve: MeshBuffer, hand: BoolArray, cloth: BoolArray
+) -> MeshBuffer:
+    """Lay the cloth of an arm that shows around its bare hand on the forearm behind that.
+
+    Args:
+        buffer: of the arm.
+        sleeve: of the arm without the hand.
+        hand: [H, W] where the hand is drawn.
+        cloth: [H, W] pixels that show the arm's cloth.
+    """
+    drawn = sleeve.face >= 0
+    if not (hand.any() and drawn.any()):
+        return buffer
+    row, col, _ = find_nearest((buffer.face >= 0) | hand)
+    to_row, to_col, _ = find_nearest(drawn)
+    jump = sleeve.depth[to_row, to_col] - buffer.depth[row, col]
+    at = cloth & hand[row, col] & (jump > S.jump)
+    to = to_row[at], to_col[at]
+    out = replace(buffer, **{k: getattr(buffer, k).copy() for k in ("face", "depth", "back_depth")})
+    out.face[at], out.depth[at] = sleeve.face[to], sleeve.depth[to]
+    out.back_depth[at] = sleeve.back_depth[to]
+    return out
 
 
 def _middle(

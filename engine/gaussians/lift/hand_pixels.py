@@ -14,7 +14,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ...body import Body
-from ...core.cameras import project
+from ...core.cameras import camera_position, project
 from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
@@ -35,6 +35,9 @@ class HandPixelSettings:
     nearer: float = 0.05  # metres that another's hand is nearer than one's own
     bare: float = 0.4  # share of a hand's pixels that show skin, if it wears no glove
     sleeve: float = 0.035  # metres beyond the wrist that a sleeve may reach over a bare hand
+    points: float = 0.7  # cosine to the camera from which on a forearm hides behind its hand
+    cuff: float = 0.03  # metres that a sleeve stands off its forearm
+    error: float = 0.03  # metres beside a fitted hand within which it may show
 
 
 S = register_settings("lift.hand_pixels", HandPixelSettings())
@@ -49,12 +52,15 @@ class Hand:
         distance: [H, W] metres from each pixel of skin to it, infinite elsewhere.
         beyond: [H, W] metres beyond its wrist, along the forearm, of the arm's drawn surface; 0
             where none is drawn.
+        forearm: [H, W] whether its forearm points at the camera, and would be drawn there, with a
+            sleeve, behind it.
         pixel: metres that a pixel spans there; infinite behind the camera.
     """
 
     group: int
     distance: FloatArray
     beyond: FloatArray
+    forearm: BoolArray
     pixel: float
 
     @staticmethod
@@ -81,7 +87,8 @@ class Hand:
             skin: [H, W] pixels whose distance is measured.
         """
         own = body.weights[:, joints].sum(1) > 0.5
-        xy, z = project(np.asarray(vertices, np.float64)[own], camera)
+        all_xy, all_z = project(np.asarray(vertices, np.float64), camera)
+        xy, z = all_xy[own], all_z[own]
         shown = z > 0.0
         distance, pixel = np.full((camera.height, camera.width), np.inf), np.inf
         if shown.any():
@@ -93,7 +100,21 @@ class Hand:
         past = (body.v_template - wrist) @ (along / np.linalg.norm(along))
         past = np.where(own, past, 0.0)
         beyond = np.where(buffer.face >= 0, past[f[buffer.face]].mean(-1), 0.0)
-        return Hand(group, distance, beyond, pixel)
+        forearm = np.zeros(distance.shape, bool)
+        held = body.weights[:, body.parents[joints[0]]] > 0.5
+        asked = np.argwhere(beyond > S.sleeve)
+        if len(asked) and _points_at_camera(vertices[own], vertices[held], camera):
+            away = cKDTree(all_xy[held]).query(asked[:, ::-1] + 0.5)[0]
+            forearm[tuple(asked.T)] = away * float(np.median(all_z[held])) < S.cuff * camera.K[0, 0]
+        return Hand(group, distance, beyond, forearm, pixel)
+
+
+def _points_at_camera(hand: FloatArray, forearm: FloatArray, camera: Camera) -> bool:
+    """Whether vertices [N, 3] of a hand lie straight before those [M, 3] of its forearm."""
+    along = hand.mean(0) - forearm.mean(0)
+    toward = camera_position(camera) - hand.mean(0)
+    cosine = along @ toward / max(float(np.linalg.norm(along) * np.linalg.norm(toward)), 1e-9)
+    return bool(cosine > S.points)
 
 
 def settle_hand_pixels(
@@ -137,6 +158,23 @@ def find_sleeved_arms(
         if not shown.any() or (label[shown] == SKIN).mean() >= S.bare:
             out.append(arm)
     return tuple(out)
+
+
+def measure_hands_beside(buffer: MeshBuffer, hands: BoolArray, camera: Camera) -> FloatArray:
+    """Measure how far away the hand is that may show at a pixel, which the fit may have missed.
+
+    Args:
+        buffer: of the fitted body.
+        hands: [F] triangles of both hands.
+        camera: of the grid.
+
+    Returns:
+        [H, W] metres along the view axis of the hand drawn there or beside; infinite elsewhere.
+    """
+    row, col, distance = find_nearest((buffer.face >= 0) & hands[buffer.face])
+    depth = np.where(row >= 0, buffer.depth[row, col], np.inf)
+    near = distance * depth / camera.K[0, 0] < S.error
+    return np.asarray(np.where(near, depth, np.inf))
 
 
 def find_bust(part: IntArray, body: Body) -> BoolArray:
@@ -201,7 +239,7 @@ def _without_cloth(
         own = (group == hand.group) & (hand.beyond > 0.0)
         if not own.any() or (label[own] == SKIN).mean() < S.bare:
             continue
-        cloth = own & (hand.beyond > S.sleeve) & np.isin(label, [UPPER, LOWER])
+        cloth = own & (hand.beyond > S.sleeve) & ~hand.forearm & np.isin(label, [UPPER, LOWER])
         others = (group >= 0) & (group != hand.group)
         if not cloth.any() or not others.any():
             continue

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
+from ...core.cameras import project, unproject
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .depth_sheets import composite_sheets
+from .labels import LOWER, SKIN, UPPER
 from .limbs import ARMS, HANDS, hand_triangles
 from .photo_view import PhotoLookup, PhotoView
 
@@ -23,6 +26,8 @@ class HandTexelSettings:
     wrist: float = 0.05  # metres over which an arm passes into a pushed hand
     dent: float = 0.01  # metres that a texel may be pushed farther than its hand
     seen: float = 0.02  # metres that a texel of a seen hand may be pushed
+    sleeve: float = 0.03  # metres behind a fitted hand from which on an arm's cloth shows there
+    beside: float = 0.03  # metres in the picture that such a hand may be drawn in
     leaves: float = 0.5  # share of a hand inside the frame below which it is not of the picture
 
 
@@ -78,6 +83,68 @@ def move_hands_behind(
     # Less than what is needed would hide nothing, and tear the hand in other poses.
     slide = np.where(needed > most, slide, np.maximum(slide, needed))
     return points * (1.0 + slide / np.maximum(at.z, 1e-6))[:, None], shows  # camera at the origin
+
+
+def find_sleeves_behind(view: PhotoView) -> BoolArray:
+    """Find where the photo shows the sleeve of an arm, and the fit has its hand before it.
+
+    Args:
+        view: the photo.
+
+    Returns:
+        [H, W] mask.
+    """
+    regions = view.regions
+    cloth = np.isin(regions.group, ARMS) & np.isin(regions.label, (UPPER, LOWER))
+    front = composite_sheets(view.sheets, "front")
+    return np.asarray(cloth & (regions.hands_beside < front - S.sleeve))
+
+
+def move_hands_beside_sleeves(
+    points: FloatArray,
+    reach: FloatArray,
+    hand: BoolArray,
+    group: IntArray,
+    at: PhotoLookup,
+    rooms: FloatArray,
+    view: PhotoView,
+) -> FloatArray:
+    """Draw in points of hands, in the picture, where the photo shows the sleeve behind them.
+
+    Left out instead, they would leave a hole in the hand in other poses.
+
+    Args:
+        points: [N, 3] metres.
+        reach: [N] metres that their discs reach across the picture.
+        hand: [N] those of bare hands that the photo shows.
+        group: [N] limb.
+        at: where they are in the photo.
+        rooms: [3, H, W] pixels to the outline, the last to such sleeves as well.
+        view: the photo.
+
+    Returns:
+        [N, 3] metres.
+    """
+    points = np.array(points)
+    regions, focal = view.regions, float(view.camera.K[0, 0])
+    sleeved = hand & at.inside & (rooms[2] < rooms[0])[at.row, at.col]
+    for arm in ARMS:
+        own = np.nonzero(sleeved & (group == arm))[0]
+        if len(own) == 0:
+            continue
+        pixels = reach[own] * focal / at.z[own]
+        own = own[rooms[2][at.row[own], at.col[own]] < pixels]
+        shown = (regions.group == arm) & (regions.label == SKIN)
+        row, col, away = (
+            of[at.row[own], at.col[own]]
+            for of in find_nearest(shown & (rooms[2] > np.median(pixels)))
+        )
+        near = (row >= 0) & (away * at.z[own] / focal < S.beside)
+        own = own[near]
+        step = np.stack([col[near] - at.col[own], row[near] - at.row[own]], -1)
+        target = project(points[own], view.camera)[0] + step
+        points[own] = unproject(target, at.z[own], view.camera)
+    return points
 
 
 def find_leaving_hands(triangle: IntArray, inside: BoolArray, body: Body) -> BoolArray:

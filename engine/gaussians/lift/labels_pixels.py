@@ -23,6 +23,7 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.color_model import fit_colors
 from .bare_skin import label_bare_skin
 from .garment_borders import measure_border, part_garments
+from .hand_sleeves import label_hand_sleeves
 from .labels import (
     GLASSES,
     HAIR,
@@ -42,6 +43,7 @@ from .labels_cleanup import find_parted_hair, keep_attached_hair, remove_crumbs,
 from .labels_parser import HEADWEAR, PARSED
 from .pixel_grids import erode
 from .pixel_smoother import PixelSmoother
+from .skin_tone import measure_hue
 
 SOLVED = (SKIN, HAIR, UPPER, LOWER, SHOES)  # labels that the random walker decides between
 COLOUR_SCALE = np.array([280.0, 180.0, 180.0])
@@ -304,6 +306,19 @@ def label_pixels(
         colors, cloth = features[:, :3], upper + lower
         out[:] = label_bare_skin(
             out, colors, of_skin, cloth, plain, names, mask, smoother, head.unit
+        )
+        out[:] = label_hand_sleeves(
+            out,
+            colors,
+            measure_hue(lab[mask]),
+            of_skin,
+            upper,
+            head.skin[mask],
+            names,
+            places.rest[mask][:, 0],
+            PALER[:3],
+            mask,
+            smoother,
         )
     out[:] = part_garments(out, parsed, lab, places.legs_of(mask))
     if "torso" in body.part_names:

@@ -56,6 +56,7 @@ class SurfaceSettings:
     rules_long_hair: float = 0.9999  # and where it is long: the network has seen little of that
     even: float = 1.5  # time for which borders of labels diffuse, squared edges' lengths
     by_hair: float = 0.01  # smoothed share of hair from which borders stay as they are
+    behind_hand: float = 0.08  # metres behind a hand from which on skin beside it is the hand's
     bare: float = 6.0  # times the usual pull where what is seen beside the neck decides
 
 
@@ -244,9 +245,12 @@ def find_seen_labels(
     seen &= same & erode(regions.mask, 1)[row, col] & np.isin(label, [SKIN, *WORN])
     facing = cosine_to_camera(at.points, at.normals)
     weight = np.where(seen & ~at.hidden, np.clip(2.0 * facing, 0.0, 1.0), 0.0)
+    # The fit seldom lays a hand exactly where it is: its fingers show on the sleeve far behind it.
+    xy, depth = project(at.points, camera)
+    behind = regions.hands_beside[row, col] < depth - S.behind_hand
+    weight[(label == SKIN) & behind & np.isin(at.part, ["arm", "torso", "leg"])] = 0.0
     # Hair in front of the side of a head covers what lies behind it, whichever way that faces.
-    xy, z = project(at.points, camera)
-    inside = (z > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
+    inside = (depth > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(np.int64).T
     below = inside & regions.hair[row, col] & np.isin(at.part, ["face", "ear", "neck"])
     label, weight = np.where(below, HAIR, label), np.where(below, 1.0, weight)

@@ -15,7 +15,7 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .cloth_rims import release_cloth_rims
 from .collars import claim_collars
-from .hand_pixels import Hand, find_bust, settle_hand_pixels
+from .hand_pixels import Hand, find_bust, measure_hands_beside, settle_hand_pixels
 from .head_pixels import UnlabelledPixels, find_face_outlines, find_head_cues, is_hairy, is_head_cut
 from .labels import GLASSES, HAIR, HAT, NONE, SKIN, Places, find_places
 from .labels_cleanup import claim_hair_beside_face, find_hat, find_parsed_hat
@@ -99,6 +99,7 @@ class Regions:
         hair: [H, W] pixels labelled as hair or a hat, also where it falls over the trunk.
         handless: the arms whose hands something hides.
         hidden: [F] triangles of those hands.
+        hands_beside: [H, W] metres along the view axis of the hand drawn at a pixel or beside it.
         head_cut: the frame cuts the head below the eyes, so that no face is found and the fitted
             head's features lie beside the photo's.
         body: the body's z-buffer.
@@ -119,6 +120,7 @@ class Regions:
     hair: BoolArray
     handless: tuple[int, ...]
     hidden: BoolArray
+    hands_beside: FloatArray
     head_cut: bool
     body: MeshBuffer
     limb: tuple[MeshBuffer, ...]
@@ -184,8 +186,9 @@ def find_regions(
     to_skin = (((lab - tone) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
     # From here on a hidden hand does not exist: a pocket's cloth belongs to the leg.
     handless = find_hidden_hands(body, whole, mask, to_skin, observation)
-    hidden = np.zeros(len(body.f), bool)
+    handed, hidden = np.zeros(len(body.f), bool), np.zeros(len(body.f), bool)
     for arm, joints in zip(ARMS, HANDS, strict=True):
+        handed |= hand_triangles(body, joints)
         hidden |= (arm in handless) & hand_triangles(body, joints)
     # Without an area it is drawn nowhere, and the rows keep their numbers.
     f = np.where(hidden[:, None], body.f[:, :1], body.f)
@@ -267,6 +270,7 @@ def find_regions(
         hair=hair,
         handless=handless,
         hidden=hidden,
+        hands_beside=measure_hands_beside(whole, handed, camera),
         head_cut=not seen_face.any() and is_head_cut(camera, body, vertices),
         body=whole,
         limb=limb,

@@ -31,7 +31,13 @@ from .bends import (
 from .colors import complete_texels
 from .dressed_mesh import DressedMesh
 from .hair_field import tangents
-from .hand_texels import find_cuff, find_leaving_hands, move_hands_behind
+from .hand_texels import (
+    find_cuff,
+    find_leaving_hands,
+    find_sleeves_behind,
+    move_hands_behind,
+    move_hands_beside_sleeves,
+)
 from .label_edges import smooth_edges
 from .labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN
 from .labels_surface import labels_at
@@ -346,18 +352,23 @@ def texel_layer(
     sink = sink + np.where(is_shell, S.inset, 0.0) * radius
     points = points - sink[:, None] * normal
     # Nothing may stand where the photo shows background, nor skin of the head where it shows
-    # hair: what was fitted too wide is drawn in rather than opened.
+    # hair, nor a hand where it shows the sleeve behind it: what was fitted too wide is drawn in
+    # rather than opened.
     person = view.alpha > S.outline
-    rooms = distance_inside(person), distance_inside(person & ~regions.hair)
+    places = person, person & ~regions.hair, person & ~find_sleeves_behind(view)
+    rooms = np.stack([distance_inside(place) for place in places])
     face = (group == HEAD) & ~is_shell & (facing < S.under_hair)
-    metres = _room(at, rooms, face, view.camera)
+    bare_hand = (part == "hand") & ~hidden & ~is_shell
+    where = np.select([face, bare_hand], [1, 2], 0)
     # A sleeve continues behind the object that hides its forearm.
     behind = near_hidden[at.row, at.col] & np.isin(group, ARMS)
     # Nor is anything known of a head that the frame cuts.
     behind |= head & regions.head_cut
-    metres = np.where(behind, np.inf, metres)
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
+    points = move_hands_beside_sleeves(points, reach, bare_hand, group, at, rooms, view)
+    at = view.look_up(points, group)
+    metres = np.where(behind, np.inf, _room(at, rooms, where, view.camera))
     # The trunk and legs continue behind a table that hides them, as wide as they are.
     hiding = hidden_below(person, view.camera, vertices, groups)
     of_trunk = np.isin(group, TRUNK_AND_LEGS)
@@ -367,7 +378,7 @@ def texel_layer(
     for _ in range(S.draw_in_steps):
         drawn[outside] += S.draw_in / S.draw_in_steps
         at = view.look_up(points - drawn[:, None] * normal, group)
-        metres = np.where(behind, np.inf, _room(at, rooms, face, view.camera))
+        metres = np.where(behind, np.inf, _room(at, rooms, where, view.camera))
         outside = outside[metres[outside] < 0.3 * reach[outside]]
         if len(outside) == 0:
             break
@@ -381,7 +392,7 @@ def texel_layer(
     stiff = inner | head | behind | hidden | (part == "hand")
     points = move_inside(points, S.room * reach, ~stiff, at, rooms[0], view.camera)
     at = view.look_up(points, group)
-    metres = np.where(behind, np.inf, _room(at, rooms, face, view.camera))
+    metres = np.where(behind, np.inf, _room(at, rooms, where, view.camera))
     beyond = at.inside & ~(hiding[at.row, at.col] & of_trunk)
     # A hand that hangs below the frame stays whole, and on its arm.
     beyond &= ~(hidden & find_leaving_hands(samples.triangle, at.inside, body))
@@ -411,7 +422,7 @@ def texel_layer(
     keep = (opacity > 0) & (part != "lash")
     hair = label == HAIR
     closed = np.nonzero(keep & ~hair & np.isin(part, CLOSED_PARTS))[0]
-    room = np.where(at.inside, _room(at, rooms, at.visible, view.camera), np.inf)[closed]
+    room = np.where(at.inside, _room(at, rooms, 1 * at.visible, view.camera), np.inf)[closed]
     radius[closed] = _close_gaps(points[closed], radius[closed], room / S.clear)
     # Hair that ends under a hat shows no tips; on the neck slender splats leave the seam open.
     thin = hair & ~known & ~(at_seam & (part != "scalp")) & ~_beside(points, label == HAT)
@@ -459,14 +470,12 @@ def _close_gaps(points: FloatArray, radius: FloatArray, room: FloatArray) -> Flo
     return np.asarray(np.clip(S.closed * away[:, -1], radius, most))
 
 
-def _room(
-    at: PhotoLookup, rooms: tuple[FloatArray, FloatArray], face: BoolArray, camera: Camera
-) -> FloatArray:
+def _room(at: PhotoLookup, rooms: FloatArray, where: IntArray, camera: Camera) -> FloatArray:
     """[N] metres from projected points to where they must not be.
 
-    ``rooms`` [H, W] hold the distances in pixels: for everything, and for the ``face`` [N].
+    ``rooms`` [K, H, W] hold the distances in pixels to such places, ``where`` [N] which are meant.
     """
-    pixels = np.where(face, rooms[1][at.row, at.col], rooms[0][at.row, at.col])
+    pixels = rooms[where, at.row, at.col]
     return np.asarray(np.maximum(pixels - 0.5, 0.0) * at.z / camera.K[0, 0])
 
 
