@@ -38,6 +38,7 @@ class ContactShadowSettings:
     deep: tuple[float, float] = (0.8, 1.6)
     """Depths of a shadow, of the logarithm, between which the cloth's usual colour takes over."""
 
+    usual_hue: float = 0.5  # of the logarithm, lightened, from which on the hue is the usual one
     shown: float = 1e-3  # share of lit cloth around a place that tells its usual light
     feather: float = 0.7  # pixels over which the lightening begins
     hand: float = 0.5  # inter-ocular distances over which a hand's usual light is taken
@@ -94,9 +95,14 @@ class ContactShadows:
         def finer(values: FloatArray) -> FloatArray:
             return resize(values.astype(np.float32), width, height, "bilinear", box=box)
 
-        lit = np.clip(colors[here] * finer(self.gain)[..., None], 0.0, 1.0)
+        gain, usual = finer(self.gain)[..., None], finer(self.usual)
+        lit = colors[here] * gain
+        # Light that cloth throws on itself makes its shade more saturated.
+        even = usual * lit.mean(-1, keepdims=True) / np.maximum(usual.mean(-1, keepdims=True), 1e-3)
+        share = np.clip(np.log(np.maximum(gain, 1.0)) / S.usual_hue, 0.0, 1.0)
+        lit = np.clip((1.0 - share) * lit + share * even, 0.0, 1.0)
         share = finer(self.hidden)[..., None]
-        out[here] = (1.0 - share) * lit + share * finer(self.usual)
+        out[here] = (1.0 - share) * lit + share * usual
         return out
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
+from likeness.engine.gaussians.lift.contact_shadows import S as SHADOWS
 from likeness.engine.gaussians.lift.contact_shadows import ContactShadows, find_contact_shadows
 from likeness.engine.gaussians.lift.depth_sheets import DepthSheet, find_limb_borders
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
@@ -95,6 +96,16 @@ def test_a_deep_shadow_takes_the_usual_colour(shirt: FloatArray) -> None:
     np.testing.assert_allclose(lit, np.broadcast_to(SHIRT, lit.shape), atol=0.05)
 
 
+def test_the_saturated_shade_of_orange_cloth_does_not_turn_red() -> None:
+    orange, shade = np.array([0.80, 0.42, 0.24]), np.array([0.32, 0.115, 0.065])
+    colors = np.broadcast_to(orange, (SIDE, SIDE, 3)).copy()
+    colors[40:80, 70:74] = shade
+    lit = find(colors).lighten(colors)[45:75, 71:73].reshape(-1, 3)
+    shares = lit / lit.sum(1, keepdims=True)
+    np.testing.assert_allclose(shares, np.broadcast_to(orange / 1.46, shares.shape), atol=0.01)
+    assert (lit.mean(1) > 1.5 * shade.mean()).all()
+
+
 def test_dark_red_between_fingers_becomes_skin_in_a_light_shade() -> None:
     skin = np.array([0.85, 0.62, 0.52])
     hand = np.broadcast_to(skin, (SIDE, SIDE, 3)).copy()
@@ -158,7 +169,7 @@ def test_neither_far_nor_other_things_nor_what_stands_as_near(shirt: FloatArray)
 def test_a_finer_picture_is_lit_at_the_same_places() -> None:
     gain = np.ones((20, 30))
     gain[:, 20:] = 2.0
-    shadows = ContactShadows(gain, np.zeros((20, 30, 3)), np.zeros((20, 30)))
+    shadows = ContactShadows(gain, np.full((20, 30, 3), 0.3), np.zeros((20, 30)))
     lit = shadows.lighten(np.full((40, 60, 3), 0.3))
     np.testing.assert_allclose(lit[:, :36], 0.3, atol=1e-6)
     np.testing.assert_allclose(lit[:, 44:], 0.6, atol=1e-6)
@@ -173,5 +184,8 @@ def test_shadows_in_a_part_of_the_picture_are_blended_at_their_border() -> None:
     blended, share = (
         resize(v.astype(np.float32), 75, 50, "bilinear")[..., None] for v in (gain, hidden)
     )
-    expected = (1.0 - share) * np.clip(colors * blended, 0.0, 1.0) + share * 0.9
+    grey = np.clip(np.log(blended) / SHADOWS.usual_hue, 0.0, 1.0)  # the hue of 0.9
+    lit_up = colors * blended
+    lit_up = (1.0 - grey) * lit_up + grey * lit_up.mean(-1, keepdims=True)
+    expected = (1.0 - share) * np.clip(lit_up, 0.0, 1.0) + share * 0.9
     np.testing.assert_allclose(lit, expected, atol=1e-5)
