@@ -20,7 +20,8 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .hair_field import StrandImage, continued_directions, hair_directions, strand_image, wave
-from .labels import ramp
+from .labels import SKIN, ramp
+from .labels_surface import vertex_parts
 from .limbs import HEAD
 from .pixel_grids import SOLID, distance_inside, erode, smooth_widely, smooth_within
 
@@ -57,15 +58,20 @@ class HairPatchSettings:
     """Times the photo's deviation that strands are bent: of curls, finer than the directions are
     measured, and of straight hair, part of whose deviation is its cut."""
 
-    level: float = 0.025  # metres over which the patches' own brightness is taken out
+    level: tuple[float, float] = (0.025, 0.005)
+    """Metres over which the patches' own brightness is taken out: of locks, and of cropped hair."""
+
+    cropped: tuple[float, float] = (0.4, 0.8)  # share of bare ears: of none, and of cropped hair
     strand: float = 0.003  # metres, the first step by which texture is smeared along strands
     doublings: int = 4  # of that step, for straight hair
     contrast: float = 1.05  # of the photo's texture, of which splats lose some
     sheen: float = 0.3  # brightness, in its logarithm, that hair pointing at the light loses
     sheen_from: tuple[float, float, float] = (0.0, 0.8, -0.6)  # unit: from above and behind
     gap: float = 0.004  # metres of holes between strands that are hair all the same
-    drawn_out: float = 8.0  # times that straight strands are drawn out: seen from the front they
-    # are shortened, and locks are longer than patches
+    drawn_out: tuple[float, float] = (8.0, 4.0)
+    """Times that straight strands, long and cropped ones, are drawn out: seen from the front they
+    are shortened, and locks are longer than patches."""
+
     most: float = 1.6  # times the 80th percentile of its contrast that a patch's is held below
     hue: float = 0.05  # most of it, of the logarithm, in hue: skin shines through short hair
     usual: tuple[float, float] = (0.3, 98.5)  # percentiles of patches that smearing stays between
@@ -106,7 +112,9 @@ def draw_hair(
     strands = strand_image(np.log(photo.colors.mean(-1) + S.floor), photo.hair, photo.pixel)
     own, shown = mine[unseen], mine[~unseen]
     blur = float(np.median(t.radius[own]))
-    patches = cut_patches(photo.colors, photo.hair, strands, photo.pixel, blur)
+    ears = vertex_parts(body)[t.corner[:, 0]] == "ear"
+    cropped = float(ramp((t.label[ears] == SKIN).mean(), *S.cropped)) if ears.any() else 0.0
+    patches = cut_patches(photo.colors, photo.hair, strands, photo.pixel, blur, cropped)
     if patches is None:
         return added, way
     at = hair_anchors(t.points[own], S.spacing * patches.radius)
@@ -259,7 +267,12 @@ class HairPatches:
 
 
 def cut_patches(
-    colors: FloatArray, hair: BoolArray, strands: StrandImage, pixel: float, blur: float
+    colors: FloatArray,
+    hair: BoolArray,
+    strands: StrandImage,
+    pixel: float,
+    blur: float,
+    cropped: float = 0.0,
 ) -> HairPatches | None:
     """Find the patches that a photo's hair has; None if there is too little of it.
 
@@ -269,6 +282,7 @@ def cut_patches(
         strands: directions in the same picture.
         pixel: metres that a pixel spans there.
         blur: metres, standard deviation of the splats that will show them.
+        cropped: 0 for hair that hides the ears to 1 for cropped hair, which has no locks.
     """
     closed = ndimage.binary_closing(hair, iterations=max(1, round(0.5 * S.gap / pixel)))
     inside = distance_inside(closed) * pixel
@@ -278,7 +292,11 @@ def cut_patches(
     radius = min(S.beyond * widest, S.radius[1])
     places = np.argwhere(inside >= S.squarest * min(widest, radius))
     log = np.log(colors + S.floor)
-    texture = log - smooth_widely(log, hair, S.level / pixel)
+    straight, waves = _judge_strands(strands, hair, pixel)
+    level, drawn_out = (
+        np.interp(cropped * straight, (0.0, 1.0), of) for of in (S.level, S.drawn_out)
+    )
+    texture = log - smooth_widely(log, hair, level / pixel)
     soft = smooth_within(texture, closed, max(blur / pixel, 0.5))
     texture += S.sharpen * (texture - soft)
     texture -= np.median(texture[closed], axis=0)
@@ -287,8 +305,7 @@ def cut_patches(
     texture = most * np.tanh(light / most) + S.hue * np.tanh((texture - light) / S.hue)
     index = find_nearest(closed)[:2]
     x, y = strands.along[tuple(places.T)].T
-    straight, waves = _judge_strands(strands, hair, pixel)
-    stretch = 1.0 + S.drawn_out * straight * strands.coherence[tuple(places.T)] ** 2
+    stretch = 1.0 + drawn_out * straight * strands.coherence[tuple(places.T)] ** 2
     texture = texture[index]
     return HairPatches(texture, places, np.arctan2(y, x), stretch, straight, waves, radius, pixel)
 

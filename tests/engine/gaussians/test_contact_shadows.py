@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
-from likeness.engine.gaussians.lift.contact_shadows import S as SHADOWS
 from likeness.engine.gaussians.lift.contact_shadows import ContactShadows, find_contact_shadows
+from likeness.engine.gaussians.lift.contact_shadows import S as SHADOWS
 from likeness.engine.gaussians.lift.depth_sheets import DepthSheet, find_limb_borders
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO

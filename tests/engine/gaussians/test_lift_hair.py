@@ -123,6 +123,25 @@ def test_patches_carry_the_photos_strands_along_the_hair() -> None:
     assert change(np.array([0.0, WAVE / 2, 0.0])) > 2.5 * change(np.array([WAVE / 2, 0.0, 0.0]))
 
 
+def test_cropped_hair_has_strands_and_no_locks() -> None:
+    rows = np.arange(120) * PIXEL
+    strand, lock = np.sin(2.0 * np.pi * rows / 0.004), np.sin(2.0 * np.pi * rows / 0.03)
+    light = 0.4 * np.exp(0.1 * strand + 0.2 * lock)[:, None, None] * np.ones((1, 120, 3))
+    hair = np.ones((120, 120), bool)
+    image = strand_image(np.log(light[..., 0]), hair, PIXEL)
+    long, cropped = (cut_patches(light, hair, image, PIXEL, 0.0, cropped) for cropped in (0.0, 1.0))
+    assert long is not None
+    assert cropped is not None
+    assert long.straight == 1.0
+
+    def share(patches: HairPatches, of: FloatArray) -> float:
+        return float((patches.texture[..., 0].mean(1) @ of) / 60.0)
+
+    assert share(cropped, strand) == pytest.approx(share(long, strand), rel=0.25)
+    assert share(cropped, lock) < 0.5 * share(long, lock)
+    assert cropped.stretch.max() < 0.7 * long.stretch.max()
+
+
 def test_too_little_hair_has_no_patches() -> None:
     hair = np.zeros((120, 120), bool)
     hair[60:64, 20:100] = True
