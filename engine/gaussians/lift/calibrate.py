@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from ...body import Body
 from ...core.cameras import in_picture, project
+from ...core.color import lab_to_rgb, rgb_to_lab
 from ...core.distances import measure_depth
 from ...core.kernels import kernel
 from ...core.sampling import bilinear, sample_bilinear
@@ -50,6 +51,8 @@ class CalibrateSettings:
     rim_alpha: float = 0.97  # alpha of the matte up to which a pixel belongs to the rim
     sigmas: float = 4.0  # standard deviations beyond which a splat contributes nothing
     margin: int = 16  # pixels around the person that are drawn
+    most_grey: float = 99.0  # percentile of a black-and-white photo's pixels without a hue
+    grey: float = 0.03  # 0..1, largest difference of red, green and blue of such a pixel
     beyond: float = 0.1  # alpha of the matte below which nothing of the person should be
 
 
@@ -181,9 +184,25 @@ def calibrate_colors(
         given = residual, xy, gain * inside, first, most, S.tint
         run_parts(_add_residual, len(own), *given, own, least=SPLATS_PER_PART)
         colors[photo] = own
+    colors = match_monochrome(colors, truth[solid])
     return replace(
         bound, colors=colors.astype(np.float32), opacities=gaussians.opacities.astype(np.float32)
     )
+
+
+def match_monochrome(colors: FloatArray, shown: FloatArray) -> FloatArray:
+    """Grey the colours that a black-and-white photo's person does not have: gums, clothes, lips.
+
+    Args:
+        colors: [N, 3] sRGB 0..1 of all splats.
+        shown: [M, 3] the same of what the photo shows of the person.
+
+    Returns:
+        [N, 3] sRGB 0..1, as they are if the photo has colours.
+    """
+    if len(shown) == 0 or np.percentile(np.ptp(shown, axis=1), S.most_grey) > S.grey:
+        return colors
+    return np.asarray(lab_to_rgb(rgb_to_lab(np.clip(colors, 0.0, 1.0)) * [1.0, 0.0, 0.0]))
 
 
 def _window_of(

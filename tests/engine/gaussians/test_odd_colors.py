@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.gaussians.lift.bare_skin import label_bare_skin
+from likeness.engine.gaussians.lift.calibrate import match_monochrome
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.labels_pixels import COLOUR_SCALE
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO
@@ -133,3 +134,19 @@ def test_few_colours_of_the_skins_hue_are_its_shade() -> None:
     np.testing.assert_array_equal(find_shaded_skin(albedo, seen, skin), np.arange(100) >= 90)
     seen[20:90] = 0.0  # a third in brown is a brown print
     assert not find_shaded_skin(albedo, seen, skin).any()
+
+
+@pytest.mark.parametrize("hue", [0.0, 0.2])
+def test_people_of_black_and_white_photos_are_black_and_white(hue: float) -> None:
+    """Gums, lips and clothes that they do not show have no colours of their own."""
+    rng = np.random.default_rng(0)
+    shown = np.repeat(rng.uniform(0.1, 0.9, (500, 1)), 3, axis=1) + rng.normal(0, 0.003, (500, 3))
+    shown[:50, 0] += hue
+    gums = np.array([[0.62, 0.34, 0.33], [0.35, 0.36, 0.40]])
+    found = match_monochrome(gums, shown)
+    if hue:
+        np.testing.assert_array_equal(found, gums)
+    else:
+        assert np.ptp(found, axis=1).max() < 0.002
+        np.testing.assert_allclose(rgb_to_lab(found)[:, 0], rgb_to_lab(gums)[:, 0], atol=0.2)
+    np.testing.assert_array_equal(match_monochrome(gums, shown[:0]), gums)
