@@ -294,7 +294,7 @@ def cut_patches(
     log = np.log(colors + S.floor)
     straight, waves = _judge_strands(strands, hair, pixel)
     level, drawn_out = (
-        np.interp(cropped * straight, (0.0, 1.0), of) for of in (S.level, S.drawn_out)
+        float(np.interp(cropped * straight, (0.0, 1.0), of)) for of in (S.level, S.drawn_out)
     )
     texture = log - smooth_widely(log, hair, level / pixel)
     soft = smooth_within(texture, closed, max(blur / pixel, 0.5))
