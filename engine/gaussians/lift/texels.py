@@ -343,14 +343,6 @@ def texel_layer(
         shown = at.visible & regions.mask[at.row, at.col]
         opacity[cloth & other & shown & (facing > 0.0)] = 0.0  # the photo shows legs there
         opacity[at_hem & shown & (facing > S.hem_facing)] = 0.0  # the photo's splats are enough
-    # Texels under photo splats step back, or their blur would show through.
-    over = at.visible & regions.mask[at.row, at.col] & ~hidden
-    over &= regions.label[at.row, at.col] != NONE
-    sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * S.under_photo
-    sink = sink * np.clip((facing - S.surfaces) / 0.35, 0.0, 1.0) * over
-    # A disc's visible edge lies beyond its middle: worn discs stand in by part of their radius.
-    sink = sink + np.where(is_shell, S.inset, 0.0) * radius
-    points = points - sink[:, None] * normal
     # Nothing may stand where the photo shows background, nor skin of the head where it shows
     # hair, nor a hand where it shows the sleeve behind it: what was fitted too wide is drawn in
     # rather than opened.
@@ -360,14 +352,22 @@ def texel_layer(
     face = (group == HEAD) & ~is_shell & (facing < S.under_hair)
     bare_hand = (part == "hand") & ~hidden & ~is_shell
     where = np.select([face, bare_hand], [1, 2], 0)
-    # A sleeve continues behind the object that hides its forearm.
-    behind = near_hidden[at.row, at.col] & np.isin(group, ARMS)
-    # Nor is anything known of a head that the frame cuts.
-    behind |= head & regions.head_cut
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
     points = move_hands_beside_sleeves(points, reach, bare_hand, group, at, rooms, view)
     at = view.look_up(points, group)
+    # Texels under photo splats step back, or their blur would show through.
+    over = at.visible & regions.mask[at.row, at.col] & ~hidden
+    over &= regions.label[at.row, at.col] != NONE
+    sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * S.under_photo
+    sink = sink * np.clip((facing - S.surfaces) / 0.35, 0.0, 1.0) * over
+    # A disc's visible edge lies beyond its middle: worn discs stand in by part of their radius.
+    sink = sink + np.where(is_shell, S.inset, 0.0) * radius
+    points = points - sink[:, None] * normal
+    # A sleeve continues behind the object that hides its forearm.
+    behind = near_hidden[at.row, at.col] & np.isin(group, ARMS)
+    # Nor is anything known of a head that the frame cuts.
+    behind |= head & regions.head_cut
     metres = np.where(behind, np.inf, _room(at, rooms, where, view.camera))
     # The trunk and legs continue behind a table that hides them, as wide as they are.
     hiding = hidden_below(person, view.camera, vertices, groups)
