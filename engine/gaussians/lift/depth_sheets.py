@@ -114,8 +114,8 @@ def find_depth_sheets(
         buffer = _cross_seams(buffer, whole, visible & ~elsewhere, _grow(own, dressed.f))
         if group and (visible & cloth).any() and (hands & own).any():
             sleeve = rasterize_mesh(dressed.vertices, dressed.f[own & ~hands], camera)
-            beside = np.isin(whole.face, np.nonzero(hands & own)[0])
-            buffer = _continue_sleeve(buffer, sleeve, beside, visible & cloth)
+            on_hand = (whole.face >= 0) & (hands & own)[whole.face]
+            buffer = _continue_sleeve(buffer, sleeve, on_hand, visible & cloth)
         return _sheet(group, visible, buffer, whole, loose_hair, regions, camera)
 
     return tuple(sheet for sheet in map_threads(find_sheet, (0, *ARMS)) if sheet is not None)

@@ -24,7 +24,7 @@ from .pixel_smoother import PixelSmoother
 class HandSleeveSettings:
     """Sleeves around bare hands."""
 
-    forearm: float = 0.45  # metres from the middle, standard rest, beyond which they are sought
+    forearm: float = 0.45  # metres from the middle, standard rest, at which forearms begin
     sure: float = 0.9  # the parser's probability of pixels that teach a colour
     least: int = 60  # pixels that teach each
     apart: float = 2.2  # deviations from the face's tone up to which a hand's skin teaches
@@ -34,7 +34,7 @@ class HandSleeveSettings:
     most: float = 6.0  # log odds of one pixel
     doubt: float = 0.02  # probability that the parser leaves both
     seen: float = 0.3  # the parser's mean probability of a sleeve that touches no other cloth
-    bare: float = 0.5  # least share of a hand's skin that stays: a gloved one is none of these
+    bare: float = 0.5  # least share of a hand's skin that stays: with less, the hand is gloved
 
 
 S = register_settings("lift.hand_sleeves", HandSleeveSettings())

@@ -186,10 +186,9 @@ def find_regions(
     to_skin = (((lab - tone) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
     # From here on a hidden hand does not exist: a pocket's cloth belongs to the leg.
     handless = find_hidden_hands(body, whole, mask, to_skin, observation)
-    handed, hidden = np.zeros(len(body.f), bool), np.zeros(len(body.f), bool)
-    for arm, joints in zip(ARMS, HANDS, strict=True):
-        handed |= hand_triangles(body, joints)
-        hidden |= (arm in handless) & hand_triangles(body, joints)
+    hand_of = {arm: hand_triangles(body, joints) for arm, joints in zip(ARMS, HANDS, strict=True)}
+    any_hand = np.any(list(hand_of.values()), axis=0)
+    hidden = np.any([(arm in handless) & hand for arm, hand in hand_of.items()], axis=0)
     # Without an area it is drawn nowhere, and the rows keep their numbers.
     f = np.where(hidden[:, None], body.f[:, :1], body.f)
     whole = rasterize_mesh(vertices, f, camera)
@@ -270,7 +269,7 @@ def find_regions(
         hair=hair,
         handless=handless,
         hidden=hidden,
-        hands_beside=measure_hands_beside(whole, handed, camera),
+        hands_beside=measure_hands_beside(whole, any_hand, camera),
         head_cut=not seen_face.any() and is_head_cut(camera, body, vertices),
         body=whole,
         limb=limb,
