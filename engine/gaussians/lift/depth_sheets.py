@@ -47,6 +47,7 @@ class SheetSettings:
     border: int = 2  # pixels beside such a jump that may show either
     holder: int = 3  # pixels around a held thing whose depth it takes
     thing: float = 0.012  # metres that it is thick
+    nearest: float = 5.0  # percentile of the trunk's depths behind it that it lies before
     loose: float = 0.02  # metres off the dressed mesh from which on a part gets its own back
     rings: int = 6  # of triangles beyond its own that a limb's sheet may lie on
 
@@ -98,6 +99,7 @@ def find_depth_sheets(
     arms = np.isin(regions.group, ARMS) & regions.mask
     of_face = groups[dressed.f[:, 0]]
     whole = rasterize_mesh(dressed.vertices, dressed.f, camera)
+    trunk = rasterize_mesh(dressed.vertices, dressed.f[~np.isin(of_face, ARMS)], camera)
     # Loose hair in front of a cheek or beyond it: the photo does not show the face there.
     clothed = dressed.worn[dressed.f].mean(1) >= 0.5
     loose_hair = regions.hair & (whole.face >= 0) & (~clothed & (of_face == HEAD))[whole.face]
@@ -108,7 +110,7 @@ def find_depth_sheets(
         if group and visible.sum() <= 8:
             return None
         own = of_face == group if group else ~np.isin(of_face, ARMS)
-        buffer = rasterize_mesh(dressed.vertices, dressed.f[own], camera)
+        buffer = rasterize_mesh(dressed.vertices, dressed.f[own], camera) if group else trunk
         # Bare skin of an arm does not lie on the shirt behind it.
         elsewhere = (regions.label == SKIN) & (clothed & ~own)[whole.face]
         buffer = _cross_seams(buffer, whole, visible & ~elsewhere, _grow(own, dressed.f))
@@ -116,7 +118,7 @@ def find_depth_sheets(
             sleeve = rasterize_mesh(dressed.vertices, dressed.f[own & ~hands], camera)
             on_hand = (whole.face >= 0) & (hands & own)[whole.face]
             buffer = _continue_sleeve(buffer, sleeve, on_hand, visible & cloth)
-        return _sheet(group, visible, buffer, whole, loose_hair, regions, camera)
+        return _sheet(group, visible, buffer, whole, trunk, loose_hair, regions, camera)
 
     return tuple(sheet for sheet in map_threads(find_sheet, (0, *ARMS)) if sheet is not None)
 
@@ -219,6 +221,7 @@ def _sheet(
     visible: BoolArray,
     buffer: MeshBuffer,
     whole: MeshBuffer,
+    trunk: MeshBuffer,
     loose_hair: BoolArray,
     regions: Regions,
     camera: Camera,
@@ -261,12 +264,17 @@ def _sheet(
         across = solve_poisson(inner, mask & ~inner, front)
         front = np.where(inner, across + 0.002, front)
         weight = np.where(inner, 0.0, weight)
-    # A held thing is a card that faces the camera, at the depth of what holds it.
+    # A held thing is a card that faces the camera, at the depth of what holds it, and before the
+    # trunk that it hides.
     for thing in connected_patches(visible & (regions.label == OBJECT)):
         holder = visible & drawn & (regions.label != OBJECT)
         beside = holder & dilate(thing, S.holder)
         if beside.any() or holder.any():
             front[thing] = np.median(front[beside if beside.any() else holder])
+            hides = thing & (trunk.face >= 0)
+            if group and hides.any():
+                nearest = float(np.percentile(trunk.depth[hides], S.nearest))
+                front[thing] = np.minimum(front[thing], nearest - S.thing)
             back[thing] = front[thing] + S.thing
             weight[thing] = 0.0
     back = np.maximum(back, front + 0.002)

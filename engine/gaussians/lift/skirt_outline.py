@@ -33,6 +33,7 @@ class SkirtOutlineSettings:
     tight_length: float = 0.1  # as min_length, where legs leave no gap: short shorts have no notch
     legs_apart: float = 0.05  # metres between the middles of such legs: not one behind the other
     to_ankles: float = 0.7  # of the legs that such cloth covers at most: trousers cover them all
+    tapered: float = 0.8  # width above such a hem, of that at the hips, below which it is trousers'
     notch: float = 0.008  # metres that one hem is higher between such legs than below them, at most
     min_down: float = 0.75  # cosine between a hanging thigh and the vertical
     above_legwear: float = 0.15  # metres from the crotch to a hem over trousers, socks or leggings
@@ -121,11 +122,14 @@ def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtO
         gap = _look_between_legs(cloth, regions, crotch, metres)
         if gap.hem is not None:
             cloth = _cut_below(cloth, gap.hem, metres)
-        short = S.tight_length < gap.length < S.to_ankles * _leg_length(joints)
+        ankles = S.to_ankles * _leg_length(joints)
+        short = S.tight_length < gap.length < ankles
         if gap.filled or (short and _has_one_hem(cloth, gap, metres)):
             below = regions.label[crotch:][cloth[crotch:]]
             label = UPPER if (below == UPPER).mean() > 0.5 else LOWER
             if label == LOWER and cloth[-1].any() and (len(cloth) - crotch) * metres < S.min_cut:
+                return None
+            if label == LOWER and _tapers(cloth[crotch:], round(ankles / metres)):
                 return None
             return _trace(cloth, label, crotch, metres, regions, camera, joints)
     return None
@@ -264,6 +268,21 @@ def _has_one_hem(cloth: BoolArray, gap: _Gap, metres: float) -> bool:
     sides = np.median(columns[:quarter]), np.median(columns[-quarter:])
     line = np.interp(columns, sides, [np.median(end[:quarter]), np.median(end[-quarter:])])
     return bool((line - end)[quarter:-quarter].max(initial=0.0) * metres < S.notch)
+
+
+def _tapers(cloth: BoolArray, ankles: int) -> bool:
+    """Whether cloth [H, W] below the crotch reaches row ``ankles``, narrower than it began.
+
+    Nobody could walk in such a skirt. Trouser legs may well touch all the way down, where one leg
+    stands before the other or the fitted legs are too far apart.
+    """
+    rows = int(cloth.any(1).sum())
+    if rows < ankles:
+        return False
+    width = cloth.sum(1)[:rows]
+    tenth = max(rows // 10, 1)
+    above_hem = np.median(width[-3 * tenth : -tenth])
+    return bool(above_hem < S.tapered * np.median(width[:tenth]))
 
 
 def _trace(

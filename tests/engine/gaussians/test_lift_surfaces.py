@@ -17,7 +17,7 @@ from likeness.engine.gaussians.lift.depth_sheets import (
     find_depth_sheets,
 )
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh, fit_dressed_mesh
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.labels import NONE, OBJECT, SKIN, UPPER
 from likeness.engine.gaussians.lift.labels_surface import label_surface, worn_probability
 from likeness.engine.gaussians.lift.limbs import ARMS, HEAD, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
@@ -222,6 +222,41 @@ def test_a_bare_arm_beyond_its_fit_does_not_lie_on_the_shirt(
     off = np.abs(composite_sheets(sheets, "front") - buffer.depth)[wide]
     assert wide.sum() > 50
     assert (np.median(off) < 0.003) == on_trunk
+
+
+def test_a_held_thing_lies_before_the_trunk_that_it_hides(average: Body) -> None:
+    """Held by an arm of which the photo shows what is farther than the trunk."""
+    hanging = {"left_shoulder": [0, 0, -1.3], "right_shoulder": [0, 0, 1.3]}
+    transl = np.array([0.0, 0.1, -3.0])
+    pose = replace(Pose.rest(average.num_expression), transl=transl).with_joints(**hanging)
+    vertices, camera = average.vertices(pose)[0], photo_camera(620.0, 300, 400)
+    buffer = rasterize_mesh(vertices, average.f, camera)
+    mask, groups = buffer.face >= 0, vertex_groups(average)
+    gray = np.full((*mask.shape, 3), 0.5)
+    regions = find_regions(gray, mask, camera, vertices, average, observe_nothing(mask), 1.0, gray)
+    bare = DressedMesh(
+        vertices, *np.zeros((2, len(groups))), average.f, np.zeros(len(groups), bool)
+    )
+    drawn = np.where(mask, groups[average.f[:, 0]][buffer.face], -1)
+    arm = drawn == ARMS[0]
+    rows, cols = np.nonzero(drawn == TORSO)
+    row, col = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    chest = np.hypot(row - np.percentile(rows, 40), col - np.median(cols)) < 12
+    label = np.where(chest, OBJECT, np.where(mask, SKIN, NONE))
+    group = np.where(chest, ARMS[0], np.where(mask, drawn, -1))
+    sheets = find_depth_sheets(replace(regions, group=group, label=label), bare, groups, camera)
+    front = composite_sheets(sheets, "front")
+    trunk = np.median(buffer.depth[chest])
+    assert np.median(buffer.depth[arm]) > trunk
+    assert front[chest].max() < trunk
+    assert front[chest].max() > buffer.depth[chest].min() - 0.03
+    # Where it hides nothing, it is as far away as its holder.
+    beside = ndimage.binary_dilation(arm, iterations=8) & ~mask
+    group, label = np.where(beside, ARMS[0], drawn), np.where(beside, OBJECT, SKIN)
+    wide = replace(regions, mask=mask | beside, group=group, label=label)
+    front = composite_sheets(find_depth_sheets(wide, bare, groups, camera), "front")
+    held = ndimage.binary_dilation(arm, iterations=8) & beside
+    assert np.median(front[held]) == pytest.approx(np.median(buffer.depth[arm]), abs=0.03)
 
 
 def test_composite_takes_each_pixel_from_what_is_seen_there(labelled: dict[str, Labelled]) -> None:

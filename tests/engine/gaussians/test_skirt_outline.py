@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from likeness.engine.core.types import Camera
+from likeness.engine.gaussians.lift import skirt_outline
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
 from likeness.engine.gaussians.lift.photo_splats import crop_camera
@@ -17,6 +18,7 @@ from likeness.engine.gaussians.lift.skirt_outline import (
     _find_hem,
     _Gap,
     _has_one_hem,
+    _tapers,
     find_outline,
 )
 from likeness.engine.render.mesh import MeshBuffer
@@ -112,6 +114,45 @@ def test_trousers_that_meet_at_the_calves_are_no_skirt() -> None:
         group=np.where(knees & ~filled.mask, LEFT_LEG, filled.group),
     )
     assert find_outline(closed, scene.camera, joints) is not None
+
+
+@pytest.mark.parametrize(
+    ("hem", "length", "found"), [(0.7, 0.95, False), (0.7, 0.5, True), (1.0, 0.95, True)]
+)
+def test_what_tapers_down_to_the_ankles_is_trousers(hem: float, length: float, found: bool) -> None:
+    """Of somebody whose legs touch all the way down; a pencil skirt ends higher up."""
+    ankles, rows = 100, np.arange(120)
+    half = 15.0 * (1.0 - (1.0 - hem) * rows / (length * 120))
+    cloth = (np.abs(np.arange(40) - 20) < half[:, None]) & (rows < length * 120)[:, None]
+    assert _tapers(cloth, ankles) != found
+
+
+def test_trousers_that_fill_the_gap_of_legs_fitted_too_far_apart_are_no_skirt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(skirt_outline, "S", replace(S, to_ankles=0.4))  # the frame ends above them
+    scene = photograph(width=0.2)
+    _, joints = scene.body.vertices(scene.pose)
+    rows, cols = np.nonzero(scene.cloth)
+    middle, top = np.median(cols), rows.min()
+    hips = int(np.ptp(cols[rows < top + 5])) / 2
+    ankles = 245
+    row, col = np.mgrid[: scene.cloth.shape[0], : scene.cloth.shape[1]]
+
+    def look(narrowest: float) -> bool:
+        half = hips * (1.0 + (narrowest - 1.0) * (row - top) / (ankles - top))
+        worn = (np.abs(col - middle) < half) & (row >= top) & (row < ankles)
+        legs = np.isin(scene.regions.group, (LEFT_LEG, RIGHT_LEG)) | worn
+        regions = replace(
+            scene.regions,
+            mask=scene.regions.mask & ~legs | worn | (legs & (row >= ankles)),
+            label=np.where(worn, LOWER, np.where(legs, SKIN, scene.regions.label)),
+            group=np.where(worn & ~scene.regions.mask, LEFT_LEG, scene.regions.group),
+        )
+        return find_outline(regions, scene.camera, joints) is not None
+
+    assert look(1.1)
+    assert not look(0.7)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
