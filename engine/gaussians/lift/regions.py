@@ -13,6 +13,7 @@ from ...core.settings import register_settings
 from ...core.threads import start_thread
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
+from .brims import find_brim
 from .cloth_rims import release_cloth_rims
 from .collars import claim_collars
 from .hand_pixels import Hand, find_bust, measure_hands_beside, settle_hand_pixels
@@ -221,8 +222,9 @@ def find_regions(
         likely = parsed[..., PARSED.index("hair")]
         label = claim_hair_beside_face(label, lab, tone, likely, beside, unit)
         label = find_parsed_hat(label, parsed, pixels.head, unit)
-    if not (label == HAT).any():
-        label = find_hat(label, lab, pixels.head, outlines.brow, unit)
+    for find in (find_brim, find_hat):
+        if not (label == HAT).any():
+            label = find(label, lab, pixels.head, outlines.brow, unit)
     if known is not None:
         given = resize_nearest(known, mask.shape)
         label = np.where(mask & (given != NONE), given, label)

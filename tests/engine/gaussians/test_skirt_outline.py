@@ -152,7 +152,7 @@ def test_trousers_that_fill_the_gap_of_legs_fitted_too_far_apart_are_no_skirt(
         return find_outline(regions, scene.camera, joints) is not None
 
     assert look(1.1)
-    assert not look(0.7)
+    assert not look(0.4)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
