@@ -40,6 +40,7 @@ from .limbs import (
 from .pixel_grids import dilate, resize_nearest
 from .pixel_smoother import PixelSmoother
 from .shoe_pixels import settle_hem_pixels
+from .skin_coats import label_skin_coats
 from .skin_tone import find_skin_color, measure_skin_tone
 from .sleeve_ends import settle_sleeve_ends
 from .sleeve_pixels import (
@@ -217,6 +218,9 @@ def find_regions(
     inside = head.oval if head.oval.any() else on_face
     label = claim_collars(label, lab, tone, below, inside, unit)
     label = settle_hem_pixels(label, lab, places, body)
+    nearest = names[places.part]
+    metres = pixel_size(whole, camera)
+    label = label_skin_coats(label, lab, group, places, nearest, head.skin, metres)
     if parsed is not None:
         beside = ~face & (places.from_head < S.beside_face)
         likely = parsed[..., PARSED.index("hair")]
