@@ -51,6 +51,10 @@ class HiddenLabelSettings:
     knee: float = 0.47  # metres below the pelvis at which shins begin
     whole_suit: float = 0.5  # share of seen shins that a suit of one piece covers, at least
     bare_leg: float = 0.95  # share of a seen leg that is skin where no garment reaches it
+    coat: float = 0.2  # metres below a shirt's hem that an open coat reaches in front, at least
+    coat_open: float = 0.6  # share of its rings there that show lower wear beside it
+    coat_ring: float = 0.5  # seen vertices (by weight) of a ring that speak for either
+    coat_gap: int = 4  # rings that a hand before it may hide
     few: float = 4.0  # seen vertices (by weight) that speak for a shoe, or on a side of an end
     above_shoe: float = 0.10  # metres above it that are asked what they show
     near_shoe: float = 0.03  # metres over which their word counts less
@@ -354,6 +358,39 @@ def extend_one_piece(
     out[hidden, np.where(down[hidden] < hem, UPPER, SKIN)] += out[hidden, LOWER]
     out[hidden, LOWER] = 0.0
     _end_at(out, legs & (weight <= 0), down - hem, UPPER, SKIN)
+    return out
+
+
+def close_coat_behind(
+    shares: FloatArray, label: IntArray, weight: FloatArray, rest: FloatArray, part: NamesArray
+) -> FloatArray:
+    """Let an open coat hang as low behind as it does in front, where trousers show between it.
+
+    Args:
+        shares: [V, len(LABELS)] of each label.
+        label: [V] row of ``LABELS`` in the photo.
+        weight: [V] 0..1 trust in it, 0 where the photo shows nothing of the vertex.
+        rest: [V, 3] of :func:`.labels.standard_rest`, metres.
+        part: [V] name of each vertex's part.
+    """
+    own = np.nonzero(np.isin(part, ["leg", "torso"]) & (rest[:, 1] < S.hanging_hem))[0]
+    if len(own) == 0:
+        return shares
+    ring = ((S.hanging_hem - rest[own, 1]) / S.ring).astype(int)
+    aside, worn, trust = np.abs(rest[own, 0]), label[own], weight[own]
+    count = np.maximum(np.bincount(ring), 1)
+    upper, lower = (np.bincount(ring, trust * (worn == k)) for k in (UPPER, LOWER))
+    hangs = np.nonzero(upper > S.coat_ring)[0]
+    steps = np.diff(hangs, prepend=-1)
+    end = int(np.argmax(steps > S.coat_gap)) if (steps > S.coat_gap).any() else len(hangs)
+    hem = int(hangs[:end].max(initial=-1)) + 1
+    if hem * S.ring < S.coat or (lower[hangs[:end]] > S.coat_ring).mean() < S.coat_open:
+        return shares
+    middle, wide = (np.bincount(ring, v) / count for v in (rest[own, 2], aside))
+    covered = (rest[own, 2] < middle[ring]) | (aside > wide[ring])
+    rows = own[(ring < hem) & covered & (trust <= 0)]
+    out = shares.copy()
+    out[rows] = np.eye(len(LABELS))[UPPER]
     return out
 
 

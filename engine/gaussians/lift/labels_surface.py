@@ -28,6 +28,7 @@ from .dress_rules import (
 )
 from .labels import GLASSES, HAIR, HAT, LABELS, NONE, SHOES, SKIN, WORN, NamesArray, standard_rest
 from .labels_hidden import (
+    close_coat_behind,
     clothe_below,
     drop_islands,
     even_limbs_outside,
@@ -124,6 +125,7 @@ def label_surface(
     shares = level_waist(shares, below, label, weight, rest, part)
     shares = level_ends(shares, label, weight, rest, part)
     shares = extend_one_piece(shares, label, weight, rest, part)
+    shares = close_coat_behind(shares, label, weight, rest, part)
     shares = drop_islands(shares, weight > 0, body.f)
     shares = even_neckline(shares, weight, rest, part, body.f)
     shares = lengthen_trousers(shares, below, part, regions)
