@@ -12,7 +12,11 @@ from likeness.engine.gaussians.lift.colors_base import Texels
 from likeness.engine.gaussians.lift.hems import S, find_hems
 from likeness.engine.gaussians.lift.labels import LABELS, LOWER, NONE, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.labels_hidden import S as HIDDEN
-from likeness.engine.gaussians.lift.labels_hidden import extend_one_piece, level_ends
+from likeness.engine.gaussians.lift.labels_hidden import (
+    close_coat_behind,
+    extend_one_piece,
+    level_ends,
+)
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO
 
 RED, NAVY, BROWN, WHITE = np.array(
@@ -262,3 +266,37 @@ def test_what_is_of_one_piece_in_front_is_behind(hem: float) -> None:
     # Trousers that show are worn.
     label[front & (y < -0.1) & (y > hem)] = LOWER
     np.testing.assert_array_equal(extend_one_piece(shares, label, 1.0 * front, rest, part), shares)
+
+
+@pytest.mark.parametrize(
+    ("hem", "open_", "hidden", "closed"),
+    [
+        (-0.5, True, False, True),
+        (-0.5, True, True, True),
+        (-0.25, True, False, False),
+        (-0.5, False, False, False),
+    ],
+)
+def test_an_open_coat_is_as_long_behind(
+    hem: float, open_: bool, hidden: bool, closed: bool
+) -> None:
+    """On one side of the photo, jeans beside it; a shirt that hangs out is not changed."""
+    rng = np.random.default_rng(7)
+    rest = rng.uniform([-0.2, -0.95, -0.1], [0.2, 0.3, 0.1], (8000, 3))
+    y, front = rest[:, 1], rest[:, 2] > 0
+    part = np.select([y > -0.05, y > -0.9], ["torso", "leg"], "foot")
+    coat = (y > 0.0) | (y > hem) & ((rest[:, 0] > 0.03) | (not open_))
+    truth = np.select([coat, y > -0.9], [UPPER, LOWER], SHOES)
+    label = np.where(front, truth, NONE)
+    weight = 1.0 * front
+    if hidden:  # a hand before it
+        weight[(y < -0.2) & (y > -0.23)] = 0.0
+    guess = np.select([y > 0.0, y > -0.9], [UPPER, LOWER], SHOES)
+    shares = np.eye(len(LABELS))[np.where(front, truth, guess)]
+    out = close_coat_behind(shares, label, weight, rest, part)
+    behind = (rest[:, 2] < -0.03) & (y < -0.1) & (np.abs(y - hem) > 0.03)
+    expected = np.where(closed & (y > hem), UPPER, guess)
+    np.testing.assert_array_equal(out.argmax(1)[behind], expected[behind])
+    others = weight > 0
+    np.testing.assert_array_equal(out[others], shares[others])
+    np.testing.assert_array_equal(out[part == "foot"], shares[part == "foot"])
