@@ -29,8 +29,8 @@ class BrimSettings:
 
     over_crown: float = 1.6  # width of the brim over the crown's, at least (antlers: 1.64)
     over_both: float = 2.3
-    """That, times its width over the head's below, at least: four hats 2.5 to 3.7, a hundred heads
-    without one 2.1 at most."""
+    """That, times its width over the head's below, at least: four hats 2.5 to 3.7, antlers and a
+    toy's ears 2.1 at most."""
 
     thick: float = 1.1  # most that a brim hangs below its widest row
     tip: float = 0.5  # below that row, where its ends may begin
@@ -94,7 +94,7 @@ def _find_widest_row(head: BoolArray, brow: float, unit: float) -> int | None:
     top = int(rows[0])
     widest = top + int(width[top:end].argmax())
     above = width[round(top + S.crown[0] * unit) : max(round(widest - S.crown[1] * unit), 0)]
-    below = width[widest : round(widest + S.below * unit)]
+    below = width[widest : max(round(widest + S.below * unit), widest + 1)]
     if len(above) == 0:
         return None
     over_crown = width[widest] / max(float(np.median(above)), 1.0)

@@ -219,7 +219,7 @@ def find_regions(
     label = claim_collars(label, lab, tone, below, inside, unit)
     label = settle_hem_pixels(label, lab, places, body)
     nearest = names[places.part]
-    metres = pixel_size(whole, camera)
+    metres = pixel_size(whole, camera) if on_body.any() else 0.0
     label = label_skin_coats(label, lab, group, places, nearest, head.skin, metres)
     if parsed is not None:
         beside = ~face & (places.from_head < S.beside_face)

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
-from ...imaging.color_model import fit_colors
+from ...imaging.color_model import ColorModel, fit_colors
 from .labels import LOWER, SKIN, UPPER, NamesArray, Places
 from .limbs import ARMS, HEAD
 
@@ -29,6 +29,7 @@ class SkinCoatSettings:
     neckline: float = 0.2  # over the pelvis, above which the throat may be bare
     throat: float = 0.06  # beside the spine, within which an open coat leaves the neck bare
     few: int = 60  # pixels of a face that teach its colour
+    many: int = 2000  # most pixels that teach a colour
     most: float = 4.0  # log odds of one pixel
     sleeveless: float = 1.0
     """Mean log odds of an arm's skin against the coat from which on it is bare: coats have
@@ -78,11 +79,16 @@ def label_skin_coats(
     clothed = (label[legs] == LOWER).mean() if legs.any() else 0.0
     if rows.sum() * metres < S.length or clothed < S.clothed:
         return label
-    to_skin = fit_colors(lab[skin], components=4)
+
+    def teach(pixels: BoolArray) -> ColorModel:
+        step = -(-int(pixels.sum()) // S.many)
+        return fit_colors(lab[pixels][::step], components=4)
+
+    to_skin = teach(skin)
 
     def odds(pixels: BoolArray) -> FloatArray:
         """[N] log odds of skin against the coat as it is known so far."""
-        of_coat = fit_colors(lab[coat], components=4).log_density(lab[pixels], equal=False)
+        of_coat = teach(coat).log_density(lab[pixels], equal=False)
         return np.asarray(to_skin.log_density(lab[pixels], equal=False) - of_coat)
 
     for arm in ARMS:
