@@ -17,7 +17,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from ..mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian, mirror_vertices
 from .garment_borders import parts_legs
-from .labels import LABELS, LOWER, SHOES, SKIN, UPPER, NamesArray
+from .labels import HAIR, LABELS, LOWER, SHOES, SKIN, UPPER, NamesArray
 from .regions import Regions
 
 
@@ -51,6 +51,7 @@ class HiddenLabelSettings:
     knee: float = 0.47  # metres below the pelvis at which shins begin
     whole_suit: float = 0.5  # share of seen shins that a suit of one piece covers, at least
     bare_leg: float = 0.95  # share of a seen leg that is skin where no garment reaches it
+    covered_ear: float = 0.6  # share of an ear that is hair from which on all of it is
     coat: float = 0.2  # metres below a shirt's hem that an open coat reaches in front, at least
     coat_open: float = 0.6  # share of its rings there that show lower wear beside it
     coat_ring: float = 0.5  # seen vertices (by weight) of a ring that speak for either
@@ -358,6 +359,25 @@ def extend_one_piece(
     out[hidden, np.where(down[hidden] < hem, UPPER, SKIN)] += out[hidden, LOWER]
     out[hidden, LOWER] = 0.0
     _end_at(out, legs & (weight <= 0), down - hem, UPPER, SKIN)
+    return out
+
+
+def cover_ears(shares: FloatArray, rest: FloatArray, part: NamesArray) -> FloatArray:
+    """Cover ears that are mostly covered by hair: the rest would be a hole of skin in that.
+
+    The fit seldom lays an ear where the photo shows it. A bare one stays: the photo's own splats
+    draw it, over the hair.
+
+    Args:
+        shares: [V, len(LABELS)] of each label.
+        rest: [V, 3] of :func:`.labels.standard_rest`, metres.
+        part: [V] name of each vertex's part.
+    """
+    out = shares.copy()
+    for side in (1.0, -1.0):
+        ear = (part == "ear") & (side * rest[:, 0] > 0)
+        if ear.any() and (shares[ear].argmax(1) == HAIR).mean() >= S.covered_ear:
+            out[ear] = np.eye(len(LABELS))[HAIR]
     return out
 
 

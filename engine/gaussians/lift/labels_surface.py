@@ -30,6 +30,7 @@ from .labels import GLASSES, HAIR, HAT, LABELS, NONE, SHOES, SKIN, WORN, NamesAr
 from .labels_hidden import (
     close_coat_behind,
     clothe_below,
+    cover_ears,
     drop_islands,
     even_limbs_outside,
     extend_one_piece,
@@ -130,6 +131,7 @@ def label_surface(
     shares = even_neckline(shares, weight, rest, part, body.f)
     shares = lengthen_trousers(shares, below, part, regions)
     shares = even_limbs_outside(shares, outside, part, body)
+    shares = cover_ears(shares, rest, part)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)

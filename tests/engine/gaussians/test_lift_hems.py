@@ -10,10 +10,11 @@ from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import FloatArray
 from likeness.engine.gaussians.lift.colors_base import Texels
 from likeness.engine.gaussians.lift.hems import S, find_hems
-from likeness.engine.gaussians.lift.labels import LABELS, LOWER, NONE, SHOES, SKIN, UPPER
+from likeness.engine.gaussians.lift.labels import HAIR, LABELS, LOWER, NONE, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.labels_hidden import S as HIDDEN
 from likeness.engine.gaussians.lift.labels_hidden import (
     close_coat_behind,
+    cover_ears,
     extend_one_piece,
     level_ends,
 )
@@ -300,3 +301,16 @@ def test_an_open_coat_is_as_long_behind(
     others = weight > 0
     np.testing.assert_array_equal(out[others], shares[others])
     np.testing.assert_array_equal(out[part == "foot"], shares[part == "foot"])
+
+
+@pytest.mark.parametrize(("covered", "all_of_it"), [(0.75, True), (0.4, False)])
+def test_hair_covers_an_ear_whole_or_as_far_as_it_does(covered: float, all_of_it: bool) -> None:
+    rng = np.random.default_rng(3)
+    rest = rng.uniform([-0.1, 0.5, -0.1], [0.1, 0.7, 0.1], (400, 3))
+    part = np.where(np.abs(rest[:, 0]) > 0.05, "ear", "face")
+    left = (part == "ear") & (rest[:, 0] > 0)
+    hair = left & (rng.random(400) < covered)
+    shares = np.eye(len(LABELS))[np.where(hair, HAIR, SKIN)]
+    out = cover_ears(shares, rest, part)
+    np.testing.assert_array_equal(out[left].argmax(1) == HAIR, hair[left] | all_of_it)
+    np.testing.assert_array_equal(out[~left], shares[~left])
