@@ -10,7 +10,7 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.face_size import face_size
-from likeness.engine.core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, Pose
+from likeness.engine.core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Pose
 from likeness.engine.gaussians.lift.depth_sheets import (
     DepthSheet,
     composite_sheets,
@@ -168,18 +168,45 @@ def test_the_trunks_sheet_goes_on_behind_an_arm(labelled: dict[str, Labelled]) -
         pytest.fail("no arm crosses the trunk")
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A naked body with hanging arms, seen from the front."""
+
+    groups: IntArray
+    camera: Camera
+    buffer: MeshBuffer
+    regions: Regions
+    bare: DressedMesh
+
+    @property
+    def mask(self) -> BoolArray:
+        return self.buffer.face >= 0
+
+    @property
+    def drawn(self) -> IntArray:
+        """[H, W] the limb drawn at each pixel, -1 beside the body."""
+        return np.where(self.mask, self.groups[self.bare.f[:, 0]][self.buffer.face], -1)
+
+    @staticmethod
+    def of(body: Body, lowered: float) -> Standing:
+        """Lower the arms of the T-pose by some radians."""
+        hanging = {"left_shoulder": [0, 0, -lowered], "right_shoulder": [0, 0, lowered]}
+        transl = np.array([0.0, 0.1, -3.0])
+        pose = replace(Pose.rest(body.num_expression), transl=transl).with_joints(**hanging)
+        vertices, camera = body.vertices(pose)[0], photo_camera(620.0, 300, 400)
+        buffer = rasterize_mesh(vertices, body.f, camera)
+        mask = buffer.face >= 0
+        gray = np.full((*mask.shape, 3), 0.5)
+        nothing = observe_nothing(mask)
+        regions = find_regions(gray, mask, camera, vertices, body, nothing, 1.0, gray)
+        count = len(vertices)
+        bare = DressedMesh(vertices, *np.zeros((2, count)), body.f, np.zeros(count, bool))
+        return Standing(vertex_groups(body), camera, buffer, regions, bare)
+
+
 def test_no_spikes_where_the_photo_has_a_limbs_seam_elsewhere(average: Body) -> None:
-    hanging = {"left_shoulder": [0, 0, -0.9], "right_shoulder": [0, 0, 0.9]}
-    transl = np.array([0.0, 0.1, -3.0])
-    pose = replace(Pose.rest(average.num_expression), transl=transl).with_joints(**hanging)
-    vertices, camera = average.vertices(pose)[0], photo_camera(620.0, 300, 400)
-    buffer = rasterize_mesh(vertices, average.f, camera)
-    mask, groups = buffer.face >= 0, vertex_groups(average)
-    gray = np.full((*mask.shape, 3), 0.5)
-    regions = find_regions(gray, mask, camera, vertices, average, observe_nothing(mask), 1.0, gray)
-    bare = DressedMesh(
-        vertices, *np.zeros((2, len(groups))), average.f, np.zeros(len(groups), bool)
-    )
+    it = Standing.of(average, 0.9)
+    buffer, mask, regions, camera = it.buffer, it.mask, it.regions, it.camera
     height = average.J_template[JOINT_INDEX["left_shoulder"], 1]
     shoulders = mask & (
         np.where(mask, average.v_template[average.f, 1].mean(1)[buffer.face], 0) > height
@@ -192,7 +219,7 @@ def test_no_spikes_where_the_photo_has_a_limbs_seam_elsewhere(average: Body) -> 
         ):
             group = np.where(own, TORSO, regions.group)
             group[moved] = arm
-            sheets = find_depth_sheets(replace(regions, group=group), bare, groups, camera)
+            sheets = find_depth_sheets(replace(regions, group=group), it.bare, it.groups, camera)
             changed = (moved != own) & ndimage.binary_erosion(mask, iterations=2)
             assert changed.sum() > 20
             front = composite_sheets(sheets, "front")
@@ -203,17 +230,11 @@ def test_no_spikes_where_the_photo_has_a_limbs_seam_elsewhere(average: Body) -> 
 def test_a_bare_arm_beyond_its_fit_does_not_lie_on_the_shirt(
     average: Body, kind: int, on_trunk: bool
 ) -> None:
-    hanging = {"left_shoulder": [0, 0, -1.3], "right_shoulder": [0, 0, 1.3]}
-    transl = np.array([0.0, 0.1, -3.0])
-    pose = replace(Pose.rest(average.num_expression), transl=transl).with_joints(**hanging)
-    vertices, camera = average.vertices(pose)[0], photo_camera(620.0, 300, 400)
-    buffer = rasterize_mesh(vertices, average.f, camera)
-    mask, groups = buffer.face >= 0, vertex_groups(average)
-    gray = np.full((*mask.shape, 3), 0.5)
-    regions = find_regions(gray, mask, camera, vertices, average, observe_nothing(mask), 1.0, gray)
+    it = Standing.of(average, 1.3)
+    buffer, regions, camera, groups = it.buffer, it.regions, it.camera, it.groups
     worn = np.where(groups == TORSO, 1.0, 0.0)
-    dressed = DressedMesh(vertices, np.zeros(len(groups)), worn, average.f, worn > 1.0)
-    drawn = np.where(mask, groups[average.f[:, 0]][buffer.face], -1)
+    dressed = replace(it.bare, worn=worn)
+    drawn = it.drawn
     arm = drawn == ARMS[0]
     wide = ndimage.binary_dilation(arm, iterations=4) & (drawn == TORSO)
     group = np.where(arm | wide, ARMS[0], np.where(drawn == ARMS[1], ARMS[1], TORSO))
@@ -226,25 +247,18 @@ def test_a_bare_arm_beyond_its_fit_does_not_lie_on_the_shirt(
 
 def test_a_held_thing_lies_before_the_trunk_that_it_hides(average: Body) -> None:
     """Held by an arm of which the photo shows what is farther than the trunk."""
-    hanging = {"left_shoulder": [0, 0, -1.3], "right_shoulder": [0, 0, 1.3]}
-    transl = np.array([0.0, 0.1, -3.0])
-    pose = replace(Pose.rest(average.num_expression), transl=transl).with_joints(**hanging)
-    vertices, camera = average.vertices(pose)[0], photo_camera(620.0, 300, 400)
-    buffer = rasterize_mesh(vertices, average.f, camera)
-    mask, groups = buffer.face >= 0, vertex_groups(average)
-    gray = np.full((*mask.shape, 3), 0.5)
-    regions = find_regions(gray, mask, camera, vertices, average, observe_nothing(mask), 1.0, gray)
-    bare = DressedMesh(
-        vertices, *np.zeros((2, len(groups))), average.f, np.zeros(len(groups), bool)
-    )
-    drawn = np.where(mask, groups[average.f[:, 0]][buffer.face], -1)
+    it = Standing.of(average, 1.3)
+    buffer, mask, regions, camera = it.buffer, it.mask, it.regions, it.camera
+    drawn = it.drawn
     arm = drawn == ARMS[0]
     rows, cols = np.nonzero(drawn == TORSO)
     row, col = np.mgrid[: mask.shape[0], : mask.shape[1]]
     chest = np.hypot(row - np.percentile(rows, 40), col - np.median(cols)) < 12
     label = np.where(chest, OBJECT, np.where(mask, SKIN, NONE))
     group = np.where(chest, ARMS[0], np.where(mask, drawn, -1))
-    sheets = find_depth_sheets(replace(regions, group=group, label=label), bare, groups, camera)
+    sheets = find_depth_sheets(
+        replace(regions, group=group, label=label), it.bare, it.groups, camera
+    )
     front = composite_sheets(sheets, "front")
     trunk = np.median(buffer.depth[chest])
     assert np.median(buffer.depth[arm]) > trunk
@@ -254,9 +268,9 @@ def test_a_held_thing_lies_before_the_trunk_that_it_hides(average: Body) -> None
     beside = ndimage.binary_dilation(arm, iterations=8) & ~mask
     group, label = np.where(beside, ARMS[0], drawn), np.where(beside, OBJECT, SKIN)
     wide = replace(regions, mask=mask | beside, group=group, label=label)
-    front = composite_sheets(find_depth_sheets(wide, bare, groups, camera), "front")
-    held = ndimage.binary_dilation(arm, iterations=8) & beside
-    assert np.median(front[held]) == pytest.approx(np.median(buffer.depth[arm]), abs=0.03)
+    front = composite_sheets(find_depth_sheets(wide, it.bare, it.groups, camera), "front")
+    near = ndimage.binary_dilation(arm, iterations=8) & beside
+    assert np.median(front[near]) == pytest.approx(np.median(buffer.depth[arm]), abs=0.03)
 
 
 def test_composite_takes_each_pixel_from_what_is_seen_there(labelled: dict[str, Labelled]) -> None:
