@@ -66,11 +66,11 @@ def find_brim(
     low = row > widest
     run = hair & low & (np.cumsum(begun & ~hair & low, axis=0) == 0)
     run &= begins < widest + S.tip * unit
-    hat = hair & ~low | run & (run.sum(0) <= S.thick * unit)
+    hat = (hair & ~low) | (run & (run.sum(0) <= S.thick * unit))
     under = run & ~hat
     below = hair & (row > widest + S.thick * unit)
     if below.sum() < S.hair * unit**2:
-        hat |= under & (row <= widest + S.thick * unit)
+        hat |= under & ~below
     elif under.any():
         to_hat, to_hair = (
             fit_colors(lab[seeds], components=3).log_density(lab[under], equal=False)

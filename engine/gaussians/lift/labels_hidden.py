@@ -384,7 +384,7 @@ def cover_ears(shares: FloatArray, rest: FloatArray, part: NamesArray) -> FloatA
 def close_coat_behind(
     shares: FloatArray, label: IntArray, weight: FloatArray, rest: FloatArray, part: NamesArray
 ) -> FloatArray:
-    """Let an open coat hang as low behind as it does in front, where trousers show between it.
+    """Let an open coat hang as low behind as it does in front, where trousers show beside it.
 
     Args:
         shares: [V, len(LABELS)] of each label.

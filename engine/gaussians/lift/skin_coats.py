@@ -63,12 +63,13 @@ def label_skin_coats(
         [H, W].
     """
     height = places.rest[..., 1]
-    trunk = np.isin(part, ["leg", "torso"]) & ~np.isin(group, [*ARMS, HEAD])
-    bare = (label == SKIN) & trunk
-    hangs = bare & (height < 0.0) & ~places.on_body & (places.beside > S.beside)
-    hangs = ndimage.binary_opening(hangs)
-    if hangs.sum() * metres**2 < S.area or skin.sum() < S.few:
+    off = (label == SKIN) & (height < 0.0) & ~places.on_body & (places.beside > S.beside)
+    if off.sum() * metres**2 < S.area or skin.sum() < S.few:
         return label
+    trunk = np.isin(part, ["leg", "torso"]) & ~np.isin(group, [*ARMS, HEAD])
+    if ndimage.binary_opening(off & trunk).sum() * metres**2 < S.area:
+        return label
+    bare = (label == SKIN) & trunk
     # Elsewhere it may lie on the fitted legs, but is larger than a hole at a knee.
     patches, _ = ndimage.label(bare & (height < S.neckline))
     large = np.bincount(patches.ravel()) * metres**2 > S.area
