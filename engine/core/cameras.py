@@ -48,6 +48,15 @@ def photo_camera(focal: float, width: int, height: int) -> Camera:
     return Camera(PHOTO_VIEWMAT.copy(), intrinsics(focal, width, height), width, height)
 
 
+def crop_camera(camera: Camera, box: tuple[int, int, int, int]) -> Camera:
+    """Return the camera of the part ``box`` (left, top, right, bottom, pixels) of an image."""
+    left, top, right, bottom = box
+    K = np.array(camera.K, dtype=np.float64)
+    K[0, 2] -= left
+    K[1, 2] -= top
+    return Camera(camera.viewmat, K, right - left, bottom - top)
+
+
 def camera_tilt(pitch: float, roll: float) -> FloatArray:
     """Return the rotation [3, 3] from the world to a photo camera's space.
 

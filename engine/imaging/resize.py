@@ -65,6 +65,38 @@ def resize(
     return resized[..., 0] if source.ndim == 2 else resized
 
 
+def resize_rgba(
+    colors: FloatArray,
+    alpha: FloatArray,
+    width: int,
+    height: int,
+    box: tuple[int, int, int, int] | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Scale colours and alpha so that transparent pixels do not bleed.
+
+    Args:
+        colors: [H, W, 3] straight, 0..1.
+        alpha: [H, W] 0..1.
+        width: Of the result, in pixels.
+        height: Of the result, in pixels.
+        box: Left, top, right and bottom of the part of the result that is wanted; None: all.
+
+    Returns:
+        colors: [height, width, 3] straight, 0..1, or the part's.
+        alpha: [height, width] 0..1, or the part's.
+    """
+    if (width, height) == (alpha.shape[1], alpha.shape[0]):
+        left, top, right, bottom = box or (0, 0, width, height)
+        return colors[top:bottom, left:right], alpha[top:bottom, left:right]
+    # Both overshoot alike at an outline, so their ratio is right only unclipped.
+    weighted = resize(colors * alpha[..., None], width, height, clip=False, box=box)
+    small_alpha = resize(alpha, width, height, clip=False, box=box)
+    plain = resize(colors, width, height, box=box)
+    ok = small_alpha > 0.02
+    out = np.where(ok[..., None], weighted / np.maximum(small_alpha, 0.02)[..., None], plain)
+    return np.clip(out, 0.0, 1.0), np.clip(small_alpha, 0.0, 1.0)
+
+
 def fit_size(width: int, height: int, max_side: int) -> tuple[int, int]:
     """Return width and height of the same aspect with the longer side at most ``max_side``.
 

@@ -36,7 +36,7 @@ from ...core.types import (
     Pose,
     Track,
 )
-from ...imaging.resize import fit_size, resize
+from ...imaging.resize import fit_size, resize, resize_rgba
 from .arm_order import order_arms
 from .calibrate import calibrate_colors, fill_removed
 from .colors_base import find_cloth_color
@@ -70,7 +70,7 @@ from .limbs import ARMS, HANDS, HEAD, hand_triangles, vertex_groups
 from .nape import add_nape
 from .parts import name_all, name_beard, name_labelled, name_shown, name_unknown
 from .photo_levels import make_photo_levels
-from .photo_splats import resize_rgba, splat_sigma
+from .photo_splats import splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import erode, fit_grid
 from .regions import Regions, find_regions

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...body import Body
-from ...core.cameras import in_picture, project
+from ...core.cameras import crop_camera, in_picture, project
 from ...core.color import lab_to_rgb, rgb_to_lab
 from ...core.distances import measure_depth
 from ...core.kernels import kernel
@@ -30,7 +30,6 @@ from ..squareness import photo_trust
 from .hand_texels import find_leaving_hands
 from .limbs import ARMS, HEAD, TRUNK_AND_LEGS, vertex_groups
 from .photo_splats import S as PHOTO_SPLATS
-from .photo_splats import crop_camera
 from .pixel_grids import SOLID, erode
 from .regions import hidden_below
 from .surfels import PHOTO

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
-from ...core.cameras import camera_position, unproject
+from ...core.cameras import camera_position, crop_camera, unproject
 from ...core.geometry import vertex_normals
 from ...core.interpolation import smoothstep
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray, Matte
-from ...imaging.resize import scale_size
+from ...imaging.resize import resize_rgba, scale_size
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ..binding import bind_gaussians
 from ..squareness import cosine_to_camera
@@ -27,7 +27,7 @@ from .labels import LOWER, UPPER
 from .labels_surface import labels_at
 from .limbs import TORSO
 from .open_fronts import OpenFront
-from .photo_splats import crop_camera, resize_rgba, splat_sigma
+from .photo_splats import splat_sigma
 from .pixel_grids import distance_inside, resize_nearest
 from .regions import Regions
 from .surfels import SHELL, pixel_centres, surfels_from_tangents, tangent_plane_steps

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.alignment import fit_rigid
-from ...core.cameras import project, unproject
+from ...core.cameras import crop_camera, project, unproject
 from ...core.distances import find_nearest, measure_depth
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
@@ -36,7 +36,6 @@ from ...render import render_camera
 from ...render.mesh import rasterize_mesh
 from ..binding import bind_gaussians, place_gaussians
 from .labels_glasses import DetectedGlasses
-from .photo_splats import crop_camera
 from .pixel_grids import dilate, smooth_within, solve_poisson
 from .surfels import (
     CORE,

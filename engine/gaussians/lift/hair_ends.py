@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
-from ...core.cameras import camera_position, project
+from ...core.cameras import camera_position, crop_camera, project
 from ...core.interpolation import smoothstep
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
@@ -21,7 +21,6 @@ from ..binding import bind_gaussians, place_gaussians
 from .dressed_mesh import DressedMesh
 from .labels import HAIR
 from .parts import name_all
-from .photo_splats import crop_camera
 from .regions import Regions
 from .surfels import surfels_from_tangents
 

@@ -15,13 +15,13 @@ from scipy.optimize import minimize
 
 from ...body import Body
 from ...core.alignment import fit_rigid
+from ...core.cameras import crop_camera
 from ...core.rotations import axis_angle_to_matrix
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import rasterize_mesh
 from .labels import HAT
 from .labels_surface import vertex_parts
-from .photo_splats import crop_camera
 from .regions import Regions
 
 

@@ -30,7 +30,7 @@ from ...core.landmark_names import POSE_BONES
 from ...core.settings import register_settings
 from ...core.types import HELD, BoolArray, Camera, FloatArray, Hand, Matte, Observation, Track
 from ...imaging.color_model import fit_colors
-from ...imaging.resize import resize
+from ...imaging.resize import resize, resize_rgba
 from .denied_skin import find_denied_skin
 from .held_marks import REMOVED
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
@@ -38,7 +38,6 @@ from .labels_parser import ParserRuntime
 from .labels_pixels import COLOUR_SCALE, COMPONENTS
 from .labels_pixels import S as LABELS_PIXELS
 from .limbs import HEAD
-from .photo_splats import resize_rgba
 from .pixel_grids import connected_patches, dilate, fit_grid, smooth_within
 from .regions import Regions, find_regions
 

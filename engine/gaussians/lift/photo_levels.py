@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...core.cameras import crop_camera
 from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, Matte, Track
-from ...imaging.resize import scale_size
+from ...imaging.resize import resize_rgba, scale_size
 from .dressed_mesh import DressedMesh
 from .held_marks import removed_pixels
-from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
+from .photo_splats import front_layer, splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import dilate
 from .surfels import TriangleBinding

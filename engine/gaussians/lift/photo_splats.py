@@ -17,7 +17,6 @@ from ...core.distances import find_nearest
 from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
-from ...imaging.resize import resize
 from ...render.mesh import rasterize_mesh
 from ..binding import bind_gaussians
 from .border_pixels import settle_borders
@@ -96,15 +95,6 @@ def splat_sigma(grid_side: float) -> float:
     (0.56, 0.64)
     """
     return float(np.clip(S.sigma * np.sqrt(S.coarse_side / grid_side), S.sigma, S.coarse_sigma))
-
-
-def crop_camera(camera: Camera, box: tuple[int, int, int, int]) -> Camera:
-    """Return the camera of the part ``box`` (left, top, right, bottom, pixels) of an image."""
-    left, top, right, bottom = box
-    K = np.array(camera.K, dtype=np.float64)
-    K[0, 2] -= left
-    K[1, 2] -= top
-    return Camera(camera.viewmat, K, right - left, bottom - top)
 
 
 def _resample(image: FloatArray, source: Camera, target: Camera, order: int) -> FloatArray:
@@ -415,35 +405,3 @@ def _thinned(alpha: FloatArray) -> FloatArray:
     With sigma = half a step and the rasteriser's blur the neighbours add up to a power of 1 / 0.6.
     """
     return 1.0 - (1.0 - np.clip(alpha, 0.0, 1.0)) ** 0.6
-
-
-def resize_rgba(
-    colors: FloatArray,
-    alpha: FloatArray,
-    width: int,
-    height: int,
-    box: tuple[int, int, int, int] | None = None,
-) -> tuple[FloatArray, FloatArray]:
-    """Scale colours and alpha so that transparent pixels do not bleed.
-
-    Args:
-        colors: [H, W, 3] straight, 0..1.
-        alpha: [H, W] 0..1.
-        width: of the result, pixels.
-        height: of the result, pixels.
-        box: left, top, right and bottom of the part of the result that is wanted; None: all.
-
-    Returns:
-        colors: [height, width, 3] straight, 0..1, or the part's.
-        alpha: [height, width] 0..1, or the part's.
-    """
-    if (width, height) == (alpha.shape[1], alpha.shape[0]):
-        left, top, right, bottom = box or (0, 0, width, height)
-        return colors[top:bottom, left:right], alpha[top:bottom, left:right]
-    # Both overshoot alike at an outline, so their ratio is right only unclipped.
-    weighted = resize(colors * alpha[..., None], width, height, clip=False, box=box)
-    small_alpha = resize(alpha, width, height, clip=False, box=box)
-    plain = resize(colors, width, height, box=box)
-    ok = small_alpha > 0.02
-    out = np.where(ok[..., None], weighted / np.maximum(small_alpha, 0.02)[..., None], plain)
-    return np.clip(out, 0.0, 1.0), np.clip(small_alpha, 0.0, 1.0)

@@ -15,6 +15,7 @@ from scipy.spatial import ConvexHull, cKDTree
 
 from ...body import Body
 from ...core.alignment import fit_rigid
+from ...core.cameras import crop_camera
 from ...core.geometry import vertex_normals
 from ...core.rotations import axis_angle_to_matrix
 from ...core.settings import register_settings
@@ -24,7 +25,6 @@ from .dressed_mesh import DressedMesh
 from .labels import SHOES, SKIN
 from .labels_surface import vertex_parts
 from .limbs import LEFT_LEG, RIGHT_LEG
-from .photo_splats import crop_camera
 from .regions import Regions
 from .sandals import are_sandals
 

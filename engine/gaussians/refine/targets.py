@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...core.cameras import project, unproject
+from ...core.cameras import crop_camera, project, unproject
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, Gaussians, IntArray, Matte
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
-from ..lift.photo_splats import crop_camera
 from ..lift.pixel_grids import erode
 
 

@@ -7,6 +7,7 @@ import pytest
 from likeness.engine.core.cameras import (
     camera_position,
     canonical_fov,
+    crop_camera,
     field_of_view,
     focal_length,
     intrinsics,
@@ -190,3 +191,13 @@ def test_the_turn_is_in_world_axes():
     other, other_turn = transfer_position(R @ place, turned(crop), turned(photo))
     np.testing.assert_allclose(other, R @ moved, atol=1e-9)
     np.testing.assert_allclose(other_turn, R @ turn @ R.T, atol=1e-9)
+
+
+def test_a_cropped_camera_sees_the_same_at_shifted_pixels() -> None:
+    camera = photo_camera(50.0, 120, 160)
+    points = np.random.default_rng(0).uniform([-0.4, -0.4, -3.0], [0.4, 0.4, -2.0], (20, 3))
+    crop = crop_camera(camera, (10, 25, 90, 140))
+    assert (crop.width, crop.height) == (80, 115)
+    np.testing.assert_allclose(
+        project(points, crop)[0] + [10, 25], project(points, camera)[0], atol=1e-9
+    )

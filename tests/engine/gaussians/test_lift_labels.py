@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.cameras import crop_camera, photo_camera, project
 from likeness.engine.core.types import Camera, FloatArray, IntArray, Observation, Pose
 from likeness.engine.gaussians.lift.dress_rules import S as RULES
 from likeness.engine.gaussians.lift.dress_rules import _in_order
@@ -39,7 +39,6 @@ from likeness.engine.gaussians.lift.labels_surface import (
     worn_probability,
 )
 from likeness.engine.gaussians.lift.limbs import HEAD
-from likeness.engine.gaussians.lift.photo_splats import crop_camera
 from likeness.engine.gaussians.lift.pixel_grids import dilate
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.skin_tone import UNSEEN_SKIN

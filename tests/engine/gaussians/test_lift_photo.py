@@ -20,34 +20,10 @@ from likeness.engine.gaussians.lift.hair_backing import S as BACKING
 from likeness.engine.gaussians.lift.hair_backing import back_hair
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.photo_splats import crop_camera, front_layer, resize_rgba
+from likeness.engine.gaussians.lift.photo_splats import front_layer
 from likeness.engine.gaussians.lift.regions import Regions
 from likeness.engine.gaussians.lift.surfels import SHELL, TriangleBinding
 from likeness.engine.render.mesh import rasterize_mesh
-
-
-def test_a_cropped_camera_sees_the_same_at_shifted_pixels() -> None:
-    camera = photo_camera(50.0, 120, 160)
-    points = np.random.default_rng(0).uniform([-0.4, -0.4, -3.0], [0.4, 0.4, -2.0], (20, 3))
-    crop = crop_camera(camera, (10, 25, 90, 140))
-    assert (crop.width, crop.height) == (80, 115)
-    np.testing.assert_allclose(
-        project(points, crop)[0] + [10, 25], project(points, camera)[0], atol=1e-9
-    )
-
-
-def test_what_is_transparent_does_not_bleed_into_colours() -> None:
-    alpha = np.zeros((40, 40))
-    alpha[:, 13:] = 1.0  # within a pixel of the smaller picture
-    colors = np.where(alpha[..., None] > 0, [0.2, 0.6, 0.4], [1.0, 0.0, 1.0])
-    small, thin = resize_rgba(colors, alpha, 10, 10)
-    shown = thin > 0.05
-    assert ((thin > 0.05) & (thin < 0.95)).any()
-    # Magenta is 0.6 away; the filter's own overshoot at the outline is a twentieth of a colour.
-    np.testing.assert_allclose(small[shown], np.tile([0.2, 0.6, 0.4], (shown.sum(), 1)), rtol=0.005)
-    same, alpha_again = resize_rgba(colors, alpha, 40, 40)
-    np.testing.assert_array_equal(same, colors)
-    np.testing.assert_array_equal(alpha_again, alpha)
 
 
 def test_a_soft_rim_takes_the_colours_of_the_solid_inside() -> None:

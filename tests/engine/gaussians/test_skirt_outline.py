@@ -6,11 +6,11 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from likeness.engine.core.cameras import crop_camera
 from likeness.engine.core.types import Camera
 from likeness.engine.gaussians.lift import skirt_outline
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
 from likeness.engine.gaussians.lift.limbs import LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
-from likeness.engine.gaussians.lift.photo_splats import crop_camera
 from likeness.engine.gaussians.lift.regions import Regions
 from likeness.engine.gaussians.lift.skirt_outline import (
     S,

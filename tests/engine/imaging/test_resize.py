@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.imaging.resize import affine_crop, fit_size, resize
+from likeness.engine.imaging.resize import affine_crop, fit_size, resize, resize_rgba
 from scipy import ndimage
 
 
@@ -102,3 +102,17 @@ def test_a_part_may_reach_to_the_last_pixel_whatever_rounding_does() -> None:
     for width in range(1, 100):
         picture = np.zeros((2, 15), np.float32)
         assert resize(picture, width, 2, box=(width - 1, 0, width, 2)).shape == (2, 1)
+
+
+def test_what_is_transparent_does_not_bleed_into_colours() -> None:
+    alpha = np.zeros((40, 40))
+    alpha[:, 13:] = 1.0  # within a pixel of the smaller picture
+    colors = np.where(alpha[..., None] > 0, [0.2, 0.6, 0.4], [1.0, 0.0, 1.0])
+    small, thin = resize_rgba(colors, alpha, 10, 10)
+    shown = thin > 0.05
+    assert ((thin > 0.05) & (thin < 0.95)).any()
+    # Magenta is 0.6 away; the filter's own overshoot at the outline is a twentieth of a colour.
+    np.testing.assert_allclose(small[shown], np.tile([0.2, 0.6, 0.4], (shown.sum(), 1)), rtol=0.005)
+    same, alpha_again = resize_rgba(colors, alpha, 40, 40)
+    np.testing.assert_array_equal(same, colors)
+    np.testing.assert_array_equal(alpha_again, alpha)
