@@ -48,7 +48,7 @@ def train_parser(data: Path, out: Path | None, **chosen: Any) -> None:
 
     body = load_body(asset_path("body"))
     if options.measure:
-        from ...engine.gaussians.lift.labels_parser import load_parser
+        from ...engine.gaussians.lift.pixels.labels_parser import load_parser
         from ...engine.training.pixel_labels.measure import format_counts, measure_parser
 
         parser = load_parser()

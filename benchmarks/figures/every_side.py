@@ -27,7 +27,7 @@ from ...engine.core.types import (
     Matte,
     Pose,
 )
-from ...engine.gaussians.lift.skirt import PART as SKIRT
+from ...engine.gaussians.lift.skirts.skirt import PART as SKIRT
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.imaging.resize import fit_size, resize
 from ...engine.render import render_camera

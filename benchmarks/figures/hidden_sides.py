@@ -21,7 +21,7 @@ from ...engine.core.cameras import orbit, project
 from ...engine.core.color import rgb_to_lab
 from ...engine.core.framing import Box, crop_to_box
 from ...engine.core.types import JOINT_INDEX, Avatar, BoolArray, Camera, FloatArray
-from ...engine.gaussians.lift.skirt import PART as SKIRT
+from ...engine.gaussians.lift.skirts.skirt import PART as SKIRT
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.render import render_camera
 from ...engine.visual.view_cameras import orbit_centre, visible_box

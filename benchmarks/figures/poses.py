@@ -30,8 +30,8 @@ from ...engine.core.types import (
     Pose,
 )
 from ...engine.gaussians.binding import place_gaussians
-from ...engine.gaussians.lift.limbs import HEAD, vertex_groups
-from ...engine.gaussians.lift.skirt import PART as SKIRT
+from ...engine.gaussians.lift.skirts.skirt import PART as SKIRT
+from ...engine.gaussians.lift.surface.limbs import HEAD, vertex_groups
 from ...engine.poses import build_pose, find_pose
 from ...engine.poses.limbs import mirror_limbs, solve_arm
 from ...engine.render import render_camera

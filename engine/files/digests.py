@@ -17,12 +17,12 @@ def code_sha256(parts: Sequence[str]) -> str:
     """Hash code of the engine, so that results of other code are not reused.
 
     Args:
-        parts: Paths in ``engine/``: files, or folders (without their subfolders).
+        parts: Paths in ``engine/``: files, or folders with all that is in them.
     """
     engine = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for part in parts:
         path = engine / part
-        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.read_bytes())
     return digest.hexdigest()

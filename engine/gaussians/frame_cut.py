@@ -20,7 +20,7 @@ from ..core.settings import register_settings
 from ..core.types import LAYERS, Avatar, BoolArray, BoundGaussians, FloatArray, IntArray
 from ..poses import build_pose
 from .binding import bind_gaussians, place_gaussians
-from .lift.surfels import surfels_on_plane
+from .lift.surface.surfels import surfels_on_plane
 from .mesh_extraction import dressed_vertices
 
 

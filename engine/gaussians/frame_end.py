@@ -23,7 +23,7 @@ from .binding import place_gaussians
 from .frame_cut import S as CUT
 from .frame_cut import Section, close_sections
 from .lift.lift_multiview import thin_gaussians
-from .lift.limbs import ARM_JOINTS
+from .lift.surface.limbs import ARM_JOINTS
 
 
 @dataclass(frozen=True)

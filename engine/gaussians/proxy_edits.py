@@ -20,7 +20,7 @@ from ..core.sampling import bilinear
 from ..core.settings import register_settings
 from ..core.types import Avatar, FloatArray, IntArray, LikenessError
 from .binding import place_gaussians
-from .lift.surfels import closest_barycentric
+from .lift.surface.surfels import closest_barycentric
 from .mesh_extraction import group_triangles
 
 

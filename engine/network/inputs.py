@@ -23,7 +23,7 @@ from ..core.types import (
     Track,
 )
 from ..dual_uv.sampling import SeenPoints, core_points, sample_uniformly, scatter_mean, shell_points
-from ..gaussians.lift.surfels import CORE, FLATNESS
+from ..gaussians.lift.surface.surfels import CORE, FLATNESS
 from ..imaging.resize import affine_crop
 from .config import NetworkConfig
 from .uv_grids import UVGrids

@@ -31,9 +31,9 @@ from ..files.onnx_providers import describe_providers
 from ..files.weights import DEFAULT_NETWORK
 from ..gaussians.frame_end import end_avatar
 from ..gaussians.lift import LiftOptions, LiftResult, lift_photo
-from ..gaussians.lift.labels_network import load_label_network
-from ..gaussians.lift.labels_parser import load_parser
+from ..gaussians.lift.garments.labels_network import load_label_network
 from ..gaussians.lift.lift_multiview import TrackedPhoto, lift_multiview
+from ..gaussians.lift.pixels.labels_parser import load_parser
 from ..gaussians.lod import order_by_importance
 from ..gaussians.polish.bake import bake_polish
 from ..gaussians.polish.planes import PhotoShot

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..files.weights import DEFAULT_NETWORK, NO_NETWORK, asset_path, find_network, find_weights
-from ..gaussians.lift.labels_network import LabelNetworkRuntime, load_label_network
-from ..gaussians.lift.labels_parser import ParserRuntime, load_parser
+from ..gaussians.lift.garments.labels_network import LabelNetworkRuntime, load_label_network
+from ..gaussians.lift.pixels.labels_parser import ParserRuntime, load_parser
 from ..network.apply import resolve_network
 from ..network.runtime import BodyMismatchError, NetworkRuntime
 from .options import BuildOptions

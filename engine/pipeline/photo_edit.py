@@ -29,8 +29,8 @@ from ..core.types import (
     Progress,
 )
 from ..files.digests import file_sha256
-from ..gaussians.lift.labels import GLASSES, HAIR, HAT, LABELS, NONE, SKIN, WORN
-from ..gaussians.lift.pixel_grids import resize_nearest
+from ..gaussians.lift.grids.pixel_grids import resize_nearest
+from ..gaussians.lift.surface.labels import GLASSES, HAIR, HAT, LABELS, NONE, SKIN, WORN
 from ..imaging.load import load_portrait
 from ..imaging.matting import foreground_colors
 from ..imaging.picture_changes import find_changes, load_original, match_frame

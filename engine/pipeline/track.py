@@ -14,9 +14,9 @@ from ..core.threads import start_thread
 from ..core.types import LikenessError, Matte, Observation, Portrait, Track
 from ..files.cache import get_or_load
 from ..files.weights import asset_path
-from ..gaussians.lift.held_objects import separate_held_objects
-from ..gaussians.lift.held_outlines import complete_held_objects
-from ..gaussians.lift.labels_parser import ParserRuntime
+from ..gaussians.lift.occlusion.held_objects import separate_held_objects
+from ..gaussians.lift.occlusion.held_outlines import complete_held_objects
+from ..gaussians.lift.pixels.labels_parser import ParserRuntime
 from ..imaging.gaps import open_gaps
 from ..imaging.load import load_portrait
 from ..imaging.matte_check import body_parts, filter_landmarks, map_body, repair_matte

@@ -75,12 +75,11 @@ _CODE = (
     "dataset/spaces.py",
     "core",
     "tracking",
-    "tracking/detectors",
     "imaging/matting.py",
     "imaging/matte_check.py",
     "imaging/guided.py",
     "imaging/color_model.py",
-    "gaussians/lift/held_objects.py",
+    "gaussians/lift/occlusion/held_objects.py",
 )
 
 _TRUNK = ("pelvis", "left_hip", "right_hip", "spine1", "spine2", "spine3")

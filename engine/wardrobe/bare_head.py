@@ -19,7 +19,7 @@ from ..core.geometry import vertex_normals
 from ..core.interpolation import smoothstep
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, LAYERS, PARTS, Avatar, BoolArray, FloatArray, IntArray
-from ..gaussians.lift.colors_base import beard_area
+from ..gaussians.lift.colors.colors_base import beard_area
 from ..gaussians.relight.photo_shade import turn_to_camera
 from .avatar_wearer import place_at_rest
 from .brow_hairs import find_brow_field, find_brow_raise

@@ -25,8 +25,8 @@ from ..core.types import (
     IntArray,
 )
 from ..gaussians.binding import place_gaussians
-from ..gaussians.lift.colors_base import beard_area
-from ..gaussians.lift.surfels import closest_barycentric
+from ..gaussians.lift.colors.colors_base import beard_area
+from ..gaussians.lift.surface.surfels import closest_barycentric
 from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own
 from .beards import grow_beard
 from .face_skin import FaceSkin

@@ -13,7 +13,7 @@ from ..core.interpolation import smoothstep
 from ..core.rotations import matrix_to_quaternion
 from ..core.settings import register_settings
 from ..core.types import LAYERS, PARTS, Avatar, FloatArray, Gaussians, IntArray
-from ..gaussians.lift.colors_base import beard_area
+from ..gaussians.lift.colors.colors_base import beard_area
 from .hair_binding import build_surface, normalize, part_rows
 from .head_shape import head_shape
 from .mesh_splats import make_discs

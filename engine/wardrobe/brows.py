@@ -13,7 +13,7 @@ from ..core.rotations import matrix_to_quaternion
 from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray
 from ..gaussians.binding import place_gaussians
-from ..gaussians.lift.glasses import nearest_triangles
+from ..gaussians.lift.accessories.glasses import nearest_triangles
 from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own
 from .beards import find_hair_color
 from .brow_hairs import USUAL, BrowShape, find_brow_raise, grow_brow_hairs

@@ -12,7 +12,7 @@ from ..body.skinning import skin_vertices
 from ..core.geometry import triangle_frames
 from ..core.settings import register_settings
 from ..core.types import FloatArray, IntArray, Pose
-from ..gaussians.lift.surfels import closest_barycentric
+from ..gaussians.lift.surface.surfels import closest_barycentric
 from .bare_body import BARE
 from .hair_binding import normalize
 

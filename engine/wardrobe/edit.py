@@ -30,7 +30,7 @@ from ..core.types import (
     LikenessError,
 )
 from ..gaussians.binding import bind_gaussians, place_gaussians
-from ..gaussians.lift.glasses import nearest_triangles, rigid_triangles
+from ..gaussians.lift.accessories.glasses import nearest_triangles, rigid_triangles
 from ..gaussians.lift.lift_multiview import thin_rows
 from ..gaussians.relight.photo_shade import (
     find_light,

@@ -13,8 +13,8 @@ from ..core.interpolation import smoothstep
 from ..core.rotations import matrix_to_quaternion
 from ..core.settings import register_settings
 from ..core.types import FloatArray, Gaussians, IntArray, LikenessError
-from ..gaussians.lift.glasses import nearest_triangles, rigid_triangles
-from ..gaussians.lift.nape import Nape
+from ..gaussians.lift.accessories.glasses import nearest_triangles, rigid_triangles
+from ..gaussians.lift.surface.nape import Nape
 from . import hair_cards as cards
 from . import hair_growth as growth
 from .asset_files import load_garment

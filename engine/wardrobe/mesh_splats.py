@@ -12,7 +12,7 @@ from ..core.geometry import vertex_normals
 from ..core.rotations import matrix_to_quaternion
 from ..core.settings import register_settings
 from ..core.types import FloatArray, Gaussians, IntArray
-from ..gaussians.lift.surfels import closest_barycentric
+from ..gaussians.lift.surface.surfels import closest_barycentric
 from .mesh_parts import MeshPart
 
 

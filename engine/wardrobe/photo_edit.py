@@ -20,9 +20,9 @@ from ..core.cameras import project
 from ..core.settings import register_settings
 from ..core.types import LAYERS, PARTS, Avatar, BoolArray, BoundGaussians, FloatArray, IntArray
 from ..gaussians.binding import place_gaussians
-from ..gaussians.lift.labels import LABELS
 from ..gaussians.lift.lift_multiview import thin_gaussians
-from ..gaussians.lift.parts import name_all
+from ..gaussians.lift.splats.parts import name_all
+from ..gaussians.lift.surface.labels import LABELS
 from .attribute_splats import COMES, GOES_AFTER, choose_spans, insert_splats, share_room
 from .edit import check_value, remove_attribute
 from .items import format_color

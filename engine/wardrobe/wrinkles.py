@@ -16,7 +16,7 @@ from ..core.attributes import constant_span
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, IntArray
-from ..gaussians.lift.glasses import nearest_triangles
+from ..gaussians.lift.accessories.glasses import nearest_triangles
 from ..gaussians.relight.photo_shade import find_light, light_all_around, turn_to_camera
 from .attribute_splats import COMES, AddedSplats, find_own
 from .bare_head import HeadSkin

@@ -148,8 +148,8 @@ def _check_networks() -> str:
     from ..files.onnx_providers import describe_providers
     from ..files.onnx_session import import_onnx_runtime
     from ..files.weights import DEFAULT_NETWORK
-    from ..gaussians.lift.labels_network import load_label_network
-    from ..gaussians.lift.labels_parser import load_parser
+    from ..gaussians.lift.garments.labels_network import load_label_network
+    from ..gaussians.lift.pixels.labels_parser import load_parser
     from ..network.apply import resolve_network
     from ..pipeline.track import load_fitting_body
 

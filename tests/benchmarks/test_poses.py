@@ -19,7 +19,7 @@ from likeness.benchmarks.figures.poses_sheet import draw_poses_sheet
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import Avatar, BoundGaussians, FloatArray, Pose
-from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.surface.limbs import HEAD, LEFT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.posing import pose_avatar
 
 BLUE, TAN = (0.15, 0.2, 0.5), (0.8, 0.6, 0.5)

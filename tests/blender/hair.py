@@ -8,7 +8,7 @@ import numpy as np
 from likeness.engine.body.extension import NAPE, piece_triangles
 from likeness.engine.core.types import JOINT_INDEX, PARTS, Avatar, Gaussians
 from likeness.engine.gaussians.binding import bind_gaussians
-from likeness.engine.gaussians.lift.nape import add_nape
+from likeness.engine.gaussians.lift.surface.nape import add_nape
 
 
 def with_hair(avatar: Avatar, count: int = 1500, on_skin: bool = False) -> Avatar:

@@ -13,7 +13,7 @@ from likeness.engine.body.extension import BodyPiece, extend_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
-from likeness.engine.gaussians.lift.skirt_drape import DRIVERS
+from likeness.engine.gaussians.lift.skirts.skirt_drape import DRIVERS
 from mathutils import Matrix
 
 DISTANCE = 2.6

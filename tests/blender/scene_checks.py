@@ -37,7 +37,7 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar, save_avatar
-from likeness.engine.gaussians.lift.lids import separate_eyes
+from likeness.engine.gaussians.lift.face.lids import separate_eyes
 from likeness.engine.gaussians.lod import order_by_importance, simplify_avatar
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.render import render_camera

@@ -37,51 +37,58 @@ from ...core.types import (
     Track,
 )
 from ...imaging.resize import fit_size, resize, resize_rgba
-from .arm_order import order_arms
-from .calibrate import calibrate_colors, fill_removed
-from .colors_base import find_cloth_color
-from .colors_occlusion import vertex_occlusion
-from .contact_shadows import find_contact_shadows
-from .crumbs import drop_crumbs
-from .depth_sheets import find_depth_sheets, find_limb_borders
-from .dressed_mesh import fit_dressed_mesh
-from .ears import finish_ears
-from .face_finish import complete_face, finish_face
-from .far_side import loose_layer
-from .flaps import assign_cloth_to_trunk, find_flaps
-from .frame_continuation import continue_beyond_frame
-from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
-from .hair_backing import back_hair
-from .hair_ends import continue_hair_below_frame
-from .hair_relief import measure_notches, raise_locks
-from .hair_strands import grow_strands
-from .hand_pixels import find_sleeved_arms
-from .hat_splats import hat_layer, label_head, press_hair, settle_hat, split_hat, without_hat
-from .hats import fit_hat
-from .held_marks import mark_held_objects, mark_removed
-from .hidden_forearms import find_rims, hidden_forearm_distance, near_hidden_forearms
-from .hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
-from .labels import HAIR, HAT, SHOES, UPPER
-from .labels_network import LabelNetworkRuntime
-from .labels_parser import ParserRuntime
-from .labels_surface import label_surface, worn_probability
-from .lids import separate_eyes
-from .limbs import ARMS, HANDS, HEAD, hand_triangles, vertex_groups
-from .nape import add_nape
-from .parts import name_all, name_beard, name_labelled, name_shown, name_unknown
-from .photo_levels import make_photo_levels
-from .photo_splats import splat_sigma
-from .photo_view import PhotoView
-from .pixel_grids import erode, fit_grid
-from .regions import Regions, find_regions
-from .shoes import fit_shoes, put_on_shoes
-from .skin_rims import doubt_skin_rims
-from .skirt import Skirt, fit_skirt
-from .skirt_wearer import attach_skirt, settle_hem
-from .surfels import TriangleBinding
-from .texel_samples import sample_texels, texel_fineness
-from .texels import texel_layer
-from .trust import repaint_photo
+from .accessories.glasses import add_glasses, relabel_hidden_splats, remove_glasses
+from .accessories.hat_splats import (
+    hat_layer,
+    label_head,
+    press_hair,
+    settle_hat,
+    split_hat,
+    without_hat,
+)
+from .accessories.hats import fit_hat
+from .accessories.shoes import fit_shoes, put_on_shoes
+from .colors.colors_base import find_cloth_color
+from .face.face_finish import complete_face, finish_face
+from .face.lids import separate_eyes
+from .garments.labels_network import LabelNetworkRuntime
+from .garments.labels_surface import label_surface, worn_probability
+from .grids.pixel_grids import erode, fit_grid
+from .hair.hair_backing import back_hair
+from .hair.hair_ends import continue_hair_below_frame
+from .hair.hair_relief import measure_notches, raise_locks
+from .hair.hair_strands import grow_strands
+from .occlusion.arm_order import order_arms
+from .occlusion.held_marks import mark_held_objects, mark_removed
+from .occlusion.hidden_forearms import find_rims, hidden_forearm_distance, near_hidden_forearms
+from .occlusion.hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
+from .photo.contact_shadows import find_contact_shadows
+from .photo.photo_view import PhotoView
+from .photo.skin_rims import doubt_skin_rims
+from .photo.trust import repaint_photo
+from .pixels.hand_pixels import find_sleeved_arms
+from .pixels.labels_parser import ParserRuntime
+from .pixels.regions import Regions, find_regions
+from .shape.depth_sheets import find_depth_sheets, find_limb_borders
+from .shape.dressed_mesh import fit_dressed_mesh
+from .shape.flaps import assign_cloth_to_trunk, find_flaps
+from .skirts.skirt import Skirt, fit_skirt
+from .skirts.skirt_wearer import attach_skirt, settle_hem
+from .splats.calibrate import calibrate_colors, fill_removed
+from .splats.crumbs import drop_crumbs
+from .splats.ears import finish_ears
+from .splats.far_side import loose_layer
+from .splats.frame_continuation import continue_beyond_frame
+from .splats.parts import name_all, name_beard, name_labelled, name_shown, name_unknown
+from .splats.photo_levels import make_photo_levels
+from .splats.photo_splats import splat_sigma
+from .splats.texel_samples import sample_texels, texel_fineness
+from .splats.texels import texel_layer
+from .surface.colors_occlusion import vertex_occlusion
+from .surface.labels import HAIR, HAT, SHOES, UPPER
+from .surface.limbs import ARMS, HANDS, HEAD, hand_triangles, vertex_groups
+from .surface.nape import add_nape
+from .surface.surfels import TriangleBinding
 
 MIN_GAUSSIANS = 5_000
 

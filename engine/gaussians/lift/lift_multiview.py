@@ -31,8 +31,8 @@ from ...render import render_camera
 from ..binding import place_gaussians
 from ..mesh_diffusion import diffuse_values, mesh_laplacian
 from . import MIN_GAUSSIANS, LiftOptions, LiftResult, lift_photo
-from .labels_network import LabelNetworkRuntime
-from .labels_parser import ParserRuntime
+from .garments.labels_network import LabelNetworkRuntime
+from .grids.pixel_grids import distance_inside
 from .multiview_colors import (
     BodyVisibility,
     blend_photo_colors,
@@ -40,8 +40,8 @@ from .multiview_colors import (
     match_exposure,
     measure_visibility,
 )
-from .pixel_grids import distance_inside
-from .surfels import INNER_PARTS, PHOTO
+from .pixels.labels_parser import ParserRuntime
+from .surface.surfels import INNER_PARTS, PHOTO
 
 
 @dataclass(frozen=True)

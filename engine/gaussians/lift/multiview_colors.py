@@ -26,7 +26,7 @@ from ...render.mesh import rasterize_mesh
 from ..binding import place_gaussians
 from ..mesh_diffusion import diffuse_values, mesh_laplacian
 from ..squareness import cosine_to_camera
-from .pixel_grids import SOLID, erode
+from .grids.pixel_grids import SOLID, erode
 
 
 @dataclass(frozen=True)

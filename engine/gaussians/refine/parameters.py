@@ -23,7 +23,7 @@ from ...core.threads import run_parts
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
 from ...render import Gradients
 from ..binding import place_gaussians
-from ..lift.surfels import FLATNESS
+from ..lift.surface.surfels import FLATNESS
 
 COLORS, OPACITY, SCALES, OFFSET, DEPTH = slice(0, 3), 3, slice(4, 6), slice(6, 9), 8
 COLUMNS = 9

@@ -18,7 +18,7 @@ from ...core.types import BoolArray, Camera, FloatArray, Gaussians, IntArray, Ma
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
-from ..lift.pixel_grids import erode
+from ..lift.grids.pixel_grids import erode
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Colours without the photo's light, found again from an avatar's splats.
 
-    photo colour = albedo x light(normal) x folds,  as the completion has it (lift/colors.py)
+    photo colour = albedo x light(normal) x folds,  as the completion has it (lift/colors/colors.py)
 
 The light is fitted to the splats of the photo's pixels (:mod:`.photo_shade`); what they do not
 show was painted in the light that its part has in front. How bright the whole light was, and of
@@ -22,8 +22,8 @@ from scipy.sparse import csr_array
 from ...core.color import lab_to_rgb, rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import LAYERS, PARTS, Avatar, BoolArray, BoundGaussians, FloatArray, IntArray
-from ..lift.colors import S as COLORS
-from ..lift.colors_occlusion import vertex_occlusion
+from ..lift.colors.colors import S as COLORS
+from ..lift.surface.colors_occlusion import vertex_occlusion
 from .photo_shade import find_light, turn_to_camera
 from .surface_normals import find_surface_normals, place_normals
 

@@ -10,7 +10,7 @@ from ...core.rotations import quaternion_to_matrix
 from ...core.settings import register_settings
 from ...core.types import LAYERS, PARTS, Avatar, FloatArray, Gaussians
 from ..binding import place_gaussians
-from ..lift.photo_light import PhotoLight, fit_light
+from ..lift.photo.photo_light import PhotoLight, fit_light
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from ...body import Body
 from ...core.types import LAYERS, BoolArray, BoundGaussians, FloatArray, LikenessError
 from ...dual_uv.sampling import sample_uniformly
-from ...gaussians.lift.surfels import FLATNESS
+from ...gaussians.lift.surface.surfels import FLATNESS
 from ..config import PerseConfig
 from ..inputs import BLANK_COLOR, BLANK_OPACITY, BLANK_SPREAD
 from ..uv_grids import UVGrids

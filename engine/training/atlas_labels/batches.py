@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
-from ...gaussians.lift.atlas_cells import NOT_SEEN, AtlasCells, label_inputs
+from ...gaussians.lift.surface.atlas_cells import NOT_SEEN, AtlasCells, label_inputs
 from .garments import HAT, paint_garment, random_garment, recolor_pieces
 from .lifted import LiftedCells
 from .noise import confuse_labels, cut_holes, light_colors, shift_visible

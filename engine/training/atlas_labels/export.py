@@ -8,8 +8,13 @@ from typing import Any
 import torch
 
 from ...body import Body
-from ...gaussians.lift.atlas_cells import CHANNELS, GRID, NUMBERS, atlas_cells
-from ...gaussians.lift.labels_network import LABELS_ONNX, VERSION, LabelNetworkRuntime, cells_digest
+from ...gaussians.lift.garments.labels_network import (
+    LABELS_ONNX,
+    VERSION,
+    LabelNetworkRuntime,
+    cells_digest,
+)
+from ...gaussians.lift.surface.atlas_cells import CHANNELS, GRID, NUMBERS, atlas_cells
 from ..small_cards import SmallNetwork, ship_small_network
 from .train import load_label_network
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
-from ...gaussians.lift.atlas_cells import CELL_LABELS
-from ...gaussians.lift.labels import NamesArray
+from ...gaussians.lift.surface.atlas_cells import CELL_LABELS
+from ...gaussians.lift.surface.labels import NamesArray
 from .people import UNKNOWN, CellSample
 
 SKIN, HAIR, UPPER, LOWER, SHOES, HAT, OUTER = range(len(CELL_LABELS))

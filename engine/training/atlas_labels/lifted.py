@@ -12,7 +12,7 @@ from ...core.types import FloatArray, IntArray, LikenessError
 from ...dataset.subjects import PERSON
 from ...files.atomic import atomic_write
 from ...files.untrusted import read_npz
-from ...gaussians.lift.atlas_cells import CELL_LABELS, NOT_SEEN, SEEN_LABELS
+from ...gaussians.lift.surface.atlas_cells import CELL_LABELS, NOT_SEEN, SEEN_LABELS
 from .people import UNKNOWN, CellPerson, CellSample
 
 

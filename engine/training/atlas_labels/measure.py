@@ -16,7 +16,9 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.types import BoolArray, FloatArray, IntArray
-from ...gaussians.lift.atlas_cells import (
+from ...gaussians.lift.garments.labels_network import TO_LIFT, to_lift_labels
+from ...gaussians.lift.garments.labels_surface import mix_with_rules
+from ...gaussians.lift.surface.atlas_cells import (
     CELL_LABELS,
     HEAD,
     SEEN_LABELS,
@@ -24,8 +26,6 @@ from ...gaussians.lift.atlas_cells import (
     atlas_cells,
     label_inputs,
 )
-from ...gaussians.lift.labels_network import TO_LIFT, to_lift_labels
-from ...gaussians.lift.labels_surface import mix_with_rules
 from .lifted import LiftedCells, read_lifted_folder
 from .model import LabelNetwork
 from .people import UNKNOWN, CellPerson, CellSample, PeopleFolder, view_sample, visible_labels

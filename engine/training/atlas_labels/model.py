@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core.types import FloatArray
-from ...gaussians.lift.atlas_cells import CELL_LABELS, CHANNELS, GRID, NUMBERS
+from ...gaussians.lift.surface.atlas_cells import CELL_LABELS, CHANNELS, GRID, NUMBERS
 
 WIDTHS = (32, 64, 128)
 _PLACES = 6  # channels that say where on the body a cell lies

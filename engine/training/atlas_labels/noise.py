@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...core.settings import register_settings
-from ...gaussians.lift.atlas_cells import NOT_SEEN, AtlasCells
+from ...gaussians.lift.surface.atlas_cells import NOT_SEEN, AtlasCells
 from .garments import HAIR, HAT, LOWER, SHOES, SKIN, UPPER, waves
 from .people import CellSample
 

@@ -16,7 +16,7 @@ from ...dataset.atlas_people import (
     atlas_person_paths,
     read_atlas_person,
 )
-from ...gaussians.lift.atlas_cells import CELL_LABELS, GRID, NOT_SEEN, AtlasCells
+from ...gaussians.lift.surface.atlas_cells import CELL_LABELS, GRID, NOT_SEEN, AtlasCells
 
 UNKNOWN = -1  # true label of a cell that nothing covers
 _ROWS = np.array([CELL_LABELS.index(n) if n in CELL_LABELS else UNKNOWN for n in ATLAS_LABELS])

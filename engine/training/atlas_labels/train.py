@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ...body import Body
 from ...core.types import FloatArray
-from ...gaussians.lift.atlas_cells import CELL_LABELS, AtlasCells, atlas_cells
+from ...gaussians.lift.surface.atlas_cells import CELL_LABELS, AtlasCells, atlas_cells
 from ..small_runs import SmallRunConfig, SmallTrainer, hold_run, load_average
 from .batches import LabelBatch, random_batch
 from .lifted import LiftedCells, read_lifted_folder

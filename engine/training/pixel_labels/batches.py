@@ -14,9 +14,7 @@ from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, LikenessError
 from ...dataset.backgrounds import random_background
-from ...gaussians.lift.atlas_cells import CELL_LABELS
-from ...gaussians.lift.labels import NamesArray, standard_rest
-from ...gaussians.lift.labels_parser import (
+from ...gaussians.lift.pixels.labels_parser import (
     MIRROR,
     PARSED,
     SIDE,
@@ -26,6 +24,8 @@ from ...gaussians.lift.labels_parser import (
     person_square,
     stack_inputs,
 )
+from ...gaussians.lift.surface.atlas_cells import CELL_LABELS
+from ...gaussians.lift.surface.labels import NamesArray, standard_rest
 from ...imaging.resize import affine_crop
 from ...render.mesh import rasterize_mesh
 from ..atlas_labels.garments import paint_garment, random_garment

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ...body import Body
-from ...gaussians.lift.labels_parser import (
+from ...gaussians.lift.pixels.labels_parser import (
     CHANNELS,
     PARSER_ONNX,
     SIDE,

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...body import Body
 from ...core.types import FloatArray
-from ...gaussians.lift.labels_parser import (
+from ...gaussians.lift.pixels.labels_parser import (
     PARSED,
     ParserRuntime,
     body_layers,

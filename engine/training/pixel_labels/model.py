@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...gaussians.lift.labels_parser import CHANNELS, PARSED
+from ...gaussians.lift.pixels.labels_parser import CHANNELS, PARSED
 
 WIDTHS = (24, 48, 96, 144, 160)
 """Channels at each resolution, from half the input's on."""

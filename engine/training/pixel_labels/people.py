@@ -21,8 +21,8 @@ from ...dataset.spaces import photo_transform, transform_camera, transform_pose
 from ...dataset.subjects import PERSON, person_key
 from ...files.atomic import atomic_write
 from ...files.untrusted import read_npz
-from ...gaussians.lift.labels import standard_rest
-from ...gaussians.lift.labels_parser import PARSED
+from ...gaussians.lift.pixels.labels_parser import PARSED
+from ...gaussians.lift.surface.labels import standard_rest
 from ...synth import raster, splits, views
 from ...synth.atlas_truth import name_pieces
 from ...synth.figure import SynthContext, SynthSubject, make_subject, open_context, random_framing

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
-from ...gaussians.lift.labels_parser import PARSED
+from ...gaussians.lift.pixels.labels_parser import PARSED
 from ..atlas_labels.garments import random_color
 from .people import UNKNOWN
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...body import Body
-from ...gaussians.lift.labels_parser import PARSED
+from ...gaussians.lift.pixels.labels_parser import PARSED
 from ..small_runs import SmallRunConfig, SmallTrainer, hold_run, load_average
 from .batches import PictureFolder, S, random_batch
 from .model import ParserNetwork

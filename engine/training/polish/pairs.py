@@ -22,8 +22,8 @@ from ...files.atomic import atomic_write
 from ...files.untrusted import read_npz
 from ...files.weights import DEFAULT_NETWORK
 from ...gaussians.lift import lift_photo
-from ...gaussians.lift.labels_network import load_label_network
-from ...gaussians.lift.labels_parser import load_parser
+from ...gaussians.lift.garments.labels_network import load_label_network
+from ...gaussians.lift.pixels.labels_parser import load_parser
 from ...gaussians.polish.planes import PLANES, draw_planes, seen_splats, splat_marks
 from ...gaussians.polish.polish_network import LIGHT
 from ...gaussians.posing import pose_avatar

@@ -9,9 +9,9 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Pose
-from likeness.engine.gaussians.lift.arm_order import _bend_arms, order_arms
-from likeness.engine.gaussians.lift.labels import UPPER
-from likeness.engine.gaussians.lift.limbs import ARMS, GROUPS, vertex_groups
+from likeness.engine.gaussians.lift.occlusion.arm_order import _bend_arms, order_arms
+from likeness.engine.gaussians.lift.surface.labels import UPPER
+from likeness.engine.gaussians.lift.surface.limbs import ARMS, GROUPS, vertex_groups
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy.optimize import least_squares

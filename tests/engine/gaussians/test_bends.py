@@ -11,7 +11,11 @@ from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, BoundGaussians, FloatArray, Pose
 from likeness.engine.gaussians.binding import bind_gaussians, place_gaussians
-from likeness.engine.gaussians.lift.bends import (
+from likeness.engine.gaussians.lift.photo.photo_view import PhotoView
+from likeness.engine.gaussians.lift.pixels.regions import find_regions
+from likeness.engine.gaussians.lift.shape.depth_sheets import find_depth_sheets, find_limb_borders
+from likeness.engine.gaussians.lift.shape.dressed_mesh import fit_dressed_mesh
+from likeness.engine.gaussians.lift.splats.bends import (
     S,
     bending,
     lay_crotch_on_body,
@@ -20,13 +24,9 @@ from likeness.engine.gaussians.lift.bends import (
     settle_outliers,
     stretched_surface,
 )
-from likeness.engine.gaussians.lift.depth_sheets import find_depth_sheets, find_limb_borders
-from likeness.engine.gaussians.lift.dressed_mesh import fit_dressed_mesh
-from likeness.engine.gaussians.lift.limbs import ARMS, vertex_groups
-from likeness.engine.gaussians.lift.photo_view import PhotoView
-from likeness.engine.gaussians.lift.regions import find_regions
-from likeness.engine.gaussians.lift.surfels import SHELL, surfels_on_plane
-from likeness.engine.gaussians.lift.texel_samples import sample_texels
+from likeness.engine.gaussians.lift.splats.texel_samples import sample_texels
+from likeness.engine.gaussians.lift.surface.limbs import ARMS, vertex_groups
+from likeness.engine.gaussians.lift.surface.surfels import SHELL, surfels_on_plane
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy.spatial import cKDTree

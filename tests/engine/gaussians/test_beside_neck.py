@@ -11,14 +11,22 @@ import numpy as np
 import pytest
 from likeness.engine.core.cameras import project
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
-from likeness.engine.gaussians.lift import regions as regions_module
-from likeness.engine.gaussians.lift.dress_rules import S as RULES
-from likeness.engine.gaussians.lift.dress_rules import (
+from likeness.engine.gaussians.lift.garments.dress_rules import S as RULES
+from likeness.engine.gaussians.lift.garments.dress_rules import (
     find_hair_tips,
     label_neck,
     measure_neck_cover,
 )
-from likeness.engine.gaussians.lift.labels import (
+from likeness.engine.gaussians.lift.garments.labels_surface import label_surface, vertex_parts
+from likeness.engine.gaussians.lift.pixels import regions as regions_module
+from likeness.engine.gaussians.lift.pixels.labels_cleanup import (
+    claim_hair_beside_face,
+    find_parted_hair,
+    keep_attached_hair,
+)
+from likeness.engine.gaussians.lift.pixels.labels_parser import PARSED, ParserRuntime
+from likeness.engine.gaussians.lift.pixels.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.surface.labels import (
     HAIR,
     LABELS,
     NONE,
@@ -27,14 +35,6 @@ from likeness.engine.gaussians.lift.labels import (
     UPPER,
     standard_rest,
 )
-from likeness.engine.gaussians.lift.labels_cleanup import (
-    claim_hair_beside_face,
-    find_parted_hair,
-    keep_attached_hair,
-)
-from likeness.engine.gaussians.lift.labels_parser import PARSED, ParserRuntime
-from likeness.engine.gaussians.lift.labels_surface import label_surface, vertex_parts
-from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.render.mesh import rasterize_mesh
 
 from .test_lift_labels import COLORS, Sitter, sitter  # noqa: F401

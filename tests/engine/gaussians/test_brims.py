@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.types import FloatArray, IntArray
-from likeness.engine.gaussians.lift.brims import find_brim
-from likeness.engine.gaussians.lift.labels import HAIR, HAT, SKIN
+from likeness.engine.gaussians.lift.pixels.brims import find_brim
+from likeness.engine.gaussians.lift.surface.labels import HAIR, HAT, SKIN
 from scipy import ndimage
 
 from .test_lift_hats import BRIM, Wearer

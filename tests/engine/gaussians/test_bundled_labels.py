@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from likeness.engine.body import Body
-from likeness.engine.gaussians.lift.atlas_cells import CELL_LABELS, NOT_SEEN, atlas_cells
-from likeness.engine.gaussians.lift.labels_network import load_label_network
+from likeness.engine.gaussians.lift.garments.labels_network import load_label_network
+from likeness.engine.gaussians.lift.surface.atlas_cells import CELL_LABELS, NOT_SEEN, atlas_cells
 
 
 def test_it_dresses_the_back_as_the_front(average: Body) -> None:

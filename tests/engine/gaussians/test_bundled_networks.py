@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from likeness.engine.files.digests import file_sha256
 from likeness.engine.files.weights import BUNDLED_WEIGHTS, WEIGHTS, find_local_weights
-from likeness.engine.gaussians.lift.labels_network import LABELS_ONNX
-from likeness.engine.gaussians.lift.labels_parser import PARSER_ONNX
+from likeness.engine.gaussians.lift.garments.labels_network import LABELS_ONNX
+from likeness.engine.gaussians.lift.pixels.labels_parser import PARSER_ONNX
 
 
 @pytest.mark.parametrize(

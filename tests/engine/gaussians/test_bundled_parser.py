@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from likeness.engine.core.types import Camera, Pose
-from likeness.engine.gaussians.lift.labels_parser import load_parser
+from likeness.engine.gaussians.lift.pixels.labels_parser import load_parser
 from likeness.engine.synth.figure import SynthContext
 from likeness.engine.synth.subject import RasterStudio
 from likeness.engine.synth.synth_options import SynthOptions

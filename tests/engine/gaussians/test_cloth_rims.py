@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
-from likeness.engine.gaussians.lift.cloth_rims import release_cloth_rims
-from likeness.engine.gaussians.lift.labels import LOWER, SKIN
-from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO
+from likeness.engine.gaussians.lift.pixels.cloth_rims import release_cloth_rims
+from likeness.engine.gaussians.lift.surface.labels import LOWER, SKIN
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, TORSO
 
 SKIN_LAB, JEANS_LAB, BLACK_LAB = (70.0, 14.0, 20.0), (68.0, -2.0, -12.0), (12.0, 0.0, 0.0)
 ROWS, COLS = np.mgrid[:60, :60]

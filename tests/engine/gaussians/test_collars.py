@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from likeness.engine.body import Body
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, Pose
-from likeness.engine.gaussians.lift.limbs import vertex_groups
-from likeness.engine.gaussians.lift.surfels import S, TriangleBinding
+from likeness.engine.gaussians.lift.surface.limbs import vertex_groups
+from likeness.engine.gaussians.lift.surface.surfels import S, TriangleBinding
 
 
 def test_collars_stay_where_they_are_when_the_head_turns(default_body: Body) -> None:

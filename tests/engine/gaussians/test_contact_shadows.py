@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
-from likeness.engine.gaussians.lift.contact_shadows import ContactShadows, find_contact_shadows
-from likeness.engine.gaussians.lift.contact_shadows import S as SHADOWS
-from likeness.engine.gaussians.lift.depth_sheets import DepthSheet, find_limb_borders
-from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO
+from likeness.engine.gaussians.lift.photo.contact_shadows import (
+    ContactShadows,
+    find_contact_shadows,
+)
+from likeness.engine.gaussians.lift.photo.contact_shadows import S as SHADOWS
+from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet, find_limb_borders
+from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, TORSO
 from likeness.engine.imaging.resize import resize
 
 SIDE, ARM = 120, slice(50, 70)

@@ -10,9 +10,13 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import PARTS, BoundGaussians, FloatArray
 from likeness.engine.gaussians import bind_gaussians
-from likeness.engine.gaussians.lift.crumbs import S, drop_crumbs, find_cloth_off_bare_forearms
-from likeness.engine.gaussians.lift.limbs import ARM_CHAINS, ARMS, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.surfels import PHOTO, surfels_on_plane
+from likeness.engine.gaussians.lift.splats.crumbs import (
+    S,
+    drop_crumbs,
+    find_cloth_off_bare_forearms,
+)
+from likeness.engine.gaussians.lift.surface.limbs import ARM_CHAINS, ARMS, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.surface.surfels import PHOTO, surfels_on_plane
 
 
 def test_small_clusters_beside_a_limb_are_left_out() -> None:

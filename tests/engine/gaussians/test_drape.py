@@ -9,9 +9,14 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, BoolArray, FloatArray
-from likeness.engine.gaussians.lift.drape import S, hang_cloth, hang_trousers, measure_looseness
-from likeness.engine.gaussians.lift.labels_surface import vertex_parts
-from likeness.engine.gaussians.lift.limbs import LEFT_LEG, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.garments.labels_surface import vertex_parts
+from likeness.engine.gaussians.lift.shape.drape import (
+    S,
+    hang_cloth,
+    hang_trousers,
+    measure_looseness,
+)
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_LEG, TORSO, vertex_groups
 
 
 @pytest.fixture(scope="module")

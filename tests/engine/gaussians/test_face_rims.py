@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from likeness.engine.body.atlas import surface_points
 from likeness.engine.core.types import BoundGaussians
-from likeness.engine.gaussians.lift.face_parts import make_face
-from likeness.engine.gaussians.lift.face_rims import (
+from likeness.engine.gaussians.lift.face.face_parts import make_face
+from likeness.engine.gaussians.lift.face.face_rims import (
     S,
     _borrow_colors,
     find_rim_faces,
     light_borrowed,
     make_rim_skin,
 )
-from likeness.engine.gaussians.lift.surfels import CORE
+from likeness.engine.gaussians.lift.surface.surfels import CORE
 
 from .photographed_head import Head
 

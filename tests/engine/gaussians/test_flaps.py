@@ -9,11 +9,11 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoolArray, Camera, IntArray, Pose
-from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
-from likeness.engine.gaussians.lift.flaps import S as FLAPS
-from likeness.engine.gaussians.lift.flaps import assign_cloth_to_trunk, find_flaps
-from likeness.engine.gaussians.lift.labels import OBJECT, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import ARMS, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.shape.dressed_mesh import DressedMesh
+from likeness.engine.gaussians.lift.shape.flaps import S as FLAPS
+from likeness.engine.gaussians.lift.shape.flaps import assign_cloth_to_trunk, find_flaps
+from likeness.engine.gaussians.lift.surface.labels import OBJECT, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import ARMS, TORSO, vertex_groups
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 

@@ -7,10 +7,10 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import JOINT_INDEX
-from likeness.engine.gaussians.lift.folds import S as FOLDS
-from likeness.engine.gaussians.lift.folds import _stroke, paint_folds, scale_folds
-from likeness.engine.gaussians.lift.limb_grid import LimbGrid
-from likeness.engine.gaussians.lift.limbs import ARMS, HEAD, TORSO
+from likeness.engine.gaussians.lift.colors.folds import S as FOLDS
+from likeness.engine.gaussians.lift.colors.folds import _stroke, paint_folds, scale_folds
+from likeness.engine.gaussians.lift.surface.limb_grid import LimbGrid
+from likeness.engine.gaussians.lift.surface.limbs import ARMS, HEAD, TORSO
 from scipy import stats
 
 STEP = 0.005

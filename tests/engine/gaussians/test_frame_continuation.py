@@ -11,10 +11,10 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import BoundGaussians, FloatArray, Matte
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
-from likeness.engine.gaussians.lift.frame_continuation import S, continue_beyond_frame
-from likeness.engine.gaussians.lift.labels import LABELS, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import vertex_groups
+from likeness.engine.gaussians.lift.shape.dressed_mesh import DressedMesh
+from likeness.engine.gaussians.lift.splats.frame_continuation import S, continue_beyond_frame
+from likeness.engine.gaussians.lift.surface.labels import LABELS, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import vertex_groups
 from likeness.engine.render.mesh import rasterize_mesh
 
 CAMERA = photo_camera(600.0, 200, 150)

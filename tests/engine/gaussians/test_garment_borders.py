@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.gaussians.lift.garment_borders import measure_border, part_garments
-from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
-from likeness.engine.gaussians.lift.labels_parser import PARSED
+from likeness.engine.gaussians.lift.pixels.garment_borders import measure_border, part_garments
+from likeness.engine.gaussians.lift.pixels.labels_parser import PARSED
+from likeness.engine.gaussians.lift.surface.labels import LOWER, NONE, SKIN, UPPER
 
 
 def test_two_garments_with_a_shaded_hem_are_two() -> None:

@@ -14,10 +14,10 @@ from likeness.engine.core.cameras import photo_camera, project, unproject
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import PARTS, BoundGaussians, Camera, FloatArray
 from likeness.engine.gaussians.binding import bind_gaussians, place_gaussians
-from likeness.engine.gaussians.lift.hair_ends import S as ENDS
-from likeness.engine.gaussians.lift.hair_ends import continue_hair_below_frame
-from likeness.engine.gaussians.lift.labels import HAIR, UPPER
-from likeness.engine.gaussians.lift.surfels import PHOTO, surfels_from_tangents
+from likeness.engine.gaussians.lift.hair.hair_ends import S as ENDS
+from likeness.engine.gaussians.lift.hair.hair_ends import continue_hair_below_frame
+from likeness.engine.gaussians.lift.surface.labels import HAIR, UPPER
+from likeness.engine.gaussians.lift.surface.surfels import PHOTO, surfels_from_tangents
 
 SIDE = 100
 DEPTH = 1.0

@@ -14,18 +14,18 @@ from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import BoolArray, BoundGaussians, Camera, FloatArray
 from likeness.engine.dual_uv.sampling import sample_surface
 from likeness.engine.gaussians.binding import bind_gaussians, place_gaussians
-from likeness.engine.gaussians.lift.hair_field import tangents
-from likeness.engine.gaussians.lift.hair_relief import S, measure_notches, raise_locks
-from likeness.engine.gaussians.lift.hair_strands import (
+from likeness.engine.gaussians.lift.hair.hair_relief import S, measure_notches, raise_locks
+from likeness.engine.gaussians.lift.hair.hair_strands import (
     HairSurface,
     grow_strands,
     lay_strands,
     measure_tones,
 )
-from likeness.engine.gaussians.lift.hair_strands import S as STRANDS
-from likeness.engine.gaussians.lift.labels import HAIR, HAT
-from likeness.engine.gaussians.lift.surfels import SHELL, surfels_on_plane
-from likeness.engine.gaussians.lift.texels import TexelLayer
+from likeness.engine.gaussians.lift.hair.hair_strands import S as STRANDS
+from likeness.engine.gaussians.lift.shape.hair_field import tangents
+from likeness.engine.gaussians.lift.splats.texels import TexelLayer
+from likeness.engine.gaussians.lift.surface.labels import HAIR, HAT
+from likeness.engine.gaussians.lift.surface.surfels import SHELL, surfels_on_plane
 from scipy.spatial import cKDTree
 
 SIZE = 300

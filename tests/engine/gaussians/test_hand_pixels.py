@@ -9,14 +9,14 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, IntArray
-from likeness.engine.gaussians.lift.hand_pixels import (
+from likeness.engine.gaussians.lift.pixels.hand_pixels import (
     Hand,
     find_bust,
     find_sleeved_arms,
     settle_hand_pixels,
 )
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import (
+from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import (
     ARMS,
     GROUPS,
     HAND_JOINTS,
@@ -27,8 +27,8 @@ from likeness.engine.gaussians.lift.limbs import (
     hand_triangles,
     vertex_groups,
 )
-from likeness.engine.gaussians.lift.surfels import S as SURFELS
-from likeness.engine.gaussians.lift.surfels import TriangleBinding
+from likeness.engine.gaussians.lift.surface.surfels import S as SURFELS
+from likeness.engine.gaussians.lift.surface.surfels import TriangleBinding
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage

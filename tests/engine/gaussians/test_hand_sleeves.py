@@ -11,23 +11,26 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
-from likeness.engine.gaussians.lift.depth_sheets import _continue_sleeve
-from likeness.engine.gaussians.lift.hand_pixels import Hand, measure_hands_beside
-from likeness.engine.gaussians.lift.hand_pixels import S as HAND_PIXELS
-from likeness.engine.gaussians.lift.hand_sleeves import label_hand_sleeves
-from likeness.engine.gaussians.lift.hand_texels import (
+from likeness.engine.gaussians.lift.garments.labels_surface import S as SURFACE
+from likeness.engine.gaussians.lift.garments.labels_surface import (
+    find_seen_labels,
+    surface_vertices,
+)
+from likeness.engine.gaussians.lift.grids.pixel_grids import distance_inside
+from likeness.engine.gaussians.lift.grids.pixel_smoother import PixelSmoother
+from likeness.engine.gaussians.lift.photo.hand_texels import (
     find_sleeves_behind,
     move_hands_beside_sleeves,
 )
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.labels_pixels import COLOUR_SCALE, PALER
-from likeness.engine.gaussians.lift.labels_surface import S as SURFACE
-from likeness.engine.gaussians.lift.labels_surface import find_seen_labels, surface_vertices
-from likeness.engine.gaussians.lift.limbs import HANDS, LEFT_ARM, TORSO, hand_triangles
-from likeness.engine.gaussians.lift.photo_view import PhotoLookup
-from likeness.engine.gaussians.lift.pixel_grids import distance_inside
-from likeness.engine.gaussians.lift.pixel_smoother import PixelSmoother
-from likeness.engine.gaussians.lift.skin_tone import measure_hue
+from likeness.engine.gaussians.lift.photo.photo_view import PhotoLookup
+from likeness.engine.gaussians.lift.pixels.hand_pixels import Hand, measure_hands_beside
+from likeness.engine.gaussians.lift.pixels.hand_pixels import S as HAND_PIXELS
+from likeness.engine.gaussians.lift.pixels.hand_sleeves import label_hand_sleeves
+from likeness.engine.gaussians.lift.pixels.labels_pixels import COLOUR_SCALE, PALER
+from likeness.engine.gaussians.lift.pixels.skin_tone import measure_hue
+from likeness.engine.gaussians.lift.shape.depth_sheets import _continue_sleeve
+from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import HANDS, LEFT_ARM, TORSO, hand_triangles
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 

@@ -9,15 +9,15 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.distances import find_nearest
 from likeness.engine.core.types import BoolArray, IntArray, Pose
-from likeness.engine.gaussians.lift.hidden_hands import (
+from likeness.engine.gaussians.lift.occlusion.hidden_hands import (
     HandScene,
     S,
     find_unreached_skin,
     reach_shown_hands,
     tuck_hidden_hands,
 )
-from likeness.engine.gaussians.lift.labels import OBJECT, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import (
+from likeness.engine.gaussians.lift.surface.labels import OBJECT, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import (
     ARMS,
     GROUPS,
     HANDS,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import FloatArray, IntArray
 from likeness.engine.dual_uv.sampling import SurfaceSamples
-from likeness.engine.gaussians.lift.label_edges import S, measure_distance, smooth_edges
-from likeness.engine.gaussians.lift.labels import LABELS, SKIN, UPPER
-from likeness.engine.gaussians.lift.labels_surface import labels_at
+from likeness.engine.gaussians.lift.garments.label_edges import S, measure_distance, smooth_edges
+from likeness.engine.gaussians.lift.garments.labels_surface import labels_at
+from likeness.engine.gaussians.lift.surface.labels import LABELS, SKIN, UPPER
 
 TEXEL = 0.004  # metres between texels
 

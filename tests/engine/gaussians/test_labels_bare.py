@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.types import BoolArray, FloatArray
-from likeness.engine.gaussians.lift.labels import LABELS, LOWER, NONE, SKIN, UPPER, Places
-from likeness.engine.gaussians.lift.labels_cleanup import split_at_midriff
-from likeness.engine.gaussians.lift.labels_hidden import (
+from likeness.engine.gaussians.lift.garments.labels_hidden import (
     even_limbs_outside,
     lengthen_trousers,
     match_legs_below,
 )
-from likeness.engine.gaussians.lift.labels_pixels import SOLVED, _find_contradictions
-from likeness.engine.gaussians.lift.labels_surface import vertex_parts
-from likeness.engine.gaussians.lift.skirt_wearer import attach_skirt
+from likeness.engine.gaussians.lift.garments.labels_surface import vertex_parts
+from likeness.engine.gaussians.lift.pixels.labels_cleanup import split_at_midriff
+from likeness.engine.gaussians.lift.pixels.labels_pixels import SOLVED, _find_contradictions
+from likeness.engine.gaussians.lift.skirts.skirt_wearer import attach_skirt
+from likeness.engine.gaussians.lift.surface.labels import LABELS, LOWER, NONE, SKIN, UPPER, Places
 
 from .test_lift_skirt import photograph
 

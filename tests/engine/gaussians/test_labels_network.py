@@ -13,24 +13,7 @@ onnx = pytest.importorskip("onnx")
 from likeness.engine.body import Body  # noqa: E402
 from likeness.engine.core.types import LikenessError  # noqa: E402
 from likeness.engine.files.onnx_session import NOTE  # noqa: E402
-from likeness.engine.gaussians.lift.atlas_cells import (  # noqa: E402
-    CELL_LABELS,
-    CHANNELS,
-    GRID,
-    NOT_SEEN,
-    NUMBERS,
-    AtlasCells,
-    atlas_cells,
-)
-from likeness.engine.gaussians.lift.labels import (  # noqa: E402
-    HAIR,
-    HAT,
-    LABELS,
-    SHOES,
-    SKIN,
-    UPPER,
-)
-from likeness.engine.gaussians.lift.labels_network import (  # noqa: E402
+from likeness.engine.gaussians.lift.garments.labels_network import (  # noqa: E402
     LABELS_ONNX,
     VERSION,
     LabelNetworkRuntime,
@@ -39,12 +22,29 @@ from likeness.engine.gaussians.lift.labels_network import (  # noqa: E402
     labels_of_cells,
     observe_cells,
 )
-from likeness.engine.gaussians.lift.labels_surface import (  # noqa: E402
+from likeness.engine.gaussians.lift.garments.labels_surface import (  # noqa: E402
     S,
     find_seen_labels,
     label_surface,
     mix_with_rules,
     surface_vertices,
+)
+from likeness.engine.gaussians.lift.surface.atlas_cells import (  # noqa: E402
+    CELL_LABELS,
+    CHANNELS,
+    GRID,
+    NOT_SEEN,
+    NUMBERS,
+    AtlasCells,
+    atlas_cells,
+)
+from likeness.engine.gaussians.lift.surface.labels import (  # noqa: E402
+    HAIR,
+    HAT,
+    LABELS,
+    SHOES,
+    SKIN,
+    UPPER,
 )
 
 from .test_lift_labels import Sitter, label, sitter  # noqa: E402, F401

@@ -15,19 +15,9 @@ from likeness.engine.body import Body  # noqa: E402
 from likeness.engine.core.cameras import project  # noqa: E402
 from likeness.engine.core.types import FloatArray, LikenessError  # noqa: E402
 from likeness.engine.files.onnx_session import NOTE  # noqa: E402
-from likeness.engine.gaussians.lift.labels import (  # noqa: E402
-    GLASSES,
-    HAIR,
-    HAT,
-    LABELS,
-    LOWER,
-    NONE,
-    SKIN,
-    UPPER,
-    standard_rest,
-)
-from likeness.engine.gaussians.lift.labels_cleanup import find_parsed_hat  # noqa: E402
-from likeness.engine.gaussians.lift.labels_parser import (  # noqa: E402
+from likeness.engine.gaussians.lift.garments.labels_surface import vertex_parts  # noqa: E402
+from likeness.engine.gaussians.lift.pixels.labels_cleanup import find_parsed_hat  # noqa: E402
+from likeness.engine.gaussians.lift.pixels.labels_parser import (  # noqa: E402
     CHANNELS,
     PARSED,
     PARSER_ONNX,
@@ -39,8 +29,18 @@ from likeness.engine.gaussians.lift.labels_parser import (  # noqa: E402
     body_layers,
     person_square,
 )
-from likeness.engine.gaussians.lift.labels_surface import vertex_parts  # noqa: E402
-from likeness.engine.gaussians.lift.regions import find_regions  # noqa: E402
+from likeness.engine.gaussians.lift.pixels.regions import find_regions  # noqa: E402
+from likeness.engine.gaussians.lift.surface.labels import (  # noqa: E402
+    GLASSES,
+    HAIR,
+    HAT,
+    LABELS,
+    LOWER,
+    NONE,
+    SKIN,
+    UPPER,
+    standard_rest,
+)
 from likeness.engine.render.mesh import rasterize_mesh  # noqa: E402
 
 from .test_lift_labels import COLORS, Sitter, label, move_closer, sitter  # noqa: E402, F401

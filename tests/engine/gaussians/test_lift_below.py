@@ -11,8 +11,16 @@ from likeness.engine.core.cameras import in_picture, photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, IntArray
 from likeness.engine.dual_uv.sampling import sample_surface
-from likeness.engine.gaussians.lift.colors_base import Texels, base_colors
-from likeness.engine.gaussians.lift.labels import (
+from likeness.engine.gaussians.lift.colors.colors_base import Texels, base_colors
+from likeness.engine.gaussians.lift.garments.labels_hidden import S as HIDDEN
+from likeness.engine.gaussians.lift.garments.labels_hidden import (
+    clothe_below,
+    level_waist,
+    smooth_sleeves,
+)
+from likeness.engine.gaussians.lift.garments.labels_surface import vertex_parts
+from likeness.engine.gaussians.lift.photo.patterns import Prints
+from likeness.engine.gaussians.lift.surface.labels import (
     HAIR,
     LABELS,
     LOWER,
@@ -21,11 +29,7 @@ from likeness.engine.gaussians.lift.labels import (
     UPPER,
     standard_rest,
 )
-from likeness.engine.gaussians.lift.labels_hidden import S as HIDDEN
-from likeness.engine.gaussians.lift.labels_hidden import clothe_below, level_waist, smooth_sleeves
-from likeness.engine.gaussians.lift.labels_surface import vertex_parts
-from likeness.engine.gaussians.lift.limbs import TORSO
-from likeness.engine.gaussians.lift.patterns import Prints
+from likeness.engine.gaussians.lift.surface.limbs import TORSO
 
 
 def said(count: int, **shares: np.ndarray) -> np.ndarray:

@@ -7,11 +7,11 @@ import pytest
 from likeness.engine.core.cameras import project
 from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift.eye_splats import S as EYE_SPLATS
-from likeness.engine.gaussians.lift.eye_splats import _with_brow
-from likeness.engine.gaussians.lift.face_parts import BROWS, inside_polygon, make_face
-from likeness.engine.gaussians.lift.lid_colors import find_eye_opening
-from likeness.engine.gaussians.lift.surfels import PHOTO
+from likeness.engine.gaussians.lift.face.eye_splats import S as EYE_SPLATS
+from likeness.engine.gaussians.lift.face.eye_splats import _with_brow
+from likeness.engine.gaussians.lift.face.face_parts import BROWS, inside_polygon, make_face
+from likeness.engine.gaussians.lift.face.lid_colors import find_eye_opening
+from likeness.engine.gaussians.lift.surface.surfels import PHOTO
 from scipy.spatial import ConvexHull
 
 from .photographed_head import Head

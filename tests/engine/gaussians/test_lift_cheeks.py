@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from likeness.engine.core.cameras import unproject
 from likeness.engine.core.types import Gaussians
-from likeness.engine.gaussians.lift.face_parts import INNER_LIPS, cast_rays, make_face
-from likeness.engine.gaussians.lift.mouth import rebind_mouth_photo
+from likeness.engine.gaussians.lift.face.face_parts import INNER_LIPS, cast_rays, make_face
+from likeness.engine.gaussians.lift.face.mouth import rebind_mouth_photo
 
 from .photographed_head import Head
 

@@ -9,20 +9,24 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.types import FloatArray, IntArray
 from likeness.engine.dual_uv.sampling import sample_surface
-from likeness.engine.gaussians.lift.colors import _light_on_cloth
-from likeness.engine.gaussians.lift.colors_base import _gild_hair, _match_hair
-from likeness.engine.gaussians.lift.colors_sources import (
+from likeness.engine.gaussians.lift.colors.colors import _light_on_cloth
+from likeness.engine.gaussians.lift.colors.colors_base import _gild_hair, _match_hair
+from likeness.engine.gaussians.lift.colors.fabrics import S as FABRICS
+from likeness.engine.gaussians.lift.colors.fabrics import (
+    _ground_joined,
+    _without_slivers,
+    find_fabrics,
+)
+from likeness.engine.gaussians.lift.photo.colors_sources import (
     find_deep_hair,
     measure_backlight,
     select_lit_hair,
     wraparound_weights,
 )
-from likeness.engine.gaussians.lift.fabrics import S as FABRICS
-from likeness.engine.gaussians.lift.fabrics import _ground_joined, _without_slivers, find_fabrics
-from likeness.engine.gaussians.lift.labels import HAIR
-from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO
-from likeness.engine.gaussians.lift.photo_light import fit_light
-from likeness.engine.gaussians.lift.texel_patch import TexelPatch
+from likeness.engine.gaussians.lift.photo.photo_light import fit_light
+from likeness.engine.gaussians.lift.surface.labels import HAIR
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, RIGHT_ARM, TORSO
+from likeness.engine.gaussians.lift.surface.texel_patch import TexelPatch
 from likeness.engine.gaussians.mesh_diffusion import mesh_edges
 
 SKIN_TONE = np.array([0.8, 0.6, 0.5])

@@ -14,17 +14,23 @@ from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, FloatArray
 from likeness.engine.dual_uv.sampling import SurfaceSamples
-from likeness.engine.gaussians.lift.colors import _light_all_around, complete_texels
-from likeness.engine.gaussians.lift.colors_base import _glimpsed_trousers, default_albedo
-from likeness.engine.gaussians.lift.colors_detail import S as DETAIL
-from likeness.engine.gaussians.lift.colors_detail import _Cloth, _fold_contrast
-from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
-from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
-from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
-from likeness.engine.gaussians.lift.limb_grid import LimbGrid
-from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, LEFT_LEG, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.patterns import Prints
-from likeness.engine.gaussians.lift.photo_light import PhotoLight
+from likeness.engine.gaussians.lift.colors.colors import _light_all_around, complete_texels
+from likeness.engine.gaussians.lift.colors.colors_base import _glimpsed_trousers, default_albedo
+from likeness.engine.gaussians.lift.colors.colors_detail import S as DETAIL
+from likeness.engine.gaussians.lift.colors.colors_detail import _Cloth, _fold_contrast
+from likeness.engine.gaussians.lift.photo.patterns import Prints
+from likeness.engine.gaussians.lift.photo.photo_light import PhotoLight
+from likeness.engine.gaussians.lift.surface.colors_occlusion import vertex_occlusion
+from likeness.engine.gaussians.lift.surface.colors_unroll import unroll_limb
+from likeness.engine.gaussians.lift.surface.labels import LOWER, SHOES, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limb_grid import LimbGrid
+from likeness.engine.gaussians.lift.surface.limbs import (
+    HEAD,
+    LEFT_ARM,
+    LEFT_LEG,
+    TORSO,
+    vertex_groups,
+)
 from scipy import ndimage
 
 from .test_lift_colors import SKIN_TONE, from_the_left

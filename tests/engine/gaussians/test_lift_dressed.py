@@ -11,15 +11,16 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, Pose
-from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh, fit_dressed_mesh
-from likeness.engine.gaussians.lift.dressed_mesh import S as DRESSED_MESH
-from likeness.engine.gaussians.lift.hidden_forearms import (
+from likeness.engine.gaussians.lift.occlusion.hidden_forearms import (
     find_rims,
     hidden_forearm_distance,
     near_hidden_forearms,
 )
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import (
+from likeness.engine.gaussians.lift.pixels.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.shape.dressed_mesh import DressedMesh, fit_dressed_mesh
+from likeness.engine.gaussians.lift.shape.dressed_mesh import S as DRESSED_MESH
+from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import (
     ARMS,
     HEAD,
     LEFT_LEG,
@@ -27,7 +28,6 @@ from likeness.engine.gaussians.lift.limbs import (
     TORSO,
     vertex_groups,
 )
-from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 

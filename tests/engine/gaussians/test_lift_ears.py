@@ -10,9 +10,9 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoundGaussians, Camera, FloatArray, Observation, Pose
 from likeness.engine.gaussians import bind_gaussians
-from likeness.engine.gaussians.lift.ears import finish_ears
-from likeness.engine.gaussians.lift.regions import find_regions
-from likeness.engine.gaussians.lift.surfels import surfels_on_plane
+from likeness.engine.gaussians.lift.pixels.regions import find_regions
+from likeness.engine.gaussians.lift.splats.ears import finish_ears
+from likeness.engine.gaussians.lift.surface.surfels import surfels_on_plane
 from likeness.engine.render.mesh import rasterize_mesh
 
 TONE = np.array([0.8, 0.6, 0.5])

@@ -20,11 +20,11 @@ from likeness.engine.core.types import (
     Track,
 )
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift.eye_splats import S as EYE_SPLATS
-from likeness.engine.gaussians.lift.eye_splats import rebind_eye_photo
-from likeness.engine.gaussians.lift.face_finish import S as FACE_FINISH
-from likeness.engine.gaussians.lift.face_finish import _raise_skin, complete_face, finish_face
-from likeness.engine.gaussians.lift.face_parts import (
+from likeness.engine.gaussians.lift.face.eye_splats import S as EYE_SPLATS
+from likeness.engine.gaussians.lift.face.eye_splats import rebind_eye_photo
+from likeness.engine.gaussians.lift.face.face_finish import S as FACE_FINISH
+from likeness.engine.gaussians.lift.face.face_finish import _raise_skin, complete_face, finish_face
+from likeness.engine.gaussians.lift.face.face_parts import (
     BLINK,
     EYE_RINGS,
     INNER_LIPS,
@@ -34,11 +34,11 @@ from likeness.engine.gaussians.lift.face_parts import (
     make_face,
     spread_points,
 )
-from likeness.engine.gaussians.lift.face_rims import find_rim_faces, make_rim_skin
-from likeness.engine.gaussians.lift.lids import make_closed_lid
-from likeness.engine.gaussians.lift.mouth import is_mouth_open, make_mouth_cavity, make_teeth
-from likeness.engine.gaussians.lift.mouth_visibility import INSIDE, find_visible_mouth
-from likeness.engine.gaussians.lift.pixel_grids import fill_polygon
+from likeness.engine.gaussians.lift.face.face_rims import find_rim_faces, make_rim_skin
+from likeness.engine.gaussians.lift.face.lids import make_closed_lid
+from likeness.engine.gaussians.lift.face.mouth import is_mouth_open, make_mouth_cavity, make_teeth
+from likeness.engine.gaussians.lift.face.mouth_visibility import INSIDE, find_visible_mouth
+from likeness.engine.gaussians.lift.grids.pixel_grids import fill_polygon
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage

@@ -11,15 +11,15 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, BoundGaussians, FloatArray, Matte, Pose, Track
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift.glasses import (
+from likeness.engine.gaussians.lift.accessories.glasses import (
     add_glasses,
     relabel_hidden_splats,
     remove_glasses,
     rigid_triangles,
 )
-from likeness.engine.gaussians.lift.labels_glasses import DetectedGlasses
-from likeness.engine.gaussians.lift.labels_glasses import S as FACE
-from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, SHELL
+from likeness.engine.gaussians.lift.pixels.labels_glasses import DetectedGlasses
+from likeness.engine.gaussians.lift.pixels.labels_glasses import S as FACE
+from likeness.engine.gaussians.lift.surface.surfels import CORE, PHOTO, SHELL
 
 SKIN, FRAME = np.array([0.8, 0.62, 0.52]), np.array([0.1, 0.1, 0.12])
 

@@ -9,16 +9,7 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.types import FloatArray
-from likeness.engine.gaussians.lift.hair_field import (
-    StrandImage,
-    continued_directions,
-    hair_directions,
-    head_rotation,
-    strand_image,
-    tangents,
-    wave,
-)
-from likeness.engine.gaussians.lift.hair_patches import (
+from likeness.engine.gaussians.lift.colors.hair_patches import (
     HairPatches,
     _crop_hair,
     carry_strands,
@@ -27,12 +18,21 @@ from likeness.engine.gaussians.lift.hair_patches import (
     lap_patches,
     sheen,
 )
-from likeness.engine.gaussians.lift.hair_volume import fill_nape
-from likeness.engine.gaussians.lift.hairline import Hairline, UnevenHair, find_hairline
-from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
-from likeness.engine.gaussians.lift.photo_splats import lean_back, limit_depth, scatter_depth
-from likeness.engine.gaussians.lift.surfels import surfels_on_plane
-from likeness.engine.gaussians.lift.trust import facing_ramp, find_pale_rim
+from likeness.engine.gaussians.lift.colors.hairline import Hairline, UnevenHair, find_hairline
+from likeness.engine.gaussians.lift.photo.trust import facing_ramp, find_pale_rim
+from likeness.engine.gaussians.lift.shape.hair_field import (
+    StrandImage,
+    continued_directions,
+    hair_directions,
+    head_rotation,
+    strand_image,
+    tangents,
+    wave,
+)
+from likeness.engine.gaussians.lift.shape.hair_volume import fill_nape
+from likeness.engine.gaussians.lift.splats.photo_splats import lean_back, limit_depth, scatter_depth
+from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.surfels import surfels_on_plane
 from scipy import ndimage
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation

@@ -23,13 +23,18 @@ from likeness.engine.core.types import (
     Pose,
 )
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
-from likeness.engine.gaussians.lift.glasses import rigid_triangles
-from likeness.engine.gaussians.lift.hat_splats import hat_layer, label_head, press_hair, without_hat
-from likeness.engine.gaussians.lift.hats import fit_hat
-from likeness.engine.gaussians.lift.labels import HAIR, HAT, LABELS, OBJECT, SKIN
-from likeness.engine.gaussians.lift.labels_surface import vertex_parts
-from likeness.engine.gaussians.lift.regions import Regions
+from likeness.engine.gaussians.lift.accessories.glasses import rigid_triangles
+from likeness.engine.gaussians.lift.accessories.hat_splats import (
+    hat_layer,
+    label_head,
+    press_hair,
+    without_hat,
+)
+from likeness.engine.gaussians.lift.accessories.hats import fit_hat
+from likeness.engine.gaussians.lift.garments.labels_surface import vertex_parts
+from likeness.engine.gaussians.lift.pixels.regions import Regions
+from likeness.engine.gaussians.lift.shape.dressed_mesh import DressedMesh
+from likeness.engine.gaussians.lift.surface.labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 

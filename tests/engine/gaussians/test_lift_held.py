@@ -23,16 +23,16 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, LiftResult, lift_photo
-from likeness.engine.gaussians.lift.held_marks import (
+from likeness.engine.gaussians.lift.occlusion.held_marks import (
     mark_held_objects,
     mark_removed,
     removed_pixels,
 )
-from likeness.engine.gaussians.lift.held_objects import separate_held_objects
-from likeness.engine.gaussians.lift.held_outlines import complete_held_objects
-from likeness.engine.gaussians.lift.labels import UPPER
-from likeness.engine.gaussians.lift.labels_parser import PARSED, ParserRuntime
-from likeness.engine.gaussians.lift.limbs import TORSO
+from likeness.engine.gaussians.lift.occlusion.held_objects import separate_held_objects
+from likeness.engine.gaussians.lift.occlusion.held_outlines import complete_held_objects
+from likeness.engine.gaussians.lift.pixels.labels_parser import PARSED, ParserRuntime
+from likeness.engine.gaussians.lift.surface.labels import UPPER
+from likeness.engine.gaussians.lift.surface.limbs import TORSO
 from likeness.engine.imaging.resize import resize
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage

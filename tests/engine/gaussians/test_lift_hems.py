@@ -8,17 +8,25 @@ import numpy as np
 import pytest
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import FloatArray
-from likeness.engine.gaussians.lift.colors_base import Texels
-from likeness.engine.gaussians.lift.hems import S, find_hems
-from likeness.engine.gaussians.lift.labels import HAIR, LABELS, LOWER, NONE, SHOES, SKIN, UPPER
-from likeness.engine.gaussians.lift.labels_hidden import S as HIDDEN
-from likeness.engine.gaussians.lift.labels_hidden import (
+from likeness.engine.gaussians.lift.colors.colors_base import Texels
+from likeness.engine.gaussians.lift.colors.hems import S, find_hems
+from likeness.engine.gaussians.lift.garments.labels_hidden import S as HIDDEN
+from likeness.engine.gaussians.lift.garments.labels_hidden import (
     close_coat_behind,
     cover_ears,
     extend_one_piece,
     level_ends,
 )
-from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO
+from likeness.engine.gaussians.lift.surface.labels import (
+    HAIR,
+    LABELS,
+    LOWER,
+    NONE,
+    SHOES,
+    SKIN,
+    UPPER,
+)
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, TORSO
 
 RED, NAVY, BROWN, WHITE = np.array(
     [[0.75, 0.15, 0.15], [0.1, 0.1, 0.25], [0.55, 0.3, 0.1], [0.95, 0.95, 0.95]]

@@ -10,9 +10,25 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import crop_camera, photo_camera, project
 from likeness.engine.core.types import Camera, FloatArray, IntArray, Observation, Pose
-from likeness.engine.gaussians.lift.dress_rules import S as RULES
-from likeness.engine.gaussians.lift.dress_rules import _in_order
-from likeness.engine.gaussians.lift.labels import (
+from likeness.engine.gaussians.lift.garments.dress_rules import S as RULES
+from likeness.engine.gaussians.lift.garments.dress_rules import _in_order
+from likeness.engine.gaussians.lift.garments.labels_hidden import drop_islands
+from likeness.engine.gaussians.lift.garments.labels_surface import (
+    label_surface,
+    labels_at,
+    smooth_borders,
+    vertex_parts,
+    worn_probability,
+)
+from likeness.engine.gaussians.lift.grids.pixel_grids import dilate
+from likeness.engine.gaussians.lift.pixels.labels_cleanup import (
+    find_hat,
+    keep_attached_hair,
+    remove_crumbs,
+)
+from likeness.engine.gaussians.lift.pixels.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.pixels.skin_tone import UNSEEN_SKIN
+from likeness.engine.gaussians.lift.surface.labels import (
     HAIR,
     HAT,
     LABELS,
@@ -24,25 +40,9 @@ from likeness.engine.gaussians.lift.labels import (
     place_prior,
     standard_rest,
 )
-from likeness.engine.gaussians.lift.labels import S as PLACES
-from likeness.engine.gaussians.lift.labels_cleanup import (
-    find_hat,
-    keep_attached_hair,
-    remove_crumbs,
-)
-from likeness.engine.gaussians.lift.labels_hidden import drop_islands
-from likeness.engine.gaussians.lift.labels_surface import (
-    label_surface,
-    labels_at,
-    smooth_borders,
-    vertex_parts,
-    worn_probability,
-)
-from likeness.engine.gaussians.lift.limbs import HEAD
-from likeness.engine.gaussians.lift.pixel_grids import dilate
-from likeness.engine.gaussians.lift.regions import Regions, find_regions
-from likeness.engine.gaussians.lift.skin_tone import UNSEEN_SKIN
-from likeness.engine.gaussians.lift.surfels import INNER_PARTS
+from likeness.engine.gaussians.lift.surface.labels import S as PLACES
+from likeness.engine.gaussians.lift.surface.limbs import HEAD
+from likeness.engine.gaussians.lift.surface.surfels import INNER_PARTS
 from likeness.engine.gaussians.mesh_diffusion import mesh_edges, mesh_laplacian
 from likeness.engine.render.mesh import rasterize_mesh
 

@@ -9,7 +9,7 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import BoolArray, FloatArray, Observation
-from likeness.engine.gaussians.lift.labels_glasses import find_glasses
+from likeness.engine.gaussians.lift.pixels.labels_glasses import find_glasses
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 

@@ -10,17 +10,17 @@ from likeness.engine.core.cameras import project, unproject
 from likeness.engine.core.types import BoundGaussians, FloatArray, Matte
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.binding import bind_gaussians
-from likeness.engine.gaussians.lift.face_parts import FittedFace, make_face
-from likeness.engine.gaussians.lift.face_rims import find_rim_faces, make_rim_skin
-from likeness.engine.gaussians.lift.lid_colors import (
+from likeness.engine.gaussians.lift.face.face_parts import FittedFace, make_face
+from likeness.engine.gaussians.lift.face.face_rims import find_rim_faces, make_rim_skin
+from likeness.engine.gaussians.lift.face.lid_colors import (
     EyeOpening,
     find_eye_opening,
     lid_colors,
     measure_lid_tone,
 )
-from likeness.engine.gaussians.lift.lid_places import photo_depth
-from likeness.engine.gaussians.lift.lids import bind_lashes, lid_triangles, make_closed_lid
-from likeness.engine.gaussians.lift.surfels import surfels_on_plane
+from likeness.engine.gaussians.lift.face.lid_places import photo_depth
+from likeness.engine.gaussians.lift.face.lids import bind_lashes, lid_triangles, make_closed_lid
+from likeness.engine.gaussians.lift.surface.surfels import surfels_on_plane
 from likeness.engine.render import render_camera
 
 from .photographed_head import SKIN, Head

@@ -10,7 +10,7 @@ from likeness.engine.body import Body
 from likeness.engine.body.extension import NAPE
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, Gaussians, Pose
 from likeness.engine.gaussians.binding import bind_gaussians, place_gaussians
-from likeness.engine.gaussians.lift.nape import Nape, add_nape
+from likeness.engine.gaussians.lift.surface.nape import Nape, add_nape
 
 COLUMN = np.linspace(-0.15, 0.25, 200)
 """Heights over the neck's joint, metres: from the chest to above the ears."""

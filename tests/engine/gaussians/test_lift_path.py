@@ -17,9 +17,9 @@ from likeness.engine.core.types import (
     Matte,
 )
 from likeness.engine.gaussians import place_gaussians, triangle_frames
-from likeness.engine.gaussians.lift.calibrate import S as CALIBRATE
-from likeness.engine.gaussians.lift.calibrate import _thin_rim, calibrate_colors
-from likeness.engine.gaussians.lift.limbs import ARMS, TRUNK_AND_LEGS, vertex_groups
+from likeness.engine.gaussians.lift.splats.calibrate import S as CALIBRATE
+from likeness.engine.gaussians.lift.splats.calibrate import _thin_rim, calibrate_colors
+from likeness.engine.gaussians.lift.surface.limbs import ARMS, TRUNK_AND_LEGS, vertex_groups
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.visual.metrics import psnr, silhouette_iou

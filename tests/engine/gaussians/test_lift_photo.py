@@ -14,15 +14,15 @@ from likeness.engine.core.settings import overridden_settings
 from likeness.engine.core.types import Matte, Pose
 from likeness.engine.gaussians.binding import place_gaussians
 from likeness.engine.gaussians.lift import clean_rim
-from likeness.engine.gaussians.lift.depth_sheets import DepthSheet, LimbBorders
-from likeness.engine.gaussians.lift.far_side import loose_layer
-from likeness.engine.gaussians.lift.hair_backing import S as BACKING
-from likeness.engine.gaussians.lift.hair_backing import back_hair
-from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.photo_splats import front_layer
-from likeness.engine.gaussians.lift.regions import Regions
-from likeness.engine.gaussians.lift.surfels import SHELL, TriangleBinding
+from likeness.engine.gaussians.lift.hair.hair_backing import S as BACKING
+from likeness.engine.gaussians.lift.hair.hair_backing import back_hair
+from likeness.engine.gaussians.lift.pixels.regions import Regions
+from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet, LimbBorders
+from likeness.engine.gaussians.lift.splats.far_side import loose_layer
+from likeness.engine.gaussians.lift.splats.photo_splats import front_layer
+from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import HEAD, LEFT_ARM, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.surface.surfels import SHELL, TriangleBinding
 from likeness.engine.render.mesh import rasterize_mesh
 
 

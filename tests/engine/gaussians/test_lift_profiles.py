@@ -9,8 +9,12 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.types import LAYERS, BoundGaussians
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift.face_finish import S as FACE_FINISH
-from likeness.engine.gaussians.lift.face_finish import _sink_with_skin, complete_face, finish_face
+from likeness.engine.gaussians.lift.face.face_finish import S as FACE_FINISH
+from likeness.engine.gaussians.lift.face.face_finish import (
+    _sink_with_skin,
+    complete_face,
+    finish_face,
+)
 
 from .photographed_head import Head
 

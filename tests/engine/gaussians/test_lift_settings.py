@@ -5,8 +5,8 @@ from __future__ import annotations
 import likeness.engine.gaussians.mesh_extraction
 import likeness.engine.pipeline.build  # noqa: F401 - importing registers
 from likeness.engine.core.settings import list_settings, overridden_settings
-from likeness.engine.gaussians.lift.photo_splats import S as PHOTO_SPLATS
-from likeness.engine.gaussians.lift.photo_splats import splat_sigma
+from likeness.engine.gaussians.lift.splats.photo_splats import S as PHOTO_SPLATS
+from likeness.engine.gaussians.lift.splats.photo_splats import splat_sigma
 
 
 def test_every_constant_says_what_it_means() -> None:

@@ -23,19 +23,19 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, lift_photo
-from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
-from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
-from likeness.engine.gaussians.lift.nape import add_nape
-from likeness.engine.gaussians.lift.regions import Regions, find_regions
-from likeness.engine.gaussians.lift.skirt import (
+from likeness.engine.gaussians.lift.colors.skirt_colors import hem_distance
+from likeness.engine.gaussians.lift.pixels.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.shape.dressed_mesh import DressedMesh
+from likeness.engine.gaussians.lift.skirts.skirt import (
     PART,
     Skirt,
     fit_skirt,
     skirt_faces,
     tuck_under_skirt,
 )
-from likeness.engine.gaussians.lift.skirt_colors import hem_distance
-from likeness.engine.gaussians.lift.skirt_skinning import COLUMNS, RINGS, seated_shares
+from likeness.engine.gaussians.lift.skirts.skirt_skinning import COLUMNS, RINGS, seated_shares
+from likeness.engine.gaussians.lift.surface.labels import LOWER, NONE, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.nape import add_nape
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from likeness.engine.gaussians.lift.depth_sheets import LimbBorders
-from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import ARMS
-from likeness.engine.gaussians.lift.photo_view import PhotoView
-from likeness.engine.gaussians.lift.skirt import Skirt, skirt_faces
-from likeness.engine.gaussians.lift.skirt_colors import S as SKIRT_COLORS
-from likeness.engine.gaussians.lift.skirt_colors import _turned_back, skirt_colors
-from likeness.engine.gaussians.lift.skirt_skinning import COLUMNS, RINGS
-from likeness.engine.gaussians.lift.skirt_wearer import SkirtWearer, attach_skirt
+from likeness.engine.gaussians.lift.colors.skirt_colors import S as SKIRT_COLORS
+from likeness.engine.gaussians.lift.colors.skirt_colors import _turned_back, skirt_colors
+from likeness.engine.gaussians.lift.photo.photo_view import PhotoView
+from likeness.engine.gaussians.lift.shape.depth_sheets import LimbBorders
+from likeness.engine.gaussians.lift.skirts.skirt import Skirt, skirt_faces
+from likeness.engine.gaussians.lift.skirts.skirt_skinning import COLUMNS, RINGS
+from likeness.engine.gaussians.lift.skirts.skirt_wearer import SkirtWearer, attach_skirt
+from likeness.engine.gaussians.lift.surface.labels import LOWER, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import ARMS
 
 from .test_lift_skirt import Scene, posed, scene, skirt  # noqa: F401
 

@@ -11,16 +11,16 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.face_size import face_size
 from likeness.engine.core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Pose
-from likeness.engine.gaussians.lift.depth_sheets import (
+from likeness.engine.gaussians.lift.garments.labels_surface import label_surface, worn_probability
+from likeness.engine.gaussians.lift.pixels.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.shape.depth_sheets import (
     DepthSheet,
     composite_sheets,
     find_depth_sheets,
 )
-from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh, fit_dressed_mesh
-from likeness.engine.gaussians.lift.labels import NONE, OBJECT, SKIN, UPPER
-from likeness.engine.gaussians.lift.labels_surface import label_surface, worn_probability
-from likeness.engine.gaussians.lift.limbs import ARMS, HEAD, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.shape.dressed_mesh import DressedMesh, fit_dressed_mesh
+from likeness.engine.gaussians.lift.surface.labels import NONE, OBJECT, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import ARMS, HEAD, TORSO, vertex_groups
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage
 

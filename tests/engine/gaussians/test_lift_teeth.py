@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from likeness.engine.core.geometry import vertex_normals
-from likeness.engine.gaussians.lift.face_parts import make_face
-from likeness.engine.gaussians.lift.mouth import make_teeth
+from likeness.engine.gaussians.lift.face.face_parts import make_face
+from likeness.engine.gaussians.lift.face.mouth import make_teeth
 
 from .photographed_head import Head
 

@@ -11,14 +11,14 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from likeness.engine.gaussians.lift import LiftOptions
-from likeness.engine.gaussians.lift.labels import LABELS, SKIN, UPPER
-from likeness.engine.gaussians.lift.texel_samples import (
+from likeness.engine.gaussians.lift.splats.texel_samples import (
     PART_SPACING,
     S,
     sample_texels,
     texel_fineness,
 )
-from likeness.engine.gaussians.lift.texels import near_seam
+from likeness.engine.gaussians.lift.splats.texels import near_seam
+from likeness.engine.gaussians.lift.surface.labels import LABELS, SKIN, UPPER
 
 
 def test_a_large_budget_leaves_more_for_what_the_photo_does_not_show() -> None:

@@ -9,25 +9,31 @@ import numpy as np
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project, unproject
 from likeness.engine.core.types import JOINT_INDEX, FloatArray
-from likeness.engine.gaussians.lift.hand_texels import S as HAND_TEXELS
-from likeness.engine.gaussians.lift.hand_texels import (
+from likeness.engine.gaussians.lift.grids.pixel_grids import distance_inside
+from likeness.engine.gaussians.lift.photo.hand_texels import S as HAND_TEXELS
+from likeness.engine.gaussians.lift.photo.hand_texels import (
     find_cuff,
     find_leaving_hands,
     move_hands_behind,
 )
-from likeness.engine.gaussians.lift.limb_texels import (
+from likeness.engine.gaussians.lift.photo.limb_texels import (
     S,
     fit_beside_limbs,
     move_beside_limbs,
     sink_behind_arms,
 )
-from likeness.engine.gaussians.lift.limbs import HANDS, HEAD, LEFT_ARM, TORSO, hand_triangles
-from likeness.engine.gaussians.lift.outline_texels import move_inside
-from likeness.engine.gaussians.lift.photo_view import PhotoLookup
-from likeness.engine.gaussians.lift.pixel_grids import distance_inside
-from likeness.engine.gaussians.lift.surfels import pixel_centres
-from likeness.engine.gaussians.lift.texels import S as TEXELS
-from likeness.engine.gaussians.lift.texels import _close_gaps
+from likeness.engine.gaussians.lift.photo.outline_texels import move_inside
+from likeness.engine.gaussians.lift.photo.photo_view import PhotoLookup
+from likeness.engine.gaussians.lift.splats.texels import S as TEXELS
+from likeness.engine.gaussians.lift.splats.texels import _close_gaps
+from likeness.engine.gaussians.lift.surface.limbs import (
+    HANDS,
+    HEAD,
+    LEFT_ARM,
+    TORSO,
+    hand_triangles,
+)
+from likeness.engine.gaussians.lift.surface.surfels import pixel_centres
 
 CAMERA = photo_camera(200.0, 40, 30)
 """A pixel spans half a centimetre at a metre."""

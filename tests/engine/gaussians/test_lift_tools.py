@@ -11,16 +11,22 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, unproject
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, Pose
-from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import GROUPS, HEAD, LEFT_ARM, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.photo_splats import (
+from likeness.engine.gaussians.lift.shape.dressed_mesh import DressedMesh
+from likeness.engine.gaussians.lift.splats.photo_splats import (
     find_adrift,
     find_stuck_cloth,
     find_trunk_cloth,
     limit_reach,
 )
-from likeness.engine.gaussians.lift.surfels import (
+from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import (
+    GROUPS,
+    HEAD,
+    LEFT_ARM,
+    TORSO,
+    vertex_groups,
+)
+from likeness.engine.gaussians.lift.surface.surfels import (
     FLATNESS,
     IN_SLEEVE,
     INNER_PARTS,
@@ -32,7 +38,7 @@ from likeness.engine.gaussians.lift.surfels import (
     surfels_on_plane,
     tangent_plane_steps,
 )
-from likeness.engine.gaussians.lift.surfels import S as SURFELS
+from likeness.engine.gaussians.lift.surface.surfels import S as SURFELS
 from likeness.engine.gaussians.mesh_diffusion import (
     diffuse_values,
     mesh_edges,

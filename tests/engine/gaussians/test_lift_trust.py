@@ -11,19 +11,9 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoundGaussians
 from likeness.engine.gaussians.binding import bind_gaussians
-from likeness.engine.gaussians.lift.border_pixels import settle_borders
-from likeness.engine.gaussians.lift.depth_sheets import find_limb_borders
-from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import (
-    HANDS,
-    LEFT_ARM,
-    TORSO,
-    hand_triangles,
-    vertex_groups,
-)
-from likeness.engine.gaussians.lift.pixel_grids import distance_inside
-from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, surfels_on_plane
-from likeness.engine.gaussians.lift.trust import (
+from likeness.engine.gaussians.lift.grids.pixel_grids import distance_inside
+from likeness.engine.gaussians.lift.photo.border_pixels import settle_borders
+from likeness.engine.gaussians.lift.photo.trust import (
     bound_facing,
     facing_ramp,
     find_hand_stains,
@@ -31,6 +21,16 @@ from likeness.engine.gaussians.lift.trust import (
     find_strays,
     repaint_photo,
 )
+from likeness.engine.gaussians.lift.shape.depth_sheets import find_limb_borders
+from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import (
+    HANDS,
+    LEFT_ARM,
+    TORSO,
+    hand_triangles,
+    vertex_groups,
+)
+from likeness.engine.gaussians.lift.surface.surfels import CORE, PHOTO, surfels_on_plane
 
 RED, BLUE, SKIN_TONE = [0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.8, 0.6, 0.5]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.types import FloatArray
-from likeness.engine.gaussians.lift.labels import HAIR, LABELS, SKIN, UPPER, standard_rest
-from likeness.engine.gaussians.lift.labels_surface import vertex_parts
-from likeness.engine.gaussians.lift.necklines import S, even_neckline
+from likeness.engine.gaussians.lift.garments.labels_surface import vertex_parts
+from likeness.engine.gaussians.lift.garments.necklines import S, even_neckline
+from likeness.engine.gaussians.lift.surface.labels import HAIR, LABELS, SKIN, UPPER, standard_rest
 from likeness.engine.gaussians.mesh_diffusion import mesh_edges
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.core.color import rgb_to_lab
-from likeness.engine.gaussians.lift.bare_skin import label_bare_skin
-from likeness.engine.gaussians.lift.calibrate import match_monochrome
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.labels_pixels import COLOUR_SCALE
-from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO
-from likeness.engine.gaussians.lift.pixel_smoother import PixelSmoother
-from likeness.engine.gaussians.lift.stray_colors import find_fallen_hair, find_shaded_skin
+from likeness.engine.gaussians.lift.colors.stray_colors import find_fallen_hair, find_shaded_skin
+from likeness.engine.gaussians.lift.grids.pixel_smoother import PixelSmoother
+from likeness.engine.gaussians.lift.pixels.bare_skin import label_bare_skin
+from likeness.engine.gaussians.lift.pixels.labels_pixels import COLOUR_SCALE
+from likeness.engine.gaussians.lift.splats.calibrate import match_monochrome
+from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, RIGHT_ARM, TORSO
 
 TAN, WHITE, BLACK = (0.72, 0.50, 0.40), (0.93, 0.93, 0.92), (0.10, 0.08, 0.08)
 SIZE = (120, 80)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import HEAD, TORSO
-from likeness.engine.gaussians.lift.open_fronts import OpenFront, find_open_front
+from likeness.engine.gaussians.lift.photo.open_fronts import OpenFront, find_open_front
+from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import HEAD, TORSO
 
 SIDE, UNIT = 200, 30.0
 ROWS, COLS = np.mgrid[:SIDE, :SIDE] + 0.5

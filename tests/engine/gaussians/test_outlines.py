@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import ARMS, TORSO
-from likeness.engine.gaussians.lift.outlines import S, measure_excess
+from likeness.engine.gaussians.lift.shape.outlines import S, measure_excess
+from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import ARMS, TORSO
 
 ROWS = "..TTTTaaaaa..", "..TTTTaaaaaTT", "..aaaTTTT....", "..TTTTssss...", "aaaaa........"
 

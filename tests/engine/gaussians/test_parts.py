@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.types import PARTS, BoundGaussians
-from likeness.engine.gaussians.lift.colors_base import beard_area
-from likeness.engine.gaussians.lift.labels import LABELS
-from likeness.engine.gaussians.lift.parts import name_beard, name_labelled, name_unknown
+from likeness.engine.gaussians.lift.colors.colors_base import beard_area
+from likeness.engine.gaussians.lift.splats.parts import name_beard, name_labelled, name_unknown
+from likeness.engine.gaussians.lift.surface.labels import LABELS
 from likeness.engine.render.mesh import rasterize_mesh
 
 SKIN = np.array([0.8, 0.62, 0.52])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.core.color import rgb_to_lab
-from likeness.engine.gaussians.lift.collars import claim_collars
-from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
-from likeness.engine.gaussians.lift.patterns import find_prints
+from likeness.engine.gaussians.lift.photo.patterns import find_prints
+from likeness.engine.gaussians.lift.pixels.collars import claim_collars
+from likeness.engine.gaussians.lift.surface.labels import LOWER, NONE, SKIN, UPPER
 
 UNIT = 20.0
 SKIN_RGB, WHITE, NAVY = (0.80, 0.58, 0.47), (0.93, 0.94, 0.95), (0.08, 0.10, 0.20)

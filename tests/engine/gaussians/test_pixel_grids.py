@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.core.types import FloatArray
-from likeness.engine.gaussians.lift.pixel_grids import (
+from likeness.engine.gaussians.lift.grids.pixel_grids import (
     dilate,
     distance_inside,
     drop_small_parts,

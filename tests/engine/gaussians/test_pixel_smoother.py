@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.gaussians.lift.pixel_grids import neighbour_links
-from likeness.engine.gaussians.lift.pixel_smoother import PixelSmoother, S, dissect_pixels
+from likeness.engine.gaussians.lift.grids.pixel_grids import neighbour_links
+from likeness.engine.gaussians.lift.grids.pixel_smoother import PixelSmoother, S, dissect_pixels
 from likeness.engine.gaussians.mesh_diffusion import factorize
 from scipy import ndimage, sparse
 

@@ -8,9 +8,9 @@ import numpy as np
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, FloatArray
-from likeness.engine.gaussians.lift.eye_splats import S as EYES
-from likeness.engine.gaussians.lift.head_pixels import is_head_cut
-from likeness.engine.gaussians.lift.plain_face import S, paint_plain_face
+from likeness.engine.gaussians.lift.face.eye_splats import S as EYES
+from likeness.engine.gaussians.lift.face.plain_face import S, paint_plain_face
+from likeness.engine.gaussians.lift.pixels.head_pixels import is_head_cut
 
 TONE = np.array([0.8, 0.6, 0.5])
 

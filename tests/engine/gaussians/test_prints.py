@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.gaussians.lift.colors_detail import _channel_weights, _judge
-from likeness.engine.gaussians.lift.labels import LOWER
-from likeness.engine.gaussians.lift.photo_light import S as LIGHT
+from likeness.engine.gaussians.lift.colors.colors_detail import _channel_weights, _judge
+from likeness.engine.gaussians.lift.photo.photo_light import S as LIGHT
+from likeness.engine.gaussians.lift.surface.labels import LOWER
 
 
 def test_light_on_strong_colours_is_not_a_print() -> None:

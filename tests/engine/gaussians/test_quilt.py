@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 from likeness.engine.core.types import FloatArray
-from likeness.engine.gaussians.lift.colors_unroll import UnrolledLimb
-from likeness.engine.gaussians.lift.limb_grid import LimbGrid
-from likeness.engine.gaussians.lift.quilt import quilt_texture
+from likeness.engine.gaussians.lift.grids.quilt import quilt_texture
+from likeness.engine.gaussians.lift.surface.colors_unroll import UnrolledLimb
+from likeness.engine.gaussians.lift.surface.limb_grid import LimbGrid
 from scipy import ndimage
 
 

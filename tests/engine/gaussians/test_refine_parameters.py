@@ -11,7 +11,7 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import orbit, photo_camera, project
 from likeness.engine.core.types import NUM_JOINTS, BoundGaussians, Gaussians, Pose
 from likeness.engine.gaussians import place_gaussians, triangle_frames
-from likeness.engine.gaussians.lift.surfels import surfels_on_plane
+from likeness.engine.gaussians.lift.surface.surfels import surfels_on_plane
 from likeness.engine.gaussians.refine.parameters import (
     COLORS,
     COLUMNS,

@@ -13,13 +13,13 @@ from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, Pose
-from likeness.engine.gaussians.lift.labels import LABELS, LOWER, SHOES, SKIN, standard_rest
-from likeness.engine.gaussians.lift.labels_hidden import level_shoes
-from likeness.engine.gaussians.lift.labels_surface import vertex_parts
-from likeness.engine.gaussians.lift.limbs import LEFT_LEG, RIGHT_LEG, vertex_groups
-from likeness.engine.gaussians.lift.shoe_pixels import settle_hem_pixels
-from likeness.engine.gaussians.lift.shoes import SPREAD, S, Shoe, fit_shoes, make_last
-from likeness.engine.gaussians.lift.texels import even_shoe_normals
+from likeness.engine.gaussians.lift.accessories.shoes import SPREAD, S, Shoe, fit_shoes, make_last
+from likeness.engine.gaussians.lift.garments.labels_hidden import level_shoes
+from likeness.engine.gaussians.lift.garments.labels_surface import vertex_parts
+from likeness.engine.gaussians.lift.pixels.shoe_pixels import settle_hem_pixels
+from likeness.engine.gaussians.lift.splats.texels import even_shoe_normals
+from likeness.engine.gaussians.lift.surface.labels import LABELS, LOWER, SHOES, SKIN, standard_rest
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_LEG, RIGHT_LEG, vertex_groups
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy.spatial import ConvexHull, Delaunay

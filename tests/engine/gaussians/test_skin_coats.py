@@ -9,9 +9,9 @@ from typing import cast
 import numpy as np
 import pytest
 from likeness.engine.core.types import FloatArray, IntArray
-from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER, Places
-from likeness.engine.gaussians.lift.limbs import HEAD, LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
-from likeness.engine.gaussians.lift.skin_coats import label_skin_coats
+from likeness.engine.gaussians.lift.pixels.skin_coats import label_skin_coats
+from likeness.engine.gaussians.lift.surface.labels import LOWER, NONE, SKIN, UPPER, Places
+from likeness.engine.gaussians.lift.surface.limbs import HEAD, LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
 
 METRES = 0.005
 CAMEL, FACE = np.array([50.0, 12.0, 24.0]), np.array([65.0, 15.0, 18.0])

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoolArray
-from likeness.engine.gaussians.lift.depth_sheets import LimbBorders
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import LEFT_ARM, TORSO
-from likeness.engine.gaussians.lift.skin_rims import S, doubt_skin_rims
+from likeness.engine.gaussians.lift.photo.skin_rims import S, doubt_skin_rims
+from likeness.engine.gaussians.lift.shape.depth_sheets import LimbBorders
+from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, TORSO
 
 SIDE, ARM, METRE = 60, 12, 0.005
 SKIN_COLOR, SHADE = np.array([0.80, 0.60, 0.50]), np.array([0.45, 0.28, 0.20])

@@ -9,8 +9,8 @@ import pytest
 from likeness.engine.body.extension import unpose_points
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import FloatArray, Pose
-from likeness.engine.gaussians.lift.skirt import Skirt
-from likeness.engine.gaussians.lift.skirt_cloth import (
+from likeness.engine.gaussians.lift.skirts.skirt import Skirt
+from likeness.engine.gaussians.lift.skirts.skirt_cloth import (
     STATIONS,
     Cloth,
     measure_limbs,
@@ -18,8 +18,8 @@ from likeness.engine.gaussians.lift.skirt_cloth import (
     settle,
     stand_off,
 )
-from likeness.engine.gaussians.lift.skirt_drape import DRIVERS, drape_features
-from likeness.engine.gaussians.lift.skirt_skinning import COLUMNS, RINGS
+from likeness.engine.gaussians.lift.skirts.skirt_drape import DRIVERS, drape_features
+from likeness.engine.gaussians.lift.skirts.skirt_skinning import COLUMNS, RINGS
 
 from .test_lift_skirt import HEM, TOP, WAIST, Scene, photograph
 

@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 from likeness.engine.core.cameras import crop_camera
 from likeness.engine.core.types import Camera
-from likeness.engine.gaussians.lift import skirt_outline
-from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
-from likeness.engine.gaussians.lift.regions import Regions
-from likeness.engine.gaussians.lift.skirt_outline import (
+from likeness.engine.gaussians.lift.pixels.regions import Regions
+from likeness.engine.gaussians.lift.skirts import skirt_outline
+from likeness.engine.gaussians.lift.skirts.skirt_outline import (
     S,
     _cut_below,
     _find_hem,
@@ -21,6 +19,8 @@ from likeness.engine.gaussians.lift.skirt_outline import (
     _tapers,
     find_outline,
 )
+from likeness.engine.gaussians.lift.surface.labels import LOWER, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
 from likeness.engine.render.mesh import MeshBuffer
 
 from .test_lift_skirt import Scene, photograph

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.core.types import FloatArray, IntArray
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO
-from likeness.engine.gaussians.lift.sleeve_ends import settle_sleeve_ends
+from likeness.engine.gaussians.lift.pixels.sleeve_ends import settle_sleeve_ends
+from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, RIGHT_ARM, TORSO
 
 ROWS, COLUMNS = 40, 80
 METRE = 0.01  # of a pixel: the arm reaches 0.8 metres from the body's middle

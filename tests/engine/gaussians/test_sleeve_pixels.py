@@ -10,12 +10,10 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, IntArray
-from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
-from likeness.engine.gaussians.lift.limbs import LEFT_ARM, RIGHT_ARM, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.pixel_cuts import S as CUTS
-from likeness.engine.gaussians.lift.pixel_cuts import cut_along_edges
-from likeness.engine.gaussians.lift.pixel_grids import neighbour_links
-from likeness.engine.gaussians.lift.sleeve_pixels import (
+from likeness.engine.gaussians.lift.grids.pixel_cuts import S as CUTS
+from likeness.engine.gaussians.lift.grids.pixel_cuts import cut_along_edges
+from likeness.engine.gaussians.lift.grids.pixel_grids import neighbour_links
+from likeness.engine.gaussians.lift.pixels.sleeve_pixels import (
     Forearm,
     S,
     claim_bare_skin,
@@ -23,6 +21,8 @@ from likeness.engine.gaussians.lift.sleeve_pixels import (
     release_other_cloth,
     settle_sleeve_pixels,
 )
+from likeness.engine.gaussians.lift.surface.labels import LOWER, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, RIGHT_ARM, TORSO, vertex_groups
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 

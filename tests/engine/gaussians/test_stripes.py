@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, FloatArray
-from likeness.engine.gaussians.lift.limb_grid import LimbGrid
-from likeness.engine.gaussians.lift.stripes import continue_stripes
+from likeness.engine.gaussians.lift.colors.stripes import continue_stripes
+from likeness.engine.gaussians.lift.surface.limb_grid import LimbGrid
 from scipy import ndimage
 
 STEP = 0.005

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.gaussians.lift import labels_network
+from likeness.engine.gaussians.lift.garments import labels_network
 from likeness.engine.pipeline import build_networks
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import JOINT_NAMES, LAYERS
-from likeness.engine.gaussians.lift.limbs import HANDS
+from likeness.engine.gaussians.lift.surface.limbs import HANDS
 from likeness.engine.gaussians.polish.planes import seen_splats
 from likeness.engine.imaging.matting import make_matte
 from likeness.engine.pipeline.build import BuildResult, build_avatar, polish_avatar

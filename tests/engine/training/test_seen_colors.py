@@ -11,7 +11,7 @@ import torch
 from likeness.engine.body import Body
 from likeness.engine.core.types import BoundGaussians
 from likeness.engine.dataset.subjects import Subject
-from likeness.engine.gaussians.lift.face_parts import spread_points
+from likeness.engine.gaussians.lift.face.face_parts import spread_points
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.training.augment import CLEAN

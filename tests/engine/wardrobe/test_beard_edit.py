@@ -10,7 +10,7 @@ from likeness.engine.core.attributes import NothingToEditError, apply_attributes
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.types import PARTS, Avatar, BoolArray
 from likeness.engine.formats.avatar import avatar_to_bytes
-from likeness.engine.gaussians.lift.colors_base import beard_area
+from likeness.engine.gaussians.lift.colors.colors_base import beard_area
 from likeness.engine.wardrobe.edit import add_item, set_attribute
 from likeness.engine.wardrobe.items import ItemRequest
 from likeness.engine.workflows.edit_avatar import edit_avatar

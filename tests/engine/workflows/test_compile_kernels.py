@@ -5,7 +5,9 @@ from __future__ import annotations
 from likeness.engine.body import atlas
 from likeness.engine.core import distances, geometry, rotation_kernels, sampling
 from likeness.engine.gaussians import lod
-from likeness.engine.gaussians.lift import bends, calibrate, hidden_hands, quilt
+from likeness.engine.gaussians.lift.grids import quilt
+from likeness.engine.gaussians.lift.occlusion import hidden_hands
+from likeness.engine.gaussians.lift.splats import bends, calibrate
 from likeness.engine.gaussians.refine import parameters
 from likeness.engine.imaging import closed_form, resize
 from likeness.engine.render import cpu, cpu_backward, cpu_splats, cpu_weights, mesh, samples

@@ -16,14 +16,14 @@ if find_spec("onnxscript") is None:  # every process collects this file, and one
 from likeness.engine.body import Body  # noqa: E402
 from likeness.engine.core.types import LikenessError  # noqa: E402
 from likeness.engine.files.digests import file_sha256  # noqa: E402
-from likeness.engine.gaussians.lift.atlas_cells import (  # noqa: E402
+from likeness.engine.gaussians.lift.garments.labels_network import (  # noqa: E402
+    LABELS_ONNX,
+    LabelNetworkRuntime,
+)
+from likeness.engine.gaussians.lift.surface.atlas_cells import (  # noqa: E402
     NOT_SEEN,
     atlas_cells,
     label_inputs,
-)
-from likeness.engine.gaussians.lift.labels_network import (  # noqa: E402
-    LABELS_ONNX,
-    LabelNetworkRuntime,
 )
 from likeness.engine.training.atlas_labels.export import LABEL_NETWORK, export_labels  # noqa: E402
 from likeness.engine.training.atlas_labels.train import (  # noqa: E402

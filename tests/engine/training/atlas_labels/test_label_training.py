@@ -17,7 +17,7 @@ from likeness.engine.dataset.atlas_people import (  # noqa: E402
     atlas_person_path,
     write_atlas_person,
 )
-from likeness.engine.gaussians.lift.atlas_cells import (  # noqa: E402
+from likeness.engine.gaussians.lift.surface.atlas_cells import (  # noqa: E402
     CELL_LABELS,
     NOT_SEEN,
     atlas_cells,
@@ -48,7 +48,7 @@ SMALL = LabelTrainConfig(batch=2, warm_up=5, average=0.9)
 def store_person(folder: Path, body: Body, number: int) -> None:
     """A person in a plain shirt down to a random height; one view from the front."""
     from likeness.engine.dual_uv.sampling import sample_surface
-    from likeness.engine.gaussians.lift.labels import standard_rest
+    from likeness.engine.gaussians.lift.surface.labels import standard_rest
 
     rng = np.random.default_rng(number)
     samples = sample_surface(body, ATLAS_SIZE)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.gaussians.lift.atlas_cells import (
+from likeness.engine.gaussians.lift.surface.atlas_cells import (
     CELL_LABELS,
     CHANNELS,
     GRID,
@@ -16,7 +16,7 @@ from likeness.engine.gaussians.lift.atlas_cells import (
     atlas_cells,
     label_inputs,
 )
-from likeness.engine.gaussians.lift.labels import standard_rest
+from likeness.engine.gaussians.lift.surface.labels import standard_rest
 from likeness.engine.synth.figure import SynthContext
 from likeness.engine.training.atlas_labels import garments, noise
 from likeness.engine.training.atlas_labels.batches import mirrored, random_sample

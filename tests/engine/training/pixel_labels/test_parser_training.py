@@ -15,8 +15,7 @@ from likeness.engine.body import Body  # noqa: E402
 from likeness.engine.core.cameras import photo_camera  # noqa: E402
 from likeness.engine.core.types import FloatArray, IntArray, LikenessError, Pose  # noqa: E402
 from likeness.engine.files.digests import file_sha256  # noqa: E402
-from likeness.engine.gaussians.lift.labels import standard_rest  # noqa: E402
-from likeness.engine.gaussians.lift.labels_parser import (  # noqa: E402
+from likeness.engine.gaussians.lift.pixels.labels_parser import (  # noqa: E402
     CHANNELS,
     MIRROR,
     PARSED,
@@ -28,6 +27,7 @@ from likeness.engine.gaussians.lift.labels_parser import (  # noqa: E402
     person_square,
     stack_inputs,
 )
+from likeness.engine.gaussians.lift.surface.labels import standard_rest  # noqa: E402
 from likeness.engine.render.mesh import rasterize_mesh  # noqa: E402
 from likeness.engine.training.pixel_labels import photo_errors  # noqa: E402
 from likeness.engine.training.pixel_labels.batches import (  # noqa: E402

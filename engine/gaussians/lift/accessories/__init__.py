@@ -1,0 +1,1 @@
+"""Hats, glasses and shoes: rigid shapes that are fitted to the photo."""

@@ -1,0 +1,1 @@
+"""Colours of what the photo does not show."""

@@ -1,0 +1,1 @@
+"""What moves in a face: lids, eyes, lips and the inside of the mouth."""

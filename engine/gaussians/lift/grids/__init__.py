@@ -1,0 +1,1 @@
+"""Tools on grids of pixels, whatever they show."""

@@ -1,0 +1,1 @@
+"""Gaussians of hair that no texel carries: strands, locks and what shows between them."""

@@ -1,0 +1,1 @@
+"""What hides a part of the person: other limbs, held things, strangers."""

@@ -1,0 +1,150 @@
+"""Texels of arms before other limbs: they do not show where the photo shows what is behind them.
+
+An arm that was fitted a little beside the photo's, or wider, would show as a rim of its colour over
+the trunk, the hair or the other arm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....core.cameras import project, unproject
+from ....core.distances import find_nearest
+from ....core.settings import register_settings
+from ....core.types import BoolArray, FloatArray, IntArray
+from ..grids.pixel_grids import dilate
+from ..shape.depth_sheets import composite_sheets
+from ..surface.limbs import ARMS, TRUNK_AND_LEGS
+from .photo_view import PhotoView
+
+
+@dataclass(frozen=True)
+class LimbTexelSettings:
+    """Texels of arms beside other limbs."""
+
+    max_shift: float = 0.02  # metres that a texel of an arm may be shifted off another limb
+    max_sink: float = 0.08  # metres that a texel of the trunk may be pushed behind an arm
+    least_fit: float = 0.3  # of a disc's radius that is left where it would reach over an outline
+
+
+S = register_settings("lift.limb_texels", LimbTexelSettings())
+
+
+def move_beside_limbs(
+    points: FloatArray, group: IntArray, fixed: BoolArray, below: float, view: PhotoView
+) -> FloatArray:
+    """Shift an arm's points that cover what the photo shows of another limb beside it.
+
+    They go below the nearest pixel that shows the arm, unless that is far.
+
+    Args:
+        points: [N, 3] metres, world axes of the photo's camera.
+        group: [N] limb.
+        fixed: [N] those that stay.
+        below: metres that they lie below what the photo shows.
+        view: the photo.
+
+    Returns:
+        [N, 3] metres.
+    """
+    points = np.array(points)
+    front = composite_sheets(view.sheets, "front")
+    for sheet in view.sheets:
+        rows = np.nonzero((group == sheet.group) & ~fixed)[0]
+        if sheet.group not in ARMS or len(rows) == 0 or not sheet.visible.any():
+            continue
+        _, z, inside, row, col = _find_pixels(points[rows], view)
+        another = view.regions.mask & ~sheet.visible
+        beside = dilate(another, 1)  # discs reach over their pixel
+        if not (sheet.visible & ~beside).any():
+            continue
+        wrong = inside & beside[row, col]
+        wrong &= ~another[row, col] | (z < front[row, col] + below)
+        near_row, near_col, away = find_nearest(sheet.visible & ~beside)
+        wrong &= away[row, col] * z / view.camera.K[0, 0] < S.max_shift
+        to_row, to_col = near_row[row, col][wrong], near_col[row, col][wrong]
+        depth = front[to_row, to_col] + below
+        depth = np.where(depth < z[wrong] + S.max_shift, np.maximum(z[wrong], depth), z[wrong])
+        target = np.stack([to_col, to_row], -1) + 0.5
+        points[rows[wrong]] = unproject(target, depth, view.camera)
+    return points
+
+
+def sink_behind_arms(
+    points: FloatArray, group: IntArray, fixed: BoolArray, below: float, view: PhotoView
+) -> FloatArray:
+    """Push the trunk's and the legs' points behind what the photo shows of an arm.
+
+    A trunk that was fitted too wide would stand before the arm beside it.
+
+    Args:
+        points: [N, 3] metres, world axes of the photo's camera.
+        group: [N] limb.
+        fixed: [N] those that stay.
+        below: metres that they lie below what the photo shows.
+        view: the photo.
+
+    Returns:
+        [N, 3] metres.
+    """
+    points = np.array(points)
+    rows = np.nonzero(np.isin(group, TRUNK_AND_LEGS) & ~fixed)[0]
+    arm = np.full(view.alpha.shape, -np.inf)
+    for sheet in view.sheets:
+        if sheet.group in ARMS:
+            arm = np.where(sheet.visible, sheet.front, arm)
+    xy, z, inside, row, col = _find_pixels(points[rows], view)
+    needed = arm[row, col] + below
+    before = inside & (z < needed) & (z > needed - S.max_sink)
+    points[rows[before]] = unproject(xy[before], needed[before], view.camera)
+    return points
+
+
+def _find_pixels(
+    points: FloatArray, view: PhotoView
+) -> tuple[FloatArray, FloatArray, BoolArray, IntArray, IntArray]:
+    """Places [N, 2], depths, whether they are in the picture, and the nearest row and column."""
+    xy, z = project(points, view.camera)
+    height, width = view.alpha.shape
+    inside = (z > 0) & (xy >= 0).all(1) & (xy < [width, height]).all(1)
+    col, row = np.clip(xy.astype(int), 0, [width - 1, height - 1]).T
+    return xy, z, inside, row, col
+
+
+def fit_beside_limbs(
+    points: FloatArray,
+    reach: FloatArray,
+    group: IntArray,
+    hidden: BoolArray,
+    below: float,
+    view: PhotoView,
+) -> FloatArray:
+    """Measure how much smaller discs of arms must be not to reach over what is behind them.
+
+    Args:
+        points: [N, 3] metres, world axes of the photo's camera.
+        reach: [N] metres that their discs reach across the picture.
+        group: [N] limb.
+        hidden: [N] those of hidden hands, which stay as they are.
+        below: metres that texels lie below what the photo shows.
+        view: the photo.
+
+    Returns:
+        [N] factors, 1 where the disc fits.
+    """
+    out = np.ones(len(points))
+    front = composite_sheets(view.sheets, "front")
+    for sheet in view.sheets:
+        another = view.regions.mask & ~sheet.visible
+        if sheet.group not in ARMS or not sheet.visible.any() or not another.any():
+            continue
+        rows = np.nonzero((group == sheet.group) & ~hidden)[0]
+        at = view.look_up(points[rows], group[rows])
+        near_row, near_col, away = find_nearest(another)
+        behind = front[near_row, near_col][at.row, at.col] > at.z + below
+        room = np.maximum(away[at.row, at.col] - 0.5, 0.0) * at.z / view.camera.K[0, 0]
+        fits = np.clip(room / np.maximum(reach[rows], 1e-9), S.least_fit, 1.0)
+        out[rows] = np.where(at.inside & behind, fits, 1.0)
+    return out

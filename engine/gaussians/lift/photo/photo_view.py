@@ -1,0 +1,101 @@
+"""One photo as the lift sees it: its pixels, labels and depth over the fitted body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ....core.cameras import project
+from ....core.types import BoolArray, Camera, FloatArray, IntArray
+from ..grids.pixel_grids import SOLID, distance_inside
+from ..pixels.regions import Regions
+from ..shape.depth_sheets import DepthSheet, LimbBorders
+from ..surface.limbs import ARMS
+from .colors_sources import measure_backlight
+from .open_fronts import OpenFront, find_open_front
+from .patterns import Prints, find_prints
+
+
+@dataclass(frozen=True)
+class PhotoLookup:
+    """What the photo's grid says at projected points [N], each in its own sheet.
+
+    Attributes:
+        row: pixel.
+        col: pixel.
+        z: depth.
+        inside: in the frame.
+        visible: the pixel shows the point's sheet.
+    """
+
+    row: IntArray
+    col: IntArray
+    z: FloatArray
+    inside: BoolArray
+    visible: BoolArray
+
+
+@dataclass(frozen=True)
+class PhotoView:
+    """The photo on the region grid, with what was found in it.
+
+    Attributes:
+        camera: of the grid.
+        colors: [H, W, 3] 0..1 of the foreground.
+        alpha: [H, W] 0..1 of the matte.
+        regions: labels and limbs of the pixels.
+        sheets: trunk and arms.
+        borders: where one of the person's surfaces ends in front of another.
+        fine: [h, w, 3] 0..1 the foreground on a finer grid of the same view, for texture.
+    """
+
+    camera: Camera
+    colors: FloatArray
+    alpha: FloatArray
+    regions: Regions
+    sheets: tuple[DepthSheet, ...]
+    borders: LimbBorders
+    fine: FloatArray
+
+    @cached_property
+    def inside(self) -> FloatArray:
+        """[H, W] inter-ocular distances from the person's outline."""
+        return distance_inside(self.regions.mask) / self.regions.unit
+
+    @cached_property
+    def backlight(self) -> float:
+        """0..1: how surely light from behind gilds the hair."""
+        return measure_backlight(self.colors, self.regions.hair, self.inside)
+
+    @cached_property
+    def open_front(self) -> OpenFront | None:
+        """The opening of a jacket that the frame cuts."""
+        regions = self.regions
+        return find_open_front(self.colors, regions.label, regions.group, regions.unit)
+
+    @cached_property
+    def prints(self) -> Prints:
+        """Labels of clothes with a pattern, and of those with letters."""
+        solid = self.regions.mask & (self.alpha > SOLID)
+        return find_prints(self.colors, self.regions.label, solid, self.regions.unit)
+
+    def look_up(self, points: FloatArray, group: IntArray) -> PhotoLookup:
+        """Look points up in the photo.
+
+        Args:
+            points: [N, 3] metres, the photo's pose, world space.
+            group: [N] the limb of each.
+        """
+        xy, z = project(points, self.camera)
+        height, width = self.alpha.shape
+        inside = (z > 0) & (xy >= 0).all(1) & (xy[:, 0] < width) & (xy[:, 1] < height)
+        safe = np.where(inside[:, None], xy, 0.0)
+        row, col = safe[:, 1].astype(np.int64), safe[:, 0].astype(np.int64)
+        visible = np.zeros(len(points), bool)
+        sheet_of = np.where(np.isin(group, ARMS), group, 0)
+        for sheet in self.sheets:
+            here = np.nonzero(inside & (sheet_of == sheet.group))[0]
+            visible[here] = sheet.visible[row[here], col[here]]
+        return PhotoLookup(row, col, z, inside, visible)

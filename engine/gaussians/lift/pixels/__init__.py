@@ -1,0 +1,1 @@
+"""What each pixel of the photo shows: which limb, and skin, hair or which garment."""

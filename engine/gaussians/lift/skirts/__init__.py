@@ -1,0 +1,1 @@
+"""Skirts: meshes of their own that hang around both legs."""

@@ -1,0 +1,1 @@
+"""Gaussians of the photo's pixels and of the body's texels."""
