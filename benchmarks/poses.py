@@ -56,7 +56,7 @@ from likeness.benchmarks.figures.poses_people import ViewScore, score_person, su
 from likeness.benchmarks.figures.poses_sheet import draw_poses_sheet
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
-from likeness.engine.gaussians.lift import LiftOptions
+from likeness.engine.gaussians.lift.lift_photo import LiftOptions
 from likeness.engine.synth.figure import open_context
 from likeness.engine.synth.synth_options import SynthOptions
 from likeness.engine.tracking.detectors import Detectors

@@ -39,10 +39,10 @@ from likeness.engine.core.types import Avatar, BoundGaussians, LikenessError, Ma
 from likeness.engine.files.atomic import atomic_write
 from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar, save_avatar
-from likeness.engine.gaussians.lift import clean_rim
+from likeness.engine.gaussians.lift.label_photo import clean_rim
 from likeness.engine.gaussians.lod import simplify_avatar
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.gaussians.refine import REFINE_LEVELS
+from likeness.engine.gaussians.refine.refine_gaussians import REFINE_LEVELS
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.pipeline.build import lift_portrait, refine_avatar
 from likeness.engine.pipeline.report import input_view_metrics

@@ -53,6 +53,22 @@ PRODUCT = (
 WING = ("dataset", "bake", "synth", "training", "generative", "evaluation")
 """The training wing: it may import the product and what stands before it here, never the
 reverse."""
+LIFT = (
+    "grids",
+    "surface",
+    "face",
+    "pixels",
+    "occlusion",
+    "garments",
+    "shape",
+    "skirts",
+    "photo",
+    "colors",
+    "splats",
+    "hair",
+    "accessories",
+)
+"""The rooms of engine/gaussians/lift/, likewise from the ground up."""
 MAX_FLAT_ROOMS = 33
 BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "blf", "bl_math", "addon_utils", "bpy_extras"}
 NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}
@@ -239,6 +255,23 @@ def test_rooms_import_only_rooms_below():
         for target in sorted(targets) if room else ():
             other = engine_room(target)
             if other and order.index(other) > order.index(room):
+                wrong.append(f"{file} imports {target}")
+    assert not wrong, wrong
+
+
+def test_rooms_of_the_lift_import_only_rooms_below():
+    folder = "engine/gaussians/lift/"
+    rooms = {p.parent.name for p in (ROOT / folder).glob("*/__init__.py")}
+    assert rooms == set(LIFT)
+    within = {f: t for f, t in imported_files().items() if f.startswith(folder)}
+    assert len(within) > 100
+    wrong = []
+    for file, targets in within.items():
+        room = file.removeprefix(folder).split("/")[0]
+        for target in sorted(targets) if room in LIFT else ():
+            other = target.removeprefix(folder).split("/")[0]
+            below = other in LIFT and LIFT.index(other) <= LIFT.index(room)
+            if target.startswith(folder) and not below:
                 wrong.append(f"{file} imports {target}")
     assert not wrong, wrong
 

@@ -24,7 +24,7 @@ from ...engine.core.cameras import orbit
 from ...engine.core.types import NUM_JOINTS, Avatar, Camera, FloatArray, Matte, Portrait, Track
 from ...engine.evaluation.people.person import FRAMINGS, RandomPerson, random_person
 from ...engine.evaluation.people.person_render import PersonScene, Truth, make_scene, take_photo
-from ...engine.gaussians.lift import lift_photo
+from ...engine.gaussians.lift.lift_photo import lift_photo
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.pipeline.build import build_avatar
 from ...engine.pipeline.options import BuildOptions

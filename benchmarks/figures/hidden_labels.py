@@ -25,9 +25,9 @@ from ...engine.core.types import (
 from ...engine.dataset.atlas_people import ATLAS_LABELS, ATLAS_SIZE, AtlasPerson
 from ...engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from ...engine.evaluation.protocols.observed_photos import ObservedPhoto, observe_truth
-from ...engine.gaussians.lift import LiftOptions, LiftResult, lift_photo
 from ...engine.gaussians.lift.garments.labels_network import LabelNetworkRuntime, load_label_network
 from ...engine.gaussians.lift.garments.labels_surface import labels_at
+from ...engine.gaussians.lift.lift_photo import LiftOptions, LiftResult, lift_photo
 from ...engine.gaussians.lift.pixels.labels_parser import ParserRuntime, load_parser
 from ...engine.gaussians.lift.surface.labels import LABELS
 from ...engine.synth.atlas_truth import AtlasTruthMaker

@@ -22,7 +22,7 @@ from ...engine.evaluation.protocols.observed_photos import (
     observe_photo,
     observe_truth,
 )
-from ...engine.gaussians.lift import LiftOptions
+from ...engine.gaussians.lift.lift_photo import LiftOptions
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.render import render_camera
 from ...engine.render.mesh import rasterize_mesh

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from ...engine.core.types import Avatar, Gaussians, Matte
-from ...engine.gaussians.refine import REFINE_LEVELS
+from ...engine.gaussians.refine.refine_gaussians import REFINE_LEVELS
 from ...engine.imaging.resize import resize
 from ...engine.tracking.detectors import Detectors
 from ...engine.visual.view_cameras import orbit_centre

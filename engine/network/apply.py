@@ -13,8 +13,8 @@ from ..core.types import BoundGaussians, FloatArray, Matte, Pose, Progress, Trac
 from ..files.cache import get_or_load
 from ..files.weights import find_network
 from ..gaussians.binding import bind_gaussians, place_on_faces
-from ..gaussians.lift import LiftResult
 from ..gaussians.lift.lift_multiview import thin_gaussians
+from ..gaussians.lift.lift_photo import LiftResult
 from .config import binds_to_faces
 from .context import AROUND, change_allowance, head_channels
 from .inputs import network_inputs

@@ -30,15 +30,15 @@ from ..files.digests import file_sha256
 from ..files.onnx_providers import describe_providers
 from ..files.weights import DEFAULT_NETWORK
 from ..gaussians.frame_end import end_avatar
-from ..gaussians.lift import LiftOptions, LiftResult, lift_photo
 from ..gaussians.lift.garments.labels_network import load_label_network
 from ..gaussians.lift.lift_multiview import TrackedPhoto, lift_multiview
+from ..gaussians.lift.lift_photo import LiftOptions, LiftResult, lift_photo
 from ..gaussians.lift.pixels.labels_parser import load_parser
 from ..gaussians.lod import order_by_importance
 from ..gaussians.polish.bake import bake_polish
 from ..gaussians.polish.planes import PhotoShot
 from ..gaussians.polish.polish_network import load_polish
-from ..gaussians.refine import REFINE_LEVELS, RefinePhoto, refine_gaussians
+from ..gaussians.refine.refine_gaussians import REFINE_LEVELS, RefinePhoto, refine_gaussians
 from ..network.apply import apply_network, blank_lift, lift_budget
 from ..render import best_backend
 from ..tracking.adjust import Adjustment

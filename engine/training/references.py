@@ -23,7 +23,7 @@ from ..dataset.pairs import can_supervise
 from ..dataset.subjects import InvalidSampleError, Subject
 from ..files.atomic import atomic_write
 from ..files.digests import code_sha256
-from ..gaussians.lift import LiftOptions, lift_photo
+from ..gaussians.lift.lift_photo import LiftOptions, lift_photo
 from ..network.config import NetworkConfig, PerseConfig
 from ..network.inputs import FamilyEdit, NetworkInputs, network_inputs
 from ..network.starting_gaussians import starting_gaussians

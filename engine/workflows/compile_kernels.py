@@ -16,8 +16,8 @@ from ..body.atlas import surface_points
 from ..core.cameras import photo_camera, project
 from ..core.types import NUM_JOINTS, Avatar, Observation, Portrait, Pose, Progress, Track
 from ..gaussians.frame_end import end_avatar
-from ..gaussians.lift import LiftOptions, lift_photo
 from ..gaussians.lift.grids.quilt import quilt_texture
+from ..gaussians.lift.lift_photo import LiftOptions, lift_photo
 from ..gaussians.lift.occlusion.hidden_hands import HandScene
 from ..gaussians.lod import order_by_importance
 from ..imaging.matting import make_matte

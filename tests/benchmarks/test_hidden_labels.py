@@ -22,7 +22,7 @@ from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.types import LAYERS, BoundGaussians, FloatArray
 from likeness.engine.dataset.atlas_people import ATLAS_LABELS, ATLAS_SIZE, AtlasPerson
 from likeness.engine.dual_uv.sampling import SurfaceSamples, sample_surface
-from likeness.engine.gaussians.lift import LiftResult
+from likeness.engine.gaussians.lift.lift_photo import LiftResult
 from likeness.engine.gaussians.lift.surface.labels import LABELS
 
 SKIN, HAIR, UPPER, OUTER = (ATLAS_LABELS.index(name) for name in ("skin", "hair", "upper", "outer"))

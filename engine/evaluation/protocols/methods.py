@@ -10,8 +10,8 @@ import numpy as np
 
 from ...core.types import Avatar, Camera, Gaussians, LikenessError, Pose
 from ...gaussians import place_gaussians
-from ...gaussians.lift import LiftOptions, LiftResult, lift_photo
 from ...gaussians.lift.garments.labels_network import load_label_network
+from ...gaussians.lift.lift_photo import LiftOptions, LiftResult, lift_photo
 from ...gaussians.lift.pixels.labels_parser import load_parser
 from ...network.apply import apply_network, blank_lift, lift_budget
 from ...network.config import GuavaConfig

@@ -30,9 +30,9 @@ from ...core.types import (
 from ...render import render_camera
 from ..binding import place_gaussians
 from ..mesh_diffusion import diffuse_values, mesh_laplacian
-from . import MIN_GAUSSIANS, LiftOptions, LiftResult, lift_photo
 from .garments.labels_network import LabelNetworkRuntime
 from .grids.pixel_grids import distance_inside
+from .lift_photo import MIN_GAUSSIANS, LiftOptions, LiftResult, lift_photo
 from .multiview_colors import (
     BodyVisibility,
     blend_photo_colors,

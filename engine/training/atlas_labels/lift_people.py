@@ -14,9 +14,9 @@ from ...dataset.atlas_people import AtlasPerson, atlas_person_paths, read_atlas_
 from ...dataset.subjects import PERSON
 from ...files.atomic import atomic_write_text
 from ...files.run_folder import RunFolder
-from ...gaussians.lift import label_photo
 from ...gaussians.lift.garments.labels_network import labels_of_cells, observe_cells
 from ...gaussians.lift.garments.labels_surface import label_surface
+from ...gaussians.lift.label_photo import label_photo
 from ...gaussians.lift.pixels.labels_parser import ParserRuntime, load_parser
 from ...gaussians.lift.surface.atlas_cells import AtlasCells, atlas_cells
 from ...synth.figure import SynthContext, make_subject, open_context

@@ -21,8 +21,8 @@ from ...dataset.subjects import InvalidSampleError, Subject
 from ...files.atomic import atomic_write
 from ...files.untrusted import read_npz
 from ...files.weights import DEFAULT_NETWORK
-from ...gaussians.lift import lift_photo
 from ...gaussians.lift.garments.labels_network import load_label_network
+from ...gaussians.lift.lift_photo import lift_photo
 from ...gaussians.lift.pixels.labels_parser import load_parser
 from ...gaussians.polish.planes import PLANES, draw_planes, seen_splats, splat_marks
 from ...gaussians.polish.polish_network import LIGHT

@@ -15,7 +15,7 @@ from likeness.addon.cli.main import main
 from likeness.engine.core.progress import StageTimer
 from likeness.engine.core.types import LikenessError
 from likeness.engine.core.version import VERSION
-from likeness.engine.gaussians.lift import MIN_GAUSSIANS
+from likeness.engine.gaussians.lift.lift_photo import MIN_GAUSSIANS
 from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.workflows import build_files
 from likeness.engine.workflows.pose_choice import parse_expression

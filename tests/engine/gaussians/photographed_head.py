@@ -18,7 +18,7 @@ from likeness.engine.core.types import (
     Track,
 )
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift import LiftOptions, lift_photo
+from likeness.engine.gaussians.lift.lift_photo import LiftOptions, lift_photo
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage

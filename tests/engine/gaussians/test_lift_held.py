@@ -22,7 +22,7 @@ from likeness.engine.core.types import (
     Track,
 )
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift import LiftOptions, LiftResult, lift_photo
+from likeness.engine.gaussians.lift.lift_photo import LiftOptions, LiftResult, lift_photo
 from likeness.engine.gaussians.lift.occlusion.held_marks import (
     mark_held_objects,
     mark_removed,

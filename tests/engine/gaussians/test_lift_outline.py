@@ -10,7 +10,7 @@ from likeness.engine.core.cameras import orbit, photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, LAYERS
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift import LiftOptions, lift_photo
+from likeness.engine.gaussians.lift.lift_photo import LiftOptions, lift_photo
 from likeness.engine.render import render_camera
 from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree

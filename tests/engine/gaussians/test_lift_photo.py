@@ -13,9 +13,9 @@ from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.settings import overridden_settings
 from likeness.engine.core.types import Matte, Pose
 from likeness.engine.gaussians.binding import place_gaussians
-from likeness.engine.gaussians.lift import clean_rim
 from likeness.engine.gaussians.lift.hair.hair_backing import S as BACKING
 from likeness.engine.gaussians.lift.hair.hair_backing import back_hair
+from likeness.engine.gaussians.lift.label_photo import clean_rim
 from likeness.engine.gaussians.lift.pixels.regions import Regions
 from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet, LimbBorders
 from likeness.engine.gaussians.lift.splats.far_side import loose_layer

@@ -10,7 +10,6 @@ import pytest
 from likeness.engine.core.cameras import project
 from likeness.engine.core.types import BoundGaussians, FloatArray, LikenessError, Matte
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift import LiftOptions
 from likeness.engine.gaussians.lift.lift_multiview import (
     TrackedPhoto,
     allocate_budgets,
@@ -22,6 +21,7 @@ from likeness.engine.gaussians.lift.lift_multiview import (
     ray_directions,
     thin_gaussians,
 )
+from likeness.engine.gaussians.lift.lift_photo import LiftOptions
 from likeness.engine.gaussians.lift.multiview_colors import (
     BodyVisibility,
     blend_photo_colors,

@@ -22,8 +22,8 @@ from likeness.engine.core.types import (
     Track,
 )
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift import LiftOptions, lift_photo
 from likeness.engine.gaussians.lift.colors.skirt_colors import hem_distance
+from likeness.engine.gaussians.lift.lift_photo import LiftOptions, lift_photo
 from likeness.engine.gaussians.lift.pixels.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.shape.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.skirts.skirt import (

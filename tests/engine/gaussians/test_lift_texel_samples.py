@@ -10,7 +10,7 @@ from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.dual_uv.sampling import SurfaceSamples, sample_surface
-from likeness.engine.gaussians.lift import LiftOptions
+from likeness.engine.gaussians.lift.lift_photo import LiftOptions
 from likeness.engine.gaussians.lift.splats.texel_samples import (
     PART_SPACING,
     S,
@@ -47,12 +47,12 @@ def test_hats_and_strands_leave_the_body_its_texels(spent: float) -> None:
     """Photos, loose parts and what is beyond the frame may leave less than all of them want."""
     options = LiftOptions(max_gaussians=20_000)
     used = int(spent * options.max_gaussians)
-    texels, hat, strands = options.share_rest(used, hat=True, hair=True)
+    texels, hat, strands = options.share_rest(20_000 - used, hat=True, hair=True)
     assert texels + hat + strands + used == options.max_gaussians
     assert texels >= options.texel_share * options.max_gaussians
     whole = [int(share * options.max_gaussians) for share in (0.08, 0.055)]
     assert [hat, strands] == whole if spent == 0.5 else 0 < strands < hat < whole[0]
-    assert options.share_rest(used, hat=False, hair=False) == (20_000 - used, 0, 0)
+    assert options.share_rest(20_000 - used, hat=False, hair=False) == (20_000 - used, 0, 0)
 
 
 def metres_apart(body: Body, samples: SurfaceSamples, part: str) -> float:

@@ -21,14 +21,14 @@ from likeness.engine.core.types import (
     Pose,
 )
 from likeness.engine.gaussians import bind_gaussians, place_gaussians
-from likeness.engine.gaussians.lift import clean_rim
-from likeness.engine.gaussians.refine import (
+from likeness.engine.gaussians.lift.label_photo import clean_rim
+from likeness.engine.gaussians.refine.parameters import ParameterRange
+from likeness.engine.gaussians.refine.refine_gaussians import (
     REFINE_LEVELS,
     RefineOptions,
     RefinePhoto,
     refine_gaussians,
 )
-from likeness.engine.gaussians.refine.parameters import ParameterRange
 from likeness.engine.render import RenderOutput, render_camera
 from likeness.engine.visual.metrics import psnr
 from scipy import ndimage

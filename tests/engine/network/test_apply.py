@@ -14,7 +14,7 @@ from likeness.engine.body.extension import BodyPiece, extend_body
 from likeness.engine.core.rotations import axis_angle_to_quaternion, quaternion_multiply
 from likeness.engine.core.types import BoundGaussians, LikenessError, Progress
 from likeness.engine.files import weights
-from likeness.engine.gaussians.lift import LiftResult
+from likeness.engine.gaussians.lift.lift_photo import LiftResult
 from likeness.engine.network import apply
 from likeness.engine.network.apply import (
     apply_network,

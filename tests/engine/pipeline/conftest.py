@@ -11,7 +11,7 @@ from likeness.engine.body.body_file import save_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoundGaussians, Matte, Observation, Pose, Track
-from likeness.engine.gaussians.lift import LiftResult
+from likeness.engine.gaussians.lift.lift_photo import LiftResult
 from likeness.engine.pipeline import build as pipeline
 from likeness.engine.pipeline import track as tracked
 from PIL import Image

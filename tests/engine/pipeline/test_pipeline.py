@@ -24,8 +24,8 @@ from likeness.engine.core.types import (
     Pose,
     Track,
 )
-from likeness.engine.gaussians.lift import LiftResult
-from likeness.engine.gaussians.refine import REFINE_LEVELS
+from likeness.engine.gaussians.lift.lift_photo import LiftResult
+from likeness.engine.gaussians.refine.refine_gaussians import REFINE_LEVELS
 from likeness.engine.pipeline import build as pipeline
 from likeness.engine.pipeline import track as tracked
 from likeness.engine.pipeline.build import build_avatar

@@ -12,7 +12,7 @@ import pytest
 from likeness.engine.core.progress import estimate_seconds
 from likeness.engine.core.types import MAX_GAUSSIANS, LikenessError
 from likeness.engine.files.weights import BUNDLED_WEIGHTS
-from likeness.engine.gaussians.lift import LiftResult
+from likeness.engine.gaussians.lift.lift_photo import LiftResult
 from likeness.engine.network.presets import NETWORKS
 from likeness.engine.pipeline import build as pipeline
 from likeness.engine.pipeline import build_networks

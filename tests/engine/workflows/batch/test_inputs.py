@@ -10,7 +10,7 @@ import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.stores import Address
 from likeness.engine.files.weights import DEFAULT_NETWORK
-from likeness.engine.gaussians.refine import REFINE_LEVELS
+from likeness.engine.gaussians.refine.refine_gaussians import REFINE_LEVELS
 from likeness.engine.workflows.batch import code_version, portrait_spec, units
 from likeness.engine.workflows.batch.inputs import find_portraits
 from likeness.engine.workflows.batch.portrait_spec import PortraitSpec
