@@ -120,8 +120,8 @@ _FIRST = (
     "tests/engine/evaluation/test_protocols_report.py",
     "tests/addon/test_synth_run.py",
     "tests/engine/evaluation/test_people_render.py",
-    "tests/engine/gaussians/test_lift_path.py",
-    "tests/engine/gaussians/test_lift_labels.py",
+    "tests/engine/gaussians/lift/test_lift_path.py",
+    "tests/engine/gaussians/lift/test_lift_labels.py",
     "tests/blender/test_stages.py",
     "tests/test_examples.py",
 )

@@ -24,7 +24,7 @@ from likeness.engine.render import RenderOutput, render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 
-from .photographed_head import Head, photograph_head
+from .lift.photographed_head import Head, photograph_head
 
 SKIN = (0.85, 0.65, 0.55)
 TONES = {

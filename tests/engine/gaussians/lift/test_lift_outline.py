@@ -15,7 +15,7 @@ from likeness.engine.render import render_camera
 from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree
 
-from .conftest import HANGING, take_photo
+from ..conftest import HANGING, take_photo
 from .photographed_head import BUDGET, Head
 
 
