@@ -253,10 +253,7 @@ def _complete_head(
     mirror = mirror_vertices(body.v_template)
     scalp, ears, neck = part == "scalp", part == "ear", part == "neck"
     seen = weight > 0
-    hairs = np.isin(label, [HAIR, HAT])
-    share = weight[scalp & hairs].sum() / max(weight[scalp].sum(), 1e-9)
-    # From the front a scalp may show its hairline only: count what stands beside it too.
-    hairy = share > S.hairy or regions.hair.sum() > 0.5 * regions.unit**2
+    hairy = has_hair(label, weight, part, regions)
     ring[scalp] = HAIR if hairy else SKIN
     if (regions.label == HAT).any():  # a hat's rim is level: at the back it lies over the ears
         hat = scalp & seen & (label == HAT)
@@ -296,6 +293,35 @@ def _complete_head(
             ring[far] = HAIR
     if hairy and tips is not None:
         ring[ears & ~seen & ~take] = HAIR
+
+
+def has_hair(label: IntArray, weight: FloatArray, part: NamesArray, regions: Regions) -> bool:
+    """Return whether the photo shows hair or a hat on the head.
+
+    Args:
+        label: [V] row of ``LABELS`` in the photo.
+        weight: [V] 0..1 trust in it, 0 where the photo shows nothing of the vertex.
+        part: [V] name of the body's part.
+        regions: of the photo.
+    """
+    scalp = part == "scalp"
+    covered = scalp & np.isin(label, [HAIR, HAT])
+    share = weight[covered].sum() / max(weight[scalp].sum(), 1e-9)
+    # From the front a scalp may show its hairline only: count what stands beside it too.
+    return bool(share > S.hairy or regions.hair.sum() > 0.5 * regions.unit**2)
+
+
+def is_bald(label: IntArray, weight: FloatArray, part: NamesArray, regions: Regions) -> bool:
+    """Return whether the photo shows enough of the scalp to say that it is bald.
+
+    Args:
+        label: [V] as for :func:`has_hair`.
+        weight: [V] as there.
+        part: [V] as there.
+        regions: of the photo.
+    """
+    shown = weight[part == "scalp"].sum() >= S.few
+    return bool(shown and not has_hair(label, weight, part, regions))
 
 
 def _hair_beyond_face(regions: Regions, part: NamesArray, body: Body) -> bool:

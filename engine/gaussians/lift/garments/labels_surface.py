@@ -39,6 +39,7 @@ from .dress_rules import (
     dress_by_rules,
     find_hair_end,
     find_hair_tips,
+    is_bald,
     label_neck,
     measure_neck_cover,
 )
@@ -116,6 +117,9 @@ def label_surface(
         rows = np.nonzero(bare)[0]
         hidden[rows, ring[rows]] += hidden[rows, HAIR]  # the rules decide instead
         hidden[rows, HAIR] = 0.0
+        if is_bald(label, weight, part, regions):
+            hidden[:, SKIN] += hidden[:, HAIR]
+            hidden[:, HAIR] = 0.0
         over_shoes = (part == "foot") & ~np.isin(ring, [SKIN, SHOES])
         hidden[over_shoes] = np.eye(len(LABELS))[ring[over_shoes]]
         hidden = clothe_below(hidden, below & (part == "torso"), rest, regions)

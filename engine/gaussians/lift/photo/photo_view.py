@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ....core.cameras import project
+from ....core.sampling import bilinear
 from ....core.types import BoolArray, Camera, FloatArray, IntArray
 from ..grids.pixel_grids import SOLID, distance_inside
 from ..pixels.regions import Regions
@@ -80,6 +81,15 @@ class PhotoView:
         """Labels of clothes with a pattern, and of those with letters."""
         solid = self.regions.mask & (self.alpha > SOLID)
         return find_prints(self.colors, self.regions.label, solid, self.regions.unit)
+
+    def read_fine(self, points: FloatArray) -> FloatArray:
+        """Return the photo's colours [N, 3] 0..1 at points, as finely as textures need them.
+
+        Args:
+            points: [N, 3] metres, the photo's pose, world space.
+        """
+        finer = np.array(self.fine.shape[1::-1]) / [self.camera.width, self.camera.height]
+        return np.asarray(bilinear(self.fine, project(points, self.camera)[0] * finer))
 
     def look_up(self, points: FloatArray, group: IntArray) -> PhotoLookup:
         """Look points up in the photo.

@@ -23,7 +23,7 @@ from ...binding import place_gaussians
 from ...squareness import cosine_to_camera
 from ..surface.labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from ..surface.limbs import ARMS, HANDS, HEAD, hand_triangles
-from ..surface.surfels import CORE, SHELL
+from ..surface.surfels import CORE, PHOTO, SHELL
 from .photo_view import PhotoView
 
 
@@ -208,6 +208,8 @@ def repaint_photo(
     )
     doubt = borders.behind[row, col] & (kind != OBJECT) & (sheet == of_pixel)
     doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt
+    fringe = photo.layer != PHOTO
+    doubtful |= fringe
     doubtful |= loose & (inside < S.rim) & (facing_ramp(facing, kind, on_head, 1.0) < 1.0)
     rows = np.nonzero(doubtful)[0]
     beside = _Completed.of(texels, completed, label, vertices, groups, body)
@@ -217,6 +219,7 @@ def repaint_photo(
     sunlit = (kind[rows] == HAIR) * view.backlight
     pale = loose[rows] * (1.0 - sunlit) * find_pale_rim(first, fresh, inside[rows])
     weight = facing_ramp(facing[rows], kind[rows], on_head[rows], pale)
+    weight[fringe[rows]] = 0.0
     keep = np.where(usable, weight, 1.0)
     # What an outline's pixels print on the surface behind it is neither's colour.
     at = np.nonzero(doubt[rows])[0]
@@ -231,7 +234,8 @@ def repaint_photo(
     keep[at[strange]] = 0.0
     # Wholly painted ones are the photo's no more: calibration would bring its colours back.
     painted = rows[(keep == 0.0) & doubt[rows]]
-    layer = np.array(photo.layer)
+    layer = np.where(fringe, PHOTO, photo.layer)
+    layer[rows[(keep == 0.0) & fringe[rows]]] = CORE
     layer[painted] = np.where(kind[painted] == SKIN, CORE, SHELL)
     colors = np.array(photo.colors, np.float64)
     colors[rows] = keep[:, None] * first + (1.0 - keep[:, None]) * fresh

@@ -47,6 +47,7 @@ class CleanupSettings:
     parsed_hair: float = 0.5  # the parser's probability of hair where a patch hangs loose
     parted: float = 0.4  # the same of a patch that a hand parts from the head's hair
     parted_size: float = 0.5  # squared eyes' distances that it covers at least
+    on_head: float = 0.25  # share of a piece of hair that lies on the head, else a lock hangs loose
     parted_color: float = 7.0
     """L*a*b* units between its color and that of the head's hair, if that varies less."""
 
@@ -123,15 +124,17 @@ def split_at_midriff(label: IntArray, places: Places, trunk: BoolArray) -> IntAr
 
 
 def keep_attached_hair(
-    label: IntArray, head: BoolArray, likely: FloatArray | None = None
+    label: IntArray, head: BoolArray, unit: float, likely: FloatArray | None = None
 ) -> BoolArray:
     """Return the pixels [H, W] of hair that are connected to that of the head.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
         head: [H, W] pixels of the head above the chin.
+        unit: pixels between the eyes.
         likely: [H, W] the parser's probability of hair or a hat; patches where it sees neither (a
-            dark hood beside an ear) are left out. Without it they stay.
+            dark hood beside an ear) are left out, and so are large ones that come near the head's
+            hair without a touch (a shaded neckline). Without it they stay.
     """
     patches, count = ndimage.label(ndimage.binary_dilation(label == HAIR, iterations=1))
     hair = label == HAIR
@@ -144,7 +147,14 @@ def keep_attached_hair(
         )
         confirmed = agreed > S.parsed_hair * size
         held = held[confirmed if confirmed.any() else size == size.max()]
-    return np.asarray(hair & np.isin(patches, held))
+    kept = hair & np.isin(patches, held)
+    if likely is not None:
+        pieces, _ = ndimage.label(kept, np.ones((3, 3)))
+        size, above = np.bincount(pieces.ravel()), np.bincount(pieces[kept & head])
+        above = np.pad(above, (0, len(size) - len(above)))
+        loose = (size > S.parted_size * unit**2) & (above < S.on_head * size)
+        kept &= ~loose[pieces]
+    return np.asarray(kept)
 
 
 def find_parted_hair(

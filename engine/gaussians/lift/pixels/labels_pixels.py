@@ -325,7 +325,7 @@ def label_pixels(
         out[:] = split_at_midriff(out, places, places.part == body.part_names.index("torso"))
     # What looks like hair but does not hang from the head takes its next likely label.
     seen_hair = None if parsed is None else parsed[..., HEADWEAR].sum(-1)
-    held = keep_attached_hair(out, head.near & ~head.below_chin, seen_hair)
+    held = keep_attached_hair(out, head.near & ~head.below_chin, head.unit, seen_hair)
     if seen_hair is not None:
         held |= find_parted_hair(out, held, seen_hair, lab, head.unit)
     loose = (out == HAIR) & ~held

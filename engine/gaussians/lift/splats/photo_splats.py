@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from ....body import Body
 from ....core.cameras import unproject
 from ....core.distances import find_nearest
 from ....core.geometry import vertex_normals
@@ -28,6 +29,7 @@ from ..shape.dressed_mesh import DressedMesh, vertex_area_ratio
 from ..surface.labels import HAIR, HAT, LABELS, LOWER, OBJECT, SKIN, UPPER
 from ..surface.limbs import ARMS, HEAD, TORSO, UPPER_ARM_JOINTS
 from ..surface.surfels import (
+    CORE,
     IN_SLEEVE,
     PHOTO,
     TriangleBinding,
@@ -70,6 +72,9 @@ class PhotoSplatSettings:
     backing_depth: float = 0.02  # metres that its splats reach in depth at most
     skin_depth: float = 2.5  # the same in the skin of heads
     most_scatter: float = 0.02  # metres; the most depth over which pixels of hair are scattered
+    fringe: float = 0.006  # metres off the fitted head up to which pixels of skin are its outline
+    fringe_aside: float = 0.03  # metres beside the middle of a head from which on that is so
+    by_hair: float = 0.12  # inter-ocular distances beside hair within which it is not
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
 
@@ -258,9 +263,13 @@ def front_layer(
     stuck |= sleeve & find_trunk_cloth(world.means, triangle, homes, dressed)
     behind = np.full(int(stuck.sum()), TORSO)
     triangle[stuck], bary[stuck] = homes.find(world.means[stuck], behind)
-    # Earrings, a long beard and what else hangs from the head do so as hair does; lips do not.
     of_face = np.isin(np.array(body.part_names)[body.face_part[face]], OF_FACE) & drawn[ys, xs]
-    hangs = hair | ((limb == HEAD) & loose & ~own & ~of_face)
+    skin_beside = (label == SKIN) & (group == HEAD) & ~on_mesh & select
+    skin_beside &= ~dilate(regions.hair, max(1, round(S.by_hair * regions.unit)))[of_row, of_col]
+    shown = np.where(on_mesh, buffer.face, -1)
+    fringe = find_fringe(skin_beside, shown, pixel_size, body)[ys, xs] & ~of_face
+    # Earrings, a long beard and what else hangs from the head do so as hair does; lips do not.
+    hangs = hair | ((limb == HEAD) & loose & ~own & ~of_face & ~fringe)
     triangle[hangs], bary[hangs] = homes.nape.bind_hair(
         world.means[hangs], triangle[hangs], bary[hangs]
     )
@@ -268,7 +277,7 @@ def front_layer(
     triangle[collar], bary[collar] = homes.bind_collar(
         world.means[collar], triangle[collar], bary[collar]
     )
-    layer = np.full(len(ys), PHOTO, np.uint8)
+    layer = np.where(fringe, CORE, PHOTO).astype(np.uint8)
     bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
     # What stands off a squeezed fold would stick out when the limb is stretched.
     folded = vertex_area_ratio(body, vertices)[body.f[triangle]].mean(1) < S.squeezed
@@ -282,6 +291,33 @@ def front_layer(
         own = np.nonzero((limb == arm) & kept)[0]
         kept[own] = ~find_adrift(world.means[own], away[own])
     return bound.take(kept)
+
+
+def find_fringe(beyond: BoolArray, face: IntArray, pixel_size: FloatArray, body: Body) -> BoolArray:
+    """Find the outline of a head where the fit misses it: a thin strip of skin beside the cheek.
+
+    What reaches farther off the head is an earring or a curl; ears are known by their own rules.
+
+    Args:
+        beyond: [H, W] pixels of the head's skin beside the fitted head.
+        face: [H, W] rows of ``body.f`` that the fitted head shows, -1 where it shows none.
+        pixel_size: [H, W] metres.
+        body: the person's own.
+
+    Returns:
+        [H, W] pixels of the strip.
+    """
+    if not beyond.any() or not (face >= 0).any():
+        return np.zeros_like(beyond)
+    rows, cols, away = find_nearest(face >= 0)
+    past = away * pixel_size
+    nearest = face[rows, cols]
+    aside = np.abs(body.v_template[body.f].mean(1)[:, 0]) > S.fringe_aside
+    usable = aside & (np.array(body.part_names)[body.face_part] != "ear")
+    far = beyond & (past > S.fringe)
+    if far.any():
+        beyond = beyond & (find_nearest(far)[2] * pixel_size > S.fringe)
+    return np.asarray(beyond & usable[nearest] & (past < S.fringe))
 
 
 def find_adrift(points: FloatArray, away: FloatArray) -> BoolArray:

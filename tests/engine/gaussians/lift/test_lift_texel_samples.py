@@ -11,13 +11,13 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from likeness.engine.gaussians.lift.lift_photo import LiftOptions
+from likeness.engine.gaussians.lift.splats.texel_colors import near_seam
 from likeness.engine.gaussians.lift.splats.texel_samples import (
     PART_SPACING,
     S,
     sample_texels,
     texel_fineness,
 )
-from likeness.engine.gaussians.lift.splats.texels import near_seam
 from likeness.engine.gaussians.lift.surface.labels import LABELS, SKIN, UPPER
 
 

@@ -24,6 +24,7 @@ from likeness.engine.gaussians.lift.photo.limb_texels import (
 )
 from likeness.engine.gaussians.lift.photo.outline_texels import move_inside
 from likeness.engine.gaussians.lift.photo.photo_view import PhotoLookup
+from likeness.engine.gaussians.lift.splats.texel_colors import S as TEXEL_COLORS
 from likeness.engine.gaussians.lift.splats.texels import S as TEXELS
 from likeness.engine.gaussians.lift.splats.texels import _close_gaps
 from likeness.engine.gaussians.lift.surface.limbs import (
@@ -127,7 +128,7 @@ def test_long_texels_leave_no_gaps_where_there_is_room() -> None:
     long, wide = 0.0045, 0.0015
     u, v = np.meshgrid(np.arange(20) * long, np.arange(40) * wide, indexing="ij")
     points = np.stack([u.ravel(), v.ravel(), np.zeros(u.size)], -1)
-    round_ = np.full(len(points), TEXELS.spacing * TEXELS.crisp * np.sqrt(long * wide))
+    round_ = np.full(len(points), TEXEL_COLORS.spacing * TEXEL_COLORS.crisp * np.sqrt(long * wide))
 
     def cover(radius: FloatArray) -> float:
         """The least opacity between four texels in the middle."""

@@ -17,7 +17,7 @@ from likeness.engine.gaussians.lift.accessories.shoes import SPREAD, S, Shoe, fi
 from likeness.engine.gaussians.lift.garments.labels_hidden import level_shoes
 from likeness.engine.gaussians.lift.garments.labels_surface import vertex_parts
 from likeness.engine.gaussians.lift.pixels.shoe_pixels import settle_hem_pixels
-from likeness.engine.gaussians.lift.splats.texels import even_shoe_normals
+from likeness.engine.gaussians.lift.splats.texel_colors import even_shoe_normals
 from likeness.engine.gaussians.lift.surface.labels import LABELS, LOWER, SHOES, SKIN, standard_rest
 from likeness.engine.gaussians.lift.surface.limbs import LEFT_LEG, RIGHT_LEG, vertex_groups
 from likeness.engine.poses import build_pose
