@@ -47,7 +47,8 @@ class CleanupSettings:
     parsed_hair: float = 0.5  # the parser's probability of hair where a patch hangs loose
     parted: float = 0.4  # the same of a patch that a hand parts from the head's hair
     parted_size: float = 0.5  # squared eyes' distances that it covers at least
-    on_head: float = 0.25  # share of a piece of hair that lies on the head, else a lock hangs loose
+    on_head: float = 0.25  # share of a piece of hair on the head below which it hangs loose
+    surely_hair: float = 0.75  # the parser's probability of hair from which on that is hair as well
     parted_color: float = 7.0
     """L*a*b* units between its color and that of the head's hair, if that varies less."""
 
@@ -149,10 +150,13 @@ def keep_attached_hair(
         held = held[confirmed if confirmed.any() else size == size.max()]
     kept = hair & np.isin(patches, held)
     if likely is not None:
-        pieces, _ = ndimage.label(kept, np.ones((3, 3)))
-        size, above = np.bincount(pieces.ravel()), np.bincount(pieces[kept & head])
-        above = np.pad(above, (0, len(size) - len(above)))
+        pieces, _ = ndimage.label(kept)
+        size, above, agreed = (
+            np.bincount(pieces.ravel(), weights)
+            for weights in (None, 1.0 * head.ravel(), likely.ravel())
+        )
         loose = (size > S.parted_size * unit**2) & (above < S.on_head * size)
+        loose &= agreed < S.surely_hair * size
         kept &= ~loose[pieces]
     return np.asarray(kept)
 

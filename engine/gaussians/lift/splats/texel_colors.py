@@ -146,9 +146,8 @@ def color_texels(
     hidden = regions.hidden[samples.triangle]
     at = view.look_up(points, group)
     facing = cosine_to_camera(points, normal)
-    # Bare skin would stand before a collar that lies higher than the body's shoulder.
-    collar = at.visible & (facing > 0.0) & (regions.label[at.row, at.col] == UPPER)
-    label[collar & (label == SKIN) & np.isin(part, ("torso", "neck"))] = UPPER
+    named = regions.label[at.row, at.col]
+    label = clothe_covered_skin(label, part, named, at.visible & (facing > 0.0))
     is_shell = label != SKIN
 
     # Core-UV of the dressed body, once from the pixels of skin and once from the others, so that
@@ -159,7 +158,6 @@ def color_texels(
     core = SeenPoints(np.where(is_shell, worn, bare), core.xy)
     sampled = core.read(view.colors, view.camera)
     seen = core.seen & at.visible & (facing > S.min_facing)
-    named = regions.label[at.row, at.col]
     seen &= ~hidden & ~np.isin(named, [NONE, OBJECT]) & ((label != SHOES) | (named == SHOES))
     head, inside = group == HEAD, view.inside[at.row, at.col]
     sampled[seen] = view.read_fine(points[seen])
@@ -219,6 +217,26 @@ def color_texels(
     return SurfaceTexels(
         points, normal, radius, color, hair_way, label, group, part, facing, seen, known, at_seam
     )
+
+
+def clothe_covered_skin(
+    label: IntArray, part: NamesArray, named: IntArray, shown: BoolArray
+) -> IntArray:
+    """Clothe bare trunks and necks where the photo shows upper wear.
+
+    A collar lies higher than the body's shoulder, whose skin would stand before it.
+
+    Args:
+        label: [N] of the texels, index into ``labels.LABELS``.
+        part: [N] name of the body's part.
+        named: [N] label of the pixel that each lies behind.
+        shown: [N] whether it faces that pixel, and nothing else hides it.
+
+    Returns:
+        [N] labels.
+    """
+    covered = shown & (label == SKIN) & (named == UPPER) & np.isin(part, ("torso", "neck"))
+    return np.where(covered, UPPER, label)
 
 
 def _pale_hair(

@@ -251,12 +251,26 @@ def test_a_dark_patch_apart_from_the_hair_needs_the_parser() -> None:
     head[:30] = True
     hair = 0.9 * (grid == HAIR) * ~hood
     for likely, stays in ((None, True), (hair + 0.9 * hood, True), (hair + 0.1 * hood, False)):
-        kept = keep_attached_hair(grid, head, likely)
+        kept = keep_attached_hair(grid, head, 10.0, likely)
         assert kept[2:12, 5:35].all()
         assert kept[hood].all() == stays
         assert kept[hood].any() == stays
     grid[18:38, 2:38] = HAIR  # larger than the hair is
-    assert not keep_attached_hair(grid, head, hair)[18:38].any()
+    assert not keep_attached_hair(grid, head, 10.0, hair)[18:38].any()
+
+
+def test_a_shaded_neckline_that_comes_near_the_hair_is_not_of_it() -> None:
+    """A row of skin parts them; a lock that goes on from the hair stays."""
+    grid = np.full((60, 40), SKIN)
+    grid[2:20, 5:35] = HAIR
+    grid[21:50, 10:18] = HAIR
+    grid[20:50, 25:33] = HAIR
+    head = np.zeros((60, 40), bool)
+    head[:22] = True
+    kept = keep_attached_hair(grid, head, 10.0, 0.6 * (grid == HAIR))
+    assert kept[2:20, 5:35].all()
+    assert kept[20:50, 25:33].all()
+    assert not kept[21:50, 10:18].any()
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,10 @@ def test_a_bald_scalp_is_skin(sitter: Sitter) -> None:
     shares = label_surface(regions, sitter.camera, sitter.body, sitter.vertices)
     scalp = vertex_parts(sitter.body) == "scalp"
     assert (shares.argmax(1)[scalp] == SKIN).all()
+    # Whatever the network believes of the back of the head.
+    believed = np.tile(np.eye(len(LABELS))[HAIR], (len(sitter.vertices), 1))
+    shares = label_surface(regions, sitter.camera, sitter.body, sitter.vertices, believed)
+    assert (shares.argmax(1)[scalp] == SKIN).all()
 
 
 def test_short_hair_ends_above_the_neck_behind(sitter: Sitter) -> None:
@@ -391,7 +395,7 @@ def test_crumbs_go_and_hair_hangs_from_the_head() -> None:
     grid[2:9, 2:30], grid[30:38, 25:35] = HAIR, HAIR
     head = np.zeros((40, 40), bool)
     head[:20] = True
-    hanging = keep_attached_hair(grid, head)
+    hanging = keep_attached_hair(grid, head, 10.0)
     assert hanging[2:9, 2:30].all()
     assert not hanging[20:].any()
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.rotations import quaternion_to_matrix
@@ -19,7 +20,8 @@ from likeness.engine.gaussians.lift.label_photo import clean_rim
 from likeness.engine.gaussians.lift.pixels.regions import Regions
 from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet, LimbBorders
 from likeness.engine.gaussians.lift.splats.far_side import loose_layer
-from likeness.engine.gaussians.lift.splats.photo_splats import front_layer
+from likeness.engine.gaussians.lift.splats.photo_splats import S as PHOTO_SPLATS
+from likeness.engine.gaussians.lift.splats.photo_splats import find_fringe, front_layer
 from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.surface.limbs import HEAD, LEFT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.surface.surfels import SHELL, TriangleBinding
@@ -212,6 +214,8 @@ def test_a_sleeve_before_the_trunk_is_the_arms() -> None:
             mask=mask,
             group=np.where(sleeve, LEFT_ARM, np.where(mask, TORSO, -1)),
             label=np.where(mask, UPPER, 0),
+            hair=nowhere > 0,
+            unit=10.0,
         ),
         sheets=(
             DepthSheet(0, mask & ~sleeve, mask, depth, depth + 0.2, 1.0 * mask, nowhere),
@@ -231,3 +235,24 @@ def test_a_sleeve_before_the_trunk_is_the_arms() -> None:
     assert (~on_sleeve).sum() > 20
     np.testing.assert_array_equal(group_of[photo.triangle] == LEFT_ARM, on_sleeve)
     np.testing.assert_allclose(away[on_sleeve], (depth - 0.02)[row, col][on_sleeve], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("part", "width", "found"), [("face", 4, True), ("face", 9, False), ("ear", 4, False)]
+)
+def test_a_thin_strip_of_skin_beside_a_cheek_is_its_outline(
+    average: Body, part: str, width: int, found: bool
+) -> None:
+    """A curl or an earring reaches farther off the head; ears have their own rules."""
+    side = np.abs(average.v_template[average.f].mean(1)[:, 0])
+    own = average.face_part == average.part_names.index(part)
+    cheek = int(np.nonzero(own & (side > PHOTO_SPLATS.fringe_aside))[0][0])
+    face = np.full((20, 40), -1)
+    face[:, :20] = cheek
+    beyond = np.zeros((20, 40), bool)
+    beyond[5:15, 20 : 20 + width] = True
+    strip = find_fringe(beyond, face, np.full((20, 40), 1e-3), average)
+    np.testing.assert_array_equal(strip, beyond if found else np.zeros_like(beyond))
+    nose = int(np.argmin(side + (average.face_part != average.part_names.index("face"))))
+    face[:, :20] = nose
+    assert not find_fringe(beyond, face, np.full((20, 40), 1e-3), average).any()

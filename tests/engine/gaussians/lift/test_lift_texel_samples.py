@@ -11,14 +11,14 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from likeness.engine.gaussians.lift.lift_photo import LiftOptions
-from likeness.engine.gaussians.lift.splats.texel_colors import near_seam
+from likeness.engine.gaussians.lift.splats.texel_colors import clothe_covered_skin, near_seam
 from likeness.engine.gaussians.lift.splats.texel_samples import (
     PART_SPACING,
     S,
     sample_texels,
     texel_fineness,
 )
-from likeness.engine.gaussians.lift.surface.labels import LABELS, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.labels import HAIR, LABELS, SKIN, UPPER
 
 
 def test_a_large_budget_leaves_more_for_what_the_photo_does_not_show() -> None:
@@ -139,3 +139,12 @@ def test_seams_of_the_atlas_are_where_its_charts_end_within_the_body(average: Bo
     first = np.zeros_like(seam)
     first[average.f[:, 0]] = True
     assert seam[ends & first].mean() > 0.95
+
+
+def test_bare_necks_are_clothed_where_the_photo_shows_a_collar() -> None:
+    label = np.array([SKIN, SKIN, SKIN, SKIN, SKIN, HAIR])
+    part = np.array(["neck", "torso", "arm", "neck", "torso", "neck"])
+    named = np.array([UPPER, UPPER, UPPER, SKIN, UPPER, UPPER])
+    shown = np.array([True, True, True, True, False, True])
+    clothed = clothe_covered_skin(label, part, named, shown)
+    assert clothed.tolist() == [UPPER, UPPER, SKIN, SKIN, SKIN, HAIR]

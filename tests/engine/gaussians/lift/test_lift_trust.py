@@ -155,15 +155,20 @@ def scene():  # type: ignore[no-untyped-def]
         return bind_gaussians(flat, home, third, layers, vertices, body)
 
     def painted(
-        columns: list[float], degrees: float, color: list[float], limb: int = TORSO
+        columns: list[float],
+        degrees: float,
+        color: list[float],
+        limb: int = TORSO,
+        layer: int = PHOTO,
     ) -> np.ndarray:
         view.regions.group[:] = limb
         own = np.array(columns, float)
         texels = splats(np.arange(0.0, 20.0, 0.25), np.pi / 2, BLUE, CORE)
         every = np.ones(len(texels), bool)
         label = np.full(len(texels), UPPER)
-        photo = splats(own, np.radians(degrees), color, PHOTO)
+        photo = splats(own, np.radians(degrees), color, layer)
         out = repaint_photo(photo, texels, every, label, view, vertices, groups, body)
+        assert layer == PHOTO or (out.layer == layer).all()
         return np.asarray(out.colors)
 
     return painted
@@ -174,6 +179,10 @@ def test_what_grazes_takes_the_completed_colour(scene) -> None:  # type: ignore[
     np.testing.assert_allclose(scene([8], -6, RED), [BLUE], atol=1e-6)
     between = scene([8], 7, RED)[0]
     assert BLUE[0] < between[0] < RED[0]
+
+
+def test_the_fringe_of_a_head_is_repainted_however_squarely_it_is_seen(scene) -> None:  # type: ignore[no-untyped-def]
+    np.testing.assert_allclose(scene([5, 8], 90, RED, layer=CORE), [BLUE, BLUE], atol=1e-6)
 
 
 def test_another_limbs_colour_at_its_outline_is_repainted(scene) -> None:  # type: ignore[no-untyped-def]
