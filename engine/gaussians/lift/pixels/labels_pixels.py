@@ -39,6 +39,7 @@ from ..surface.labels import (
 )
 from ..surface.labels import S as LABELS
 from .bare_skin import label_bare_skin
+from .fallen_hair import follow_fallen_hair
 from .garment_borders import measure_border, part_garments
 from .hand_sleeves import label_hand_sleeves
 from .labels_cleanup import find_parted_hair, keep_attached_hair, remove_crumbs, split_at_midriff
@@ -333,7 +334,10 @@ def label_pixels(
     if likely is not None:  # beside a neck the rules know little but skin
         smooth[:, SOLVED.index(SKIN)] += S.parser * np.log(likely[:, SOLVED.index(SKIN)])
     out[loose] = np.array(SOLVED)[smooth.argmax(1)][loose[mask]]
-    return remove_crumbs(out, head.unit)
+    seen = np.zeros((*mask.shape, features.shape[1]))
+    seen[mask] = features
+    tidy = remove_crumbs(out, head.unit)
+    return follow_fallen_hair(tidy, seen, lab, head.below_chin, head.unit)
 
 
 def _tones(features: FloatArray, label: int, seeds: BoolArray) -> FloatArray:
