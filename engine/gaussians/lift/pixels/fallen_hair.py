@@ -34,9 +34,7 @@ class FallenHairSettings:
     smooth: float = 0.06  # eyes' distances over which that is smoothed
     rounds: int = 3  # of following it, each with the colours of what was found
     aside: float = 0.25  # eyes' distances beside the fallen hair within which it goes on
-    elsewhere: float = (
-        0.35  # of what goes on, the most of its colours that is elsewhere in the cloth
-    )
+    elsewhere: float = 0.35  # of what goes on, the most that looks like it elsewhere in the cloth
     cloth: float = 0.3  # of the same, the least that is left of the cloth
     apart: float = 15.0  # L*a*b* units between both
 
