@@ -83,7 +83,8 @@ def _way_to_a_lift() -> str:
     engine = Path(likeness.engine.__file__).parent
     folders = ("body", "dual_uv", "gaussians/lift", "tracking")
     files = [f for folder in folders for f in sorted((engine / folder).rglob("*.py"))]
-    files += [engine / "gaussians" / "lod.py", *sorted((engine / "imaging").glob("matt*.py"))]
+    files += [engine / "gaussians" / "lod.py", engine / "core" / "cameras.py"]
+    files += [*sorted((engine / "imaging").glob("matt*.py")), engine / "imaging" / "resize.py"]
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
 
 

@@ -284,9 +284,12 @@ def test_no_files_import_each_other_in_a_circle():
 
 
 def test_rooms_say_what_they_are_for():
-    for room in (*PRODUCT, *WING):
+    for room in (*PRODUCT, *WING, *(f"gaussians/lift/{name}" for name in LIFT)):
         tree = ast.parse((ROOT / "engine" / room / "__init__.py").read_text(encoding="utf-8"))
         assert ast.get_docstring(tree), room
+    told = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    places = [told.index(f"`engine/gaussians/lift/{name}/`") for name in LIFT]
+    assert places == sorted(places)
 
 
 def test_a_build_loads_nothing_of_the_training_wing():

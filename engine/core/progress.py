@@ -49,7 +49,7 @@ def estimate_seconds(
     """Estimate how long each stage of a build takes on two cores.
 
     Args:
-        refine: One of ``gaussians.refine.LEVELS``.
+        refine: One of ``gaussians.refine.refine_gaussians.REFINE_LEVELS``.
         network: Whether a network improves the lift.
         photos: Number of photos of the person.
         look: Whether the user is shown the fit.

@@ -315,7 +315,7 @@ def refine_avatar(
     Args:
         avatar: as lifted.
         matte: of the photo, as the avatar is to show it.
-        level: one of ``gaussians.refine.REFINE_LEVELS``.
+        level: one of ``gaussians.refine.refine_gaussians.REFINE_LEVELS``.
         backend: a rasteriser's name.
         progress: called with the stage, 0..1 and a message.
         others: as in :class:`LiftedPortrait`.

@@ -12,7 +12,7 @@ from ..core.types import MAX_GAUSSIANS, LikenessError
 
 MIN_GAUSSIANS = 5000
 REFINE_CHOICES = ("off", "fast", "full")
-"""The names of ``gaussians.refine.REFINE_LEVELS``."""
+"""The names of ``gaussians.refine.refine_gaussians.REFINE_LEVELS``."""
 BELOW_CHOICES = ("full", "fade", "cut")
 HELD_CHOICES = ("keep", "remove")
 POLISH_CHOICES = ("off", "bake")

@@ -79,7 +79,8 @@ _CODE = (
     "imaging/matte_check.py",
     "imaging/guided.py",
     "imaging/color_model.py",
-    "gaussians/lift/occlusion/held_objects.py",
+    "gaussians/lift/occlusion",
+    "gaussians/lift/pixels",
 )
 
 _TRUNK = ("pelvis", "left_hip", "right_hip", "spine1", "spine2", "spine3")

@@ -41,7 +41,14 @@ __all__ = ["InvalidReferenceError", "PreparedReference", "References"]
 VERSION = 2
 """Increase it when the inputs change for a reason outside ``_CODE``."""
 
-_CODE = ("gaussians/lift", "dual_uv", "network/inputs.py", "network/uv_grids.py")
+_CODE = (
+    "gaussians/lift",
+    "core/cameras.py",
+    "imaging/resize.py",
+    "dual_uv",
+    "network/inputs.py",
+    "network/uv_grids.py",
+)
 """Cached files become invalid when any of this code changes: a network that learns to correct one
 lift must not see another's results."""
 

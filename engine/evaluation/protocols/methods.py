@@ -54,7 +54,8 @@ class Methods:
     Args:
         network: an opened network, or None.
         max_gaussians: of the lift, never exceeded.
-        refine: a level of ``gaussians.refine.LEVELS``; ``off`` compares nothing refined.
+        refine: a level of ``gaussians.refine.refine_gaussians.REFINE_LEVELS``; ``off`` compares
+            nothing refined.
         backend: draws and refines.
 
     Raises:

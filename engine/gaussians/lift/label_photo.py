@@ -35,13 +35,13 @@ REGION_PIXELS = 40_000
 
 
 @dataclass(frozen=True)
-class LabelSettings:
-    """The photo that is labelled."""
+class LabelPhotoSettings:
+    """Photos that are refused."""
 
     min_overlap: float = 0.1  # share of the person that the fitted body must cover
 
 
-S = register_settings("lift.label_photo", LabelSettings())
+S = register_settings("lift.label_photo", LabelPhotoSettings())
 
 
 @dataclass(frozen=True)

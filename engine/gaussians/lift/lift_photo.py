@@ -277,9 +277,11 @@ def _see_person(person: DressedPerson, given: Matte) -> _SeenPerson:
         return replace(matte, foreground=shadows.lighten(matte.foreground))
 
     matte = lighten(found.matte)
-    bare = found.portrait.foreground is found.matte.foreground
+    no_glasses = found.portrait.foreground is found.matte.foreground
     portrait = (
-        replace(found.portrait, foreground=matte.foreground) if bare else lighten(found.portrait)
+        replace(found.portrait, foreground=matte.foreground)
+        if no_glasses
+        else lighten(found.portrait)
     )
     height, width = matte.alpha.shape
     fine = fit_size(width, height, S.texture_factor * max(found.alpha.shape))

@@ -79,7 +79,7 @@ def complete_texels(
         radius: [N] metres, standard deviation of each texel's splat.
         samples: the texels.
         body: the person's own.
-        openness: [V] 0..1 of its vertices, of :func:`.colors_occlusion.vertex_occlusion`.
+        openness: [V] 0..1 of its vertices, of :func:`..surface.colors_occlusion.vertex_occlusion`.
         view: the photo.
 
     Returns:

@@ -2,9 +2,9 @@
 
 Cloth folds where it is pulled or pressed: long, broad folds hang from shoulder to waist and from
 hip to knee, and short ones crowd at waist, armpit, elbow and knee. Each is a stroke on the unrolled
-limb (``colors_unroll.py``): a sharp edge with a narrow crest on its upper side, and on its lower
-one a shade that fades softly, broader at one end. Strokes as steep on both sides look like satin.
-The photo sets their contrast (``colors_detail.py``).
+limb (``surface/colors_unroll.py``): a sharp edge with a narrow crest on its upper side, and on its
+lower one a shade that fades softly, broader at one end. Strokes as steep on both sides look like
+satin. The photo sets their contrast (``colors_detail.py``).
 """
 
 from __future__ import annotations

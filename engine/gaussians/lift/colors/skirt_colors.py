@@ -66,7 +66,7 @@ def skirt_colors(
     Args:
         triangle: [N] rows of ``faces``.
         bary: [N, 3] on those triangles.
-        faces: [F, 3] of :func:`.skirt.skirt_faces`.
+        faces: [F, 3] of :func:`..skirts.skirt.skirt_faces`.
         points: [RINGS * COLUMNS, 3] the skirt in the photo's pose, world space, metres.
         label: of the pixels that show it.
         view: the photo.
@@ -116,7 +116,7 @@ def hem_distance(
     Args:
         triangle: [N] rows of ``faces``.
         bary: [N, 3] on those triangles.
-        faces: [F, 3] of :func:`.skirt.skirt_faces`.
+        faces: [F, 3] of :func:`..skirts.skirt.skirt_faces`.
         points: [RINGS * COLUMNS, 3] the skirt, world space, metres.
     """
     ring, _ = _places(triangle, bary, faces)

@@ -1,9 +1,9 @@
 """Striped cloth, continued in phase where the photo does not show it.
 
-Patches would bend stripes (``quilt.py``). Here their period is measured on the unrolled limb, and
-their phase at every cell. Stripes along the limb then run evenly through what is not seen, from
-one side of what is seen to the other; stripes around it keep their height. The mean stripe is
-drawn along the phase, so that buttons, prints and folds of the front stay there.
+Patches would bend stripes (``grids/quilt.py``). Here their period is measured on the unrolled limb,
+and their phase at every cell. Stripes along the limb then run evenly through what is not seen, from
+one side of what is seen to the other; stripes around it keep their height. The mean stripe is drawn
+along the phase, so that buttons, prints and folds of the front stay there.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ class DressSettings:
     habit: float = 0.05  # votes for the usual label where nothing was seen
     waist: float = 0.02  # metres above the standard pelvis below which unseen wear is the lower
     hairy: float = 0.15  # share of the seen scalp with hair from which the unseen scalp has hair
+    bald: float = 0.05  # share of the whole scalp, seen bare, from which on all of it is
     shod: float = 0.25  # share of the seen foot in a shoe from which its sole is shod too
     ankle: float = 0.035  # metres around the upper edge of an unseen shoe that trousers cover
     side_x: float = 0.045  # metres from the middle of a face to its side
@@ -82,7 +83,7 @@ def dress_by_rules(
     Args:
         label: [V] row of ``LABELS`` in the photo.
         weight: [V] 0..1 trust in it, 0 where the photo shows nothing of the vertex.
-        rest: [V, 3] of :func:`.labels.standard_rest`, metres.
+        rest: [V, 3] of :func:`..surface.labels.standard_rest`, metres.
         part: [V] name of the body's part.
         groups: [V] limb, index into ``limbs.GROUPS``.
         regions: of the photo.
@@ -253,7 +254,7 @@ def _complete_head(
     mirror = mirror_vertices(body.v_template)
     scalp, ears, neck = part == "scalp", part == "ear", part == "neck"
     seen = weight > 0
-    hairy = has_hair(label, weight, part, regions)
+    hairy = has_hair_or_hat(label, weight, part, regions)
     ring[scalp] = HAIR if hairy else SKIN
     if (regions.label == HAT).any():  # a hat's rim is level: at the back it lies over the ears
         hat = scalp & seen & (label == HAT)
@@ -295,7 +296,9 @@ def _complete_head(
         ring[ears & ~seen & ~take] = HAIR
 
 
-def has_hair(label: IntArray, weight: FloatArray, part: NamesArray, regions: Regions) -> bool:
+def has_hair_or_hat(
+    label: IntArray, weight: FloatArray, part: NamesArray, regions: Regions
+) -> bool:
     """Return whether the photo shows hair or a hat on the head.
 
     Args:
@@ -315,13 +318,14 @@ def is_bald(label: IntArray, weight: FloatArray, part: NamesArray, regions: Regi
     """Return whether the photo shows enough of the scalp to say that it is bald.
 
     Args:
-        label: [V] as for :func:`has_hair`.
+        label: [V] as for :func:`has_hair_or_hat`.
         weight: [V] as there.
         part: [V] as there.
         regions: of the photo.
     """
-    shown = weight[part == "scalp"].sum() >= S.few
-    return bool(shown and not has_hair(label, weight, part, regions))
+    scalp = part == "scalp"
+    bare = weight[scalp & (label == SKIN)].sum() > S.bald * scalp.sum()
+    return bool(bare and not has_hair_or_hat(label, weight, part, regions))
 
 
 def _hair_beyond_face(regions: Regions, part: NamesArray, body: Body) -> bool:
@@ -352,7 +356,7 @@ def find_hair_tips(regions: Regions, part: NamesArray, rest: FloatArray) -> floa
     Args:
         regions: of the photo.
         part: [V] name of the body's part.
-        rest: [V, 3] of :func:`.labels.standard_rest`, metres.
+        rest: [V, 3] of :func:`..surface.labels.standard_rest`, metres.
     """
     neck = rest[part == "neck", 1]
     if not regions.hair.any() or len(neck) == 0:
@@ -377,7 +381,7 @@ def measure_neck_cover(
     Args:
         regions: of the photo.
         part: [V] name of the body's part.
-        rest: [V, 3] of :func:`.labels.standard_rest`, metres.
+        rest: [V, 3] of :func:`..surface.labels.standard_rest`, metres.
         body: the person's own.
 
     Returns:
@@ -450,7 +454,7 @@ def find_hair_end(regions: Regions, part: NamesArray, rest: FloatArray) -> float
     Args:
         regions: of the photo.
         part: [V] name of the body's part.
-        rest: [V, 3] of :func:`.labels.standard_rest`, metres.
+        rest: [V, 3] of :func:`..surface.labels.standard_rest`, metres.
     """
     scalp, hair = part == "scalp", regions.hair
     unknown = not scalp.any() or not hair.any() or hair[-1].any()

@@ -72,7 +72,7 @@ def clothe_below(
     Args:
         hidden: [V, len(LABELS)] probabilities.
         below: [V] vertices of the trunk below the frame.
-        rest: [V, 3] as of :func:`.labels.standard_rest`.
+        rest: [V, 3] as of :func:`..surface.labels.standard_rest`.
         regions: of the photo.
     """
     last = regions.mask[-1]
@@ -222,7 +222,7 @@ def level_waist(
         below: [V] vertices below the frame, whose labels say where the hem is.
         label: [V] what the photo shows.
         weight: [V] 0..1 trust in it, 0 where it shows nothing.
-        rest: [V, 3] as of :func:`.labels.standard_rest`.
+        rest: [V, 3] as of :func:`..surface.labels.standard_rest`.
         part: [V] name of each vertex's part.
     """
     trunk = np.isin(part, ["torso", "leg"])
@@ -254,7 +254,7 @@ def level_shoes(
         target: [V, len(LABELS)] probabilities of what is not seen.
         label: [V] what the photo shows.
         weight: [V] 0..1 trust in it, 0 where it shows nothing.
-        rest: [V, 3] as of :func:`.labels.standard_rest`.
+        rest: [V, 3] as of :func:`..surface.labels.standard_rest`.
         part: [V] name of each vertex's part.
     """
     out = target.copy()
@@ -290,7 +290,7 @@ def level_ends(
         shares: [V, len(LABELS)] 0..1 of each label.
         label: [V] what the photo shows.
         weight: [V] 0..1 trust in it, 0 where it shows nothing.
-        rest: [V, 3] as of :func:`.labels.standard_rest`.
+        rest: [V, 3] as of :func:`..surface.labels.standard_rest`.
         part: [V] name of each vertex's part.
     """
     out = shares.copy()
@@ -341,7 +341,7 @@ def extend_one_piece(
         shares: [V, len(LABELS)] 0..1 of each label.
         label: [V] what the photo shows.
         weight: [V] 0..1 trust in it, 0 where it shows nothing.
-        rest: [V, 3] as of :func:`.labels.standard_rest`.
+        rest: [V, 3] as of :func:`..surface.labels.standard_rest`.
         part: [V] name of each vertex's part.
     """
     legs, down = part == "leg", -rest[:, 1]
@@ -370,7 +370,7 @@ def cover_ears(shares: FloatArray, rest: FloatArray, part: NamesArray) -> FloatA
 
     Args:
         shares: [V, len(LABELS)] of each label.
-        rest: [V, 3] of :func:`.labels.standard_rest`, metres.
+        rest: [V, 3] of :func:`..surface.labels.standard_rest`, metres.
         part: [V] name of each vertex's part.
     """
     out = shares.copy()
@@ -390,7 +390,7 @@ def close_coat_behind(
         shares: [V, len(LABELS)] of each label.
         label: [V] row of ``LABELS`` in the photo.
         weight: [V] 0..1 trust in it, 0 where the photo shows nothing of the vertex.
-        rest: [V, 3] of :func:`.labels.standard_rest`, metres.
+        rest: [V, 3] of :func:`..surface.labels.standard_rest`, metres.
         part: [V] name of each vertex's part.
     """
     own = np.nonzero(np.isin(part, ["leg", "torso"]) & (rest[:, 1] < S.hanging_hem))[0]

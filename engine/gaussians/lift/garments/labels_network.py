@@ -1,8 +1,9 @@
 """What a network says of labels that a photo does not show.
 
-The photo's labels and colours are carried to the cells of the body's atlas (:mod:`.atlas_cells`),
-``labels.onnx`` completes them there, and its probabilities go to the vertices. It needs ONNX
-Runtime only, and fits the default body only. Training: ``engine/training/atlas_labels``.
+The photo's labels and colours are carried to the cells of the body's atlas
+(:mod:`..surface.atlas_cells`), ``labels.onnx`` completes them there, and its probabilities go to
+the vertices. It needs ONNX Runtime only, and fits the default body only. Training:
+``engine/training/atlas_labels``.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def even_neckline(
     Args:
         shares: [V, len(LABELS)] 0..1 of each label.
         weight: [V] 0..1 trust in what the photo shows, 0 where it shows nothing.
-        rest: [V, 3] as of :func:`.labels.standard_rest`.
+        rest: [V, 3] as of :func:`..surface.labels.standard_rest`.
         part: [V] name of each vertex's part.
         f: [F, 3] the body's triangles.
 

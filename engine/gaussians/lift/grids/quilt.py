@@ -3,7 +3,7 @@
 The unseen part of a grid is filled patch by patch, outwards from the seen part. Each patch is the
 window of the seen texture that fits best to what lies around it already (after Efros and Freeman
 2001); what is left of the misfit fades into the patch, so that no border shows. Grids are limbs
-unrolled (``colors_unroll.py``): rows along the limb, columns around it, which wrap.
+unrolled (``surface/colors_unroll.py``): rows along the limb, columns around it, which wrap.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Loose hair that the frame cuts goes on below it, in locks that end one by one.
 
 Of a head whose portrait ends at the chin, hair beside the neck would end in a straight line in the
-air. What lies on the body is completed with it (``hair_volume.py``); what hangs free goes on here,
-straight down, before what stands in its way.
+air. What lies on the body is completed with it (``shape/hair_volume.py``); what hangs free goes on
+here, straight down, before what stands in its way.
 """
 
 from __future__ import annotations

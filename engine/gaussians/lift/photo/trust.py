@@ -178,7 +178,8 @@ def repaint_photo(
     """Give splats of the photo that are not trusted the colours of the texels beside them.
 
     Args:
-        photo: splats of the photo's pixels.
+        photo: splats of the photo's pixels; those of the layer ``core`` are the fringe of a head
+            (``photo_splats.find_fringe``), and stay of that layer where they are painted.
         texels: the texel splats.
         completed: [M] texels whose colour is completed, not seen.
         label: [M] of each texel, index into ``labels.LABELS``.
@@ -188,7 +189,7 @@ def repaint_photo(
         body: the person's own.
     """
     if not completed.any() or len(photo) == 0:
-        return photo
+        return replace(photo, layer=np.full(len(photo), PHOTO, np.uint8))
     world = place_gaussians(photo, vertices, body)
     means = np.asarray(world.means, np.float64)
     normal = quaternion_to_matrix(np.asarray(world.quats, np.float64))[:, :, 2]
@@ -196,7 +197,8 @@ def repaint_photo(
     height, width = view.alpha.shape
     col, row = np.clip(project(means, view.camera)[0].astype(int), 0, [width - 1, height - 1]).T
     limb = groups[body.f[photo.triangle, 0]]
-    kind = view.regions.label[row, col]
+    fringe = photo.layer != PHOTO
+    kind = np.where(fringe, SKIN, view.regions.label[row, col])
     on_head = limb == HEAD
     loose = (kind == HAIR) | ((kind == SKIN) & on_head)
     inside = view.inside[row, col]
@@ -208,7 +210,6 @@ def repaint_photo(
     )
     doubt = borders.behind[row, col] & (kind != OBJECT) & (sheet == of_pixel)
     doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt
-    fringe = photo.layer != PHOTO
     doubtful |= fringe
     doubtful |= loose & (inside < S.rim) & (facing_ramp(facing, kind, on_head, 1.0) < 1.0)
     rows = np.nonzero(doubtful)[0]

@@ -23,7 +23,7 @@ from ..surface.labels import HAIR, UPPER
 class FallenHairSettings:
     """Ends of long hair.
 
-    On 191 photos it follows hair on seven, rightly but for a damaged painting.
+    Of 191 photos looked at, it changes seven, rightly but for a damaged painting.
     """
 
     least: float = 0.5  # squared eyes' distances of hair below the chin that may go on
@@ -86,12 +86,12 @@ def _follow(
         tone = fit_colors(features[known], S.components).log_density(features[both], equal=False)
         like = np.zeros(both.shape)
         like[both] = tone > np.percentile(tone[known[both]], S.usual)
-        alike = upper & (smooth_within(like, both, max(1.0, S.smooth * unit)) > 0.5)
-        patches, count = ndimage.label(alike)
-        touching = np.bincount(patches[alike & beside], minlength=count + 1)
+        near = upper & (smooth_within(like, both, max(1.0, S.smooth * unit)) > 0.5)
+        patches, count = ndimage.label(near)
+        touching = np.bincount(patches[near & beside], minlength=count + 1)
         held = np.nonzero(touching > 2.0 * S.contact * unit)[0]
         more = np.isin(patches, held[held > 0])
         if more.sum() <= 1.05 * grown.sum():
             break
-        grown = more
+        alike, grown = near, more
     return alike, grown

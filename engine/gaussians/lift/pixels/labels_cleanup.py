@@ -157,6 +157,8 @@ def keep_attached_hair(
         )
         loose = (size > S.parted_size * unit**2) & (above < S.on_head * size)
         loose &= agreed < S.surely_hair * size
+        above[0] = 0.0  # what is not hair
+        loose[above.argmax()] = False  # most of the head's own
         kept &= ~loose[pieces]
     return np.asarray(kept)
 

@@ -132,7 +132,7 @@ def body_layers(
     """Compute what the body says of each pixel.
 
     Args:
-        rest: [V, 3] of :func:`.labels.standard_rest`.
+        rest: [V, 3] of :func:`..surface.labels.standard_rest`.
         body: the person's own.
         vertices: [V, 3] of the body in the photo's pose, world space, metres.
         camera: of the square.

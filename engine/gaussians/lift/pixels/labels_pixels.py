@@ -334,10 +334,10 @@ def label_pixels(
     if likely is not None:  # beside a neck the rules know little but skin
         smooth[:, SOLVED.index(SKIN)] += S.parser * np.log(likely[:, SOLVED.index(SKIN)])
     out[loose] = np.array(SOLVED)[smooth.argmax(1)][loose[mask]]
-    seen = np.zeros((*mask.shape, features.shape[1]))
-    seen[mask] = features
-    tidy = remove_crumbs(out, head.unit)
-    return follow_fallen_hair(tidy, seen, lab, head.below_chin, head.unit)
+    grid_features = np.zeros((*mask.shape, features.shape[1]))
+    grid_features[mask] = features
+    out[:] = follow_fallen_hair(out, grid_features, lab, head.below_chin, head.unit)
+    return remove_crumbs(out, head.unit)
 
 
 def _tones(features: FloatArray, label: int, seeds: BoolArray) -> FloatArray:

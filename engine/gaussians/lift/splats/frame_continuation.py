@@ -73,7 +73,7 @@ def continue_beyond_frame(
         camera: of the photo, whole.
         regions: of the photo, on a grid of the same view.
         dressed: the worn surface in the photo's pose.
-        shares: [V, L] 0..1 of :func:`.labels_surface.label_surface`.
+        shares: [V, L] 0..1 of :func:`..garments.labels_surface.label_surface`.
         groups: [V] limb of each vertex.
         body: the person's own.
         vertices: [V, 3] in the photo's pose, world space, metres.

@@ -162,6 +162,10 @@ def front_layer(
         homes: the body's triangles.
         dressed: the worn surface in the photo's pose.
         backing: whether these lie behind the photo's own splats, and reach on in depth.
+
+    Returns:
+        Splats of the layer ``photo``; those of :func:`find_fringe` are of the layer ``core``, until
+        :func:`..photo.trust.repaint_photo` has painted them.
     """
     body, vertices = homes.body, homes.vertices
     regions, sheets, source = view.regions, view.sheets, view.camera
@@ -264,9 +268,9 @@ def front_layer(
     behind = np.full(int(stuck.sum()), TORSO)
     triangle[stuck], bary[stuck] = homes.find(world.means[stuck], behind)
     of_face = np.isin(np.array(body.part_names)[body.face_part[face]], OF_FACE) & drawn[ys, xs]
-    skin_beside = (label == SKIN) & (group == HEAD) & ~on_mesh & select
+    skin_beside = (label == SKIN) & (group == HEAD) & select & ~(on_mesh | other)
     skin_beside &= ~dilate(regions.hair, max(1, round(S.by_hair * regions.unit)))[of_row, of_col]
-    shown = np.where(on_mesh, buffer.face, -1)
+    shown = np.where(on_mesh & (homes.face_group[buffer.face] == HEAD), buffer.face, -1)
     fringe = find_fringe(skin_beside, shown, pixel_size, body)[ys, xs] & ~of_face
     # Earrings, a long beard and what else hangs from the head do so as hair does; lips do not.
     hangs = hair | ((limb == HEAD) & loose & ~own & ~of_face & ~fringe)
@@ -313,7 +317,7 @@ def find_fringe(beyond: BoolArray, face: IntArray, pixel_size: FloatArray, body:
     past = away * pixel_size
     nearest = face[rows, cols]
     aside = np.abs(body.v_template[body.f].mean(1)[:, 0]) > S.fringe_aside
-    usable = aside & (np.array(body.part_names)[body.face_part] != "ear")
+    usable = aside & ~np.isin(np.array(body.part_names)[body.face_part], (*OF_FACE, "ear"))
     far = beyond & (past > S.fringe)
     if far.any():
         beyond = beyond & (find_nearest(far)[2] * pixel_size > S.fringe)

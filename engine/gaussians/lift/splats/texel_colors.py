@@ -124,9 +124,9 @@ def color_texels(
         vertices: [V, 3] the body in the photo's pose, world space, metres.
         groups: [V] the limb of each vertex.
         dressed: the worn surface in that pose.
-        shares: [V, L] 0..1 of :func:`.labels_surface.label_surface`.
+        shares: [V, L] 0..1 of :func:`..garments.labels_surface.label_surface`.
         openness: [V] 0..1 of the person's own vertices, without the skirt's, of
-            :func:`.colors_occlusion.vertex_occlusion`.
+            :func:`..surface.colors_occlusion.vertex_occlusion`.
         wearer: of a skirt, if there is one.
     """
     regions, f = view.regions, body.f

@@ -79,7 +79,7 @@ def texel_fineness(
     Args:
         body: the person's own.
         vertices: [V, 3] dressed, in the photo's pose, world space, metres.
-        shares: [V, L] 0..1 of :func:`.labels_surface.label_surface`.
+        shares: [V, L] 0..1 of :func:`..garments.labels_surface.label_surface`.
         regions: of the photo.
         camera: of the regions' grid.
         patterned: labels of clothes with a pattern, which coarse texels would blur.

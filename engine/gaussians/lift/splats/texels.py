@@ -140,18 +140,19 @@ def texel_layer(
         vertices: [V, 3] the body in the photo's pose, world space, metres.
         groups: [V] the limb of each vertex.
         dressed: the worn surface in that pose.
-        shares: [V, L] 0..1 of :func:`.labels_surface.label_surface`.
+        shares: [V, L] 0..1 of :func:`..garments.labels_surface.label_surface`.
         openness: [V] 0..1 of the person's own vertices, without the skirt's, of
-            :func:`.colors_occlusion.vertex_occlusion`.
+            :func:`..surface.colors_occlusion.vertex_occlusion`.
         near_hidden: [H, W] pixels beside forearms that something outside the matte hides.
         wearer: of a skirt, if there is one.
     """
     texels = color_texels(
         view, samples, side, body, vertices, groups, dressed, shares, openness, wearer
     )
-    points, normal, radius, label = texels.points, texels.normal, texels.radius, texels.label
+    points, normal, label = texels.points, texels.normal, texels.label
     group, part, facing, known = texels.group, texels.part, texels.facing, texels.known
-    color, is_shell, inner = np.array(texels.color), texels.is_shell, texels.inner
+    color, radius = np.array(texels.color), np.array(texels.radius)
+    is_shell, inner = texels.is_shell, texels.inner
     regions, head, hand = view.regions, group == HEAD, part == "hand"
     hidden = regions.hidden[samples.triangle]
     at = view.look_up(points, group)

@@ -1,6 +1,6 @@
 """The body's surface as a grid of cells over its atlas, and what a network gets to know of it.
 
-The label network (:mod:`.labels_network`) and its training share this module.
+The label network (:mod:`..garments.labels_network`) and its training share this module.
 """
 
 from __future__ import annotations

@@ -271,6 +271,10 @@ def test_a_shaded_neckline_that_comes_near_the_hair_is_not_of_it() -> None:
     assert kept[2:20, 5:35].all()
     assert kept[20:50, 25:33].all()
     assert not kept[21:50, 10:18].any()
+    # Nor is anybody's only hair left out, however little of it lies on the head.
+    falls = np.full((60, 40), SKIN)
+    falls[10:60, 5:35] = HAIR
+    assert (keep_attached_hair(falls, head, 10.0, 0.6 * (falls == HAIR)) == (falls == HAIR)).all()
 
 
 @pytest.mark.parametrize(

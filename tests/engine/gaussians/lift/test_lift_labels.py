@@ -11,7 +11,7 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import crop_camera, photo_camera, project
 from likeness.engine.core.types import Camera, FloatArray, IntArray, Observation, Pose
 from likeness.engine.gaussians.lift.garments.dress_rules import S as RULES
-from likeness.engine.gaussians.lift.garments.dress_rules import _in_order
+from likeness.engine.gaussians.lift.garments.dress_rules import _in_order, is_bald
 from likeness.engine.gaussians.lift.garments.labels_hidden import drop_islands
 from likeness.engine.gaussians.lift.garments.labels_surface import (
     label_surface,
@@ -283,6 +283,16 @@ def test_a_bald_scalp_is_skin(sitter: Sitter) -> None:
     believed = np.tile(np.eye(len(LABELS))[HAIR], (len(sitter.vertices), 1))
     shares = label_surface(regions, sitter.camera, sitter.body, sitter.vertices, believed)
     assert (shares.argmax(1)[scalp] == SKIN).all()
+
+
+def test_a_scalp_under_a_hood_is_not_bald(sitter: Sitter) -> None:
+    regions, _ = label(sitter, COLORS | {HAIR: COLORS[SKIN]})
+    part = vertex_parts(sitter.body)
+    weight = 1.0 * (part == "scalp")
+    for seen, bald in ((SKIN, True), (UPPER, False), (HAIR, False)):
+        assert is_bald(np.full(len(part), seen), weight, part, regions) == bald
+    few = weight * (np.cumsum(weight) < 0.04 * weight.sum())
+    assert not is_bald(np.full(len(part), SKIN), few, part, regions)
 
 
 def test_short_hair_ends_above_the_neck_behind(sitter: Sitter) -> None:

@@ -165,7 +165,7 @@ def scene():  # type: ignore[no-untyped-def]
         own = np.array(columns, float)
         texels = splats(np.arange(0.0, 20.0, 0.25), np.pi / 2, BLUE, CORE)
         every = np.ones(len(texels), bool)
-        label = np.full(len(texels), UPPER)
+        label = np.full(len(texels), SKIN if layer == CORE else UPPER)
         photo = splats(own, np.radians(degrees), color, layer)
         out = repaint_photo(photo, texels, every, label, view, vertices, groups, body)
         assert layer == PHOTO or (out.layer == layer).all()
