@@ -40,6 +40,7 @@ class TexelColorSettings:
     at_seam: float = 1.5  # of it along the atlas's seams, where texels may lie farther apart
     min_radius: float = 2e-4  # metres
     max_radius: float = 0.012  # metres
+    covers: int = 4  # texels of upper wear that give skin below a collar their colour
     shoe_beside: int = 12  # texels of a shoe that look the same way
     deep_hair: float = 0.5  # cosine from which on hair shows its usual colour
     rounded: float = 0.75  # share of the way from a flat triangle to a round one that hair lies
@@ -147,7 +148,6 @@ def color_texels(
     at = view.look_up(points, group)
     facing = cosine_to_camera(points, normal)
     named = regions.label[at.row, at.col]
-    label = clothe_covered_skin(label, part, named, at.visible & (facing > 0.0))
     is_shell = label != SKIN
 
     # Core-UV of the dressed body, once from the pixels of skin and once from the others, so that
@@ -214,29 +214,37 @@ def color_texels(
     color[eye] = sampled[eye]
     if not regions.face.any():
         color = paint_plain_face(color, rest, part, ~known & ~eye, body)
+    covered = at.visible & (facing > 0.0) & (named == UPPER) & np.isin(part, ("torso", "neck"))
+    color, label = clothe_covered_skin(color, label, covered, points)
     return SurfaceTexels(
         points, normal, radius, color, hair_way, label, group, part, facing, seen, known, at_seam
     )
 
 
 def clothe_covered_skin(
-    label: IntArray, part: NamesArray, named: IntArray, shown: BoolArray
-) -> IntArray:
-    """Clothe bare trunks and necks where the photo shows upper wear.
+    color: FloatArray, label: IntArray, covered: BoolArray, points: FloatArray
+) -> tuple[FloatArray, IntArray]:
+    """Clothe bare skin where the photo shows upper wear, in the colours of that beside it.
 
     A collar lies higher than the body's shoulder, whose skin would stand before it.
 
     Args:
-        label: [N] of the texels, index into ``labels.LABELS``.
-        part: [N] name of the body's part.
-        named: [N] label of the pixel that each lies behind.
-        shown: [N] whether it faces that pixel, and nothing else hides it.
+        color: [N, 3] 0..1.
+        label: [N] index into ``labels.LABELS``.
+        covered: [N] texels that face pixels of upper wear.
+        points: [N, 3] metres.
 
     Returns:
-        [N] labels.
+        color: [N, 3] 0..1.
+        label: [N].
     """
-    covered = shown & (label == SKIN) & (named == UPPER) & np.isin(part, ("torso", "neck"))
-    return np.where(covered, UPPER, label)
+    bare, worn = np.nonzero(covered & (label == SKIN))[0], np.nonzero(label == UPPER)[0]
+    if len(worn) < S.covers or len(bare) == 0:
+        return color, label
+    _, beside = cKDTree(points[worn]).query(points[bare], S.covers)
+    color, label = np.array(color), np.array(label)
+    color[bare], label[bare] = color[worn][beside].mean(1), UPPER
+    return color, label
 
 
 def _pale_hair(

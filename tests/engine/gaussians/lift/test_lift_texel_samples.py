@@ -142,9 +142,15 @@ def test_seams_of_the_atlas_are_where_its_charts_end_within_the_body(average: Bo
 
 
 def test_bare_necks_are_clothed_where_the_photo_shows_a_collar() -> None:
-    label = np.array([SKIN, SKIN, SKIN, SKIN, SKIN, HAIR])
-    part = np.array(["neck", "torso", "arm", "neck", "torso", "neck"])
-    named = np.array([UPPER, UPPER, UPPER, SKIN, UPPER, UPPER])
-    shown = np.array([True, True, True, True, False, True])
-    clothed = clothe_covered_skin(label, part, named, shown)
-    assert clothed.tolist() == [UPPER, UPPER, SKIN, SKIN, SKIN, HAIR]
+    points = np.column_stack([np.arange(10.0), np.zeros((10, 2))])
+    label = np.array([SKIN, SKIN, SKIN, HAIR, UPPER, UPPER, UPPER, UPPER, UPPER, UPPER])
+    tone = np.where(label[:, None] == UPPER, [0.1, 0.2, 0.6], [0.8, 0.6, 0.5])
+    tone[8:] = 0.9  # farther away
+    covered = np.arange(10) % 9 > 1  # all but the first two and the last
+    color, clothed = clothe_covered_skin(tone, label, covered, points)
+    assert clothed.tolist() == [SKIN, SKIN, UPPER, HAIR, *[UPPER] * 6]
+    np.testing.assert_allclose(color[2], [0.1, 0.2, 0.6])
+    np.testing.assert_array_equal(np.delete(color, 2, 0), np.delete(tone, 2, 0))
+    for few in (label == UPPER, label != UPPER):
+        same = clothe_covered_skin(tone[few], label[few], covered[few], points[few])
+        np.testing.assert_array_equal(same[1], label[few])
