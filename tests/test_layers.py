@@ -121,7 +121,19 @@ class Import:
     at_top: bool
 
 
-def imports(path: Path) -> Iterator[Import]:
+@cache
+def imports(path: Path) -> tuple[Import, ...]:
+    return tuple(_read_imports(path))
+
+
+@cache
+def is_module(name: str) -> bool:
+    """Whether a dotted name, without leading dots, is a folder or a file of the package."""
+    place = ROOT / name.replace(".", "/")
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def _read_imports(path: Path) -> Iterator[Import]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     file = path.relative_to(ROOT).as_posix()
     package = path.relative_to(ROOT).parent.parts
@@ -146,10 +158,7 @@ def imports(path: Path) -> Iterator[Import]:
             for alias in node.names:
                 whole = [*base, alias.name]
                 # "from .. import engine" names a room; "from ..engine import types" a module.
-                names_module = (ROOT / Path(*whole)).is_dir() or (
-                    ROOT / Path(*whole[:-1], f"{whole[-1]}.py")
-                ).is_file()
-                target = whole if names_module else base
+                target = whole if is_module(".".join(whole)) else base
                 yield Import(file, node.lineno, ".".join(target), True, top)
 
 
