@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from ....body import Body
 from ....core.cameras import unproject
+from ....core.color import rgb_to_lab
 from ....core.distances import find_nearest
 from ....core.geometry import vertex_normals
 from ....core.settings import register_settings
@@ -73,6 +74,8 @@ class PhotoSplatSettings:
     skin_depth: float = 2.5  # the same in the skin of heads
     most_scatter: float = 0.02  # metres; the most depth over which pixels of hair are scattered
     fringe: float = 0.006  # metres off the fitted head up to which pixels of skin are its outline
+    fringe_within: float = 0.004  # metres within it, where its colours are surely its own
+    fringe_strange: float = 14.0  # L*a*b* units off those from which on it is painted like them
     fringe_aside: float = 0.03  # metres beside the middle of a head from which on that is so
     by_hair: float = 0.12  # inter-ocular distances beside hair within which it is not
     fade_face: tuple[float, float] = (0.12, 0.33)
@@ -271,7 +274,7 @@ def front_layer(
     skin_beside = (label == SKIN) & (group == HEAD) & select & ~(on_mesh | other)
     skin_beside &= ~dilate(regions.hair, max(1, round(S.by_hair * regions.unit)))[of_row, of_col]
     shown = np.where(on_mesh & (homes.face_group[buffer.face] == HEAD), buffer.face, -1)
-    fringe = find_fringe(skin_beside, shown, pixel_size, body)[ys, xs] & ~of_face
+    fringe = find_fringe(skin_beside, shown, colors, pixel_size, body)[ys, xs] & ~of_face
     # Earrings, a long beard and what else hangs from the head do so as hair does; lips do not.
     hangs = hair | ((limb == HEAD) & loose & ~own & ~of_face & ~fringe)
     triangle[hangs], bary[hangs] = homes.nape.bind_hair(
@@ -297,31 +300,40 @@ def front_layer(
     return bound.take(kept)
 
 
-def find_fringe(beyond: BoolArray, face: IntArray, pixel_size: FloatArray, body: Body) -> BoolArray:
-    """Find the outline of a head where the fit misses it: a thin strip of skin beside the cheek.
+def find_fringe(
+    beyond: BoolArray, face: IntArray, colors: FloatArray, pixel_size: FloatArray, body: Body
+) -> BoolArray:
+    """Find the outline of a head where the fit misses it: a thin strip of a strange colour.
 
-    What reaches farther off the head is an earring or a curl; ears are known by their own rules.
+    What reaches farther off the head is an earring or a curl; ears are known by their own rules,
+    and the outline of a beard has the colours of the beard beside it.
 
     Args:
         beyond: [H, W] pixels of the head's skin beside the fitted head.
         face: [H, W] rows of ``body.f`` that the fitted head shows, -1 where it shows none.
+        colors: [H, W, 3] 0..1.
         pixel_size: [H, W] metres.
         body: the person's own.
 
     Returns:
         [H, W] pixels of the strip.
     """
-    if not beyond.any() or not (face >= 0).any():
+    shown = face >= 0
+    within = shown & (distance_inside(shown) * pixel_size > S.fringe_within)
+    if not beyond.any() or not within.any():
         return np.zeros_like(beyond)
-    rows, cols, away = find_nearest(face >= 0)
+    rows, cols, away = find_nearest(shown)
     past = away * pixel_size
-    nearest = face[rows, cols]
     aside = np.abs(body.v_template[body.f].mean(1)[:, 0]) > S.fringe_aside
     usable = aside & ~np.isin(np.array(body.part_names)[body.face_part], (*OF_FACE, "ear"))
     far = beyond & (past > S.fringe)
     if far.any():
         beyond = beyond & (find_nearest(far)[2] * pixel_size > S.fringe)
-    return np.asarray(beyond & usable[nearest] & (past < S.fringe))
+    strip = beyond & usable[face[rows, cols]] & (past < S.fringe)
+    rows, cols, _ = (of[strip] for of in find_nearest(within))
+    apart = np.linalg.norm(rgb_to_lab(colors[strip]) - rgb_to_lab(colors[rows, cols]), axis=-1)
+    strip[strip] = apart > S.fringe_strange
+    return np.asarray(strip)
 
 
 def find_adrift(points: FloatArray, away: FloatArray) -> BoolArray:

@@ -251,8 +251,11 @@ def test_a_thin_strip_of_skin_beside_a_cheek_is_its_outline(
     face[:, :20] = cheek
     beyond = np.zeros((20, 40), bool)
     beyond[5:15, 20 : 20 + width] = True
-    strip = find_fringe(beyond, face, np.full((20, 40), 1e-3), average)
+    colors, size = np.where(beyond[..., None], 0.2, 0.7) * np.ones(3), np.full((20, 40), 1e-3)
+    strip = find_fringe(beyond, face, colors, size, average)
     np.testing.assert_array_equal(strip, beyond if found else np.zeros_like(beyond))
+    beard = np.full((20, 40, 3), 0.2)
+    assert not find_fringe(beyond, face, beard, size, average).any()
     nose = int(np.argmin(side + (average.face_part != average.part_names.index("face"))))
     face[:, :20] = nose
-    assert not find_fringe(beyond, face, np.full((20, 40), 1e-3), average).any()
+    assert not find_fringe(beyond, face, colors, size, average).any()
