@@ -49,6 +49,10 @@ def unpack_edits(
         tensors: of the file, whose shapes and rows were checked.
         sizes: with the numbers of Gaussians ``N`` and of vertices ``V``.
 
+    Returns:
+        retouch: [N, COLUMNS] edits of the splats; [0, 0] without any.
+        sculpt: [V, 3] metres, or None.
+
     Raises:
         KeyError: half of a pair is missing.
         ValueError: a value is out of range.

@@ -152,7 +152,12 @@ class Gltf:
         return self.add("accessors", item)
 
     def image(self, name: str, pixels: FloatArray) -> int:
-        """Add a picture [H, W, 3 or 4], sRGB 0..1, as PNG; returns its index."""
+        """Add a picture as PNG; returns its index.
+
+        Args:
+            name: of the picture.
+            pixels: [H, W, 3] or [H, W, 4], sRGB 0..1.
+        """
         view = self.view(encode_png(pixels))
         return self.add("images", {"name": name, "mimeType": "image/png", "bufferView": view})
 

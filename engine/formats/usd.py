@@ -102,7 +102,13 @@ def write_usdz(
 ) -> None:
     """Write what :func:`write_usda` writes, and the texture, as one package.
 
-    For the arguments and errors see there.
+    Args:
+        path: the file.
+        splats: as for :func:`write_usda`.
+        mesh: as there.
+        pose: as there.
+        name: as there.
+        place: [4, 4] or None, as there.
     """
     with tempfile.TemporaryDirectory(prefix="likeness-usdz-") as folder:
         layer = Path(folder) / f"{path.stem}.usda"

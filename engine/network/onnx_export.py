@@ -186,7 +186,7 @@ def export_module(
 
     Args:
         module: In evaluation mode.
-        example: Its arguments.
+        example: Its arguments, each [B, ...].
         inputs: Their names.
         outputs: Names of the results.
         dynamic: Free sizes, as torch.onnx.export takes them.

@@ -59,10 +59,14 @@ def spread_derivatives(
     """Return a loss's derivatives with respect to the samples.
 
     Args:
-        upstream: Those with respect to the pixels' rgb, alpha and depth; None: zero.
+        upstream: Those with respect to the pixels' rgb [N, H, W, 3], alpha and depth [N, H, W];
+            None: zero.
         fine: The samples.
         render: Their averages.
         samples: Per pixel, along each side.
+
+    Returns:
+        The same, of pictures ``samples`` times as high and as wide.
     """
     if samples == 1:
         return upstream

@@ -77,13 +77,22 @@ def edit_look(source: Look, rgb: FloatArray, retouch: FloatArray) -> Look:
 
 
 def split_edits(retouch: FloatArray) -> dict[str, FloatArray | IntArray]:
-    """Return the columns of edits [N, 7] by the names of :data:`EDITS`."""
+    """Return the columns of edits by the names of :data:`EDITS`.
+
+    Args:
+        retouch: [N, 7] of ``BoundGaussians.retouch``.
+    """
     columns: dict[str, Any] = {EDITS.erased: ERASED, EDITS.shift: SHIFT, EDITS.move: MOVE}
     return {name: np.ascontiguousarray(retouch[:, at]) for name, at in columns.items()}
 
 
 def join_edits(faces: dict[str, FloatArray | IntArray], count: int) -> FloatArray:
-    """Return the edits [count, 7] of a mesh's attributes; [0, 0] if it has none."""
+    """Return the edits [count, 7] of a mesh's attributes; [0, 0] if it has none.
+
+    Args:
+        faces: attributes of the mesh by name, those of :data:`EDITS` with ``count`` rows.
+        count: of the splats.
+    """
     if EDITS.erased not in faces:
         return np.zeros((0, 0), np.float32)
     columns = [np.asarray(faces[name], np.float32).reshape(count, -1) for name in EDITS]

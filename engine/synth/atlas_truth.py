@@ -267,7 +267,17 @@ _FIXED = {"hair": HAIR, "shoes": SHOES, "hat": HAT}
 
 
 def name_pieces(parts: list[MeshPart], posed: PosedBody) -> tuple[list[str], IntArray, IntArray]:
-    """The pieces' names, and of each triangle its piece (from 1) and label; 0: nobody's."""
+    """Name the pieces that somebody wears.
+
+    Args:
+        parts: the meshes, one after the other.
+        posed: the body in them.
+
+    Returns:
+        names: of the pieces.
+        piece: [F] of each triangle of all parts, from 1; 0 is nobody's.
+        label: [F] index into ``ATLAS_LABELS``.
+    """
     joints = posed.joints
     pelvis, head = (joints[JOINT_INDEX[name], 1] for name in ("pelvis", "head"))
     names: list[str] = []

@@ -86,6 +86,9 @@ def crop_loss(
     Returns:
         [] the sum over refined and coarse of the mean over all parts in all views; 0 where no part
             is in any.
+
+    Raises:
+        ValueError: A view has no boxes.
     """
     size = max(1, round(CROP_SHARE * max(views[0].rgb.shape[:2])))
     refined, coarse, target = [], [], []

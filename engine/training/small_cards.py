@@ -61,7 +61,7 @@ def ship_small_network(
     Args:
         kind: of the network.
         network: trained, in evaluation mode.
-        example: of its inputs.
+        example: of its inputs, each [B, ...].
         note: for the file's metadata, JSON-able.
         out: the new folder.
         facts: for the card, JSON-able, with ``steps``.

@@ -124,7 +124,7 @@ class SmallTrainer(ABC):
 
     @abstractmethod
     def loss(self, rng: np.random.Generator) -> Tensor:
-        """Return the loss of a random batch.
+        """Return the loss [] of a random batch.
 
         Args:
             rng: of this step.
@@ -202,11 +202,14 @@ class SmallTrainer(ABC):
 
 
 def read_checkpoint(out: Path, remedy: str) -> dict[str, Tensor]:
-    """Read a run's checkpoint by name.
+    """Read a run's checkpoint.
 
     Args:
         out: the run's folder.
         remedy: what to do without one.
+
+    Returns:
+        Name -> tensor [...] of the network, its average and the optimiser.
 
     Raises:
         LikenessError: It is missing or damaged.

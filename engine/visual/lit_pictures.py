@@ -26,6 +26,9 @@ def lit_drawing(
         light: fixed in world space.
         turns_with: the first camera of a turntable. As later ones circle, the light goes along, so
             that it is the person who turns in it. None: the light stays.
+
+    Returns:
+        Draws placed Gaussians for a camera over a background [3] or None, by a backend.
     """
     normals = find_surface_normals(avatar)
     found = find_reflectance(avatar, normals)

@@ -154,7 +154,10 @@ def parse_color(text: str) -> Color:
 
 
 def format_color(color: FloatArray | Color) -> str:
-    """Write a colour [3] as ``#rrggbb``.
+    """Write a colour as ``#rrggbb``.
+
+    Args:
+        color: [3] 0..1.
 
     >>> format_color((1.0, 0.5, 0.0))
     '#ff8000'

@@ -45,9 +45,12 @@ class FeatureNetwork:
         self._input, self._side = given[0].name, int(shape[2])
 
     def vector(self, rgb: FloatArray) -> FloatArray:
-        """Compute the features [D] of a picture [H, W, 3] in 0..1.
+        """Compute the features [D] of a picture.
 
         It is resized by Pillow's bicubic filter, as in clean-fid.
+
+        Args:
+            rgb: [H, W, 3] 0..1.
 
         Raises:
             LikenessError: the network gives no vector of finite numbers.

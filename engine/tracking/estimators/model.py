@@ -55,7 +55,11 @@ class OnnxNetwork:
         self.size = (sides[0], sides[1]) if all(isinstance(s, int) for s in sides) else None
 
     def run(self, pixels: FloatArray, K: FloatArray) -> dict[str, FloatArray]:
-        """Get the outputs by name; see :class:`Network`.
+        """Get the outputs by name.
+
+        Args:
+            pixels: [1, 3, H, W], as for :class:`Network`.
+            K: [1, 3, 3], the same.
 
         Raises:
             LikenessError: the network does not run on this input.

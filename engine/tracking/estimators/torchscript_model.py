@@ -47,7 +47,11 @@ class TorchScriptNetwork:
 
     @torch.inference_mode()
     def run(self, pixels: FloatArray, K: FloatArray) -> dict[str, FloatArray]:
-        """Get the outputs by name; see :class:`.model_recipes.Network`.
+        """Get the outputs by name.
+
+        Args:
+            pixels: [1, 3, H, W], as for :class:`.model_recipes.Network`.
+            K: [1, 3, 3], the same.
 
         Raises:
             LikenessError: the network does not run on this input, or returns something else.

@@ -98,7 +98,7 @@ class LabelTrainer(SmallTrainer):
         return {"people": len(self._people.refresh()), "lifts": len(self._lifted)}
 
     def loss(self, rng: np.random.Generator) -> Tensor:
-        """Return the loss of a random batch.
+        """Return the loss [] of a random batch.
 
         Args:
             rng: of this step.
@@ -129,7 +129,7 @@ def place_grid(cells: AtlasCells) -> FloatArray:
 
 
 def label_loss(network: nn.Module, batch: LabelBatch, cells: AtlasCells, seen: float) -> Tensor:
-    """Return the mean cross entropy of the cells.
+    """Return the mean cross entropy [] of the cells.
 
     Args:
         network: to judge.

@@ -53,7 +53,7 @@ def format_counts(counts: dict[str, FloatArray]) -> str:
     """Return a table of the shares of pixels that are right.
 
     Args:
-        counts: of :func:`measure_parser`.
+        counts: of :func:`measure_parser`, each [L, L] of the true label and the parser's.
     """
     names = ["all", *PARSED[1:]]
     lines = ["| % of pixels | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]

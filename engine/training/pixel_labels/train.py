@@ -48,7 +48,7 @@ class ParserTrainer(SmallTrainer):
         return {"pictures": len(self._folder.refresh())}
 
     def loss(self, rng: np.random.Generator) -> Tensor:
-        """Return the loss of a random batch.
+        """Return the loss [] of a random batch.
 
         Args:
             rng: of this step.

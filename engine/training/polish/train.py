@@ -149,7 +149,7 @@ class PolishTrainer(SmallTrainer):
         return {"people": len(self._read), "views": len(self._others)}
 
     def loss(self, rng: np.random.Generator) -> Tensor:
-        """Return the loss of a random batch.
+        """Return the loss [] of a random batch.
 
         Args:
             rng: of this step.

@@ -72,7 +72,11 @@ class OpenFront:
         return float((self.right[0] - self.left[0]) / (self.left[1] - self.right[1]))
 
     def edges(self, row: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the columns [...] of both edges in rows [...]; they coincide once it is closed."""
+        """Return the columns [...] of both edges; they coincide once it is closed.
+
+        Args:
+            row: [...] rows of the grid.
+        """
         down = np.asarray(row) - self.end
         left, right = (edge[0] + edge[1] * down for edge in (self.left, self.right))
         middle = 0.5 * (left + right)
@@ -86,7 +90,12 @@ class OpenFront:
         )
 
     def share(self, row: FloatArray, column: FloatArray) -> FloatArray:
-        """Return how far across the opening places [...] lie: 0..1 within, others beside it."""
+        """Return how far across the opening places lie: [...] 0..1 within, others beside it.
+
+        Args:
+            row: [...] rows of the grid.
+            column: [...] columns of it.
+        """
         left, right = self.edges(row)
         return np.asarray((column - left) / np.maximum(right - left, 1e-6))
 

@@ -76,7 +76,12 @@ def hair_directions(
 
 
 def tangents(way: FloatArray, normals: FloatArray) -> FloatArray:
-    """Return unit tangents [N, 3] nearest to directions [N, 3]; any where those are normals."""
+    """Return the unit tangents [N, 3] nearest to directions; any where those are normals.
+
+    Args:
+        way: [N, 3] the directions.
+        normals: [N, 3] unit.
+    """
     flat = way - np.einsum("nd,nd->n", way, normals)[:, None] * normals
     size = np.linalg.norm(flat, axis=1, keepdims=True)
     spare = np.cross(normals, np.eye(3)[np.abs(normals).argmin(1)])

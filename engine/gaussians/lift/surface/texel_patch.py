@@ -49,7 +49,11 @@ class TexelPatch:
         return TexelPatch(vertices, inner, at, bary, 1.0 / np.maximum(density, 1e-6))
 
     def edge_lengths(self, vertices: FloatArray) -> FloatArray:
-        """[n] mean length in metres of the edges at each vertex of the patch."""
+        """Return the mean length [n] in metres of the edges at each vertex of the patch.
+
+        Args:
+            vertices: [V, 3] of the whole mesh, metres.
+        """
         i, j = self.edges.T
         length = np.linalg.norm(np.diff(vertices[self.vertices][self.edges], axis=1)[:, 0], axis=1)
         n = len(self.vertices)
