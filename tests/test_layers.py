@@ -296,8 +296,8 @@ def test_rooms_say_what_they_are_for():
     for room in (*PRODUCT, *WING, *(f"gaussians/lift/{name}" for name in LIFT)):
         tree = ast.parse((ROOT / "engine" / room / "__init__.py").read_text(encoding="utf-8"))
         assert ast.get_docstring(tree), room
-    told = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    places = [told.index(f"`engine/gaussians/lift/{name}/`") for name in LIFT]
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    places = [text.index(f"`engine/gaussians/lift/{name}/`") for name in LIFT]
     assert places == sorted(places)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,6 +50,7 @@ from .splats.frame_continuation import continue_beyond_frame
 from .splats.parts import name_all, name_beard, name_labelled, name_shown, name_unknown
 from .splats.photo_levels import make_photo_levels
 from .splats.photo_splats import splat_sigma
+from .splats.texel_colors import color_texels
 from .splats.texel_samples import sample_texels, texel_fineness
 from .splats.texels import texel_layer
 from .surface.colors_occlusion import vertex_occlusion
@@ -213,7 +213,7 @@ def lift_photo(
     face = start_thread(complete_face, body, vertices, track, observation, seen.matte, face_budget)
     pixels = _splat_pixels(person, seen, track, options)
     left = options.max_gaussians - head_budget - pixels.spent
-    surface = _splat_surface(person, seen, pixels, track, openness.result, left, options)
+    surface = _splat_surface(person, seen, pixels, track, openness.result(), left, options)
     everything = drop_crumbs(BoundGaussians.concatenate(surface.layers), body)
     everything = finish_ears(everything, body, vertices, found.regions, found.camera)
     everything = finish_face(everything, face.result(), body, face_budget)
@@ -378,7 +378,7 @@ def _splat_surface(
     seen: _SeenPerson,
     pixels: _PixelLayers,
     track: Track,
-    openness: Callable[[], FloatArray],
+    openness: FloatArray,
     left: int,
     options: LiftOptions,
 ) -> _SurfaceLayers:
@@ -389,7 +389,7 @@ def _splat_surface(
         seen: the photo over the person.
         pixels: the photo's splats.
         track: of the portrait.
-        openness: returns [V] 0..1 of :func:`vertex_occlusion`.
+        openness: [V] 0..1 of the body without the skirt, of :func:`vertex_occlusion`.
         left: most Gaussians.
         options: how the budget is spent.
     """
@@ -403,7 +403,7 @@ def _splat_surface(
     hair = bool((person.shares[:, HAIR] > 0.5).any())
     room, hat_budget, strand_budget = options.share_rest(left, hat is not None, hair)
     samples, side = sample_texels(body, room, fineness)
-    layer = texel_layer(
+    colored = color_texels(
         view,
         samples,
         side,
@@ -412,7 +412,18 @@ def _splat_surface(
         person.groups,
         person.dressed,
         person.shares,
-        openness(),
+        openness,
+        person.wearer,
+    )
+    layer = texel_layer(
+        colored,
+        view,
+        samples,
+        side,
+        body,
+        vertices,
+        person.groups,
+        person.dressed,
         found.near_hidden,
         person.wearer,
     )

@@ -318,9 +318,11 @@ def find_fringe(
     Returns:
         [H, W] pixels of the strip.
     """
+    if not beyond.any():
+        return beyond
     shown = face >= 0
     within = shown & (distance_inside(shown) * pixel_size > S.fringe_within)
-    if not beyond.any() or not within.any():
+    if not within.any():
         return np.zeros_like(beyond)
     rows, cols, away = find_nearest(shown)
     past = away * pixel_size

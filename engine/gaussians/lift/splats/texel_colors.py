@@ -77,6 +77,7 @@ class SurfaceTexels:
         seen: [N] the photo shows it.
         known: [N] the photo shows it squarely enough for its colour.
         at_seam: [N] beside a seam of the atlas, and drawn larger for it.
+        at: where the photo shows them.
     """
 
     points: FloatArray
@@ -91,6 +92,7 @@ class SurfaceTexels:
     seen: BoolArray
     known: BoolArray
     at_seam: BoolArray
+    at: PhotoLookup
 
     @property
     def is_shell(self) -> BoolArray:
@@ -217,7 +219,19 @@ def color_texels(
     covered = at.visible & (facing > 0.0) & (named == UPPER) & np.isin(part, ("torso", "neck"))
     color, label = clothe_covered_skin(color, label, covered, points)
     return SurfaceTexels(
-        points, normal, radius, color, hair_way, label, group, part, facing, seen, known, at_seam
+        points=points,
+        normal=normal,
+        radius=radius,
+        color=color,
+        hair_way=hair_way,
+        label=label,
+        group=group,
+        part=part,
+        facing=facing,
+        seen=seen,
+        known=known,
+        at_seam=at_seam,
+        at=at,
     )
 
 

@@ -45,7 +45,7 @@ from .bends import (
     stretched_surface,
 )
 from .texel_colors import S as TEXEL_COLORS
-from .texel_colors import color_texels, measure_radii
+from .texel_colors import SurfaceTexels, measure_radii
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ class TexelLayer:
 
 
 def texel_layer(
+    texels: SurfaceTexels,
     view: PhotoView,
     samples: SurfaceSamples,
     side: IntArray,
@@ -125,37 +126,30 @@ def texel_layer(
     vertices: FloatArray,
     groups: IntArray,
     dressed: DressedMesh,
-    shares: FloatArray,
-    openness: FloatArray,
     near_hidden: BoolArray,
     wearer: SkirtWearer | None = None,
 ) -> TexelLayer:
-    """Make core and shell Gaussians, one per texel, with every colour completed.
+    """Make core and shell Gaussians of texels, one of each, that stay within what the photo shows.
 
     Args:
+        texels: of :func:`.texel_colors.color_texels`, which takes the other arguments as well.
         view: the photo.
-        samples: the texels.
+        samples: the texels' places on the body.
         side: [N] texels along a side of the atlas that each is from.
         body: the person's own, with the skirt if there is one.
         vertices: [V, 3] the body in the photo's pose, world space, metres.
         groups: [V] the limb of each vertex.
         dressed: the worn surface in that pose.
-        shares: [V, L] 0..1 of :func:`..garments.labels_surface.label_surface`.
-        openness: [V] 0..1 of the person's own vertices, without the skirt's, of
-            :func:`..surface.colors_occlusion.vertex_occlusion`.
         near_hidden: [H, W] pixels beside forearms that something outside the matte hides.
         wearer: of a skirt, if there is one.
     """
-    texels = color_texels(
-        view, samples, side, body, vertices, groups, dressed, shares, openness, wearer
-    )
     points, normal, label = texels.points, texels.normal, texels.label
     group, part, facing, known = texels.group, texels.part, texels.facing, texels.known
     color, radius = np.array(texels.color), np.array(texels.radius)
     is_shell, inner = texels.is_shell, texels.inner
     regions, head, hand = view.regions, group == HEAD, part == "hand"
     hidden = regions.hidden[samples.triangle]
-    at = view.look_up(points, group)
+    at = texels.at
     opacity = np.full(len(points), S.opacity)
     if wearer is not None:  # the hem is an edge in front of the legs
         cloth = samples.triangle >= len(wearer.bare.f)
