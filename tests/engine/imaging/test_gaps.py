@@ -89,6 +89,15 @@ def test_the_side_of_a_pale_dress_stays() -> None:
     np.testing.assert_array_equal(_open(photo, 0, PERSON & ~side).alpha, PERSON)
 
 
+def test_a_white_sleeve_before_a_white_wall_stays() -> None:
+    """No edge parts it from the wall, but a seam does from the creased shirt, which is as white."""
+    sleeve = PERSON & (COLS > 156) & (ROWS > 100)
+    seam = PERSON & (COLS > 154) & (COLS <= 156) & (ROWS > 100)
+    creases = np.random.default_rng(1).normal(0.0, 0.05, (SIDE, SIDE)) * (PERSON & ~sleeve)
+    photo = np.where(seam[..., None], BLACK, GREY + creases[..., None])
+    np.testing.assert_array_equal(_open(photo, 0, PERSON & (COLS < 155)).alpha, PERSON)
+
+
 def test_hair_lets_a_strong_colour_through() -> None:
     """Half of what the rim's pixels show is the pink wall behind them."""
     rim = PERSON & (np.hypot(ROWS - 100, COLS - 100) > 62)

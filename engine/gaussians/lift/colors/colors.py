@@ -31,7 +31,7 @@ from ..surface.labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
 from ..surface.limbs import ARMS, LEFT_LEG, RIGHT_LEG, vertex_groups
 from .colors_base import Texels, base_colors
 from .colors_detail import texture_colors
-from .fabrics import cluster_colors, fabric_lab
+from .fabric_clusters import cluster_colors, fabric_lab
 from .hems import find_hems
 
 if TYPE_CHECKING:

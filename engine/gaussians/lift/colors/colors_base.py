@@ -23,7 +23,8 @@ from ..pixels.skin_tone import measure_hue
 from ..surface.labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from ..surface.limbs import HEAD, LEFT_LEG, RIGHT_LEG
 from ..surface.texel_patch import TexelPatch
-from .fabrics import fabric_lab, find_fabrics, has_hue, have_same_hue
+from .fabric_clusters import fabric_lab, has_hue, have_same_hue
+from .fabrics import find_fabrics
 from .sandals import are_sandals
 from .stray_colors import find_fallen_hair, find_shaded_skin
 

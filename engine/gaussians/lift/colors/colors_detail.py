@@ -12,7 +12,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ....body import Body
-from ....core.color import rgb_to_lab
+from ....core.color import rgb_to_lab, srgb_to_linear
 from ....core.sampling import bilinear
 from ....core.settings import register_settings
 from ....core.threads import map_threads, start_thread
@@ -47,13 +47,14 @@ class DetailSettings:
     deep_fold: float = 2.0  # the same of cloth with folds
     min_area: float = 0.002  # least square metres of cloth that show its folds' contrast
     same_limb: float = 5.0  # weight of a limb's own folds, and its pair's, beside those of others
-    usual_fold: float = 0.035  # standard deviation of light on the folds of most clothes
+    usual_fold: float = 0.035  # standard deviation of light on the folds of dark clothes
+    bright_fold: float = 0.018  # the same of white ones, whose own light brightens their folds
     strongest_fold: float = 0.075  # the most of it: stronger is a pattern, and would look shiny
     usual_area: float = 0.015  # square metres that must be seen to weigh as much as that
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
-    calm_weave: float = 0.4  # share of its contrast under painted folds: it has traces of seen ones
+    calm_weave: float = 0.6  # share of its contrast under painted folds: it has traces of seen ones
     little_weave: float = 0.02  # square metres seen that halve it: few patches repeat
     printed: tuple[float, float] = (5.0, 0.2)
     """Deviation in cloth's second hue that makes it a print: a*b* units, and over its chroma."""
@@ -129,7 +130,8 @@ def texture_colors(
         label, limbs, k = one
         group, cloth = limbs[k]
         alike = [S.same_limb if _pair(g) == _pair(group) else 1.0 for g, _ in limbs]
-        contrast = _fold_contrast([cloth for _, cloth in limbs], alike)
+        albedo = base[np.concatenate([cloth.todo for _, cloth in limbs])]
+        contrast = _fold_contrast([cloth for _, cloth in limbs], alike, albedo)
         # The other leg is more like this one than the trunk is.
         others = [c for _, c in limbs[:k] + limbs[k + 1 :]]
         others.sort(key=lambda c: -int(c.source.sum()))
@@ -346,12 +348,14 @@ def _pair(group: int) -> int:
     return {RIGHT_ARM: LEFT_ARM, RIGHT_LEG: LEFT_LEG}.get(group, group)
 
 
-def _fold_contrast(cloths: list[_Cloth], weights: Sequence[float]) -> float:
+def _fold_contrast(cloths: list[_Cloth], weights: Sequence[float], albedo: FloatArray) -> float:
     """Return the standard deviation of the light on a fabric's folds.
 
     It is drawn to that of most clothes where little is seen. ``weights`` stand beside the areas of
-    the ``cloths``.
+    the ``cloths``, whose colours [N, 3] are ``albedo``.
     """
+    light = float(srgb_to_linear(np.clip(albedo, 0.0, 1.0)).mean()) if len(albedo) else 0.0
+    usual = S.usual_fold + light * (S.bright_fold - S.usual_fold)
     shown = [
         (c.area, w * c.area, float(c.folds[c.source].var()))
         for c, w in zip(cloths, weights, strict=True)
@@ -359,10 +363,10 @@ def _fold_contrast(cloths: list[_Cloth], weights: Sequence[float]) -> float:
     ]
     area = sum(own for own, *_ in shown)
     if area < S.min_area:
-        return S.usual_fold
+        return usual
     variance = sum(share * v for _, share, v in shown) / sum(share for _, share, _ in shown)
     # A hand's width of a print's ground or of a shoulder says little about a whole shirt.
-    likely = (area * variance + S.usual_area * S.usual_fold**2) / (area + S.usual_area)
+    likely = (area * variance + S.usual_area * usual**2) / (area + S.usual_area)
     return min(float(np.sqrt(likely)), S.strongest_fold)
 
 

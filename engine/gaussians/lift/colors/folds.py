@@ -33,12 +33,12 @@ class FoldSettings:
     bend: float = 0.08  # standard deviation of a stroke's sagitta over its length
     fan: float = 0.8  # share of its width by which a stroke narrows at one end, widens at the other
     strength: tuple[float, float] = (0.4, 1.0)  # least and greatest shade of a stroke
-    fainter: float = 0.15  # power of its width by which a broad one's is fainter
+    fainter: float = 0.4  # power of its width by which a broad one's is fainter
     covers: float = 0.85  # share of a fold that a later one hides where they cross
     branches: float = 0.5  # probability that a small stroke leaves a large one
     leaves: tuple[float, float] = (0.3, 1.0)  # least and greatest angle of it, radians
     contrast: float = 0.12  # usual standard deviation of the strokes' light, broad light aside
-    regain: float = 1.4  # on the contrast of folds: splats lose more of it behind than in front
+    regain: float = 1.2  # on the contrast of folds: splats lose more of it behind than in front
     most_gain: float = 2.0  # by which strokes are made stronger or weaker than usual
 
 

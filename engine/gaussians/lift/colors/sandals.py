@@ -11,7 +11,7 @@ from ....core.types import FloatArray
 from ..pixels.regions import Regions
 from ..surface.labels import SHOES, SKIN
 from ..surface.limbs import LEFT_LEG, RIGHT_LEG
-from .fabrics import fabric_lab
+from .fabric_clusters import fabric_lab
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from ..grids.pixel_grids import SOLID, erode
 from ..skirts.skirt_skinning import COLUMNS, RINGS
 from ..surface.limbs import ARMS
 from .colors_base import default_albedo, most_common_color
-from .fabrics import fabric_lab
+from .fabric_clusters import fabric_lab
 
 if TYPE_CHECKING:
     from ..photo.photo_view import PhotoView

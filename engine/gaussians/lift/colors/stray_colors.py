@@ -9,7 +9,7 @@ import numpy as np
 from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
 from ..surface.limbs import ARMS, TORSO
-from .fabrics import fabric_lab, has_hue, have_same_hue
+from .fabric_clusters import fabric_lab, has_hue, have_same_hue
 
 
 @dataclass(frozen=True)

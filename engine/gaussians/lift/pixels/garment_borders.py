@@ -33,6 +33,9 @@ class GarmentBorderSettings:
     agreed: float = 0.2  # share of lower wear found by colours that the parser must call so, too
     band: float = 0.1  # of the clothes' height, within which colours then tell which is which
     apart: float = 0.35  # of the legs' rows in cloth: background between them in more is trousers
+    astray: float = 0.015  # share of the clothes that lies above or below the other garment's
+    column: float = 0.02  # metres on the body at rest: sides of the cells in which that is judged
+    level: float = 0.6  # full cells that a step of the hem by one cell is worth
 
 
 S = register_settings("lift.garment_borders", GarmentBorderSettings())
@@ -79,6 +82,51 @@ def part_garments(
     if not parts_legs(np.where(legs, side, 0.0), label != NONE):
         return one
     return np.where(legs, LOWER, parted)
+
+
+def order_garments(label: IntArray, rest: FloatArray, worn: BoolArray) -> IntArray:
+    """Put upper wear above one hem and lower wear below it, where the two lie mixed.
+
+    A black shirt over black trousers has folds of either's black. The hem takes the fewest pixels
+    from their label; it may be lower at the sides, as an open coat's is.
+
+    Args:
+        label: [H, W] index into ``labels.LABELS``.
+        rest: [H, W, 3] each pixel's place on the body at rest, metres.
+        worn: [H, W] pixels of the trunk and of the legs.
+
+    Returns:
+        [H, W] labels; the same if hardly any lie on the wrong side of the hem.
+    """
+    rows = np.nonzero(worn & np.isin(label, [UPPER, LOWER]))
+    upper = label[rows] == UPPER
+    if upper.all() or not upper.any():
+        return label
+    cell = np.floor(rest[rows][:, :2] * [1.0, -1.0] / S.column).astype(np.int64)
+    cell -= cell.min(0)
+    columns, height = cell.max(0) + 1
+    count = np.zeros((columns, height))
+    np.add.at(count, tuple(cell.T), np.where(upper, 1.0, -1.0))
+    # gain[c, h]: pixels that keep their label in column c if the first h cells are upper wear.
+    gain = np.pad(np.cumsum(count, axis=1), ((0, 0), (1, 0)))
+    gain = gain - 0.5 * gain[:, -1:]
+    full = len(upper) / len(np.unique(cell, axis=0))
+    hems = np.arange(height + 1)
+    step = 0.5 * S.level * full * np.abs(hems[:, None] - hems)
+    best, came_from = gain[0], []
+    for own in gain[1:]:
+        reached = best[:, None] - step
+        came_from.append(reached.argmax(0))
+        best = reached.max(0) + own
+    hem = [int(best.argmax())]
+    for back in reversed(came_from):
+        hem.append(int(back[hem[-1]]))
+    ordered = np.where(cell[:, 1] < np.array(hem[::-1])[cell[:, 0]], UPPER, LOWER)
+    if (ordered != label[rows]).mean() < S.astray:
+        return label
+    out = label.copy()
+    out[rows] = ordered
+    return out
 
 
 def _reaches_lowest(label: IntArray) -> bool:

@@ -40,7 +40,7 @@ from ..surface.labels import (
 from ..surface.labels import S as LABELS
 from .bare_skin import label_bare_skin
 from .fallen_hair import follow_fallen_hair
-from .garment_borders import measure_border, part_garments
+from .garment_borders import measure_border, order_garments, part_garments
 from .hand_sleeves import label_hand_sleeves
 from .labels_cleanup import find_parted_hair, keep_attached_hair, remove_crumbs, split_at_midriff
 from .labels_parser import HEADWEAR, PARSED
@@ -322,6 +322,8 @@ def label_pixels(
             smoother,
         )
     out[:] = part_garments(out, parsed, lab, places.legs_of(mask))
+    trunk_and_legs = [body.part_names.index(k) for k in ("torso", "leg") if k in body.part_names]
+    out[:] = order_garments(out, places.rest, np.isin(places.part, trunk_and_legs))
     if "torso" in body.part_names:
         out[:] = split_at_midriff(out, places, places.part == body.part_names.index("torso"))
     # What looks like hair but does not hang from the head takes its next likely label.

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.gaussians.lift.pixels.garment_borders import measure_border, part_garments
+from likeness.engine.gaussians.lift.pixels.garment_borders import (
+    measure_border,
+    order_garments,
+    part_garments,
+)
 from likeness.engine.gaussians.lift.pixels.labels_parser import PARSED
 from likeness.engine.gaussians.lift.surface.labels import LOWER, NONE, SKIN, UPPER
 
@@ -126,3 +130,25 @@ def test_a_suit_has_trousers(known: bool) -> None:
     assert (found[~worn] == NONE).all()
     bare_chest = np.where(rows < 60, SKIN, LOWER)
     np.testing.assert_array_equal(part_garments(bare_chest, said, lab, 0.0 * side), bare_chest)
+
+
+def test_a_hem_parts_black_from_black() -> None:
+    """Folds of either's black lie in the other; an open coat ends lower at its sides."""
+    rows, cols = np.mgrid[:120, :80]
+    rest = np.stack([0.005 * (cols - 40), 0.3 - 0.005 * rows, np.zeros(rows.shape)], -1)
+    coat = np.where(np.abs(cols - 40) > 24, 88, 48)
+    truth = np.where(rows < coat, UPPER, LOWER)
+    truth[:, 0] = SKIN
+    body = np.ones(rows.shape, bool)
+    folds = (np.sin(0.7 * rows + 0.3 * cols) > 0.6) & (np.abs(rows - coat) < 25)
+    mixed = np.where(folds & (truth != SKIN), UPPER + LOWER - truth, truth)
+    assert (mixed != truth).mean() > 0.08
+    assert (order_garments(mixed, rest, body) != truth).mean() < 0.03
+    # Those of an arm before the trunk are not of its garments.
+    np.testing.assert_array_equal(order_garments(mixed, rest, rows > 200), mixed)
+    np.testing.assert_array_equal(order_garments(truth, rest, body), truth)
+    tie = np.where((abs(cols - 40) < 2) & (abs(rows - 30) < 12), LOWER, truth)
+    np.testing.assert_array_equal(order_garments(tie, rest, body), tie)  # hardly any: left alone
+    for one in (UPPER, LOWER):
+        alone = np.full(rows.shape, one)
+        np.testing.assert_array_equal(order_garments(alone, rest, body), alone)
