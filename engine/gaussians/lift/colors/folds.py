@@ -37,7 +37,7 @@ class FoldSettings:
     covers: float = 0.85  # share of a fold that a later one hides where they cross
     branches: float = 0.5  # probability that a small stroke leaves a large one
     leaves: tuple[float, float] = (0.3, 1.0)  # least and greatest angle of it, radians
-    contrast: float = 0.12  # usual standard deviation of the strokes' light, broad light aside
+    contrast: float = 0.18  # usual standard deviation of the strokes' light, broad light aside
     regain: float = 1.2  # on the contrast of folds: splats lose more of it behind than in front
     most_gain: float = 2.0  # by which strokes are made stronger or weaker than usual
 
