@@ -17,6 +17,7 @@ from .color_model import fit_colors
 from .focus import find_focus
 from .guided import guided_filter
 from .load import TRANSPARENT
+from .missed_cloth import find_missed_cloth
 from .resize import fit_size, resize
 from .rims import tighten_rim
 
@@ -44,6 +45,8 @@ _PRIOR_CLEAR = 0.3
 """The prior is 0 where the refined mask is below this, and 1 where it is above 1 minus this. Before
 a busy background the mask's small doubts would become haze."""
 
+_MISSED = 0.95
+"""Probability of cloth that the networks missed."""
 
 _EARS = ((127, 234, 93), (356, 454, 323))
 """FaceMesh landmarks on the right and on the left border of the face, beside the ears."""
@@ -133,6 +136,9 @@ def _spread(rgb: FloatArray, known: BoolArray) -> FloatArray:
 def _solve(rgb: FloatArray, observation: Observation, body: FloatArray | None) -> FloatArray:
     height, width = rgb.shape[:2]
     person = observation.person_mask
+    missed = find_missed_cloth(rgb, person, observation)
+    if missed is not None:
+        person = np.where(missed, np.maximum(person, _MISSED), person)
     if body is not None:
         person = np.maximum(person, body)
     window = _window(person)
