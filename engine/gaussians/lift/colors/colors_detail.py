@@ -54,7 +54,7 @@ class DetailSettings:
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
-    calm_weave: float = 0.6  # share of its contrast under painted folds: it has traces of seen ones
+    calm_weave: float = 0.9  # share of its contrast under painted folds: it has traces of seen ones
     little_weave: float = 0.02  # square metres seen that halve it: few patches repeat
     printed: tuple[float, float] = (5.0, 0.2)
     """Deviation in cloth's second hue that makes it a print: a*b* units, and over its chroma."""

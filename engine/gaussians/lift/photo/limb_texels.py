@@ -1,7 +1,7 @@
-"""Texels of arms before other limbs: they do not show where the photo shows what is behind them.
+"""Texels where limbs are side by side: none shows where the photo shows another limb.
 
 An arm that was fitted a little beside the photo's, or wider, would show as a rim of its colour over
-the trunk, the hair or the other arm.
+the trunk, the hair or the other arm; a trunk that was fitted too wide, over the arm beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
 from ..grids.pixel_grids import dilate
 from ..shape.depth_sheets import composite_sheets
-from ..surface.limbs import ARMS, TRUNK_AND_LEGS
+from ..surface.limbs import ARMS, TORSO, TRUNK_AND_LEGS
 from .photo_view import PhotoView
 
 
@@ -25,7 +25,8 @@ class LimbTexelSettings:
     """Texels of arms beside other limbs."""
 
     max_shift: float = 0.02  # metres that a texel of an arm may be shifted off another limb
-    max_sink: float = 0.08  # metres that a texel of the trunk may be pushed behind an arm
+    max_draw: float = 0.06  # metres that one of the trunk may be drawn in from before an arm
+    max_sink: float = 0.08  # metres that it may be pushed behind an arm
     least_fit: float = 0.3  # of a disc's radius that is left where it would reach over an outline
 
 
@@ -69,6 +70,45 @@ def move_beside_limbs(
         depth = np.where(depth < z[wrong] + S.max_shift, np.maximum(z[wrong], depth), z[wrong])
         target = np.stack([to_col, to_row], -1) + 0.5
         points[rows[wrong]] = unproject(target, depth, view.camera)
+    return points
+
+
+def draw_in_before_arms(
+    points: FloatArray, group: IntArray, fixed: BoolArray, below: float, view: PhotoView
+) -> FloatArray:
+    """Draw the trunk's points that lie before what the photo shows of an arm in to its outline.
+
+    A trunk that was fitted too wide would stand before the arm beside it. Its flank goes where the
+    photo shows it to end, and keeps its depth; what is farther off its outline stays.
+
+    Args:
+        points: [N, 3] metres, world axes of the photo's camera.
+        group: [N] limb.
+        fixed: [N] those that stay.
+        below: metres that they lie below what the photo shows.
+        view: the photo.
+
+    Returns:
+        [N, 3] metres.
+    """
+    points = np.array(points)
+    arm = np.full(view.alpha.shape, -np.inf)
+    for sheet in view.sheets:
+        if sheet.group in ARMS:
+            arm = np.where(sheet.visible, sheet.front, arm)
+    trunk = view.sheets[0]
+    shown = trunk.visible & np.isin(view.regions.group, TRUNK_AND_LEGS)
+    rows = np.nonzero((group == TORSO) & ~fixed)[0]
+    if not (np.isfinite(arm).any() and shown.any() and len(rows)):
+        return points
+    xy, z, inside, row, col = _find_pixels(points[rows], view)
+    near_row, near_col, away = find_nearest(shown)
+    draw = inside & (z < arm[row, col] + below)
+    draw &= away[row, col] * z / view.camera.K[0, 0] < S.max_draw
+    to_row, to_col = near_row[row, col][draw], near_col[row, col][draw]
+    depth = np.maximum(z[draw], trunk.front[to_row, to_col] + below)
+    shift = np.stack([to_col - col[draw], to_row - row[draw]], -1)
+    points[rows[draw]] = unproject(xy[draw] + shift, depth, view.camera)
     return points
 
 

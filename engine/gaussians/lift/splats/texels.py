@@ -27,7 +27,12 @@ from ..photo.hand_texels import (
     move_hands_beside_sleeves,
 )
 from ..photo.limb_texels import S as LIMB_TEXELS
-from ..photo.limb_texels import fit_beside_limbs, move_beside_limbs, sink_behind_arms
+from ..photo.limb_texels import (
+    draw_in_before_arms,
+    fit_beside_limbs,
+    move_beside_limbs,
+    sink_behind_arms,
+)
 from ..photo.outline_texels import move_inside, spread_draw_in
 from ..photo.photo_view import PhotoLookup, PhotoView
 from ..pixels.regions import hidden_below
@@ -228,6 +233,7 @@ def texel_layer(
     radius, oblong = radius * np.sqrt(along * deep), np.sqrt(along / deep)
     points = points - (S.stand_in * (along - fits) * radius)[:, None] * normal
     opacity[beyond & (metres < 0.3 * reach)] = 0.0
+    points = draw_in_before_arms(points, group, inner, S.under_photo, view)
     points = sink_behind_arms(points, group, inner, S.under_photo, view)
     points = move_beside_limbs(points, group, hidden, S.under_photo, view)
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)

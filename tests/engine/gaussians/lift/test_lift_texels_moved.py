@@ -18,6 +18,7 @@ from likeness.engine.gaussians.lift.photo.hand_texels import (
 )
 from likeness.engine.gaussians.lift.photo.limb_texels import (
     S,
+    draw_in_before_arms,
     fit_beside_limbs,
     move_beside_limbs,
     sink_behind_arms,
@@ -45,7 +46,8 @@ def view(arm: Any, front: float) -> Any:
     depth = np.where(arm, 1.0, front)
     shows = [(0, ~arm), (LEFT_ARM, arm)]
     sheets = [SimpleNamespace(group=g, visible=v, mask=v, front=depth) for g, v in shows]
-    regions = SimpleNamespace(mask=np.ones((30, 40), bool))
+    group = np.where(arm, LEFT_ARM, TORSO)
+    regions = SimpleNamespace(mask=np.ones((30, 40), bool), group=group)
     return SimpleNamespace(
         camera=CAMERA, alpha=np.ones((30, 40)), regions=regions, sheets=tuple(sheets)
     )
@@ -72,6 +74,34 @@ def test_an_arms_texels_before_the_trunk_go_to_the_arm_beside_it() -> None:
     )
     behind = move_beside_limbs(points, group, fixed, TEXELS.under_photo, view(arm, 0.9))
     np.testing.assert_array_equal(behind[before < 19], points[before < 19])
+
+
+def test_a_trunks_texels_before_an_arm_beside_it_go_to_its_outline() -> None:
+    arm = np.zeros((30, 40), bool)
+    arm[:, 20:] = True
+    pixels = pixel_centres(CAMERA).reshape(-1, 2) + np.array([0.3, -0.2])
+    below, fixed = TEXELS.under_photo, np.zeros(1200, bool)
+    points = unproject(pixels, np.full(1200, 0.97), CAMERA)
+
+    def draw(group: int, front: float) -> tuple[FloatArray, FloatArray]:
+        groups = np.full(1200, group)
+        return project(draw_in_before_arms(points, groups, fixed, below, view(arm, front)), CAMERA)
+
+    far = pixels[:, 0] > 20 + 200 * S.max_draw / 0.97  # of a trunk that is nearer than the arm
+    drawn = (pixels[:, 0] > 20) & ~far
+    assert far.any()
+    xy, depth = draw(TORSO, 0.96)
+    np.testing.assert_allclose(
+        xy[drawn], np.column_stack([np.full(drawn.sum(), 19.8), pixels[drawn, 1]])
+    )
+    np.testing.assert_allclose(xy[~drawn], pixels[~drawn])
+    np.testing.assert_allclose(depth, 0.97)
+    # Not before what the photo shows of the trunk.
+    np.testing.assert_allclose(draw(TORSO, 0.99)[1][drawn], 0.99 + below)
+    np.testing.assert_allclose(draw(HEAD, 0.96)[0], pixels)
+    behind = unproject(pixels, np.full(1200, 1.1), CAMERA)
+    same = draw_in_before_arms(behind, np.full(1200, TORSO), fixed, below, view(arm, 0.96))
+    np.testing.assert_array_equal(same, behind)
 
 
 def test_a_trunks_texels_before_an_arm_go_behind_it() -> None:
