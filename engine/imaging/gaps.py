@@ -188,7 +188,7 @@ def _open_added(lab: FloatArray, alpha: FloatArray, beside: BoolArray, unit: flo
             continue
         away = np.linalg.norm(lab - np.median(lab[near], axis=0), axis=-1)
         if np.median(away[own]) < S.drift:
-            # Where the body is, cloth in the background's colour speaks for cloth beside it.
+            # What has the background's colour on the body is cloth, and then so is this.
             may = (away < S.drift) & beside
             opened = np.minimum(opened, _opened_patch(own, may, alpha, away, S.drift, unit))
     if (opened < 0.5).any():  # a thin rim beside a piece, such as a table's edge, goes too

@@ -1,8 +1,8 @@
 """Cloth between the legs that the networks behind the matte miss: a skirt on legs far apart.
 
 They know legs, and leave a gap between them. In front of an even background the gap gives itself
-away when it is filled: it is unlike what surrounds the person, and has edges, as no shadow on a
-wall or a floor has.
+away when it is filled: it is unlike what surrounds the person, all the way from the crotch to one
+hem, and has edges or is far darker or more colourful than the soft shadow of two legs.
 """
 
 from __future__ import annotations
@@ -32,8 +32,12 @@ class MissedClothSettings:
     unlike: tuple[float, float] = (4.0, 2.0)  # CIE Lab, and deviations, that cloth is off it
     edge: float = 2.0  # CIE Lab per pixel: least of an edge in cloth
     woven: float = 0.15  # share of its pixels with one, at least
+    plain: float = 25.0  # CIE Lab: from which on plain cloth is no shadow
     rim: float = 0.03  # beside the mask, where the legs' own edges are
-    wide: float = 0.06  # half width of such cloth, at least
+    wide: float = 0.06  # half width of the gap that it fills, at least
+    fills: float = 0.85  # of the gap, from its top down to the hem
+    closed: float = 0.5  # of each of its rows down to there
+    hem: float = 0.15  # of its rows above the hem, where that need not be: hems are not level
     weave: float = 0.03  # holes in what is unlike the background that are a pattern's light parts
     feet: float = 0.12  # of the legs' length above the ankles, where shadows of the feet begin
 
@@ -75,18 +79,29 @@ def find_missed_cloth(
     unlike = between & (spread < S.even) & (away > S.unlike[0] + S.unlike[1] * spread)
     reach = S.weave * unit
     filled = measure_depth(measure_depth(~(unlike | person)) < reach) > reach
-    pieces, count = ndimage.label(filled & between)
     steps = [ndimage.gaussian_gradient_magnitude(lab[..., c], 1.0) for c in range(3)]
     woven = np.linalg.norm(steps, axis=0) > S.edge
+    gaps, count = ndimage.label(between)
     found = np.zeros_like(person)
-    for piece in range(1, count + 1):
-        own = pieces == piece
+    for gap in range(1, count + 1):
+        own = filled & (gaps == gap)
         core = own & (inner > S.rim * unit)
-        if inner[own].max() > S.wide * unit and woven[core].mean() > S.woven:
+        if not core.any() or inner[own].max() < S.wide * unit or not _hangs(own, gaps == gap):
+            continue
+        if woven[core].mean() > S.woven or np.median(away[core]) > S.plain:
             found |= own
     if not found.any():
         return None
     return resize(found.astype(np.float32), width, height, "bilinear") > 0.5
+
+
+def _hangs(cloth: BoolArray, gap: BoolArray) -> bool:
+    """Whether cloth [H, W] fills a gap [H, W] from its top down to one hem."""
+    top, hem = gap.any(1).argmax(), len(cloth) - cloth.any(1)[::-1].argmax()
+    room, filled = gap[top:hem].sum(1), cloth[top:hem].sum(1)
+    above = slice(0, int((1.0 - S.hem) * len(room)))
+    closed = filled[above] >= S.closed * room[above]
+    return bool(closed.all() and filled.sum() > S.fills * room.sum())
 
 
 def _between_legs(legs: FloatArray, width: int, height: int) -> BoolArray:

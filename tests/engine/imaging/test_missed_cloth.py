@@ -40,8 +40,9 @@ def photo_of(between: FloatArray) -> FloatArray:
     return np.asarray(np.clip(photo + rng.normal(0, 0.004, photo.shape), 0, 1), np.float32)
 
 
-def test_a_skirt_between_legs_far_apart_is_the_persons() -> None:
-    seen, photo = observe(), photo_of(PLAID)
+@pytest.mark.parametrize("cloth", [PLAID, np.array([0.2, 0.3, 0.7])])
+def test_a_skirt_between_legs_far_apart_is_the_persons(cloth: FloatArray) -> None:
+    seen, photo = observe(), photo_of(cloth)
     found = find_missed_cloth(photo, seen.person_mask, seen)
     assert found is not None
     deep = ndimage.binary_erosion(GAP, iterations=4)
@@ -50,6 +51,21 @@ def test_a_skirt_between_legs_far_apart_is_the_persons() -> None:
     alpha = make_matte(Portrait(photo, None, Path("photo.png")), seen).alpha
     assert alpha[deep].mean() > 0.97
     assert alpha[(ROWS > 335) & (FROM_MIDDLE < 40)].max() < 0.1
+
+
+def test_a_thing_between_legs_is_no_skirt() -> None:
+    things = {
+        "rod": np.abs(ROWS - 280) < 3,
+        "pole": FROM_MIDDLE < 3,
+        "ball": np.hypot(ROWS - 280, COLS - 150) < 25,
+        "stool": (FROM_MIDDLE < 50) & (ROWS > 250) & (ROWS % 20 < 12),
+        "hard shadow": np.abs(COLS - ROWS / 2 - 20) < 10,
+        "floor": ROWS > 285,
+    }
+    seen = observe()
+    for name, thing in things.items():
+        photo = photo_of(np.where(thing[..., None], [0.3, 0.28, 0.25], WALL))
+        assert find_missed_cloth(photo, seen.person_mask, seen) is None, name
 
 
 @pytest.mark.parametrize("between", ["wall", "shadow", "busy wall", "hidden ankles", "narrow"])

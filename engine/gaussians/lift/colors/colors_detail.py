@@ -124,14 +124,17 @@ def texture_colors(
                     strapped[mine[of_kind]] = True  # straps are mirrored below, not repeated
                     continue
                 cloths.setdefault((int(label), int(kind)), []).append((group, cloth))
-    every = [(label, limbs, k) for (label, _), limbs in cloths.items() for k in range(len(limbs))]
+    every = [(*key, limbs, k) for key, limbs in cloths.items() for k in range(len(limbs))]
+    usual = {
+        key: _usual_contrast(base[np.concatenate([cloth.todo for _, cloth in limbs])])
+        for key, limbs in cloths.items()
+    }
 
-    def draw(one: tuple[int, list[tuple[int, _Cloth]], int]) -> tuple[IntArray, FloatArray]:
-        label, limbs, k = one
+    def draw(one: tuple[int, int, list[tuple[int, _Cloth]], int]) -> tuple[IntArray, FloatArray]:
+        label, kind, limbs, k = one
         group, cloth = limbs[k]
         alike = [S.same_limb if _pair(g) == _pair(group) else 1.0 for g, _ in limbs]
-        albedo = base[np.concatenate([cloth.todo for _, cloth in limbs])]
-        contrast = _fold_contrast([cloth for _, cloth in limbs], alike, albedo)
+        contrast = _fold_contrast([cloth for _, cloth in limbs], alike, usual[label, kind])
         # The other leg is more like this one than the trunk is.
         others = [c for _, c in limbs[:k] + limbs[k + 1 :]]
         others.sort(key=lambda c: -int(c.source.sum()))
@@ -348,14 +351,23 @@ def _pair(group: int) -> int:
     return {RIGHT_ARM: LEFT_ARM, RIGHT_LEG: LEFT_LEG}.get(group, group)
 
 
-def _fold_contrast(cloths: list[_Cloth], weights: Sequence[float], albedo: FloatArray) -> float:
+def _usual_contrast(albedo: FloatArray) -> float:
+    """Return the standard deviation of the light on the folds of most clothes of these colours.
+
+    ``albedo`` is [N, 3].
+    """
+    if len(albedo) == 0:
+        return S.usual_fold
+    light = float(srgb_to_linear(np.clip(albedo, 0.0, 1.0)).mean())
+    return S.usual_fold + light * (S.bright_fold - S.usual_fold)
+
+
+def _fold_contrast(cloths: list[_Cloth], weights: Sequence[float], usual: float) -> float:
     """Return the standard deviation of the light on a fabric's folds.
 
-    It is drawn to that of most clothes where little is seen. ``weights`` stand beside the areas of
-    the ``cloths``, whose colours [N, 3] are ``albedo``.
+    It is drawn to the ``usual`` one where little is seen. ``weights`` stand beside the areas of
+    the ``cloths``.
     """
-    light = float(srgb_to_linear(np.clip(albedo, 0.0, 1.0)).mean()) if len(albedo) else 0.0
-    usual = S.usual_fold + light * (S.bright_fold - S.usual_fold)
     shown = [
         (c.area, w * c.area, float(c.folds[c.source].var()))
         for c, w in zip(cloths, weights, strict=True)

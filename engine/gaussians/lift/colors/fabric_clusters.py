@@ -37,10 +37,14 @@ class ClusterSettings:
     mixed: tuple[float, float] = (0.1, 0.5)
     """Shares of two fabrics, the less and the more mixed one, that lie in patches of both."""
 
-    shaded: float = 0.4  # of what is seen of a fabric in light that its deep shadows cover at most
+    shaded: float = (
+        0.4  # of what is seen of a fabric that its deep shadows, or sheen, cover at most
+    )
     amidst: float = 0.5  # share of a shadow that lies in patches with the fabric it falls on
     sheen: tuple[float, float] = (22.0, 0.7)
     """Most difference of two greys in half of L*, and ``amidst`` of the rarer: sheen on leather."""
+
+    glint: float = 0.015  # metres of the patches for that: belts and trims are wider
 
     among: float = 0.3  # share of a patch that a print and odd colours have where all is a print's
     medley: float = 0.6  # share of a limb's cloth that its mixed fabrics have if they are a print
@@ -167,6 +171,11 @@ def _same_in_shade(a: FloatArray, b: FloatArray) -> bool:
     return bool(have_same_hue(a, b))
 
 
+def _is_sheen(difference: FloatArray) -> bool:
+    """Whether two greys that differ so [3] may be leather and its sheen."""
+    return bool(abs(difference[0]) < S.sheen[0] and np.hypot(*difference[1:]) < S.near_grey)
+
+
 def join_shadows(own: IntArray, lab: FloatArray, rest: FloatArray, seen: FloatArray) -> IntArray:
     """Join deep shadows, and the sheen on leather, to the fabric that they lie amidst.
 
@@ -182,17 +191,19 @@ def join_shadows(own: IntArray, lab: FloatArray, rest: FloatArray, seen: FloatAr
     rows = np.nonzero(own >= 0)[0]
     kinds = int(own.max()) + 1
     centres = np.stack([np.median(lab[own == k], axis=0) for k in range(kinds)])
-    count, _ = _count_in_patches(own[rows], rest[rows], seen[rows])
-    total = count.sum(0)
+    coarse, fine = (
+        _count_in_patches(own[rows], rest[rows], seen[rows], size)[0] for size in (S.patch, S.glint)
+    )
+    total = coarse.sum(0)
     hued = has_hue(centres)
     name = np.arange(kinds)
     for j in range(1, kinds):
         for i in range(j):
             one, other = centres[i], centres[j]
             if hued[i] and hued[j] and have_same_hue(one, other):
-                small, amidst = (i if one[0] < other[0] else j), S.amidst
-            elif not (hued[i] or hued[j]) and abs(one[0] - other[0]) < S.sheen[0]:
-                small, amidst = (i if total[i] < total[j] else j), S.sheen[1]
+                small, amidst, count = (i if one[0] < other[0] else j), S.amidst, coarse
+            elif not hued[[i, j]].any() and _is_sheen(one - other):
+                small, amidst, count = (i if total[i] < total[j] else j), S.sheen[1], fine
             else:
                 continue
             large = i + j - small
@@ -276,10 +287,13 @@ def join_ground(
 
 
 def _count_in_patches(
-    own: IntArray, rest: FloatArray, seen: FloatArray
+    own: IntArray, rest: FloatArray, seen: FloatArray, size: float = S.patch
 ) -> tuple[FloatArray, IntArray]:
-    """[P, kinds] how much of each cluster lies in each patch, and the patch [M] of each point."""
-    patch = np.unique(np.floor(rest / S.patch), axis=0, return_inverse=True)[1].ravel()
+    """[P, kinds] how much of each cluster lies in each patch, and the patch [M] of each point.
+
+    Patches are cubes of ``size`` metres.
+    """
+    patch = np.unique(np.floor(rest / size), axis=0, return_inverse=True)[1].ravel()
     count = np.zeros((int(patch.max()) + 1, int(own.max()) + 1))
     np.add.at(count, (patch, own), seen)
     return count, patch

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ....core.cameras import project, unproject
 from ....core.distances import find_nearest
@@ -22,11 +23,12 @@ from .photo_view import PhotoView
 
 @dataclass(frozen=True)
 class LimbTexelSettings:
-    """Texels of arms beside other limbs."""
+    """Texels where limbs are side by side."""
 
     max_shift: float = 0.02  # metres that a texel of an arm may be shifted off another limb
-    max_draw: float = 0.06  # metres that one of the trunk may be drawn in from before an arm
-    max_sink: float = 0.08  # metres that it may be pushed behind an arm
+    max_draw: float = 0.06  # metres that a texel of the trunk before an arm may be drawn in
+    across: float = 0.15  # metres of an arm that has the trunk on both sides: it lies across it
+    max_sink: float = 0.08  # metres that a texel of the trunk may be pushed behind an arm
     least_fit: float = 0.3  # of a disc's radius that is left where it would reach over an outline
 
 
@@ -76,10 +78,11 @@ def move_beside_limbs(
 def draw_in_before_arms(
     points: FloatArray, group: IntArray, fixed: BoolArray, below: float, view: PhotoView
 ) -> FloatArray:
-    """Draw the trunk's points that lie before what the photo shows of an arm in to its outline.
+    """Draw the trunk's points that lie before an arm beside it in to the trunk's own outline.
 
-    A trunk that was fitted too wide would stand before the arm beside it. Its flank goes where the
-    photo shows it to end, and keeps its depth; what is farther off its outline stays.
+    A trunk that was fitted too wide would stand before the arm that hangs beside it. Its flank goes
+    where the photo shows it to end; what is farther off stays, and so does what an arm that lies
+    across the trunk hides.
 
     Args:
         points: [N, 3] metres, world axes of the photo's camera.
@@ -97,19 +100,30 @@ def draw_in_before_arms(
         if sheet.group in ARMS:
             arm = np.where(sheet.visible, sheet.front, arm)
     trunk = view.sheets[0]
-    shown = trunk.visible & np.isin(view.regions.group, TRUNK_AND_LEGS)
+    shown = trunk.visible & (view.regions.group == TORSO)
     rows = np.nonzero((group == TORSO) & ~fixed)[0]
     if not (np.isfinite(arm).any() and shown.any() and len(rows)):
         return points
     xy, z, inside, row, col = _find_pixels(points[rows], view)
+    pixel = float(np.median(trunk.front[shown])) / view.camera.K[0, 0]
+    beside = ~_close_across(shown, round(S.across / pixel))
     near_row, near_col, away = find_nearest(shown)
-    draw = inside & (z < arm[row, col] + below)
+    draw = inside & (z < arm[row, col]) & beside[row, col]
     draw &= away[row, col] * z / view.camera.K[0, 0] < S.max_draw
-    to_row, to_col = near_row[row, col][draw], near_col[row, col][draw]
-    depth = np.maximum(z[draw], trunk.front[to_row, to_col] + below)
-    shift = np.stack([to_col - col[draw], to_row - row[draw]], -1)
-    points[rows[draw]] = unproject(xy[draw] + shift, depth, view.camera)
+    to_row, to_col = near_row[row, col], near_col[row, col]
+    depth = np.maximum(z, trunk.front[to_row, to_col] + below)
+    draw &= depth < z + S.max_draw
+    moved = xy + np.stack([to_col - col, to_row - row], -1)
+    points[rows[draw]] = unproject(moved[draw], depth[draw], view.camera)
     return points
+
+
+def _close_across(shown: BoolArray, most: int) -> BoolArray:
+    """[H, W] a mask, and what has it on both sides in its row or column, ``most`` pixels apart."""
+    size = max(most, 1)
+    padded = np.pad(shown, size).astype(np.uint8)
+    closed = [ndimage.grey_closing(padded, shape) for shape in ((size, 1), (1, size))]
+    return np.asarray(np.maximum(*closed)[size:-size, size:-size] > 0)
 
 
 def sink_behind_arms(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
@@ -33,9 +34,10 @@ class GarmentBorderSettings:
     agreed: float = 0.2  # share of lower wear found by colours that the parser must call so, too
     band: float = 0.1  # of the clothes' height, within which colours then tell which is which
     apart: float = 0.35  # of the legs' rows in cloth: background between them in more is trousers
-    astray: float = 0.015  # share of the clothes that lies above or below the other garment's
+    astray: float = 0.015  # share of the clothes on the wrong side of a hem that is too much
+    alike: float = 15.0  # L*a*b* units from the garment that a piece on its side of the hem joins
     column: float = 0.02  # metres on the body at rest: sides of the cells in which that is judged
-    level: float = 0.6  # full cells that a step of the hem by one cell is worth
+    level: float = 0.3  # full cells that a step of the hem by one cell is worth
 
 
 S = register_settings("lift.garment_borders", GarmentBorderSettings())
@@ -84,14 +86,16 @@ def part_garments(
     return np.where(legs, LOWER, parted)
 
 
-def order_garments(label: IntArray, rest: FloatArray, worn: BoolArray) -> IntArray:
+def order_garments(label: IntArray, lab: FloatArray, rest: FloatArray, worn: BoolArray) -> IntArray:
     """Put upper wear above one hem and lower wear below it, where the two lie mixed.
 
     A black shirt over black trousers has folds of either's black. The hem takes the fewest pixels
-    from their label; it may be lower at the sides, as an open coat's is.
+    from their label; it may be lower at the sides, as an open coat's is. Pieces of a colour of
+    their own stay: a jacket tied around the hips, a bib over a shirt.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
+        lab: [H, W, 3] L*a*b*.
         rest: [H, W, 3] each pixel's place on the body at rest, metres.
         worn: [H, W] pixels of the trunk and of the legs.
 
@@ -107,12 +111,11 @@ def order_garments(label: IntArray, rest: FloatArray, worn: BoolArray) -> IntArr
     columns, height = cell.max(0) + 1
     count = np.zeros((columns, height))
     np.add.at(count, tuple(cell.T), np.where(upper, 1.0, -1.0))
-    # gain[c, h]: pixels that keep their label in column c if the first h cells are upper wear.
+    # gain[c, h]: pixels of column c that keep their label, but for a constant, if its first h
+    # cells are upper wear.
     gain = np.pad(np.cumsum(count, axis=1), ((0, 0), (1, 0)))
-    gain = gain - 0.5 * gain[:, -1:]
-    full = len(upper) / len(np.unique(cell, axis=0))
     hems = np.arange(height + 1)
-    step = 0.5 * S.level * full * np.abs(hems[:, None] - hems)
+    step = S.level * len(upper) / len(np.unique(cell, axis=0)) * np.abs(hems[:, None] - hems)
     best, came_from = gain[0], []
     for own in gain[1:]:
         reached = best[:, None] - step
@@ -121,12 +124,20 @@ def order_garments(label: IntArray, rest: FloatArray, worn: BoolArray) -> IntArr
     hem = [int(best.argmax())]
     for back in reversed(came_from):
         hem.append(int(back[hem[-1]]))
-    ordered = np.where(cell[:, 1] < np.array(hem[::-1])[cell[:, 0]], UPPER, LOWER)
-    if (ordered != label[rows]).mean() < S.astray:
-        return label
-    out = label.copy()
-    out[rows] = ordered
-    return out
+    ordered = np.array(label)
+    ordered[rows] = np.where(cell[:, 1] < np.array(hem[::-1])[cell[:, 0]], UPPER, LOWER)
+    out = np.array(label)
+    for name in (UPPER, LOWER):
+        settled = (label == name) & (ordered == name)
+        pieces, found = ndimage.label((ordered == name) & (label != name))
+        if not settled.any():
+            continue
+        usual = np.median(lab[settled], axis=0)
+        for piece in range(1, found + 1):
+            own = pieces == piece
+            if np.linalg.norm(np.median(lab[own], axis=0) - usual) < S.alike:
+                out[own] = name
+    return out if (out != label).sum() > S.astray * len(upper) else label
 
 
 def _reaches_lowest(label: IntArray) -> bool:

@@ -323,7 +323,7 @@ def label_pixels(
         )
     out[:] = part_garments(out, parsed, lab, places.legs_of(mask))
     trunk_and_legs = [body.part_names.index(k) for k in ("torso", "leg") if k in body.part_names]
-    out[:] = order_garments(out, places.rest, np.isin(places.part, trunk_and_legs))
+    out[:] = order_garments(out, lab, places.rest, np.isin(places.part, trunk_and_legs))
     if "torso" in body.part_names:
         out[:] = split_at_midriff(out, places, places.part == body.part_names.index("torso"))
     # What looks like hair but does not hang from the head takes its next likely label.

@@ -26,8 +26,8 @@ from ..photo.photo_view import PhotoLookup, PhotoView
 from ..photo.trust import bound_facing, facing_ramp, find_hand_stains, find_pale_rim, find_specks
 from ..shape.dressed_mesh import DressedMesh
 from ..skirts.skirt_wearer import SkirtWearer
-from ..surface.labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN, UPPER, NamesArray
-from ..surface.limbs import HEAD, TRUNK_AND_LEGS
+from ..surface.labels import HAIR, HAT, LOWER, NONE, OBJECT, SHOES, SKIN, UPPER, NamesArray
+from ..surface.limbs import HEAD, TORSO, TRUNK_AND_LEGS
 from ..surface.surfels import INNER_PARTS
 
 
@@ -40,7 +40,9 @@ class TexelColorSettings:
     at_seam: float = 1.5  # of it along the atlas's seams, where texels may lie farther apart
     min_radius: float = 2e-4  # metres
     max_radius: float = 0.012  # metres
-    covers: int = 4  # texels of upper wear that give skin below a collar their colour
+    covers: int = (
+        4  # texels beside that give colour: to skin below a collar, to a skirt's waistband
+    )
     shoe_beside: int = 12  # texels of a shoe that look the same way
     deep_hair: float = 0.5  # cosine from which on hair shows its usual colour
     rounded: float = 0.75  # share of the way from a flat triangle to a round one that hair lies
@@ -205,6 +207,9 @@ def color_texels(
             wearer.skirt.label,
             view,
         )
+        band = own & (label == LOWER) & (group == TORSO) & ~known
+        if wearer.skirt.label == LOWER and band.any():
+            color[band] = _colors_beside(points[band], points[~own], color[~own])
     color = smooth_edges(
         color, label, ~known & ~inner, radius, samples, dressed.vertices, f, shares
     )
@@ -255,10 +260,15 @@ def clothe_covered_skin(
     bare, worn = np.nonzero(covered & (label == SKIN))[0], np.nonzero(label == UPPER)[0]
     if len(worn) < S.covers or len(bare) == 0:
         return color, label
-    _, beside = cKDTree(points[worn]).query(points[bare], S.covers)
     color, label = np.array(color), np.array(label)
-    color[bare], label[bare] = color[worn][beside].mean(1), UPPER
+    color[bare], label[bare] = _colors_beside(points[bare], points[worn], color[worn]), UPPER
     return color, label
+
+
+def _colors_beside(points: FloatArray, others: FloatArray, colors: FloatArray) -> FloatArray:
+    """[N, 3] mean colours of the nearest of ``others`` [M, 3] to points [N, 3]."""
+    _, beside = cKDTree(others).query(points, S.covers)
+    return np.asarray(colors[beside].mean(1))
 
 
 def _pale_hair(

@@ -153,6 +153,7 @@ def test_a_fabric_that_lies_wholly_among_a_print_is_no_longer_one() -> None:
 def test_sheen_on_a_leather_shoulder_makes_no_second_fabric() -> None:
     """A fifth of it, all among the black; a grey yoke of that lightness is a fabric of its own."""
     rest, seen = cloth(20000)
+    rest[:, 2] = 0.1 * np.sign(rest[:, 2])  # a surface
     high = rest[:, 1] > 0.1
     speckled = high & (np.sin(rest[:, 0] / 0.004) > 0.0)
     group, default = np.full(20000, TORSO), np.full(3, 0.5)
@@ -161,6 +162,11 @@ def test_sheen_on_a_leather_shoulder_makes_no_second_fabric() -> None:
         found = find_fabrics(albedo, seen, seen, rest, group, default)
         assert len(found.colors) == kinds
     assert found.around[high & (seen == 0)].mean() > 0.9
+    # Trims are no sheen, wherever they lie; nor is a pale blue among cream.
+    for low in (0.1, 0.11, 0.12, 0.13):
+        trim = (rest[:, 1] > low) & (rest[:, 1] < low + 0.03)
+        albedo = np.where(trim[:, None], [0.42, 0.42, 0.43], [0.13, 0.13, 0.14])
+        assert len(find_fabrics(albedo, seen, seen, rest, group, default).colors) == 2
 
 
 @pytest.mark.parametrize("worn", ["jacket", "raglan", "sleeveless", "half and half"])

@@ -139,16 +139,29 @@ def test_a_hem_parts_black_from_black() -> None:
     coat = np.where(np.abs(cols - 40) > 24, 88, 48)
     truth = np.where(rows < coat, UPPER, LOWER)
     truth[:, 0] = SKIN
-    body = np.ones(rows.shape, bool)
+    body, black = np.ones(rows.shape, bool), np.full((*rows.shape, 3), 10.0)
+    black[..., 0] += 4.0 * (truth == UPPER)
     folds = (np.sin(0.7 * rows + 0.3 * cols) > 0.6) & (np.abs(rows - coat) < 25)
     mixed = np.where(folds & (truth != SKIN), UPPER + LOWER - truth, truth)
     assert (mixed != truth).mean() > 0.08
-    assert (order_garments(mixed, rest, body) != truth).mean() < 0.03
+    assert (order_garments(mixed, black, rest, body) != truth).mean() < 0.03
     # Those of an arm before the trunk are not of its garments.
-    np.testing.assert_array_equal(order_garments(mixed, rest, rows > 200), mixed)
-    np.testing.assert_array_equal(order_garments(truth, rest, body), truth)
+    np.testing.assert_array_equal(order_garments(mixed, black, rest, rows > 200), mixed)
+    np.testing.assert_array_equal(order_garments(truth, black, rest, body), truth)
     tie = np.where((abs(cols - 40) < 2) & (abs(rows - 30) < 12), LOWER, truth)
-    np.testing.assert_array_equal(order_garments(tie, rest, body), tie)  # hardly any: left alone
+    np.testing.assert_array_equal(order_garments(tie, black, rest, body), tie)  # hardly any
     for one in (UPPER, LOWER):
         alone = np.full(rows.shape, one)
-        np.testing.assert_array_equal(order_garments(alone, rest, body), alone)
+        np.testing.assert_array_equal(order_garments(alone, black, rest, body), alone)
+
+
+def test_a_jacket_around_the_hips_and_a_bib_stay() -> None:
+    rows, cols = np.mgrid[:120, :80]
+    rest = np.stack([0.005 * (cols - 40), 0.3 - 0.005 * rows, np.zeros(rows.shape)], -1)
+    body = np.ones(rows.shape, bool)
+    shirt = np.where(rows < 50, UPPER, LOWER)
+    tied = np.where((rows > 56) & (rows < 80), UPPER, shirt)
+    bib = np.where((abs(cols - 40) < 16) & (rows > 20), LOWER, shirt)
+    for label in (tied, bib):
+        lab = np.where((label == LOWER)[..., None], [30.0, 0.0, -25.0], [70.0, 40.0, 30.0])
+        np.testing.assert_array_equal(order_garments(label, lab, rest, body), label)

@@ -17,7 +17,11 @@ from likeness.engine.dual_uv.sampling import SurfaceSamples
 from likeness.engine.gaussians.lift.colors.colors import _light_all_around, complete_texels
 from likeness.engine.gaussians.lift.colors.colors_base import _glimpsed_trousers, default_albedo
 from likeness.engine.gaussians.lift.colors.colors_detail import S as DETAIL
-from likeness.engine.gaussians.lift.colors.colors_detail import _Cloth, _fold_contrast
+from likeness.engine.gaussians.lift.colors.colors_detail import (
+    _Cloth,
+    _fold_contrast,
+    _usual_contrast,
+)
 from likeness.engine.gaussians.lift.photo.patterns import Prints
 from likeness.engine.gaussians.lift.photo.photo_light import PhotoLight
 from likeness.engine.gaussians.lift.surface.colors_occlusion import vertex_occlusion
@@ -396,11 +400,15 @@ def test_folds_have_a_usual_contrast_where_none_are_seen_and_a_greatest() -> Non
         cloth = _Cloth(
             grid, none, none, np.zeros((60, 100, 3)), deviation * light, source, source, True
         )
-        return _fold_contrast([cloth], [1.0])
+        return _fold_contrast([cloth], [1.0], DETAIL.usual_fold)
 
     assert contrast(0.2, 0.0) == DETAIL.usual_fold
     assert contrast(0.07, 0.6) == pytest.approx(0.07, rel=0.15)
     assert contrast(0.3, 0.6) == DETAIL.strongest_fold
+    # White cloth lights its own folds.
+    assert _usual_contrast(np.zeros((5, 3))) == DETAIL.usual_fold
+    assert _usual_contrast(np.ones((5, 3))) == pytest.approx(DETAIL.bright_fold)
+    assert _usual_contrast(np.zeros((0, 3))) == DETAIL.usual_fold
 
 
 def test_bare_limbs_have_little_of_the_texture_that_clothes_have(body: Body) -> None:

@@ -96,12 +96,18 @@ def test_a_trunks_texels_before_an_arm_beside_it_go_to_its_outline() -> None:
     )
     np.testing.assert_allclose(xy[~drawn], pixels[~drawn])
     np.testing.assert_allclose(depth, 0.97)
-    # Not before what the photo shows of the trunk.
+    # Not before what the photo shows of the trunk, nor far behind where they were.
     np.testing.assert_allclose(draw(TORSO, 0.99)[1][drawn], 0.99 + below)
+    np.testing.assert_allclose(draw(TORSO, 0.97 + S.max_draw)[0], pixels)
     np.testing.assert_allclose(draw(HEAD, 0.96)[0], pixels)
     behind = unproject(pixels, np.full(1200, 1.1), CAMERA)
     same = draw_in_before_arms(behind, np.full(1200, TORSO), fixed, below, view(arm, 0.96))
     np.testing.assert_array_equal(same, behind)
+    for across in (np.s_[10:20], np.s_[:, 14:24]):  # an arm before the trunk's middle
+        arm = np.zeros((30, 40), bool)
+        arm[across] = True
+        same = draw_in_before_arms(points, np.full(1200, TORSO), fixed, below, view(arm, 0.96))
+        np.testing.assert_array_equal(same, points)
 
 
 def test_a_trunks_texels_before_an_arm_go_behind_it() -> None:
