@@ -37,7 +37,7 @@ class MissedClothSettings:
     wide: float = 0.06  # half width of the gap that it fills, at least
     fills: float = 0.85  # of the gap, from its top down to the hem
     closed: float = 0.5  # of each of its rows down to there
-    hem: float = 0.15  # of its rows above the hem, where that need not be: hems are not level
+    hem: float = 0.15  # of its rows, above the hem, that do not count: hems are not level
     weave: float = 0.03  # holes in what is unlike the background that are a pattern's light parts
     feet: float = 0.12  # of the legs' length above the ankles, where shadows of the feet begin
 
@@ -100,8 +100,8 @@ def _hangs(cloth: BoolArray, gap: BoolArray) -> bool:
     top, hem = gap.any(1).argmax(), len(cloth) - cloth.any(1)[::-1].argmax()
     room, filled = gap[top:hem].sum(1), cloth[top:hem].sum(1)
     above = slice(0, int((1.0 - S.hem) * len(room)))
-    closed = filled[above] >= S.closed * room[above]
-    return bool(closed.all() and filled.sum() > S.fills * room.sum())
+    room, filled = room[above], filled[above]
+    return bool((filled >= S.closed * room).all() and filled.sum() > S.fills * room.sum())
 
 
 def _between_legs(legs: FloatArray, width: int, height: int) -> BoolArray:

@@ -44,7 +44,7 @@ class ClusterSettings:
     sheen: tuple[float, float] = (22.0, 0.7)
     """Most difference of two greys in half of L*, and ``amidst`` of the rarer: sheen on leather."""
 
-    glint: float = 0.015  # metres of the patches for that: belts and trims are wider
+    glint: float = 0.02  # metres of the patches for that, wherever they begin: trims are wider
 
     among: float = 0.3  # share of a patch that a print and odd colours have where all is a print's
     medley: float = 0.6  # share of a limb's cloth that its mixed fabrics have if they are a print
@@ -191,26 +191,30 @@ def join_shadows(own: IntArray, lab: FloatArray, rest: FloatArray, seen: FloatAr
     rows = np.nonzero(own >= 0)[0]
     kinds = int(own.max()) + 1
     centres = np.stack([np.median(lab[own == k], axis=0) for k in range(kinds)])
-    coarse, fine = (
-        _count_in_patches(own[rows], rest[rows], seen[rows], size)[0] for size in (S.patch, S.glint)
-    )
-    total = coarse.sum(0)
+    coarse = [_count_in_patches(own[rows], rest[rows], seen[rows])[0]]
+    fine = [
+        _count_in_patches(own[rows], rest[rows] + shift, seen[rows], S.glint)[0]
+        for shift in (0.0, 0.5 * S.glint)
+    ]
+    total = coarse[0].sum(0)
     hued = has_hue(centres)
     name = np.arange(kinds)
     for j in range(1, kinds):
         for i in range(j):
             one, other = centres[i], centres[j]
             if hued[i] and hued[j] and have_same_hue(one, other):
-                small, amidst, count = (i if one[0] < other[0] else j), S.amidst, coarse
+                small, amidst, counts = (i if one[0] < other[0] else j), S.amidst, coarse
             elif not hued[[i, j]].any() and _is_sheen(one - other):
-                small, amidst, count = (i if total[i] < total[j] else j), S.sheen[1], fine
+                small, amidst, counts = (i if total[i] < total[j] else j), S.sheen[1], fine
             else:
                 continue
             large = i + j - small
-            beside = count[:, large] > S.both * count[:, small]
             if total[small] > S.shaded * total[large]:
                 continue
-            if count[beside, small].sum() > amidst * total[small]:
+            lies = [
+                count[count[:, large] > S.both * count[:, small], small].sum() for count in counts
+            ]
+            if min(lies) > amidst * total[small]:
                 name[j] = name[i]
                 break
     joined = np.unique(name, return_inverse=True)[1]
