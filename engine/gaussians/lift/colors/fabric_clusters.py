@@ -37,9 +37,7 @@ class ClusterSettings:
     mixed: tuple[float, float] = (0.1, 0.5)
     """Shares of two fabrics, the less and the more mixed one, that lie in patches of both."""
 
-    shaded: float = (
-        0.4  # of what is seen of a fabric that its deep shadows, or sheen, cover at most
-    )
+    shaded: float = 0.4  # of what is seen of a fabric that its shadows, or sheen, cover at most
     amidst: float = 0.5  # share of a shadow that lies in patches with the fabric it falls on
     sheen: tuple[float, float] = (22.0, 0.7)
     """Most difference of two greys in half of L*, and ``amidst`` of the rarer: sheen on leather."""

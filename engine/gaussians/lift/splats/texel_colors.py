@@ -40,9 +40,7 @@ class TexelColorSettings:
     at_seam: float = 1.5  # of it along the atlas's seams, where texels may lie farther apart
     min_radius: float = 2e-4  # metres
     max_radius: float = 0.012  # metres
-    covers: int = (
-        4  # texels beside that give colour: to skin below a collar, to a skirt's waistband
-    )
+    covers: int = 4  # texels that colour skin below a collar beside them, or a waistband
     shoe_beside: int = 12  # texels of a shoe that look the same way
     deep_hair: float = 0.5  # cosine from which on hair shows its usual colour
     rounded: float = 0.75  # share of the way from a flat triangle to a round one that hair lies
