@@ -205,9 +205,9 @@ def color_texels(
             wearer.skirt.label,
             view,
         )
-        band = own & (label == LOWER) & (group == TORSO) & ~known
-        if wearer.skirt.label == LOWER and band.any():
-            color[band] = _colors_beside(points[band], points[~own], color[~own])
+        if wearer.skirt.label == LOWER:  # else the trunk shows what it is of
+            waist = own & (label == LOWER) & (group == TORSO) & ~known
+            color = color_waistband(color, waist, ~own, points)
     color = smooth_edges(
         color, label, ~known & ~inner, radius, samples, dressed.vertices, f, shares
     )
@@ -236,6 +236,29 @@ def color_texels(
         at_seam=at_seam,
         at=at,
     )
+
+
+def color_waistband(
+    color: FloatArray, waist: BoolArray, skirt: BoolArray, points: FloatArray
+) -> FloatArray:
+    """Give a skirt's waistband, which lies on the trunk, the skirt's colours beside it.
+
+    What the body wears below its hem, such as tights, would give it theirs.
+
+    Args:
+        color: [N, 3] 0..1.
+        waist: [N] texels of the waistband.
+        skirt: [N] texels of the skirt.
+        points: [N, 3] metres.
+
+    Returns:
+        [N, 3] 0..1.
+    """
+    if skirt.sum() < S.covers or not waist.any():
+        return color
+    color = np.array(color)
+    color[waist] = _colors_beside(points[waist], points[skirt], color[skirt])
+    return color
 
 
 def clothe_covered_skin(

@@ -11,7 +11,11 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from likeness.engine.gaussians.lift.lift_photo import LiftOptions
-from likeness.engine.gaussians.lift.splats.texel_colors import clothe_covered_skin, near_seam
+from likeness.engine.gaussians.lift.splats.texel_colors import (
+    clothe_covered_skin,
+    color_waistband,
+    near_seam,
+)
 from likeness.engine.gaussians.lift.splats.texel_samples import (
     PART_SPACING,
     S,
@@ -154,3 +158,17 @@ def test_bare_necks_are_clothed_where_the_photo_shows_a_collar() -> None:
     for few in (label == UPPER, label != UPPER):
         same = clothe_covered_skin(tone[few], label[few], covered[few], points[few])
         np.testing.assert_array_equal(same[1], label[few])
+
+
+def test_a_waistband_has_the_colours_of_its_skirt() -> None:
+    points = np.column_stack([np.arange(12.0), np.zeros((12, 2))])
+    place = np.arange(12)
+    skirt, waist = (place > 3) & (place < 10), place < 4
+    tone = np.where(skirt[:, None], [0.9, 0.9, 0.95], [0.4, 0.3, 0.3])
+    tone[8:10] = [0.2, 0.2, 0.9]  # a stripe far from the waist
+    color = color_waistband(tone, waist, skirt, points)
+    np.testing.assert_allclose(color[waist], np.tile([0.9, 0.9, 0.95], (4, 1)))
+    np.testing.assert_array_equal(color[~waist], tone[~waist])
+    for none in (waist & False, place == 5):  # no waistband, or hardly a skirt
+        args = (none, skirt) if not none.any() else (waist, none)
+        np.testing.assert_array_equal(color_waistband(tone, *args, points), tone)
