@@ -38,6 +38,7 @@ from ..surface.labels import (
     ramp,
 )
 from ..surface.labels import S as LABELS
+from .bald_crowns import bare_bald_crown
 from .bare_skin import label_bare_skin
 from .fallen_hair import follow_fallen_hair
 from .garment_borders import measure_border, order_garments, part_garments
@@ -321,6 +322,8 @@ def label_pixels(
             mask,
             smoother,
         )
+        of_head = head.near & ~head.below_chin
+        out[:] = bare_bald_crown(out, lab, parsed[..., PARSED.index("skin")], head.skin, of_head)
     out[:] = part_garments(out, parsed, lab, places.legs_of(mask))
     trunk_and_legs = [body.part_names.index(k) for k in ("torso", "leg") if k in body.part_names]
     out[:] = order_garments(out, lab, places.rest, np.isin(places.part, trunk_and_legs))
