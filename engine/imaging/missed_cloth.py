@@ -32,7 +32,7 @@ class MissedClothSettings:
     unlike: tuple[float, float] = (4.0, 2.0)  # CIE Lab, and deviations, that cloth is off it
     edge: float = 2.0  # CIE Lab per pixel: least of an edge in cloth
     woven: float = 0.15  # share of its pixels with one, at least
-    plain: float = 25.0  # CIE Lab: from which on plain cloth is no shadow
+    plain: float = 25.0  # CIE Lab off the background: plain cloth beyond that is not a shadow
     rim: float = 0.03  # beside the mask, where the legs' own edges are
     wide: float = 0.06  # half width of the gap that it fills, at least
     fills: float = 0.85  # of the gap, from its top down to the hem

@@ -95,10 +95,7 @@ def draw_in_before_arms(
         [N, 3] metres.
     """
     points = np.array(points)
-    arm = np.full(view.alpha.shape, -np.inf)
-    for sheet in view.sheets:
-        if sheet.group in ARMS:
-            arm = np.where(sheet.visible, sheet.front, arm)
+    arm = _front_of_arms(view)
     trunk = view.sheets[0]
     shown = trunk.visible & (view.regions.group == TORSO)
     rows = np.nonzero((group == TORSO) & ~fixed)[0]
@@ -145,15 +142,21 @@ def sink_behind_arms(
     """
     points = np.array(points)
     rows = np.nonzero(np.isin(group, TRUNK_AND_LEGS) & ~fixed)[0]
-    arm = np.full(view.alpha.shape, -np.inf)
-    for sheet in view.sheets:
-        if sheet.group in ARMS:
-            arm = np.where(sheet.visible, sheet.front, arm)
+    arm = _front_of_arms(view)
     xy, z, inside, row, col = _find_pixels(points[rows], view)
     needed = arm[row, col] + below
     before = inside & (z < needed) & (z > needed - S.max_sink)
     points[rows[before]] = unproject(xy[before], needed[before], view.camera)
     return points
+
+
+def _front_of_arms(view: PhotoView) -> FloatArray:
+    """[H, W] metres to the arm that a pixel shows; -inf where it shows none."""
+    front = np.full(view.alpha.shape, -np.inf)
+    for sheet in view.sheets:
+        if sheet.group in ARMS:
+            front = np.where(sheet.visible, sheet.front, front)
+    return front
 
 
 def _find_pixels(

@@ -162,7 +162,7 @@ def test_sheen_on_a_leather_shoulder_makes_no_second_fabric() -> None:
         found = find_fabrics(albedo, seen, seen, rest, group, default)
         assert len(found.colors) == kinds
     assert found.around[high & (seen == 0)].mean() > 0.9
-    # Trims are no sheen, wherever they lie; nor is a pale blue among cream.
+    # A trim is a fabric, wherever it lies.
     for low in (0.1, 0.11, 0.12, 0.13):
         trim = (rest[:, 1] > low) & (rest[:, 1] < low + 0.03)
         albedo = np.where(trim[:, None], [0.42, 0.42, 0.43], [0.13, 0.13, 0.14])
