@@ -16,6 +16,10 @@ _RGB_TO_XYZ = np.array(
 _WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
 
 
+SHADED_LAB = np.array([0.5, 1.0, 1.0])
+"""Weights of L*a*b* where the colours of one surface are compared: light and shade count half."""
+
+
 def srgb_to_linear(rgb: FloatArray) -> FloatArray:
     """Undo the sRGB transfer curve.
 

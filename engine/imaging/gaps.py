@@ -20,7 +20,7 @@ from ..core.distances import measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Matte, Portrait
 from .hair_gaps import open_hair_gaps
-from .local_means import mean_around
+from .local_means import mean_around, measure_steps
 from .matte_check import ARMS, HEAD, BodyMap
 from .matting import SOLID_ALPHA, foreground_colors, is_cutout
 from .resize import fit_size, resize
@@ -165,8 +165,7 @@ def _open_added(lab: FloatArray, alpha: FloatArray, beside: BoolArray, unit: flo
         unit: square root of the person's area, pixels.
     """
     opened = np.ones(alpha.shape, np.float32)
-    steps = [ndimage.gaussian_gradient_magnitude(lab[..., c], 1.0) for c in range(3)]
-    calm = np.linalg.norm(steps, axis=0) < S.step
+    calm = measure_steps(lab) < S.step
     shown, solid = alpha < 0.02, alpha > 0.3
     piece, count = ndimage.label(calm & (~solid | beside))
     outside = np.bincount(piece[shown], minlength=count + 1)

@@ -1,4 +1,4 @@
-"""Weighted means around each pixel."""
+"""Colours around each pixel: their weighted means, and how steeply they change."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from scipy import ndimage
 
 from ..core.types import BoolArray, FloatArray
 from .resize import resize
+
+
+def measure_steps(lab: FloatArray) -> FloatArray:
+    """Measure how steeply colours change from pixel to pixel: edges.
+
+    Args:
+        lab: [H, W, 3] CIE Lab.
+
+    Returns:
+        [H, W] CIE Lab per pixel.
+    """
+    steps = [ndimage.gaussian_gradient_magnitude(lab[..., c], 1.0) for c in range(3)]
+    return np.asarray(np.linalg.norm(steps, axis=0))
 
 
 def mean_around(

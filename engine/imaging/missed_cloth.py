@@ -17,7 +17,7 @@ from ..core.distances import measure_depth
 from ..core.landmark_names import ADJUSTABLE
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Observation
-from .local_means import mean_around
+from .local_means import mean_around, measure_steps
 from .resize import fit_size, resize
 
 
@@ -44,7 +44,10 @@ class MissedClothSettings:
 
 S = register_settings("imaging.missed_cloth", MissedClothSettings())
 
-_SIDES = ("left", "right")
+_LEGS = np.array(
+    [[ADJUSTABLE[f"{side}_{joint}"] for joint in ("hip", "ankle")] for side in ("left", "right")]
+)
+"""[2, 2] landmarks of hip and ankle of each leg."""
 
 
 def find_missed_cloth(
@@ -60,14 +63,12 @@ def find_missed_cloth(
     Returns:
         [H, W] pixels of that cloth; None if there is none.
     """
-    names = [[f"{side}_{joint}" for joint in ("hip", "ankle")] for side in _SIDES]
-    points = np.array([[ADJUSTABLE[name] for name in leg] for leg in names])
-    if observation.pose_visibility[points].min() < S.visible:
+    if observation.pose_visibility[_LEGS].min() < S.visible:
         return None
     height, width = mask.shape
     w, h = fit_size(width, height, min(S.side, max(width, height)))
     person = resize(np.asarray(mask, np.float32), w, h, "area") > 0.5
-    between = ~person & _between_legs(observation.pose[points] * h / height, w, h)
+    between = ~person & _between_legs(observation.pose[_LEGS] * h / height, w, h)
     unit = float(np.sqrt(person.sum()))
     inner = measure_depth(~person)
     if not (inner[between] > S.wide * unit).any():
@@ -79,8 +80,7 @@ def find_missed_cloth(
     unlike = between & (spread < S.even) & (away > S.unlike[0] + S.unlike[1] * spread)
     reach = S.weave * unit
     filled = measure_depth(measure_depth(~(unlike | person)) < reach) > reach
-    steps = [ndimage.gaussian_gradient_magnitude(lab[..., c], 1.0) for c in range(3)]
-    woven = np.linalg.norm(steps, axis=0) > S.edge
+    woven = measure_steps(lab) > S.edge
     gaps, count = ndimage.label(between)
     found = np.zeros_like(person)
     for gap in range(1, count + 1):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....core.color import rgb_to_lab
+from ....core.color import SHADED_LAB, rgb_to_lab
 from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
 
@@ -43,14 +43,11 @@ class ClusterSettings:
     """Most difference of two greys in half of L*, and ``amidst`` of the rarer: sheen on leather."""
 
     glint: float = 0.02  # metres of the patches for that, wherever they begin: trims are wider
-
     among: float = 0.3  # share of a patch that a print and odd colours have where all is a print's
     medley: float = 0.6  # share of a limb's cloth that its mixed fabrics have if they are a print
 
 
 S = register_settings("lift.fabric_clusters", ClusterSettings())
-
-SCALE = np.array([0.5, 1.0, 1.0])  # of L*a*b* where colours are compared: light counts half
 
 
 def cluster_colors(lab: FloatArray, seen: FloatArray) -> IntArray:
@@ -132,7 +129,7 @@ def fabric_lab(colors: FloatArray) -> FloatArray:
     Returns:
         [..., 3] half of L*, a*, b*.
     """
-    return np.asarray(rgb_to_lab(np.clip(colors, 0.0, 1.0)) * SCALE)
+    return np.asarray(rgb_to_lab(np.clip(colors, 0.0, 1.0)) * SHADED_LAB)
 
 
 def has_hue(lab: FloatArray) -> BoolArray:
@@ -145,7 +142,7 @@ def has_hue(lab: FloatArray) -> BoolArray:
         [...] one flag for each.
     """
     chroma = np.hypot(lab[..., 1], lab[..., 2])
-    return np.asarray(chroma > np.maximum(S.grey[0], S.grey[1] * lab[..., 0] / SCALE[0]))
+    return np.asarray(chroma > np.maximum(S.grey[0], S.grey[1] * lab[..., 0] / SHADED_LAB[0]))
 
 
 def have_same_hue(a: FloatArray, b: FloatArray) -> BoolArray:

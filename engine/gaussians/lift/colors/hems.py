@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ....core.color import rgb_to_lab
+from ....core.color import SHADED_LAB, rgb_to_lab
 from ....core.distances import find_nearest
 from ....core.sampling import bilinear
 from ....core.settings import register_settings
@@ -135,7 +135,7 @@ class Hem:
             for values in (self.light, self.garment)
         )
         off = rgb_to_lab(np.clip(colors, 0.0, 1.0)) - rgb_to_lab(np.clip(garment, 0.0, 1.0))
-        own = np.linalg.norm(off * [0.5, 1.0, 1.0], axis=1) < S.same
+        own = np.linalg.norm(off * SHADED_LAB, axis=1) < S.same
         painted = (colors + LIGHT.floor) * np.exp(light) - LIGHT.floor
         return np.where(own[:, None], painted, colors)
 

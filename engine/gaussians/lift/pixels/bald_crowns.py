@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ....core.color import SHADED_LAB
 from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
 from ..grids.pixel_grids import smooth_within
@@ -43,7 +44,7 @@ def bare_bald_crown(
     if not (hair.any() and face.any()):
         return label
     tone = np.median(lab[face], axis=0)
-    alike = np.linalg.norm((lab - tone) * [0.5, 1.0, 1.0], axis=-1) < S.alike
+    alike = np.linalg.norm((lab - tone) * SHADED_LAB, axis=-1) < S.alike
     bare = hair & alike & (of_skin > 0.5)
     if bare.sum() < S.share * hair.sum():
         return label

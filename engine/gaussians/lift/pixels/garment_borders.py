@@ -109,13 +109,15 @@ def order_garments(label: IntArray, lab: FloatArray, rest: FloatArray, worn: Boo
     cell = np.floor(rest[rows][:, :2] * [1.0, -1.0] / S.column).astype(np.int64)
     cell -= cell.min(0)
     columns, height = cell.max(0) + 1
-    count = np.zeros((columns, height))
-    np.add.at(count, tuple(cell.T), np.where(upper, 1.0, -1.0))
+    place = cell[:, 0] * height + cell[:, 1]
+    count = np.bincount(place, np.where(upper, 1.0, -1.0), columns * height)
+    count = count.reshape(columns, height)
     # gain[c, h]: pixels of column c that keep their label, but for a constant, if its first h
     # cells are upper wear.
     gain = np.pad(np.cumsum(count, axis=1), ((0, 0), (1, 0)))
     hems = np.arange(height + 1)
-    step = S.level * len(upper) / len(np.unique(cell, axis=0)) * np.abs(hems[:, None] - hems)
+    full = len(upper) / np.count_nonzero(np.bincount(place))
+    step = S.level * full * np.abs(hems[:, None] - hems)
     best, came_from = gain[0], []
     for own in gain[1:]:
         reached = best[:, None] - step
@@ -126,17 +128,19 @@ def order_garments(label: IntArray, lab: FloatArray, rest: FloatArray, worn: Boo
         hem.append(int(back[hem[-1]]))
     ordered = np.array(label)
     ordered[rows] = np.where(cell[:, 1] < np.array(hem[::-1])[cell[:, 0]], UPPER, LOWER)
+    moved = ordered != label
+    if moved.sum() <= S.astray * len(upper):
+        return label
     out = np.array(label)
     for name in (UPPER, LOWER):
-        settled = (label == name) & (ordered == name)
-        pieces, found = ndimage.label((ordered == name) & (label != name))
-        if not settled.any():
+        settled = (ordered == name) & ~moved
+        pieces, found = ndimage.label((ordered == name) & moved)
+        if not (settled.any() and found):
             continue
-        usual = np.median(lab[settled], axis=0)
-        for piece in range(1, found + 1):
-            own = pieces == piece
-            if np.linalg.norm(np.median(lab[own], axis=0) - usual) < S.alike:
-                out[own] = name
+        every = np.arange(1, found + 1)
+        tones = [ndimage.median(lab[..., c], pieces, every) for c in range(3)]
+        away = np.linalg.norm(np.stack(tones, -1) - np.median(lab[settled], axis=0), axis=1)
+        out[np.isin(pieces, every[away < S.alike])] = name
     return out if (out != label).sum() > S.astray * len(upper) else label
 
 
