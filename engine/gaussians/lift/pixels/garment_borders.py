@@ -138,7 +138,8 @@ def order_garments(label: IntArray, lab: FloatArray, rest: FloatArray, worn: Boo
         if not (settled.any() and found):
             continue
         every = np.arange(1, found + 1)
-        tones = [ndimage.median(lab[..., c], pieces, every) for c in range(3)]
+        at = pieces > 0
+        tones = [ndimage.median(lab[at][:, c], pieces[at], every) for c in range(3)]
         away = np.linalg.norm(np.stack(tones, -1) - np.median(lab[settled], axis=0), axis=1)
         out[np.isin(pieces, every[away < S.alike])] = name
     return out if (out != label).sum() > S.astray * len(upper) else label
