@@ -82,6 +82,8 @@ class PhotoSplatSettings:
     """Cosines between which a face that turns away loses its splats."""
 
     fade_cloth: tuple[float, float] = (0.03, 0.16)  # the same of cloth
+    rim: float = 0.0025  # metres inside the matte's outline over which no splat is lost
+    rim_pixels: float = 1.5  # the same in pixels, if those are wider
 
 
 S = register_settings("lift.photo_splats", PhotoSplatSettings())
@@ -218,6 +220,9 @@ def front_layer(
     bounds = np.where(on_face[..., None], S.fade_face, bounds)
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
+    # Texels stand in from the outline: along it nothing else closes the surface.
+    inside = distance_inside(alpha > 0.5) / np.maximum(S.rim / pixel_size, S.rim_pixels)
+    fade = np.maximum(fade, np.clip(2.0 - inside, 0.0, 1.0))
     # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight) * pixel_size, np.inf)

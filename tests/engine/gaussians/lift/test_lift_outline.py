@@ -19,6 +19,18 @@ from ..conftest import HANGING, take_photo
 from .photographed_head import BUDGET, Head
 
 
+def test_a_head_is_closed_up_to_its_outline(head: Head) -> None:
+    """Texels stand in from the outline, and the photo's splats close what is left."""
+    options = LiftOptions(max_gaussians=60_000)
+    lifted = lift_photo(head.matte, head.observation, head.track, head.body, options)
+    vertices, _ = lifted.body.vertices(head.track.pose)
+    camera = head.track.camera
+    drawn = render_camera(place_gaussians(lifted.gaussians, vertices, lifted.body), camera).alpha
+    solid = head.matte.alpha >= 0.99
+    beside = solid & ~binary_erosion(solid, iterations=6)
+    assert (drawn[beside] < 0.8).mean() < 0.06  # 0.26 where splats that turn away are left out
+
+
 def test_skin_that_is_drawn_in_does_not_crack(head: Head) -> None:
     """From beside, nothing of the mouth shows between rows of a cheek's splats."""
     alpha = head.matte.alpha
