@@ -229,7 +229,7 @@ def repaint_photo(
     shown, usual = rgb_to_lab(first[at]), rgb_to_lab(own)
     to_own = np.linalg.norm(shown - usual, axis=1)
     to_other = np.linalg.norm(shown - rgb_to_lab(view.colors[far_row, far_col]), axis=1)
-    dark = shown[:, 0] < S.gap * usual[:, 0]
+    dark = (shown[:, 0] < S.gap * usual[:, 0]) & ~on_head[rows[at]]  # a chin shades the neck
     strange = found & (dark | (to_own > S.strange + to_other))
     fresh[at[strange]] = own[strange]
     keep[at[strange]] = 0.0

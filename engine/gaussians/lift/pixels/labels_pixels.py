@@ -43,6 +43,7 @@ from .bare_skin import label_bare_skin
 from .fallen_hair import follow_fallen_hair
 from .garment_borders import measure_border, order_garments, part_garments
 from .hand_sleeves import label_hand_sleeves
+from .hair_rims import claim_hair_rims
 from .labels_cleanup import find_parted_hair, keep_attached_hair, remove_crumbs, split_at_midriff
 from .labels_parser import HEADWEAR, PARSED
 from .skin_tone import measure_hue
@@ -342,7 +343,7 @@ def label_pixels(
     grid_features = np.zeros((*mask.shape, features.shape[1]))
     grid_features[mask] = features
     out[:] = follow_fallen_hair(out, grid_features, lab, head.below_chin, head.unit)
-    return remove_crumbs(out, head.unit)
+    return remove_crumbs(claim_hair_rims(out, lab, head.unit), head.unit)
 
 
 def _tones(features: FloatArray, label: int, seeds: BoolArray) -> FloatArray:

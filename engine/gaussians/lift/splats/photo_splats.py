@@ -83,6 +83,7 @@ class PhotoSplatSettings:
 
     fade_cloth: tuple[float, float] = (0.03, 0.16)  # the same of cloth
     rim: float = 0.0025  # metres inside the matte's outline over which no splat is lost
+    jump: float = 0.008  # metres
     rim_pixels: float = 1.5  # the same in pixels, if those are wider
 
 
@@ -221,8 +222,12 @@ def front_layer(
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
     # Texels stand in from the outline: along it nothing else closes the surface.
-    inside = distance_inside(alpha > 0.5) / np.maximum(S.rim / pixel_size, S.rim_pixels)
-    fade = np.maximum(fade, np.clip(2.0 - inside, 0.0, 1.0))
+    reach = np.maximum(S.rim / pixel_size, S.rim_pixels)
+    inside = distance_inside(alpha > 0.5)
+    fade = np.maximum(fade, np.clip(2.0 - inside / reach, 0.0, 1.0))
+    across = 2 * round(float(np.median(reach[valid]))) + 1 if valid.any() else 3
+    drops = ndimage.grey_dilation(depth, size=(across, across)) - depth > S.jump
+    fade = np.where(drops & on_face & (label == SKIN), 1.0, fade)
     # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight) * pixel_size, np.inf)
@@ -277,6 +282,7 @@ def front_layer(
     triangle[stuck], bary[stuck] = homes.find(world.means[stuck], behind)
     of_face = np.isin(np.array(body.part_names)[body.face_part[face]], OF_FACE) & drawn[ys, xs]
     skin_beside = (label == SKIN) & (group == HEAD) & select & ~(on_mesh | other)
+    skin_beside &= inside * pixel_size < S.fringe
     skin_beside &= ~dilate(regions.hair, max(1, round(S.by_hair * regions.unit)))[of_row, of_col]
     shown = np.where(on_mesh & (homes.face_group[buffer.face] == HEAD), buffer.face, -1)
     fringe = find_fringe(skin_beside, shown, colors, pixel_size, body)[ys, xs] & ~of_face

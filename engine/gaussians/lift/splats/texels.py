@@ -39,7 +39,7 @@ from ..pixels.regions import hidden_below
 from ..shape.dressed_mesh import DressedMesh
 from ..shape.hair_field import tangents
 from ..skirts.skirt_wearer import SkirtWearer
-from ..surface.labels import HAIR, HAT, NONE
+from ..surface.labels import HAIR, HAT, NONE, UPPER
 from ..surface.limbs import ARMS, HEAD, TRUNK_AND_LEGS
 from ..surface.surfels import CORE, SHELL, surfels_on_plane
 from .bends import (
@@ -172,14 +172,15 @@ def texel_layer(
         opacity[cloth & other & shown & (facing > 0.0)] = 0.0  # the photo shows legs there
         opacity[at_hem & shown & (facing > S.hem_facing)] = 0.0  # the photo's splats are enough
     # Nothing may stand where the photo shows background, nor skin of the head where it shows
-    # hair, nor a hand where it shows the sleeve behind it: what was fitted too wide is drawn in
+    # hair, nor a jaw where it shows a collar, nor a hand where it shows the sleeve behind it: what was fitted too wide is drawn in
     # rather than opened.
     person = view.alpha > S.outline
-    places = person, person & ~regions.hair, person & ~find_sleeves_behind(view)
+    bare = person & ~regions.hair
+    places = person, bare, person & ~find_sleeves_behind(view), bare & (regions.label != UPPER)
     rooms = np.stack([distance_inside(place) for place in places])
     face = (group == HEAD) & ~is_shell & (facing < S.under_hair)
     bare_hand = hand & ~hidden & ~is_shell
-    where = np.select([face, bare_hand], [1, 2], 0)
+    where = np.select([face & (part == "face"), face, bare_hand], [3, 1, 2], 0)
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
     points = move_hands_beside_sleeves(points, reach, bare_hand, group, at, rooms, view)

@@ -1,0 +1,62 @@
+"""The rim of hair along a face, which was labelled as the face's skin.
+
+Where a head turns, such pixels stay in front of the hair, a dark line down the cheek.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....core.distances import find_nearest
+from ....core.settings import register_settings
+from ....core.types import BoolArray, FloatArray, IntArray
+from ..grids.pixel_grids import erode, smooth_within
+from ..surface.labels import HAIR, SKIN
+
+
+@dataclass(frozen=True)
+class HairRimSettings:
+    """Skin beside hair that has the hair's colours."""
+
+    width: float = 0.04  # eyes' distances of skin beside hair that are looked at
+    widest: int = 3  # pixels of it, at most
+    around: float = 1.5  # pixels, standard deviation over which the colours beside it are averaged
+    nearer: float = 0.6  # distance of its color to the hair's, over that to the skin's, at most
+
+
+S = register_settings("lift.hair_rims", HairRimSettings())
+
+
+def claim_hair_rims(label: IntArray, lab: FloatArray, unit: float) -> IntArray:
+    """Make hair of skin along its border that has the color of the hair beside it.
+
+    Args:
+        label: [H, W] index into ``labels.LABELS``.
+        lab: [H, W, 3] L*a*b*.
+        unit: pixels between the eyes.
+
+    Returns:
+        [H, W] labels.
+    """
+    hair, skin = label == HAIR, label == SKIN
+    width = min(max(round(S.width * unit), 1), S.widest)
+    if not hair.any():
+        return label
+    away = find_nearest(hair)[2]
+    rim = skin & (away <= width)
+    deep_hair, deep_skin = erode(hair, 1), skin & (away > width + 1)
+    if not (rim.any() and deep_hair.any() and deep_skin.any()):
+        return label
+    to_hair, to_skin = (_distance_to(lab, rim, deep) for deep in (deep_hair, deep_skin))
+    out = label.copy()
+    out[rim] = np.where(to_hair < S.nearer * to_skin, HAIR, SKIN)
+    return out
+
+
+def _distance_to(lab: FloatArray, rim: BoolArray, deep: BoolArray) -> FloatArray:
+    """[N] of the ``rim``'s pixels: L*a*b* distance to the nearest colour of ``deep`` pixels."""
+    usual = smooth_within(lab, deep, S.around)
+    row, col, _ = (of[rim] for of in find_nearest(deep))
+    return np.asarray(np.linalg.norm(lab[rim] - usual[row, col], axis=-1))
