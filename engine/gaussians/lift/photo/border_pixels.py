@@ -12,8 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....core.color import rgb_to_lab
+from ....core.distances import find_nearest
 from ....core.settings import register_settings
-from ....core.types import FloatArray, IntArray
+from ....core.types import BoolArray, FloatArray, IntArray
+from ..grids.pixel_grids import smooth_within
+from ..surface.labels import HAIR, SKIN
+from ..surface.limbs import HEAD
 from .photo_view import PhotoView
 
 
@@ -29,6 +33,8 @@ class BorderPixelSettings:
     """The same distance at most: a third thing may lie between both."""
 
     reach: float = 4.0  # pixels of the coarser grid to a place that surely shows a surface, at most
+    hair: int = 2  # pixels of the coarser grid from hair within which a face's skin may be hair
+    hairy: float = 0.8  # L*a*b* distance to the hair beside it over that to the skin's, at most
 
 
 S = register_settings("lift.border_pixels", BorderPixelSettings())
@@ -66,3 +72,45 @@ def settle_borders(
     row, col = row.copy(), col.copy()
     row[at], col[at] = own.T
     return row, col
+
+
+def settle_hair(
+    colors: FloatArray, row: IntArray, col: IntArray, view: PhotoView
+) -> tuple[IntArray, IntArray, BoolArray]:
+    """Give pixels of a face's rim that have the colour of the hair beside it to that hair.
+
+    Args:
+        colors: [H, W, 3] 0..1 of the finer grid.
+        row: [H, W] row of the coarser grid that tells whose each pixel is.
+        col: [H, W] column, the same.
+        view: the photo, on the coarser grid.
+
+    Returns:
+        row: [H, W] the same, but of the nearest pixel of hair for those that are its.
+        col: [H, W] the same.
+        moved: [H, W] those.
+    """
+    regions = view.regions
+    hair, skin = regions.label == HAIR, (regions.label == SKIN) & (regions.group == HEAD)
+    moved = np.zeros(row.shape, bool)
+    if not hair.any():
+        return row, col, moved
+    beside = np.stack(find_nearest(hair)[:2])
+    away = find_nearest(hair)[2]
+    deep = skin & (away > S.hair + 1)
+    at = np.nonzero((skin & (away <= S.hair))[row, col])
+    if not (deep.any() and len(at[0])):
+        return row, col, moved
+    shown = rgb_to_lab(colors[at])
+    own = row[at], col[at]
+
+    def distance(where: BoolArray) -> FloatArray:
+        usual = smooth_within(view.colors, where, 1.0)
+        r, c, _ = find_nearest(where)
+        return np.asarray(np.linalg.norm(shown - rgb_to_lab(usual[r[own], c[own]]), axis=-1))
+
+    moved[at] = distance(hair) < S.hairy * distance(deep)
+    of = beside[:, row[moved], col[moved]]
+    row, col = row.copy(), col.copy()
+    row[moved], col[moved] = of
+    return row, col, moved

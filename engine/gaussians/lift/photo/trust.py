@@ -208,7 +208,7 @@ def repaint_photo(
     sheet, of_pixel = (
         np.where(np.isin(g, ARMS), g, 0) for g in (limb, view.regions.group[row, col])
     )
-    doubt = borders.behind[row, col] & (kind != OBJECT) & (sheet == of_pixel)
+    doubt = borders.behind[row, col] & ~np.isin(kind, [OBJECT, HAIR]) & (sheet == of_pixel)
     doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt
     doubtful |= fringe
     doubtful |= loose & (inside < S.rim) & (facing_ramp(facing, kind, on_head, 1.0) < 1.0)

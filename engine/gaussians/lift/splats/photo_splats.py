@@ -22,7 +22,7 @@ from ....core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArr
 from ....render.mesh import rasterize_mesh
 from ...binding import bind_gaussians
 from ..grids.pixel_grids import dilate, distance_inside
-from ..photo.border_pixels import settle_borders
+from ..photo.border_pixels import settle_borders, settle_hair
 from ..photo.photo_view import PhotoView
 from ..shape.depth_sheets import DepthSheet, composite_sheets
 from ..shape.depth_sheets import S as DEPTH_SHEETS
@@ -180,8 +180,10 @@ def front_layer(
         for index in find_nearest(regions.mask)[:2]
     )
     of_row, of_col = settle_borders(colors, of_row, of_col, view)
+    of_row, of_col, of_hair = settle_hair(colors, of_row, of_col, view)
     group = regions.group[of_row, of_col].astype(int)
     front = _carried_depth(sheets, source, target, group)
+    front[of_hair] = composite_sheets(sheets, "front")[of_row[of_hair], of_col[of_hair]]
     weight = _resample(composite_sheets(sheets, "on_mesh"), source, target, 1)
     buffer = rasterize_mesh(dressed.vertices, dressed.f, target)
     sheet = np.where(np.isin(group, ARMS), group, 0)
@@ -191,7 +193,7 @@ def front_layer(
     drawn = (buffer.face >= 0) & ~other
     exact = np.where(drawn, buffer.depth, front)
     # The mesh's surface only where it is the pixel's own: not an arm in front of it or behind.
-    weight = weight * drawn * (np.abs(exact - front) < 0.04)
+    weight = weight * (drawn & ~of_hair) * (np.abs(exact - front) < 0.04)
     depth = weight * exact + (1.0 - weight) * front
 
     points = unproject(pixel_centres(target), depth, target)
