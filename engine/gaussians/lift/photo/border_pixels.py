@@ -15,7 +15,7 @@ from ....core.color import rgb_to_lab
 from ....core.distances import find_nearest
 from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
-from ..grids.pixel_grids import smooth_within
+from ..grids.pixel_grids import blur_within
 from ..surface.labels import HAIR, SKIN
 from ..surface.limbs import HEAD
 from .photo_view import PhotoView
@@ -34,6 +34,7 @@ class BorderPixelSettings:
 
     reach: float = 4.0  # pixels of the coarser grid to a place that surely shows a surface, at most
     hair: int = 2  # pixels of the coarser grid from hair within which a face's skin may be hair
+    around: float = 2.0  # of them, standard deviation over which the colours beside are averaged
     hairy: float = 0.8  # L*a*b* distance to the hair beside it over that to the skin's, at most
 
 
@@ -95,22 +96,19 @@ def settle_hair(
     moved = np.zeros(row.shape, bool)
     if not hair.any():
         return row, col, moved
-    beside = np.stack(find_nearest(hair)[:2])
-    away = find_nearest(hair)[2]
+    *beside, away = find_nearest(hair)
     deep = skin & (away > S.hair + 1)
     at = np.nonzero((skin & (away <= S.hair))[row, col])
     if not (deep.any() and len(at[0])):
         return row, col, moved
+    lab, own = rgb_to_lab(view.colors), (row[at], col[at])
     shown = rgb_to_lab(colors[at])
-    own = row[at], col[at]
-
-    def distance(where: BoolArray) -> FloatArray:
-        usual = smooth_within(view.colors, where, 1.0)
-        r, c, _ = find_nearest(where)
-        return np.asarray(np.linalg.norm(shown - rgb_to_lab(usual[r[own], c[own]]), axis=-1))
-
-    moved[at] = distance(hair) < S.hairy * distance(deep)
-    of = beside[:, row[moved], col[moved]]
+    to_hair, to_skin = (
+        np.linalg.norm(shown - blur_within(lab, where, S.around)[own], axis=-1)
+        for where in (hair, deep)
+    )
+    moved[at] = to_hair < S.hairy * to_skin
+    of = [place[row[moved], col[moved]] for place in beside]
     row, col = row.copy(), col.copy()
     row[moved], col[moved] = of
     return row, col, moved

@@ -179,7 +179,7 @@ def repaint_photo(
 
     Args:
         photo: splats of the photo's pixels; those of the layer ``core`` are the fringe of a head
-            (``photo_splats.find_fringe``), and stay of that layer where they are painted.
+            (``photo_edges.find_fringe``), and stay of that layer where they are painted.
         texels: the texel splats.
         completed: [M] texels whose colour is completed, not seen.
         label: [M] of each texel, index into ``labels.LABELS``.

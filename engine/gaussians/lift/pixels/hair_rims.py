@@ -11,8 +11,8 @@ import numpy as np
 
 from ....core.distances import find_nearest
 from ....core.settings import register_settings
-from ....core.types import BoolArray, FloatArray, IntArray
-from ..grids.pixel_grids import erode, smooth_within
+from ....core.types import FloatArray, IntArray
+from ..grids.pixel_grids import blur_within, erode
 from ..surface.labels import HAIR, SKIN
 
 
@@ -22,7 +22,7 @@ class HairRimSettings:
 
     width: float = 0.04  # eyes' distances of skin beside hair that are looked at
     widest: int = 3  # pixels of it, at most
-    around: float = 1.5  # pixels, standard deviation over which the colours beside it are averaged
+    around: float = 2.0  # pixels, standard deviation over which the colours beside it are averaged
     nearer: float = 0.6  # distance of its color to the hair's, over that to the skin's, at most
 
 
@@ -49,14 +49,10 @@ def claim_hair_rims(label: IntArray, lab: FloatArray, unit: float) -> IntArray:
     deep_hair, deep_skin = erode(hair, 1), skin & (away > width + 1)
     if not (rim.any() and deep_hair.any() and deep_skin.any()):
         return label
-    to_hair, to_skin = (_distance_to(lab, rim, deep) for deep in (deep_hair, deep_skin))
+    to_hair, to_skin = (
+        np.linalg.norm((lab - blur_within(lab, deep, S.around))[rim], axis=-1)
+        for deep in (deep_hair, deep_skin)
+    )
     out = label.copy()
     out[rim] = np.where(to_hair < S.nearer * to_skin, HAIR, SKIN)
     return out
-
-
-def _distance_to(lab: FloatArray, rim: BoolArray, deep: BoolArray) -> FloatArray:
-    """[N] of the ``rim``'s pixels: L*a*b* distance to the nearest colour of ``deep`` pixels."""
-    usual = smooth_within(lab, deep, S.around)
-    row, col, _ = (of[rim] for of in find_nearest(deep))
-    return np.asarray(np.linalg.norm(lab[rim] - usual[row, col], axis=-1))

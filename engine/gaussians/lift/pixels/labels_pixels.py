@@ -42,8 +42,8 @@ from .bald_crowns import bare_bald_crown
 from .bare_skin import label_bare_skin
 from .fallen_hair import follow_fallen_hair
 from .garment_borders import measure_border, order_garments, part_garments
-from .hand_sleeves import label_hand_sleeves
 from .hair_rims import claim_hair_rims
+from .hand_sleeves import label_hand_sleeves
 from .labels_cleanup import find_parted_hair, keep_attached_hair, remove_crumbs, split_at_midriff
 from .labels_parser import HEADWEAR, PARSED
 from .skin_tone import measure_hue

@@ -12,9 +12,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ....body import Body
 from ....core.cameras import unproject
-from ....core.color import rgb_to_lab
 from ....core.distances import find_nearest
 from ....core.geometry import vertex_normals
 from ....core.settings import register_settings
@@ -40,6 +38,8 @@ from ..surface.surfels import (
     surfels_from_tangents,
     tangent_plane_steps,
 )
+from .photo_edges import OF_FACE, find_fringe, keep_edges
+from .photo_edges import S as EDGES
 
 
 @dataclass(frozen=True)
@@ -73,25 +73,14 @@ class PhotoSplatSettings:
     backing_depth: float = 0.02  # metres that its splats reach in depth at most
     skin_depth: float = 2.5  # the same in the skin of heads
     most_scatter: float = 0.02  # metres; the most depth over which pixels of hair are scattered
-    fringe: float = 0.006  # metres off the fitted head up to which pixels of skin are its outline
-    fringe_within: float = 0.004  # metres within it, where its colours are surely its own
-    fringe_strange: float = 14.0  # L*a*b* units off those from which on it is painted like them
-    fringe_aside: float = 0.03  # metres beside the middle of a head from which on that is so
-    by_hair: float = 0.12  # inter-ocular distances beside hair within which it is not
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
 
     fade_cloth: tuple[float, float] = (0.03, 0.16)  # the same of cloth
-    rim: float = 0.0025  # metres inside the matte's outline over which no splat is lost
-    jump: float = 0.008  # metres
-    rim_pixels: float = 1.5  # the same in pixels, if those are wider
 
 
 S = register_settings("lift.photo_splats", PhotoSplatSettings())
 
-
-OF_FACE = ("eye", "eye_back", "eye_socket", "eyelid", "lips", "mouth", "teeth", "tongue")
-"""Parts that a face shows in its openings, and around them."""
 
 FADE = {"skin": (0.08, 0.25), "hair": (0.0, 0.02), "hat": (0.0, 0.02)}
 
@@ -223,13 +212,8 @@ def front_layer(
     bounds = np.where(on_face[..., None], S.fade_face, bounds)
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
-    # Texels stand in from the outline: along it nothing else closes the surface.
-    reach = np.maximum(S.rim / pixel_size, S.rim_pixels)
     inside = distance_inside(alpha > 0.5)
-    fade = np.maximum(fade, np.clip(2.0 - inside / reach, 0.0, 1.0))
-    across = 2 * round(float(np.median(reach[valid]))) + 1 if valid.any() else 3
-    drops = ndimage.grey_dilation(depth, size=(across, across)) - depth > S.jump
-    fade = np.where(drops & on_face & (label == SKIN), 1.0, fade)
+    fade = keep_edges(fade, inside, depth, pixel_size, valid, on_face & (label == SKIN))
     # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight) * pixel_size, np.inf)
@@ -284,8 +268,9 @@ def front_layer(
     triangle[stuck], bary[stuck] = homes.find(world.means[stuck], behind)
     of_face = np.isin(np.array(body.part_names)[body.face_part[face]], OF_FACE) & drawn[ys, xs]
     skin_beside = (label == SKIN) & (group == HEAD) & select & ~(on_mesh | other)
-    skin_beside &= inside * pixel_size < S.fringe
-    skin_beside &= ~dilate(regions.hair, max(1, round(S.by_hair * regions.unit)))[of_row, of_col]
+    skin_beside &= inside * pixel_size < EDGES.fringe
+    by_hair = max(1, round(EDGES.by_hair * regions.unit))
+    skin_beside &= ~dilate(regions.hair, by_hair)[of_row, of_col]
     shown = np.where(on_mesh & (homes.face_group[buffer.face] == HEAD), buffer.face, -1)
     fringe = find_fringe(skin_beside, shown, colors, pixel_size, body)[ys, xs] & ~of_face
     # Earrings, a long beard and what else hangs from the head do so as hair does; lips do not.
@@ -311,44 +296,6 @@ def front_layer(
         own = np.nonzero((limb == arm) & kept)[0]
         kept[own] = ~find_adrift(world.means[own], away[own])
     return bound.take(kept)
-
-
-def find_fringe(
-    beyond: BoolArray, face: IntArray, colors: FloatArray, pixel_size: FloatArray, body: Body
-) -> BoolArray:
-    """Find the outline of a head where the fit misses it: a thin strip of a strange colour.
-
-    What reaches farther off the head is an earring or a curl; ears are known by their own rules,
-    and the outline of a beard has the colours of the beard beside it.
-
-    Args:
-        beyond: [H, W] pixels of the head's skin beside the fitted head.
-        face: [H, W] rows of ``body.f`` that the fitted head shows, -1 where it shows none.
-        colors: [H, W, 3] 0..1.
-        pixel_size: [H, W] metres.
-        body: the person's own.
-
-    Returns:
-        [H, W] pixels of the strip.
-    """
-    if not beyond.any():
-        return beyond
-    shown = face >= 0
-    within = shown & (distance_inside(shown) * pixel_size > S.fringe_within)
-    if not within.any():
-        return np.zeros_like(beyond)
-    rows, cols, away = find_nearest(shown)
-    past = away * pixel_size
-    aside = np.abs(body.v_template[body.f].mean(1)[:, 0]) > S.fringe_aside
-    usable = aside & ~np.isin(np.array(body.part_names)[body.face_part], (*OF_FACE, "ear"))
-    far = beyond & (past > S.fringe)
-    if far.any():
-        beyond = beyond & (find_nearest(far)[2] * pixel_size > S.fringe)
-    strip = beyond & usable[face[rows, cols]] & (past < S.fringe)
-    rows, cols, _ = (of[strip] for of in find_nearest(within))
-    apart = np.linalg.norm(rgb_to_lab(colors[strip]) - rgb_to_lab(colors[rows, cols]), axis=-1)
-    strip[strip] = apart > S.fringe_strange
-    return np.asarray(strip)
 
 
 def find_adrift(points: FloatArray, away: FloatArray) -> BoolArray:

@@ -172,8 +172,8 @@ def texel_layer(
         opacity[cloth & other & shown & (facing > 0.0)] = 0.0  # the photo shows legs there
         opacity[at_hem & shown & (facing > S.hem_facing)] = 0.0  # the photo's splats are enough
     # Nothing may stand where the photo shows background, nor skin of the head where it shows
-    # hair, nor a jaw where it shows a collar, nor a hand where it shows the sleeve behind it: what was fitted too wide is drawn in
-    # rather than opened.
+    # hair, nor a jaw where it shows a collar, nor a hand where it shows the sleeve behind it: what
+    # was fitted too wide is drawn in rather than opened.
     person = view.alpha > S.outline
     bare = person & ~regions.hair
     places = person, bare, person & ~find_sleeves_behind(view), bare & (regions.label != UPPER)

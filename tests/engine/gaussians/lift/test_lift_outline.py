@@ -11,6 +11,7 @@ from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, LAYERS
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift.lift_photo import LiftOptions, lift_photo
+from likeness.engine.gaussians.lift.surface.labels import NONE, UPPER
 from likeness.engine.render import render_camera
 from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree
@@ -19,16 +20,40 @@ from ..conftest import HANGING, take_photo
 from .photographed_head import BUDGET, Head
 
 
-def test_a_head_is_closed_up_to_its_outline(head: Head) -> None:
-    """Texels stand in from the outline, and the photo's splats close what is left."""
+def test_a_head_is_closed_up_to_its_outlines(head: Head) -> None:
+    """Texels stand in from the outline, and from a chin's edge: the photo's splats go up to it."""
     options = LiftOptions(max_gaussians=60_000)
     lifted = lift_photo(head.matte, head.observation, head.track, head.body, options)
     vertices, _ = lifted.body.vertices(head.track.pose)
-    camera = head.track.camera
-    drawn = render_camera(place_gaussians(lifted.gaussians, vertices, lifted.body), camera).alpha
+    camera, every = head.track.camera, place_gaussians(lifted.gaussians, vertices, lifted.body)
     solid = head.matte.alpha >= 0.99
-    beside = solid & ~binary_erosion(solid, iterations=6)
-    assert (drawn[beside] < 0.8).mean() < 0.06  # 0.26 where splats that turn away are left out
+    inside = binary_erosion(solid, iterations=8)
+    drawn = render_camera(every, camera).alpha
+    assert (drawn[solid & ~inside] < 0.8).mean() < 0.06  # 0.26 where splats that turn away are lost
+    photo = every.take(lifted.gaussians.layer == LAYERS.index("photo"))
+    assert (render_camera(photo, camera).alpha[inside] < 0.5).mean() < 0.003  # 0.014 the same
+
+
+def test_no_jaw_lies_over_a_collar(head: Head) -> None:
+    """The fitted jaw is wider than the photo's, which shows a collar there."""
+    alpha, skin = head.matte.alpha > 0.5, np.asarray(head.matte.foreground)
+    joints = head.body.vertices(head.track.pose)[1]
+    chin = int(project(joints[JOINT_INDEX["jaw"]], head.track.camera)[0][1]) + 20
+    rows, cols = np.indices(alpha.shape)
+    right = cols.max(1, where=alpha, initial=0)[:, None]
+    collar = alpha & (rows > chin - 15) & (rows < chin + 25) & (cols > right - 12)
+    blue = np.array([0.1, 0.2, 0.8], np.float32)
+    matte = replace(head.matte, foreground=np.where(collar[..., None], blue, skin))
+    known = np.where(collar, UPPER, NONE)
+    options = LiftOptions(max_gaussians=60_000)
+    lifted = lift_photo(matte, head.observation, head.track, head.body, options, known=known)
+    vertices, _ = lifted.body.vertices(head.track.pose)
+    part = np.array(lifted.body.part_names)[lifted.body.face_part[lifted.gaussians.triangle]]
+    jaw = (part == "face") & (lifted.gaussians.layer != LAYERS.index("photo"))
+    drawn = render_camera(
+        place_gaussians(lifted.gaussians, vertices, lifted.body).take(jaw), head.track.camera
+    ).alpha
+    assert drawn[binary_erosion(collar, iterations=3)].mean() < 0.05  # 0.43 where it is left there
 
 
 def test_skin_that_is_drawn_in_does_not_crack(head: Head) -> None:

@@ -20,8 +20,9 @@ from likeness.engine.gaussians.lift.label_photo import clean_rim
 from likeness.engine.gaussians.lift.pixels.regions import Regions
 from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet, LimbBorders
 from likeness.engine.gaussians.lift.splats.far_side import loose_layer
-from likeness.engine.gaussians.lift.splats.photo_splats import S as PHOTO_SPLATS
-from likeness.engine.gaussians.lift.splats.photo_splats import find_fringe, front_layer
+from likeness.engine.gaussians.lift.splats.photo_edges import S as EDGES
+from likeness.engine.gaussians.lift.splats.photo_edges import find_fringe
+from likeness.engine.gaussians.lift.splats.photo_splats import front_layer
 from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.surface.limbs import HEAD, LEFT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.surface.surfels import SHELL, TriangleBinding
@@ -246,7 +247,7 @@ def test_a_thin_strip_of_skin_beside_a_cheek_is_its_outline(
     """A curl or an earring reaches farther off the head; ears have their own rules."""
     side = np.abs(average.v_template[average.f].mean(1)[:, 0])
     own = average.face_part == average.part_names.index(part)
-    cheek = int(np.nonzero(own & (side > PHOTO_SPLATS.fringe_aside))[0][0])
+    cheek = int(np.nonzero(own & (side > EDGES.fringe_aside))[0][0])
     face = np.full((20, 40), -1)
     face[:, :20] = cheek
     beyond = np.zeros((20, 40), bool)

@@ -25,6 +25,7 @@ from likeness.engine.gaussians.lift.shape.depth_sheets import find_limb_borders
 from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.surface.limbs import (
     HANDS,
+    HEAD,
     LEFT_ARM,
     TORSO,
     hand_triangles,
@@ -139,9 +140,12 @@ def scene():  # type: ignore[no-untyped-def]
     view = two_planes()
     vertices = body.v_template + np.array([0.0, 0.0, -2.0])
     groups = vertex_groups(body)
-    triangle = int(np.argmin(np.linalg.norm(body.v_template[body.f].mean(1), axis=1)))
+    trunk = int(np.argmin(np.linalg.norm(body.v_template[body.f].mean(1), axis=1)))
+    head = int(np.nonzero((groups == HEAD)[body.f].all(1))[0][0])
 
-    def splats(columns: np.ndarray, tilt: float, color: list[float], layer: int) -> BoundGaussians:
+    def splats(
+        columns: np.ndarray, tilt: float, color: list[float], layer: int, triangle: int
+    ) -> BoundGaussians:
         x = (columns + 0.5 - view.camera.K[0, 2]) / view.camera.K[0, 0] * 2.0
         points = np.stack([x, np.zeros_like(x), np.full_like(x, -2.0)], -1)
         normals = np.tile([np.cos(tilt), 0.0, np.sin(tilt)], (len(x), 1))
@@ -160,13 +164,16 @@ def scene():  # type: ignore[no-untyped-def]
         color: list[float],
         limb: int = TORSO,
         layer: int = PHOTO,
+        kind: int = UPPER,
     ) -> np.ndarray:
         view.regions.group[:] = limb
+        view.regions.label[3:] = kind
         own = np.array(columns, float)
-        texels = splats(np.arange(0.0, 20.0, 0.25), np.pi / 2, BLUE, CORE)
+        triangle = head if limb == HEAD else trunk
+        texels = splats(np.arange(0.0, 20.0, 0.25), np.pi / 2, BLUE, CORE, triangle)
         every = np.ones(len(texels), bool)
         label = np.full(len(texels), SKIN if layer == CORE else UPPER)
-        photo = splats(own, np.radians(degrees), color, layer)
+        photo = splats(own, np.radians(degrees), color, layer, triangle)
         out = repaint_photo(photo, texels, every, label, view, vertices, groups, body)
         assert layer == PHOTO or (out.layer == layer).all()
         return np.asarray(out.colors)
@@ -192,6 +199,15 @@ def test_another_limbs_colour_at_its_outline_is_repainted(scene) -> None:  # typ
     np.testing.assert_allclose(scene([19], 90, BLUE), [BLUE], atol=1e-6)
     # So does what was given to the trunk for its colour, where the grid has an arm.
     np.testing.assert_allclose(scene([19], 90, SKIN_TONE, LEFT_ARM), [SKIN_TONE], atol=1e-6)
+
+
+def test_hair_over_a_shoulder_keeps_its_colour(scene) -> None:  # type: ignore[no-untyped-def]
+    np.testing.assert_allclose(scene([19], 90, SKIN_TONE, kind=HAIR), [SKIN_TONE], atol=1e-6)
+
+
+def test_the_shade_below_a_chin_stays(scene) -> None:  # type: ignore[no-untyped-def]
+    shade = [0.03, 0.03, 0.1]
+    np.testing.assert_allclose(scene([19], 90, shade, HEAD), [shade], atol=1e-6)
 
 
 def test_the_dark_gap_beside_a_limb_is_repainted(scene) -> None:  # type: ignore[no-untyped-def]
