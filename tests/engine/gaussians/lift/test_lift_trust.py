@@ -206,8 +206,9 @@ def test_hair_over_a_shoulder_keeps_its_colour(scene) -> None:  # type: ignore[n
 
 
 def test_the_shade_below_a_chin_stays(scene) -> None:  # type: ignore[no-untyped-def]
-    shade = [0.03, 0.03, 0.1]
+    shade = [0.04, 0.04, 0.3]
     np.testing.assert_allclose(scene([19], 90, shade, HEAD), [shade], atol=1e-6)
+    np.testing.assert_allclose(scene([19], 90, shade), [BLUE], atol=1e-6)
 
 
 def test_the_dark_gap_beside_a_limb_is_repainted(scene) -> None:  # type: ignore[no-untyped-def]
