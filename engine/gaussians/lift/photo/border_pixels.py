@@ -15,6 +15,7 @@ from ....core.color import rgb_to_lab
 from ....core.distances import find_nearest
 from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
+from ....imaging.gaps import box_around
 from ..grids.pixel_grids import blur_within
 from ..surface.labels import HAIR, SKIN
 from ..surface.limbs import HEAD
@@ -92,23 +93,28 @@ def settle_hair(
         moved: [H, W] those.
     """
     regions = view.regions
-    hair, skin = regions.label == HAIR, (regions.label == SKIN) & (regions.group == HEAD)
     moved = np.zeros(row.shape, bool)
-    if not hair.any():
+    if not (regions.label == HAIR).any():
         return row, col, moved
+    here = box_around(regions.label == HAIR, S.around)
+    top, left = here[0].start, here[1].start
+    hair = regions.label[here] == HAIR
+    skin = (regions.label[here] == SKIN) & (regions.group[here] == HEAD)
     *beside, away = find_nearest(hair)
     deep = skin & (away > S.hair + 1)
-    at = np.nonzero((skin & (away <= S.hair))[row, col])
+    near = np.zeros(regions.label.shape, bool)
+    near[here] = skin & (away <= S.hair)
+    at = np.nonzero(near[row, col])
     if not (deep.any() and len(at[0])):
         return row, col, moved
-    lab, own = rgb_to_lab(view.colors), (row[at], col[at])
+    lab, own = rgb_to_lab(view.colors[here]), (row[at] - top, col[at] - left)
     shown = rgb_to_lab(colors[at])
     to_hair, to_skin = (
         np.linalg.norm(shown - blur_within(lab, where, S.around)[own], axis=-1)
         for where in (hair, deep)
     )
     moved[at] = to_hair < S.hairy * to_skin
-    of = [place[row[moved], col[moved]] for place in beside]
+    own = row[moved] - top, col[moved] - left
     row, col = row.copy(), col.copy()
-    row[moved], col[moved] = of
+    row[moved], col[moved] = beside[0][own] + top, beside[1][own] + left
     return row, col, moved

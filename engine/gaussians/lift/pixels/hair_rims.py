@@ -12,6 +12,7 @@ import numpy as np
 from ....core.distances import find_nearest
 from ....core.settings import register_settings
 from ....core.types import FloatArray, IntArray
+from ....imaging.gaps import box_around
 from ..grids.pixel_grids import blur_within, erode
 from ..surface.labels import HAIR, SKIN
 
@@ -40,19 +41,20 @@ def claim_hair_rims(label: IntArray, lab: FloatArray, unit: float) -> IntArray:
     Returns:
         [H, W] labels.
     """
-    hair, skin = label == HAIR, label == SKIN
-    width = min(max(round(S.width * unit), 1), S.widest)
-    if not hair.any():
+    if not (label == HAIR).any():
         return label
+    width = min(max(round(S.width * unit), 1), S.widest)
+    here = box_around(label == HAIR, S.around)
+    hair, skin, colors = label[here] == HAIR, label[here] == SKIN, lab[here]
     away = find_nearest(hair)[2]
     rim = skin & (away <= width)
     deep_hair, deep_skin = erode(hair, 1), skin & (away > width + 1)
     if not (rim.any() and deep_hair.any() and deep_skin.any()):
         return label
     to_hair, to_skin = (
-        np.linalg.norm((lab - blur_within(lab, deep, S.around))[rim], axis=-1)
+        np.linalg.norm((colors - blur_within(colors, deep, S.around))[rim], axis=-1)
         for deep in (deep_hair, deep_skin)
     )
     out = label.copy()
-    out[rim] = np.where(to_hair < S.nearer * to_skin, HAIR, SKIN)
+    out[here][rim] = np.where(to_hair < S.nearer * to_skin, HAIR, SKIN)
     return out
