@@ -88,7 +88,7 @@ def settle_hair(
         view: the photo, on the coarser grid.
 
     Returns:
-        row: [H, W] the same, but of the nearest pixel of hair for those that are its.
+        row: [H, W] the same, but that of the nearest hair for pixels that belong to it.
         col: [H, W] the same.
         moved: [H, W] those.
     """

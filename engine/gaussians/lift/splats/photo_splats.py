@@ -172,7 +172,9 @@ def front_layer(
     of_row, of_col, of_hair = settle_hair(colors, of_row, of_col, view)
     group = regions.group[of_row, of_col].astype(int)
     front = _carried_depth(sheets, source, target, group)
-    front[of_hair] = composite_sheets(sheets, "front")[of_row[of_hair], of_col[of_hair]]
+    hair_front = composite_sheets(sheets, "front")[of_row, of_col]
+    of_hair &= hair_front > 0.0
+    front = np.where(of_hair, hair_front, front)
     weight = _resample(composite_sheets(sheets, "on_mesh"), source, target, 1)
     buffer = rasterize_mesh(dressed.vertices, dressed.f, target)
     sheet = np.where(np.isin(group, ARMS), group, 0)
