@@ -1,4 +1,4 @@
-"""Whose pixels those beside a limb's border are, decided on the photo's own grid.
+"""Whose pixels those beside a border of limbs, or of hair, are: decided on the photo's own grid.
 
 Limbs and labels are known on a coarser grid, whose borders are stairs a pixel high: a strip of the
 arm's colour on the trunk, and of the trunk's on the arm. Between the two surfaces that meet there,
@@ -15,9 +15,8 @@ from ....core.color import rgb_to_lab
 from ....core.distances import find_nearest
 from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
-from ....imaging.gaps import box_around
-from ..grids.pixel_grids import blur_within
-from ..surface.labels import HAIR, SKIN
+from ..pixels.hair_rims import find_hair_rim
+from ..surface.labels import HAIR
 from ..surface.limbs import HEAD
 from .photo_view import PhotoView
 
@@ -34,9 +33,7 @@ class BorderPixelSettings:
     """The same distance at most: a third thing may lie between both."""
 
     reach: float = 4.0  # pixels of the coarser grid to a place that surely shows a surface, at most
-    hair: int = 2  # pixels of the coarser grid from hair within which a face's skin may be hair
-    around: float = 2.0  # of them, standard deviation over which the colours beside are averaged
-    hairy: float = 0.8  # L*a*b* distance to the hair beside it over that to the skin's, at most
+    hair_width: int = 2  # of them from hair, within which a face's skin may be hair
 
 
 S = register_settings("lift.border_pixels", BorderPixelSettings())
@@ -94,27 +91,12 @@ def settle_hair(
     """
     regions = view.regions
     moved = np.zeros(row.shape, bool)
-    if not (regions.label == HAIR).any():
+    rim = find_hair_rim(regions.label, rgb_to_lab(view.colors), regions.group == HEAD, S.hair_width)
+    if rim is None:
         return row, col, moved
-    here = box_around(regions.label == HAIR, S.around)
-    top, left = here[0].start, here[1].start
-    hair = regions.label[here] == HAIR
-    skin = (regions.label[here] == SKIN) & (regions.group[here] == HEAD)
-    *beside, away = find_nearest(hair)
-    deep = skin & (away > S.hair + 1)
-    near = np.zeros(regions.label.shape, bool)
-    near[here] = skin & (away <= S.hair)
-    at = np.nonzero(near[row, col])
-    if not (deep.any() and len(at[0])):
-        return row, col, moved
-    lab, own = rgb_to_lab(view.colors[here]), (row[at] - top, col[at] - left)
-    shown = rgb_to_lab(colors[at])
-    to_hair, to_skin = (
-        np.linalg.norm(shown - blur_within(lab, where, S.around)[own], axis=-1)
-        for where in (hair, deep)
-    )
-    moved[at] = to_hair < S.hairy * to_skin
-    own = row[moved] - top, col[moved] - left
+    at = np.nonzero(rim.pixels[row, col])
+    moved[at] = rim.find_hair(rgb_to_lab(colors[at]), row[at], col[at])
+    own = row[moved], col[moved]
     row, col = row.copy(), col.copy()
-    row[moved], col[moved] = beside[0][own] + top, beside[1][own] + left
+    row[moved], col[moved] = (place[own] for place in find_nearest(regions.label == HAIR)[:2])
     return row, col, moved

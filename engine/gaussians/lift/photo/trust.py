@@ -208,7 +208,7 @@ def repaint_photo(
     sheet, of_pixel = (
         np.where(np.isin(g, ARMS), g, 0) for g in (limb, view.regions.group[row, col])
     )
-    doubt = borders.behind[row, col] & ~np.isin(kind, [OBJECT, HAIR]) & (sheet == of_pixel)
+    doubt = borders.behind[row, col] & (kind != OBJECT) & (sheet == of_pixel)
     doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt
     doubtful |= fringe
     doubtful |= loose & (inside < S.rim) & (facing_ramp(facing, kind, on_head, 1.0) < 1.0)
@@ -225,11 +225,19 @@ def repaint_photo(
     # What an outline's pixels print on the surface behind it is neither's colour.
     at = np.nonzero(doubt[rows])[0]
     own, found = beside.colors(means[rows[at]], limb[rows[at]])
+    strands = kind[rows[at]] == HAIR  # over a shoulder, say, which has other colours
+    hair = at[strands]
+    own[strands], found[strands] = beside.colors(
+        means[rows[hair]], limb[rows[hair]], kind[rows[hair]]
+    )
     far_row, far_col = borders.nearer[row[rows[at]], col[rows[at]]].T
     shown, usual = rgb_to_lab(first[at]), rgb_to_lab(own)
     to_own = np.linalg.norm(shown - usual, axis=1)
     to_other = np.linalg.norm(shown - rgb_to_lab(view.colors[far_row, far_col]), axis=1)
-    dark = (shown[:, 0] < S.gap * usual[:, 0]) & ~on_head[rows[at]]  # a chin shades the neck
+    # A chin shades the neck, and hair is of all tones.
+    of_face = (view.regions.label == SKIN) & (view.regions.group == HEAD)
+    shaded = of_face[far_row, far_col] & (kind[rows[at]] == SKIN) & ~np.isin(limb[rows[at]], ARMS)
+    dark = (shown[:, 0] < S.gap * usual[:, 0]) & ~(shaded | strands)
     strange = found & (dark | (to_own > S.strange + to_other))
     fresh[at[strange]] = own[strange]
     keep[at[strange]] = 0.0

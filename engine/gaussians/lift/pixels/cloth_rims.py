@@ -69,7 +69,7 @@ def release_cloth_rims(
 
 def _distance_to_shades(lab: FloatArray, tone: FloatArray) -> FloatArray:
     """[H, W] CIE Lab distance to the nearest shade of a colour [3], darker or a little lighter."""
-    length, lightness = max(float(tone @ tone), 1e-6), max(float(tone[0]), 1e-3)  # black has none
+    length, lightness = max(float(tone @ tone), 1e-6), max(float(tone[0]), 1e-3)  # black's are 0
     share = np.clip((lab @ tone) / length, 0.0, 1.0 + S.lighter / lightness)
     return np.asarray(np.linalg.norm(lab - share[..., None] * tone, axis=-1))
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from ....core.distances import find_nearest
 from ....core.settings import register_settings
-from ....core.types import FloatArray, IntArray
+from ....core.types import BoolArray, FloatArray, IntArray
 from ....imaging.gaps import box_around
-from ..grids.pixel_grids import blur_within, erode
+from ..grids.pixel_grids import blur_within
 from ..surface.labels import HAIR, SKIN
 
 
@@ -24,37 +24,79 @@ class HairRimSettings:
     width: float = 0.04  # eyes' distances of skin beside hair that are looked at
     widest: int = 3  # pixels of it, at most
     around: float = 2.0  # pixels, standard deviation over which the colours beside it are averaged
-    nearer: float = 0.6  # distance of its color to the hair's, over that to the skin's, at most
+    nearer: float = 0.7  # distance of its colour to the hair's, over that to the skin's, at most
+    alike: float = 15.0  # L*a*b* distance to the hair's, at most: earrings lie there, too
+    apart: float = 15.0  # the same between hair and skin, at least
 
 
 S = register_settings("lift.hair_rims", HairRimSettings())
 
 
-def claim_hair_rims(label: IntArray, lab: FloatArray, unit: float) -> IntArray:
-    """Make hair of skin along its border that has the color of the hair beside it.
+@dataclass(frozen=True)
+class HairRim:
+    """Skin along its border with hair, and the mean colours on both sides of it.
+
+    Attributes:
+        pixels: [H, W] the skin.
+        hair: [H, W, 3] L*a*b* of the hair beside each of them.
+        skin: [H, W, 3] the same of the skin beyond the rim.
+    """
+
+    pixels: BoolArray
+    hair: FloatArray
+    skin: FloatArray
+
+    def find_hair(self, lab: FloatArray, row: IntArray, col: IntArray) -> BoolArray:
+        """Return which [N] colours [N, 3] (L*a*b*), seen in the rim's pixels, are the hair's."""
+        hair, skin = self.hair[row, col], self.skin[row, col]
+        to_hair, to_skin, apart = (
+            np.linalg.norm(off, axis=-1) for off in (lab - hair, lab - skin, hair - skin)
+        )
+        alike = (to_hair < S.alike) & (to_hair < S.nearer * to_skin) & (apart > S.apart)
+        return np.asarray(alike & self.pixels[row, col])
+
+
+def find_hair_rim(label: IntArray, lab: FloatArray, where: BoolArray, width: int) -> HairRim | None:
+    """Find the skin beside hair; None if there is none, or only that.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
         lab: [H, W, 3] L*a*b*.
+        where: [H, W] pixels that may belong to the rim.
+        width: pixels of it.
+    """
+    if not (label == HAIR).any():
+        return None
+    here = box_around(label == HAIR, S.around)
+    hair = label[here] == HAIR
+    skin = (label[here] == SKIN) & where[here]
+    away = find_nearest(hair)[2]
+    rim, deep = skin & (away <= width), skin & (away > width + 1)
+    if not (rim.any() and deep.any()):
+        return None
+    pixels, sides = np.zeros(label.shape, bool), np.zeros((2, *lab.shape))
+    pixels[here] = rim
+    for side, own in zip(sides, (hair, deep), strict=True):
+        side[here] = blur_within(lab[here], own, S.around)
+    return HairRim(pixels, *sides)
+
+
+def claim_hair_rims(label: IntArray, lab: FloatArray, where: BoolArray, unit: float) -> IntArray:
+    """Make hair of a face's skin along its border that has the colour of the hair beside it.
+
+    Args:
+        label: [H, W] index into ``labels.LABELS``.
+        lab: [H, W, 3] L*a*b*.
+        where: [H, W] pixels of the head that may be hair.
         unit: pixels between the eyes.
 
     Returns:
         [H, W] labels.
     """
-    if not (label == HAIR).any():
+    rim = find_hair_rim(label, lab, where, min(max(round(S.width * unit), 1), S.widest))
+    if rim is None:
         return label
-    width = min(max(round(S.width * unit), 1), S.widest)
-    here = box_around(label == HAIR, S.around)
-    hair, skin, colors = label[here] == HAIR, label[here] == SKIN, lab[here]
-    away = find_nearest(hair)[2]
-    rim = skin & (away <= width)
-    deep_hair, deep_skin = erode(hair, 1), skin & (away > width + 1)
-    if not (rim.any() and deep_hair.any() and deep_skin.any()):
-        return label
-    to_hair, to_skin = (
-        np.linalg.norm((colors - blur_within(colors, deep, S.around))[rim], axis=-1)
-        for deep in (deep_hair, deep_skin)
-    )
+    row, col = np.nonzero(rim.pixels)
     out = label.copy()
-    out[here][rim] = np.where(to_hair < S.nearer * to_skin, HAIR, SKIN)
+    out[row, col] = np.where(rim.find_hair(lab[row, col], row, col), HAIR, SKIN)
     return out

@@ -343,7 +343,8 @@ def label_pixels(
     grid_features = np.zeros((*mask.shape, features.shape[1]))
     grid_features[mask] = features
     out[:] = follow_fallen_hair(out, grid_features, lab, head.below_chin, head.unit)
-    return remove_crumbs(claim_hair_rims(out, lab, head.unit), head.unit)
+    out[:] = claim_hair_rims(out, lab, head.near & ~head.oval, head.unit)
+    return remove_crumbs(out, head.unit)
 
 
 def _tones(features: FloatArray, label: int, seeds: BoolArray) -> FloatArray:

@@ -19,14 +19,15 @@ from ..grids.pixel_grids import distance_inside
 class PhotoEdgeSettings:
     """Edges of the photo's splats."""
 
-    rim: float = 0.0025  # metres inside the matte's outline over which no splat is lost
+    rim: float = 0.0025  # metres inside a head's outline that keep their splats; gone after twice
     rim_pixels: float = 1.5  # the same in pixels, if those are wider
-    jump: float = 0.008  # metres of depth behind a face's edge, at least
+    jump: float = 0.008  # metres of depth behind a chin's edge, at least
+    slope: float = 3.0  # metres of depth per metre across that a surface may have as well
     fringe: float = 0.006  # metres off the fitted head up to which pixels of skin are its outline
     fringe_within: float = 0.004  # metres within it, where its colours are surely its own
     fringe_strange: float = 14.0  # L*a*b* units off those from which on it is painted like them
     fringe_aside: float = 0.03  # metres beside the middle of a head from which on that is so
-    by_hair: float = 0.12  # inter-ocular distances beside hair within which it is not
+    by_hair: float = 0.12  # inter-ocular distances beside hair within which there is no outline
 
 
 S = register_settings("lift.photo_edges", PhotoEdgeSettings())
@@ -37,35 +38,32 @@ OF_FACE = ("eye", "eye_back", "eye_socket", "eyelid", "lips", "mouth", "teeth", 
 
 
 def keep_edges(
-    fade: FloatArray,
-    inside: FloatArray,
-    depth: FloatArray,
-    pixel_size: FloatArray,
-    valid: BoolArray,
-    face: BoolArray,
+    fade: FloatArray, inside: FloatArray, depth: FloatArray, pixel_size: FloatArray, head: BoolArray
 ) -> FloatArray:
-    """Keep splats that turn away along the outline, and along the edges of a face: a chin's.
+    """Keep splats of a head's skin that turn away along its outline, and along a chin's edge.
 
     Texels stand in from both, so that nothing else closes the surface there.
 
     Args:
         fade: [H, W] 0..1, how much of each pixel's splat would be left.
         inside: [H, W] pixels from the outline.
-        depth: [H, W] metres.
+        depth: [H, W] metres; 0 where there is none.
         pixel_size: [H, W] metres.
-        valid: [H, W] pixels that count.
-        face: [H, W] those of a face's skin.
+        head: [H, W] pixels of the head's skin.
 
     Returns:
         [H, W] 0..1.
     """
-    if not valid.any():
+    head = head & (depth > 0.0)
+    if not head.any():
         return fade
-    reach = np.maximum(S.rim / pixel_size, S.rim_pixels)
-    fade = np.maximum(fade, np.clip(2.0 - inside / reach, 0.0, 1.0))
-    across = 2 * round(float(np.median(reach[valid]))) + 1
-    behind = ndimage.grey_dilation(depth, size=(across, across))
-    return np.where(face & (behind - depth > S.jump), 1.0, fade)
+    size = np.maximum(pixel_size, 1e-9)
+    reach = np.maximum(S.rim / size, S.rim_pixels)
+    away = round(float(np.median(reach[head])))
+    behind = ndimage.grey_dilation(depth, size=(2 * away + 1, 2 * away + 1))
+    edge = behind - depth > S.jump + S.slope * away * size
+    kept = np.maximum(np.clip(2.0 - inside / reach, 0.0, 1.0), edge)
+    return np.where(head, np.maximum(fade, kept), fade)
 
 
 def find_fringe(

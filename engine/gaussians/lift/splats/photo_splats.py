@@ -202,7 +202,7 @@ def front_layer(
     dv = np.where(on_mesh[..., None], exact_v, dv)
 
     # Where the mesh turns away from the camera a pixel smears over centimetres: the texels, with
-    # their completed colours, take over there.
+    # their completed colours, take over there, but for the edges of heads.
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
     # In a fold the mesh may be turned inside out: it is seen all the same.
     facing = np.abs(np.einsum("hwd,hwd->hw", normals, ray))
@@ -215,7 +215,7 @@ def front_layer(
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
     inside = distance_inside(alpha > 0.5)
-    fade = keep_edges(fade, inside, depth, pixel_size, valid, on_face & (label == SKIN))
+    fade = keep_edges(fade, inside, depth, pixel_size, (group == HEAD) & (label == SKIN))
     # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight) * pixel_size, np.inf)

@@ -176,11 +176,13 @@ def texel_layer(
     # was fitted too wide is drawn in rather than opened.
     person = view.alpha > S.outline
     bare = person & ~regions.hair
-    places = person, bare, person & ~find_sleeves_behind(view), bare & (regions.label != UPPER)
+    collar = (regions.label == UPPER) & ~np.isin(regions.group, ARMS)
+    places = person, bare, person & ~find_sleeves_behind(view), bare & ~collar
     rooms = np.stack([distance_inside(place) for place in places])
     face = (group == HEAD) & ~is_shell & (facing < S.under_hair)
     bare_hand = hand & ~hidden & ~is_shell
-    where = np.select([face & (part == "face"), face, bare_hand], [3, 1, 2], 0)
+    jaw = face & (part == "face") & (facing > 0.0)
+    where = np.select([jaw, face, bare_hand], [3, 1, 2], 0)
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
     points = move_hands_beside_sleeves(points, reach, bare_hand, group, at, rooms, view)

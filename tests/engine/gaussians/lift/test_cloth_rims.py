@@ -37,3 +37,8 @@ def test_shade_and_what_does_not_touch_the_cloth_stay_with_the_arm() -> None:
     worn = np.where(bracelet[..., None], JEANS_LAB, np.where(CLOTH[..., None], JEANS_LAB, SKIN_LAB))
     for lab, cloth in ((dark, ~CALLED_SKIN), (worn, CLOTH)):
         np.testing.assert_array_equal(_released(lab)[1], ~cloth)
+
+
+def test_a_black_picture_has_a_distance_to_black() -> None:
+    with np.errstate(all="raise"):
+        _released(np.zeros((60, 60, 3)))

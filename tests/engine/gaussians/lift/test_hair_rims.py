@@ -18,24 +18,43 @@ TONE = np.array([0.85, 0.65, 0.55])
 UNIT = 50.0  # pixels between the eyes
 
 
-def face_and_hair(side: int = 60) -> tuple[IntArray, FloatArray]:
+def face_and_hair(
+    hair: FloatArray = 0.2 * TONE, skin: FloatArray = TONE, side: int = 60
+) -> tuple[IntArray, FloatArray]:
     """Labels, and colours [H, W, 3]: hair reaches two columns farther than it is labelled."""
     rng = np.random.default_rng(0)
     column = np.arange(side)
     label = np.tile(np.where(column < 20, HAIR, SKIN), (side, 1))
-    colors = np.where((column < 22)[:, None], 0.2 * TONE, TONE) * np.ones((side, 1, 1))
-    return label, colors * rng.uniform(0.9, 1.1, (side, side, 1))
+    colors = np.where((column < 22)[:, None], hair, skin) * np.ones((side, 1, 1))
+    return label, colors * rng.uniform(0.95, 1.05, (side, side, 1))
 
 
 def test_skin_in_the_colour_of_the_hair_beside_it_is_hair() -> None:
     label, colors = face_and_hair()
+    everywhere = np.ones(label.shape, bool)
     brow = (slice(40, 44), slice(40, 50))  # as dark, and far from it
     colors[brow] = 0.2 * TONE
-    out = claim_hair_rims(label, rgb_to_lab(colors), UNIT)
+    lab = rgb_to_lab(colors)
+    out = claim_hair_rims(label, lab, everywhere, UNIT)
     assert (out[:, :22] == HAIR).all()
     assert (out[:, 22:] == SKIN).all()
+    hand = everywhere.copy()
+    hand[:30] = False
+    assert (claim_hair_rims(label, lab, hand, UNIT)[:30] == label[:30]).all()
     bald = np.full_like(label, SKIN)
-    np.testing.assert_array_equal(claim_hair_rims(bald, rgb_to_lab(colors), UNIT), bald)
+    np.testing.assert_array_equal(claim_hair_rims(bald, lab, everywhere, UNIT), bald)
+
+
+def test_neither_fair_hair_nor_an_earring_beside_hair_is_taken_for_it() -> None:
+    label, colors = face_and_hair(hair=0.97 * TONE)
+    everywhere = np.ones(label.shape, bool)
+    np.testing.assert_array_equal(
+        claim_hair_rims(label, rgb_to_lab(colors), everywhere, UNIT), label
+    )
+    label, colors = face_and_hair()
+    colors[20:26, 20:22] = [0.1, 0.2, 0.7]
+    out = claim_hair_rims(label, rgb_to_lab(colors), everywhere, UNIT)
+    assert (out[20:26, 20:22] == SKIN).all()
 
 
 @pytest.mark.parametrize("group", [HEAD, TORSO])

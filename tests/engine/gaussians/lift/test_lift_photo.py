@@ -21,7 +21,7 @@ from likeness.engine.gaussians.lift.pixels.regions import Regions
 from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet, LimbBorders
 from likeness.engine.gaussians.lift.splats.far_side import loose_layer
 from likeness.engine.gaussians.lift.splats.photo_edges import S as EDGES
-from likeness.engine.gaussians.lift.splats.photo_edges import find_fringe
+from likeness.engine.gaussians.lift.splats.photo_edges import find_fringe, keep_edges
 from likeness.engine.gaussians.lift.splats.photo_splats import front_layer
 from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.surface.limbs import HEAD, LEFT_ARM, TORSO, vertex_groups
@@ -260,3 +260,23 @@ def test_a_thin_strip_of_skin_beside_a_cheek_is_its_outline(
     nose = int(np.argmin(side + (average.face_part != average.part_names.index("face"))))
     face[:, :20] = nose
     assert not find_fringe(beyond, face, colors, size, average).any()
+
+
+def test_only_the_edges_of_heads_keep_splats_that_turn_away() -> None:
+    """No slope is an edge, however far it falls within the rim; a step and an outline are."""
+    size, head = np.full((40, 60), 0.002), np.ones((40, 60), bool)
+    gone, inside, slope = np.zeros((40, 60)), np.full((40, 60), 50.0), 2.5 * 0.002 * np.arange(60)
+    slanted = 1.0 + slope * np.ones((40, 1))
+    np.testing.assert_array_equal(keep_edges(gone, inside, slanted, size, head), gone)
+    step = np.where(np.arange(60) < 30, 1.0, 1.06) * np.ones((40, 1))
+    kept = keep_edges(gone, inside, step, size, head)
+    assert (kept[:, 29] == 1.0).all()
+    assert (kept[:, :26] == 0.0).all()
+    assert (kept[:, 30:] == 0.0).all()
+    inside[:] = np.arange(60) + 1.0
+    kept = keep_edges(gone, inside, np.ones((40, 60)), size, head)
+    assert (kept[:, 0] == 1.0).all()
+    assert (kept[:, 8:] == 0.0).all()
+    np.testing.assert_array_equal(keep_edges(gone, inside, step, size, ~head), gone)
+    nowhere = np.zeros((40, 60))
+    np.testing.assert_array_equal(keep_edges(gone, inside, nowhere, nowhere, head), gone)

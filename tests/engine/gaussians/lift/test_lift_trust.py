@@ -165,14 +165,16 @@ def scene():  # type: ignore[no-untyped-def]
         limb: int = TORSO,
         layer: int = PHOTO,
         kind: int = UPPER,
+        near: int | None = None,
     ) -> np.ndarray:
         view.regions.group[:] = limb
+        view.regions.group[:, 20:] = limb if near is None else near
         view.regions.label[3:] = kind
         own = np.array(columns, float)
         triangle = head if limb == HEAD else trunk
         texels = splats(np.arange(0.0, 20.0, 0.25), np.pi / 2, BLUE, CORE, triangle)
         every = np.ones(len(texels), bool)
-        label = np.full(len(texels), SKIN if layer == CORE else UPPER)
+        label = np.full(len(texels), SKIN if layer == CORE else kind)
         photo = splats(own, np.radians(degrees), color, layer, triangle)
         out = repaint_photo(photo, texels, every, label, view, vertices, groups, body)
         assert layer == PHOTO or (out.layer == layer).all()
@@ -201,14 +203,19 @@ def test_another_limbs_colour_at_its_outline_is_repainted(scene) -> None:  # typ
     np.testing.assert_allclose(scene([19], 90, SKIN_TONE, LEFT_ARM), [SKIN_TONE], atol=1e-6)
 
 
-def test_hair_over_a_shoulder_keeps_its_colour(scene) -> None:  # type: ignore[no-untyped-def]
-    np.testing.assert_allclose(scene([19], 90, SKIN_TONE, kind=HAIR), [SKIN_TONE], atol=1e-6)
+def test_hair_is_compared_with_hair(scene) -> None:  # type: ignore[no-untyped-def]
+    """It is of all tones; the arm before it prints skin on it all the same."""
+    strand = [0.04, 0.04, 0.3]
+    np.testing.assert_allclose(scene([19], 90, strand, kind=HAIR), [strand], atol=1e-6)
+    np.testing.assert_allclose(scene([19], 90, SKIN_TONE, kind=HAIR), [BLUE], atol=1e-6)
 
 
 def test_the_shade_below_a_chin_stays(scene) -> None:  # type: ignore[no-untyped-def]
     shade = [0.04, 0.04, 0.3]
-    np.testing.assert_allclose(scene([19], 90, shade, HEAD), [shade], atol=1e-6)
-    np.testing.assert_allclose(scene([19], 90, shade), [BLUE], atol=1e-6)
+    np.testing.assert_allclose(scene([19], 90, shade, kind=SKIN, near=HEAD), [shade], atol=1e-6)
+    # The gap beside a hand, before a neck or a cheek, does not.
+    np.testing.assert_allclose(scene([19], 90, shade, kind=SKIN, near=LEFT_ARM), [BLUE], atol=1e-6)
+    np.testing.assert_allclose(scene([19], 90, shade, HEAD, near=LEFT_ARM), [BLUE], atol=1e-6)
 
 
 def test_the_dark_gap_beside_a_limb_is_repainted(scene) -> None:  # type: ignore[no-untyped-def]
