@@ -25,7 +25,7 @@ class HairRimSettings:
     widest: int = 3  # pixels of it, at most
     around: float = 2.0  # pixels, standard deviation over which the colours beside it are averaged
     nearer: float = 0.7  # distance of its colour to the hair's, over that to the skin's, at most
-    alike: float = 15.0  # L*a*b* distance to the hair's, at most: earrings lie there, too
+    alike: float = 25.0  # L*a*b* distance to the hair's, at most: earrings lie there, too
     apart: float = 15.0  # the same between hair and skin, at least
 
 
@@ -47,7 +47,13 @@ class HairRim:
     skin: FloatArray
 
     def find_hair(self, lab: FloatArray, row: IntArray, col: IntArray) -> BoolArray:
-        """Return which [N] colours [N, 3] (L*a*b*), seen in the rim's pixels, are the hair's."""
+        """Return which colours [N] in the rim are the hair's.
+
+        Args:
+            lab: [N, 3] L*a*b*.
+            row: [N] of the pixel that shows each.
+            col: [N] the same.
+        """
         hair, skin = self.hair[row, col], self.skin[row, col]
         to_hair, to_skin, apart = (
             np.linalg.norm(off, axis=-1) for off in (lab - hair, lab - skin, hair - skin)

@@ -215,7 +215,8 @@ def front_layer(
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
     inside = distance_inside(alpha > 0.5)
-    fade = keep_edges(fade, inside, depth, pixel_size, (group == HEAD) & (label == SKIN))
+    of_head = (group == HEAD) & np.isin(label, [SKIN, HAIR])
+    fade = keep_edges(fade, inside, depth, pixel_size, of_head)
     # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight) * pixel_size, np.inf)

@@ -53,7 +53,7 @@ def test_no_jaw_lies_over_a_collar(head: Head) -> None:
     drawn = render_camera(
         place_gaussians(lifted.gaussians, vertices, lifted.body).take(jaw), head.track.camera
     ).alpha
-    assert drawn[binary_erosion(collar, iterations=3)].mean() < 0.05  # 0.43 where it is left there
+    assert drawn[binary_erosion(collar, iterations=3)].mean() < 0.1  # 0.43 where it is left there
 
 
 def test_skin_that_is_drawn_in_does_not_crack(head: Head) -> None:
