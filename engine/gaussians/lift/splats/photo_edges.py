@@ -27,7 +27,7 @@ class PhotoEdgeSettings:
     fringe_within: float = 0.004  # metres within it, where its colours are surely its own
     fringe_strange: float = 14.0  # L*a*b* units off those from which on it is painted like them
     fringe_aside: float = 0.03  # metres beside the middle of a head from which on that is so
-    by_hair: float = 0.12  # inter-ocular distances beside hair within which there is no outline
+    by_hair: float = 0.12  # inter-ocular distances beside hair within which none is looked for
 
 
 S = register_settings("lift.photo_edges", PhotoEdgeSettings())
