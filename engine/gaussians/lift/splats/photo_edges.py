@@ -19,10 +19,10 @@ from ..grids.pixel_grids import distance_inside
 class PhotoEdgeSettings:
     """Edges of the photo's splats."""
 
-    rim: float = 0.0025  # metres inside a head's outline that keep their splats; gone after twice
+    rim: float = 0.0025  # metres inside a head's outline that keep splats; then they fade as far
     rim_pixels: float = 1.5  # the same in pixels, if those are wider
     jump: float = 0.008  # metres of depth behind a chin's edge, at least
-    slope: float = 3.0  # metres of depth per metre across that a surface may have as well
+    slope: float = 3.0  # metres of depth per metre across that a smooth surface may add to it
     fringe: float = 0.006  # metres off the fitted head up to which pixels of skin are its outline
     fringe_within: float = 0.004  # metres within it, where its colours are surely its own
     fringe_strange: float = 14.0  # L*a*b* units off those from which on it is painted like them
