@@ -1,9 +1,9 @@
 """The rasteriser for NVIDIA GPUs: gsplat (Apache-2.0), with all relevant parameters explicit.
 
-The rules of :mod:`.raster_types` are those of gsplat's releases 1.5. The next release limits alpha
-to 0.99 instead of 0.999, so that a hundredth of what is behind an opaque splat shows through; it is
-refused until that can be configured. Needs torch; gsplat is imported when something is drawn, and
-then builds its kernels if its wheel has none.
+The rules of :mod:`.raster_types` are those of gsplat's releases 1.5, of which 1.5.3 draws several
+scenes at once. The next release limits alpha to 0.99 instead of 0.999, so that a hundredth of what
+is behind an opaque splat shows through; it is refused until that can be configured. Needs torch;
+gsplat is imported when something is drawn, and then builds its kernels if its wheel has none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .gpu_package import installed_version
 from .raster_types import BLUR, JACOBIAN_MARGIN, NEAR, RasterJob, RenderOutput, Vjp
 from .reference import compensate_area, semi_axes
 
-MIN_VERSION, END_VERSION = (1, 5), (1, 6)
+MIN_VERSION, END_VERSION = (1, 5, 3), (1, 6)
 """The gsplat releases that draw by our rules: from the first, before the second."""
 
 _CHANNELS_AT_ONCE = 32  # more do not fit into a block's registers; gsplat draws them in parts
@@ -37,7 +37,7 @@ def why_unavailable() -> str | None:
     if isinstance(version, str):
         return version
     if not MIN_VERSION <= version < END_VERSION:
-        return f"gsplat {'.'.join(map(str, version))} draws by other rules than 1.5"
+        return f"gsplat {'.'.join(map(str, version))} draws by other rules than 1.5.3"
     return None
 
 
@@ -94,23 +94,24 @@ def rasterize_gsplat(
     )
     viewmats, Ks, background = single(viewmats), single(Ks), single(background)
     if compensated:  # gsplat's own way takes the full ratio; see COMPENSATION
+        # Every camera has opacities of its own, so each draws a scene of its own.
+        cameras = len(viewmats)
         factors = _blur_factors(means, quats, scales, viewmats, Ks, width, height)  # [C, N]
-        pictures = []
-        for factor, viewmat, K, backdrop in zip(factors, viewmats, Ks, background, strict=True):
-            own = (means, quats, scales, opacities * factor, colors)
-            camera = (viewmat[None], K[None], width, height, backdrop[None])
-            pictures.append(rasterize_gsplat(*own, *camera))
-        first, second, third = (torch.cat([p[k] for p in pictures]) for k in range(3))
-        return first, second, third
+        opacities = opacities * factors
+        means, quats, scales, colors = (
+            values.expand(cameras, *values.shape).contiguous()
+            for values in (means, quats, scales, colors)
+        )
+        viewmats, Ks, background = viewmats[:, None], Ks[:, None], background[:, None]
 
     try:
         drawn, alpha, _ = gsplat.rasterization(
-            means=means,  # [N, 3]
+            means=means,  # [N, 3], or [C, N, 3] of C scenes with one camera each; so below
             quats=quats,  # [N, 4], normalised in the kernel
             scales=scales,  # [N, 3], linear
             opacities=opacities,  # [N]
             colors=colors,  # [N, F], as they are: no harmonics
-            viewmats=viewmats,  # [C, 4, 4]
+            viewmats=viewmats,  # [C, 4, 4], or [C, 1, 4, 4]
             Ks=Ks,  # [C, 3, 3]
             width=width,
             height=height,
@@ -139,6 +140,8 @@ def rasterize_gsplat(
             "Install a gsplat wheel that fits torch and CUDA, or the CUDA toolkit to build one "
             "with; or use the backend 'cpu'.",
         ) from error
+    if compensated:
+        drawn, alpha = drawn[:, 0], alpha[:, 0]
     return drawn[..., :-1], alpha[..., 0], drawn[..., -1]
 
 
@@ -191,7 +194,7 @@ def _gsplat() -> Any:
     if reason is not None:
         raise LikenessError(
             f"The CUDA rasteriser cannot be used: {reason}.",
-            "It needs an NVIDIA GPU, torch built for CUDA, and gsplat 1.5 "
+            "It needs an NVIDIA GPU, torch built for CUDA, and gsplat 1.5.3 "
             "(pip install -e '.[cuda]' in the project's folder); or use the backend 'cpu'.",
         )
     return importlib.import_module("gsplat")

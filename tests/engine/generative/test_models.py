@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -234,3 +235,30 @@ def test_what_will_be_used() -> None:
     assert len(lines) == 1
     assert "Wan-AI/Wan2.2-TI2V-5B-Diffusers (Apache-2.0), about 34 GB on disk" in lines[0]
     assert "hours" in describe_models(("views",), {"views": "my-model"}, CPU)[0]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("offload", [False, True])
+def test_models_on_a_gpu_do_what_they_do_on_the_cpu(
+    tmp_path: Path, tiny: SimpleNamespace, prompts: list[Prompt], offload: bool
+) -> None:
+    """The noise comes from the CPU; what is drawn from it differs by rounding."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device")
+    gpu = replace(CPU, device="cuda", offload=offload)
+    words = str(tiny.language_model(tmp_path / "words"))
+    film = str(tiny.video_pipeline(tmp_path / "film"))
+    edit = str(tiny.editing_pipeline(tmp_path / "edit"))
+    picture = Image.new("RGB", (64, 64), (200, 80, 40))
+    clips, pictures = [], []
+    for placement in (CPU, gpu):
+        complete, _ = open_language_model(words, placement, RewriteOptions(max_new_tokens=6))
+        assert len(complete([prompt.template for prompt in prompts], 5)) == 2
+        draw, _ = open_video_model(film, placement, VideoOptions(64, 96, 5, steps=2))
+        clips.append(draw(prompts[0]).astype(float))
+        change, _ = open_editing_model(edit, placement, EditOptions(steps=1, guidance=1.0))
+        pictures.append(np.asarray(change(picture, SIDE_PROMPT, 1), float))
+    assert np.abs(clips[1] - clips[0]).mean() < 1.0
+    assert np.abs(pictures[1] - pictures[0]).mean() < 1.0

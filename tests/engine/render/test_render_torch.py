@@ -253,7 +253,8 @@ def stand_in(version: str = "1.5.3") -> ModuleType:
         covars=None,
     ):
         module.calls += 1
-        N, D, C = len(means), colors.shape[-1], len(viewmats)
+        scenes = means.shape[:-2]  # several at once since 1.5.3
+        N, D, C = means.shape[-2], colors.shape[-1], viewmats.shape[-3]
         assert N > 0, "gsplat 1.5 takes no empty arrays"
         shapes = {
             "means": (means, (N, 3)),
@@ -265,6 +266,7 @@ def stand_in(version: str = "1.5.3") -> ModuleType:
             "Ks": (Ks, (C, 3, 3)),
             "backgrounds": (backgrounds, (C, D)),
         }
+        shapes = {name: (tensor, scenes + shape) for name, (tensor, shape) in shapes.items()}
         for name, (tensor, shape) in shapes.items():
             assert tensor.shape == shape, name
             assert tensor.dtype == torch.float32, name
@@ -283,9 +285,15 @@ def stand_in(version: str = "1.5.3") -> ModuleType:
         assert render_mode == "RGB+ED"
         assert 1 <= channel_chunk <= 32
         assert not any((sparse_grad, absgrad, distributed, segmented))
-        rgb, alpha, depth = rasterize_torch(
-            means, quats, scales, opacities, colors, viewmats, Ks, width, height, backgrounds
-        )
+        given = (means, quats, scales, opacities, colors, viewmats, Ks)
+        if not scenes:
+            rgb, alpha, depth = rasterize_torch(*given, width, height, backgrounds)
+        else:
+            drawn = [
+                rasterize_torch(*scene, width, height, behind)
+                for *scene, behind in zip(*given, backgrounds, strict=True)
+            ]
+            rgb, alpha, depth = (torch.stack(parts) for parts in zip(*drawn, strict=True))
         return torch.cat([rgb, depth[..., None]], -1), alpha[..., None], {}
 
     module.rasterization = rasterization
@@ -307,7 +315,7 @@ def test_gsplat_is_given_what_it_takes(gsplat, channels, samples):
     arguments = job(channels=channels)
     truth, back = rasterize_vjp(*arguments, backend="reference", samples=samples)
     ours, vjp = rasterize_vjp(*arguments, backend="cuda", samples=samples)
-    assert gsplat.calls == (1 if samples == 1 else len(arguments[1]))
+    assert gsplat.calls == 1
     drawn = rasterize(*arguments, backend="cuda", samples=samples)
     given = upstream(truth)
     for name in truth._fields:
@@ -361,7 +369,9 @@ def test_without_what_it_needs_the_reason_is_said(monkeypatch):
     assert "1.6.0" in cuda.why_unavailable()
     monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.4.0+pt24cu121"))
     assert "1.4.0" in cuda.why_unavailable()
-    monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.5rc1"))
+    monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.5.2"))  # one scene at a time
+    assert "1.5.2" in cuda.why_unavailable()
+    monkeypatch.setitem(sys.modules, "gsplat", stand_in("1.5.3rc1"))
     assert cuda.why_unavailable() is None
 
     def broken(name):

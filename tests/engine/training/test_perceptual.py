@@ -324,3 +324,23 @@ def test_without_the_package_its_weights_can_be_a_file(
     at_hand["lpips-alexnet"] = package / "weights" / "v0.1" / "vgg.pth"
     with pytest.raises(LikenessError, match="does not hold LPIPS's layers for AlexNet"):
         create_perceptual("lpips-alex", path)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+@pytest.mark.parametrize("kind", ["ms-ssim", *NETS])
+def test_on_a_gpu_as_on_the_cpu(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    measure = MultiScaleSSIM()
+    if kind != "ms-ssim":
+        measure = LpipsLoss(kind, state(kind), Path("here"), ones(kind))
+    values, slopes = [], []
+    for device in ("cpu", "cuda"):
+        a, b = (picture.to(device) for picture in tensors(*pictures(72, 64)))
+        a.requires_grad_()
+        value = measure.to(device)(a, b)
+        value.sum().backward()
+        values.append(value.detach().cpu())
+        slopes.append(a.grad.cpu())
+    torch.testing.assert_close(*values, atol=1e-5, rtol=1e-4)
+    assert (slopes[1] - slopes[0]).norm() < 1e-3 * slopes[0].norm()

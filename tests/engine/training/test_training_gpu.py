@@ -47,11 +47,16 @@ def make_batch(samples: list[TrainingSample], config: TrainConfig, box_body: Bod
     return make_step_batch(samples, box_body, uv_grids(box_body, decoder), decoder)
 
 
-@pytest.mark.parametrize("form", ["config", "guava"])
+@pytest.mark.parametrize(("form", "supersample"), [("config", 1), ("config", 2), ("guava", 1)])
 def test_steps_on_a_gpu_are_those_of_the_cpu(
-    form: str, box_shards: Path, box_body: Body, tmp_path: Path, request: pytest.FixtureRequest
+    form: str,
+    supersample: int,
+    box_shards: Path,
+    box_body: Body,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
-    config: TrainConfig = request.getfixturevalue(form)
+    config: TrainConfig = replace(request.getfixturevalue(form), supersample=supersample)
     samples = read_samples(config, box_shards, box_body, tmp_path)
     batch = make_batch(samples, config, box_body)
     losses, figures = {}, {}

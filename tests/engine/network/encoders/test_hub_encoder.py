@@ -211,3 +211,27 @@ def test_a_folders_own_program_is_not_run(tmp_path: Path, monkeypatch: pytest.Mo
         create_encoder(config)
     assert not asked
     assert not mark.exists()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("family", MADE)
+def test_on_a_gpu_as_on_the_cpu(
+    tmp_path: Path, family: str, frozen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    config, _ = saved(tmp_path, family)
+    images = torch.rand(2, 3, config.image_size, config.image_size)
+    features, slopes = [], []
+    for device in ("cpu", "cuda"):
+        encoder = create_encoder(replace(config, frozen=frozen)).to(device)
+        found = encoder(images.to(device))
+        features.append(found.detach().cpu())
+        if not frozen:
+            found.square().sum().backward()
+            slopes.append([p.grad.cpu() for p in encoder.parameters() if p.grad is not None])
+    torch.testing.assert_close(*features, atol=1e-4, rtol=1e-4)
+    if not frozen:
+        for ours, truth in zip(slopes[1], slopes[0], strict=True):
+            assert (ours - truth).norm() <= 1e-3 * truth.norm() + 1e-5

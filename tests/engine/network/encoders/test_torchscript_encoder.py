@@ -131,3 +131,15 @@ def test_picture_of_a_size_that_the_file_cannot_take(tmp_path: Path) -> None:
     encoder = create_encoder(replace(CONFIG, source=str(path), image_size=96))
     with pytest.raises(LikenessError, match="does not run on pictures"):
         encoder(torch.rand(1, 3, 96, 96))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+def test_on_a_gpu_as_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    path, _ = saved(tmp_path)
+    encoder = create_encoder(replace(CONFIG, source=str(path)))
+    images = torch.rand(2, 3, 64, 64)
+    truth = encoder(images)
+    found = encoder.to("cuda")(images.cuda()).cpu()
+    torch.testing.assert_close(found, truth, atol=1e-4, rtol=1e-4)
