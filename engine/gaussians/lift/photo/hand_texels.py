@@ -27,6 +27,7 @@ class HandTexelSettings:
     dent: float = 0.01  # metres that a texel may be pushed farther than its hand
     seen: float = 0.02  # metres that a texel of a seen hand may be pushed
     sleeve: float = 0.03  # metres behind a fitted hand from which on an arm's cloth shows there
+    trunk: float = 0.008  # the same of other cloth
     beside: float = 0.03  # metres in the picture that such a hand may be drawn in
     leaves: float = 0.5  # share of a hand inside the frame below which it is not of the picture
 
@@ -86,7 +87,7 @@ def move_hands_behind(
 
 
 def find_sleeves_behind(view: PhotoView) -> BoolArray:
-    """Find where the photo shows the sleeve of an arm, and the fit has its hand before it.
+    """Find where the photo shows a sleeve, or cloth of the trunk, and the fit has a hand before it.
 
     Args:
         view: the photo.
@@ -95,9 +96,10 @@ def find_sleeves_behind(view: PhotoView) -> BoolArray:
         [H, W] mask.
     """
     regions = view.regions
-    cloth = np.isin(regions.group, ARMS) & np.isin(regions.label, (UPPER, LOWER))
+    cloth = np.isin(regions.label, (UPPER, LOWER))
     front = composite_sheets(view.sheets, "front")
-    return np.asarray(cloth & (regions.hands_beside < front - S.sleeve))
+    least = np.where(np.isin(regions.group, ARMS), S.sleeve, S.trunk)
+    return np.asarray(cloth & (regions.hands_beside < front - least))
 
 
 def move_hands_beside_sleeves(

@@ -16,11 +16,13 @@ from scipy.spatial import cKDTree
 from ....body import Body
 from ....core.cameras import project
 from ....core.color import rgb_to_lab
+from ....core.distances import find_nearest
 from ....core.rotations import quaternion_to_matrix
 from ....core.settings import register_settings
 from ....core.types import BoolArray, BoundGaussians, FloatArray, IntArray
 from ...binding import place_gaussians
 from ...squareness import cosine_to_camera
+from ..grids.pixel_grids import distance_inside
 from ..surface.labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from ..surface.limbs import ARMS, HANDS, HEAD, hand_triangles
 from ..surface.surfels import CORE, PHOTO, SHELL
@@ -55,6 +57,8 @@ class TrustSettings:
     gap: float = 0.75  # of its own lightness below which it is the dark gap between both
     stain: float = 20.0  # L*a*b* units off a hand's usual skin that make background of it
     paler: float = 15.0  # of them lighter
+    alike: float = 0.5  # most of that, to the cloth beside the hand, of what shows that cloth
+    off_skin: float = 2.0  # pixels off skin from which on cloth has its own colour
     colder: float = 0.5  # share of its hue, in its shade, below which a hand's colour is not skin
     cuff: float = 0.04  # metres beyond the wrist up to which that may be a cuff
     sure: float = 0.75  # the same, from which on it surely is
@@ -248,12 +252,18 @@ def repaint_photo(
     layer[painted] = np.where(kind[painted] == SKIN, CORE, SHELL)
     colors = np.array(photo.colors, np.float64)
     colors[rows] = keep[:, None] * first + (1.0 - keep[:, None]) * fresh
+    off_skin = distance_inside(view.regions.label != SKIN) > S.off_skin
+    beside_row, beside_col, _ = (of[row, col] for of in find_nearest(off_skin))
+    around = view.colors[beside_row, beside_col]
+    clothed = view.regions.mask[beside_row, beside_col] & (beside_row >= 0)
     for joints in HANDS:
         hand = hand_triangles(body, joints)
         skin = label[hand[texels.triangle]] == SKIN
         if len(skin) and skin.mean() > S.bare:
             at = np.nonzero(_beyond_cuff(body, joints)[photo.triangle])[0]
-            stained, clean = _clean_hand(means[at], colors[at], kind[at] == SKIN)
+            stained, clean = clean_hand(
+                means[at], colors[at], kind[at] == SKIN, around[at], clothed[at]
+            )
             colors[at[stained]], layer[at[stained]] = clean, CORE
     strays = np.zeros(len(photo), bool)
     for arm in ARMS:
@@ -281,15 +291,19 @@ def find_strays(colors: FloatArray, off: FloatArray) -> BoolArray:
     return np.asarray(dark | (~near & _is_colder(lab, usual, S.colder)))
 
 
-def _clean_hand(
-    means: FloatArray, colors: FloatArray, skin: BoolArray
+def clean_hand(
+    means: FloatArray, colors: FloatArray, skin: BoolArray, around: FloatArray, clothed: BoolArray
 ) -> tuple[BoolArray, FloatArray]:
-    """Clean a bare hand of the background that the photo shows between its fingers.
+    """Clean a bare hand of what the photo shows between its fingers.
+
+    Sunlit skin may be as pale and cold as background; cloth behind a hand would show beside it too.
 
     Args:
         means: [N, 3] metres, its splats.
         colors: [N, 3] 0..1.
         skin: [N] whether their pixels are labelled as skin.
+        around: [N, 3] 0..1 of the nearest pixel that is not skin.
+        clothed: [N] whether that shows the person.
 
     Returns:
         stained: [N] those to clean.
@@ -300,8 +314,10 @@ def _clean_hand(
         return nothing, np.zeros((0, 3))
     lab = rgb_to_lab(colors)
     usual = np.median(lab[skin], axis=0)
-    stained = (np.linalg.norm(lab - usual, axis=1) > S.stain) & (lab[:, 0] > usual[0] + S.paler)
-    stained = skin & (stained | _is_colder(lab, usual, S.colder))
+    away = np.linalg.norm(lab - usual, axis=1)
+    stained = (away > S.stain) & (lab[:, 0] > usual[0] + S.paler)
+    alike = np.linalg.norm(lab - rgb_to_lab(around), axis=1) < S.alike * away
+    stained = skin & (stained | _is_colder(lab, usual, S.colder)) & (alike | ~clothed)
     clean = skin & ~stained & ~_is_colder(lab, usual, S.sure) & (lab[:, 0] > S.gap * usual[0])
     if not stained.any() or clean.sum() < S.few:
         return nothing, np.zeros((0, 3))

@@ -205,6 +205,8 @@ def test_hands_draw_in_beside_the_sleeve_that_shows_around_them() -> None:
     np.testing.assert_array_equal(behind, ~skin & (cols < 32))
     sheet.front = np.full(shape, 1.01)  # a cuff over the hand
     assert not find_sleeves_behind(view).any()
+    regions.group = np.where(skin, LEFT_ARM, TORSO)  # a blouse, which the hand does not touch
+    np.testing.assert_array_equal(find_sleeves_behind(view), behind)
 
     pixels = np.array([[20.5, 20.5], [30.5, 20.5], [20.5, 9.5]])
     offset = (pixels - [camera.K[0, 2], camera.K[1, 2]]) / camera.K[0, 0]

@@ -15,6 +15,7 @@ from likeness.engine.gaussians.lift.grids.pixel_grids import distance_inside
 from likeness.engine.gaussians.lift.photo.border_pixels import settle_borders
 from likeness.engine.gaussians.lift.photo.trust import (
     bound_facing,
+    clean_hand,
     facing_ramp,
     find_hand_stains,
     find_specks,
@@ -82,6 +83,30 @@ def test_cloth_between_fingers_is_found_and_a_hands_shade_is_not(average: Body) 
     elsewhere = np.nonzero(average.face_part == average.part_names.index("torso"))[0]
     rows = np.resize(elsewhere, len(triangle))
     assert not find_hand_stains(colors, skin, rows, average).any()
+
+
+@pytest.mark.parametrize(
+    ("shown", "beside", "clothed", "stained"),
+    [
+        ([0.95, 0.95, 0.96], [0.95, 0.95, 0.95], False, True),  # a wall behind the hand
+        ([0.86, 0.82, 0.80], [0.87, 0.83, 0.55], True, False),  # sunlit, before a yellow blouse
+        ([0.87, 0.83, 0.57], [0.87, 0.83, 0.55], True, True),  # the blouse between the fingers
+        ([0.45, 0.46, 0.48], [0.20, 0.30, 0.60], True, False),  # a grey shade, before jeans
+        ([0.22, 0.31, 0.55], [0.20, 0.30, 0.60], True, True),
+    ],
+)
+def test_a_hand_is_cleaned_of_what_lies_behind_it_but_not_of_its_light(
+    shown: list[float], beside: list[float], clothed: bool, stained: bool
+) -> None:
+    usual = [0.68, 0.53, 0.45]
+    means = np.stack([np.linspace(0.0, 0.1, 200), np.zeros(200), np.zeros(200)], -1)
+    at = np.arange(200) % 20 == 3
+    colors = np.where(at[:, None], shown, usual)
+    found, clean = clean_hand(
+        means, colors, np.ones(200, bool), np.tile(beside, (200, 1)), np.full(200, clothed)
+    )
+    np.testing.assert_array_equal(found, at & stained)
+    np.testing.assert_allclose(clean, np.tile(usual, (int(found.sum()), 1)))
 
 
 def two_planes(width: int = 40) -> SimpleNamespace:
