@@ -11,18 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ....body import Body
 from ....core.cameras import project
 from ....core.color import rgb_to_lab
-from ....core.distances import find_nearest
 from ....core.rotations import quaternion_to_matrix
 from ....core.settings import register_settings
 from ....core.types import BoolArray, BoundGaussians, FloatArray, IntArray
 from ...binding import place_gaussians
 from ...squareness import cosine_to_camera
-from ..grids.pixel_grids import distance_inside
 from ..surface.labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from ..surface.limbs import ARMS, HANDS, HEAD, hand_triangles
 from ..surface.surfels import CORE, PHOTO, SHELL
@@ -57,8 +56,8 @@ class TrustSettings:
     gap: float = 0.75  # of its own lightness below which it is the dark gap between both
     stain: float = 20.0  # L*a*b* units off a hand's usual skin that make background of it
     paler: float = 15.0  # of them lighter
-    alike: float = 0.5  # most of that, to the cloth beside the hand, of what shows that cloth
-    off_skin: float = 2.0  # pixels off skin from which on cloth has its own colour
+    edge: float = 14.0  # median contrast of lightness L* along the rim of such a spot, at least
+    window: int = 5  # pixels along each side within which that is taken
     colder: float = 0.5  # share of its hue, in its shade, below which a hand's colour is not skin
     cuff: float = 0.04  # metres beyond the wrist up to which that may be a cuff
     sure: float = 0.75  # the same, from which on it surely is
@@ -252,17 +251,14 @@ def repaint_photo(
     layer[painted] = np.where(kind[painted] == SKIN, CORE, SHELL)
     colors = np.array(photo.colors, np.float64)
     colors[rows] = keep[:, None] * first + (1.0 - keep[:, None]) * fresh
-    off_skin = distance_inside(view.regions.label != SKIN) > S.off_skin
-    beside_row, beside_col, _ = (of[row, col] for of in find_nearest(off_skin))
-    around = view.colors[beside_row, beside_col]
-    clothed = view.regions.mask[beside_row, beside_col] & (beside_row >= 0)
+    contrast = local_contrast(view.colors)
     for joints in HANDS:
         hand = hand_triangles(body, joints)
         skin = label[hand[texels.triangle]] == SKIN
         if len(skin) and skin.mean() > S.bare:
             at = np.nonzero(_beyond_cuff(body, joints)[photo.triangle])[0]
             stained, clean = clean_hand(
-                means[at], colors[at], kind[at] == SKIN, around[at], clothed[at]
+                means[at], colors[at], kind[at] == SKIN, np.stack([row[at], col[at]], -1), contrast
             )
             colors[at[stained]], layer[at[stained]] = clean, CORE
     strays = np.zeros(len(photo), bool)
@@ -292,18 +288,18 @@ def find_strays(colors: FloatArray, off: FloatArray) -> BoolArray:
 
 
 def clean_hand(
-    means: FloatArray, colors: FloatArray, skin: BoolArray, around: FloatArray, clothed: BoolArray
+    means: FloatArray, colors: FloatArray, skin: BoolArray, pixel: IntArray, contrast: FloatArray
 ) -> tuple[BoolArray, FloatArray]:
-    """Clean a bare hand of what the photo shows between its fingers.
+    """Clean a bare hand of the background that the photo shows between its fingers.
 
-    Sunlit skin may be as pale and cold as background; cloth behind a hand would show beside it too.
+    Sunlit skin may be as pale and as cold, but it has no edge.
 
     Args:
         means: [N, 3] metres, its splats.
         colors: [N, 3] 0..1.
         skin: [N] whether their pixels are labelled as skin.
-        around: [N, 3] 0..1 of the nearest pixel that is not skin.
-        clothed: [N] whether that shows the person.
+        pixel: [N, 2] row and column of each.
+        contrast: [H, W] of :func:`local_contrast`.
 
     Returns:
         stained: [N] those to clean.
@@ -314,15 +310,32 @@ def clean_hand(
         return nothing, np.zeros((0, 3))
     lab = rgb_to_lab(colors)
     usual = np.median(lab[skin], axis=0)
-    away = np.linalg.norm(lab - usual, axis=1)
-    stained = (away > S.stain) & (lab[:, 0] > usual[0] + S.paler)
-    alike = np.linalg.norm(lab - rgb_to_lab(around), axis=1) < S.alike * away
-    stained = skin & (stained | _is_colder(lab, usual, S.colder)) & (alike | ~clothed)
-    clean = skin & ~stained & ~_is_colder(lab, usual, S.sure) & (lab[:, 0] > S.gap * usual[0])
+    cold = _is_colder(lab, usual, S.sure)
+    pale = (np.linalg.norm(lab - usual, axis=1) > S.stain) & (lab[:, 0] > usual[0] + S.paler)
+    stained = skin & ((pale & cold) | _is_colder(lab, usual, S.colder))
+    spots = np.zeros(contrast.shape, bool)
+    spots[tuple(pixel[stained].T)] = True
+    spot, count = ndimage.label(spots, np.ones((3, 3)))
+    rim = spots & ~ndimage.binary_erosion(spots)
+    edge = ndimage.median(contrast, np.where(rim, spot, 0), np.arange(1, count + 1))
+    stained &= np.concatenate([[False], np.asarray(edge) > S.edge])[spot[tuple(pixel.T)]]
+    clean = skin & ~stained & ~cold & (lab[:, 0] > S.gap * usual[0])
     if not stained.any() or clean.sum() < S.few:
         return nothing, np.zeros((0, 3))
     _, near = cKDTree(means[clean]).query(means[stained], k=S.neighbours)
     return stained, np.asarray(colors[clean][near].mean(1))
+
+
+def local_contrast(colors: FloatArray) -> FloatArray:
+    """Return how much lightness L* differs around each pixel [H, W].
+
+    Args:
+        colors: [H, W, 3] 0..1.
+    """
+    light = rgb_to_lab(colors)[..., 0]
+    return np.asarray(
+        ndimage.maximum_filter(light, S.window) - ndimage.minimum_filter(light, S.window)
+    )
 
 
 def _is_colder(lab: FloatArray, usual: FloatArray, share: float) -> BoolArray:
