@@ -237,6 +237,13 @@ def test_a_forearm_that_something_hides_keeps_its_sleeve(sitter: Sitter) -> None
             wearing(sitter, sleeves, thing & (rows > below)), body, sitter.camera
         )
     ).any()
+    # Of a forearm that points at the camera little is drawn, and that beside its hand.
+    arm = regions.limb[ARMS[0]]
+    little = np.abs(rows - middle[1]) < 0.007 * metre
+    limb = list(regions.limb)
+    limb[ARMS[0]] = replace(arm, face=np.where(little, arm.face, -1))
+    short = replace(regions, limb=tuple(limb))
+    assert np.isinf(hidden_forearm_distance(short, body, sitter.camera)).all()
 
 
 def test_a_sleeve_that_hangs_below_a_bent_elbow_is_reached(average: Body) -> None:
