@@ -22,7 +22,8 @@ from .raster_types import BLUR, JACOBIAN_MARGIN, NEAR, RasterJob, RenderOutput, 
 from .reference import compensate_area, semi_axes
 
 MIN_VERSION, END_VERSION = (1, 5, 3), (1, 6)
-"""The gsplat releases that draw by our rules: from the first, before the second."""
+"""The gsplat releases that draw by our rules, several scenes at once: from the first, before the
+second."""
 
 _CHANNELS_AT_ONCE = 32  # more do not fit into a block's registers; gsplat draws them in parts
 _DEVICE = "cuda"
@@ -37,7 +38,7 @@ def why_unavailable() -> str | None:
     if isinstance(version, str):
         return version
     if not MIN_VERSION <= version < END_VERSION:
-        return f"gsplat {'.'.join(map(str, version))} draws by other rules than 1.5.3"
+        return f"gsplat {'.'.join(map(str, version))} is not 1.5.3 or a later 1.5, as is needed"
     return None
 
 
@@ -94,7 +95,7 @@ def rasterize_gsplat(
     )
     viewmats, Ks, background = single(viewmats), single(Ks), single(background)
     if compensated:  # gsplat's own way takes the full ratio; see COMPENSATION
-        # Every camera has opacities of its own, so each draws a scene of its own.
+        # Every camera has opacities of its own, so each becomes a scene of its own: C copies.
         cameras = len(viewmats)
         factors = _blur_factors(means, quats, scales, viewmats, Ks, width, height)  # [C, N]
         opacities = opacities * factors
@@ -106,12 +107,13 @@ def rasterize_gsplat(
 
     try:
         drawn, alpha, _ = gsplat.rasterization(
-            means=means,  # [N, 3], or [C, N, 3] of C scenes with one camera each; so below
+            # Shapes without compensation; with it all lead with C scenes, of one camera each.
+            means=means,  # [N, 3]
             quats=quats,  # [N, 4], normalised in the kernel
             scales=scales,  # [N, 3], linear
             opacities=opacities,  # [N]
             colors=colors,  # [N, F], as they are: no harmonics
-            viewmats=viewmats,  # [C, 4, 4], or [C, 1, 4, 4]
+            viewmats=viewmats,  # [C, 4, 4]
             Ks=Ks,  # [C, 3, 3]
             width=width,
             height=height,
@@ -194,7 +196,7 @@ def _gsplat() -> Any:
     if reason is not None:
         raise LikenessError(
             f"The CUDA rasteriser cannot be used: {reason}.",
-            "It needs an NVIDIA GPU, torch built for CUDA, and gsplat 1.5.3 "
+            "It needs an NVIDIA GPU, torch built for CUDA, and gsplat 1.5.3 or a later 1.5 "
             "(pip install -e '.[cuda]' in the project's folder); or use the backend 'cpu'.",
         )
     return importlib.import_module("gsplat")

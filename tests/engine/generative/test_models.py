@@ -239,10 +239,10 @@ def test_what_will_be_used() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("offload", [False, True])
-def test_models_on_a_gpu_do_what_they_do_on_the_cpu(
+def test_models_on_a_gpu_draw_what_they_draw_on_the_cpu(
     tmp_path: Path, tiny: SimpleNamespace, prompts: list[Prompt], offload: bool
 ) -> None:
-    """The noise comes from the CPU; what is drawn from it differs by rounding."""
+    """The noise comes from the CPU; pictures of it differ by rounding. Texts are not compared."""
     import torch
 
     if not torch.cuda.is_available():

@@ -1,7 +1,7 @@
 """Rasterisers in torch: derivatives in numpy, tensors over every back end, and gsplat.
 
 Few computers have a GPU, so the way to gsplat is also walked with a stand-in that takes what
-gsplat 1.5 takes, looks at it closely, and draws by brute force.
+gsplat 1.5.3 takes, looks at it closely, and draws by brute force.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def test_unknown_backend_for_tensors():
 
 
 def stand_in(version: str = "1.5.3") -> ModuleType:
-    """A module that takes what gsplat 1.5's ``rasterization`` takes, and draws by brute force."""
+    """A module that takes what gsplat 1.5.3's ``rasterization`` takes, and draws by brute force."""
     module = ModuleType("gsplat")
     module.__spec__ = ModuleSpec("gsplat", None)
     module.__version__ = version
@@ -255,7 +255,7 @@ def stand_in(version: str = "1.5.3") -> ModuleType:
         module.calls += 1
         scenes = means.shape[:-2]  # several at once since 1.5.3
         N, D, C = means.shape[-2], colors.shape[-1], viewmats.shape[-3]
-        assert N > 0, "gsplat 1.5 takes no empty arrays"
+        assert N > 0, "gsplat 1.5.3 takes no empty arrays"
         shapes = {
             "means": (means, (N, 3)),
             "quats": (quats, (N, 4)),

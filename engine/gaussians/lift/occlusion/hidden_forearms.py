@@ -30,7 +30,7 @@ class HiddenForearmSettings:
     shown: float = 0.72  # share of the drawn forearm inside the mask below which it is hidden
     fits: float = 0.9  # least share of the drawn body inside the mask: with less the fit is off
     few: int = 20  # least pixels of a forearm, and of its sleeve
-    area: float = 0.002  # square metres; less is drawn of one that points at the camera
+    area: float = 0.002  # least square metres drawn of it: of one that points at the camera less is
     beside: float = 0.07  # metres from it within which the outline may be the object's
     reach: float = 0.15  # metres from it within which rims are searched
     unlike: float = 16.0  # least L*a*b* distance of a rim from the sleeve's colours
@@ -66,6 +66,7 @@ def hidden_forearm_distance(regions: Regions, body: Body, camera: Camera) -> Flo
         if drawn.sum() < S.few or (drawn & regions.mask).sum() >= S.shown * drawn.sum():
             continue
         metre = camera.K[0, 0] / float(np.median(limb.depth[drawn]))
+        # What little shows of that lies beside its hand, often outside the outline.
         if drawn.sum() >= S.area * metre**2:
             out = np.minimum(out, measure_depth(~drawn) / metre)
     return out

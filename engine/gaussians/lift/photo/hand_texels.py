@@ -27,7 +27,7 @@ class HandTexelSettings:
     dent: float = 0.01  # metres that a texel may be pushed farther than its hand
     seen: float = 0.02  # metres that a texel of a seen hand may be pushed
     sleeve: float = 0.03  # metres behind a fitted hand from which on an arm's cloth shows there
-    trunk: float = 0.008  # the same of other cloth
+    cloth: float = 0.008  # the same of cloth of trunk and legs: no cuff of it covers a hand
     beside: float = 0.03  # metres in the picture that such a hand may be drawn in
     leaves: float = 0.5  # share of a hand inside the frame below which it is not of the picture
 
@@ -86,8 +86,8 @@ def move_hands_behind(
     return points * (1.0 + slide / np.maximum(at.z, 1e-6))[:, None], shows  # camera at the origin
 
 
-def find_sleeves_behind(view: PhotoView) -> BoolArray:
-    """Find where the photo shows a sleeve, or cloth of the trunk, and the fit has a hand before it.
+def find_cloth_behind(view: PhotoView) -> BoolArray:
+    """Find where the photo shows clothes that the fit has a hand in front of.
 
     Args:
         view: the photo.
@@ -98,11 +98,11 @@ def find_sleeves_behind(view: PhotoView) -> BoolArray:
     regions = view.regions
     cloth = np.isin(regions.label, (UPPER, LOWER))
     front = composite_sheets(view.sheets, "front")
-    least = np.where(np.isin(regions.group, ARMS), S.sleeve, S.trunk)
+    least = np.where(np.isin(regions.group, ARMS), S.sleeve, S.cloth)
     return np.asarray(cloth & (regions.hands_beside < front - least))
 
 
-def move_hands_beside_sleeves(
+def move_hands_beside_cloth(
     points: FloatArray,
     reach: FloatArray,
     hand: BoolArray,
@@ -111,7 +111,7 @@ def move_hands_beside_sleeves(
     rooms: FloatArray,
     view: PhotoView,
 ) -> FloatArray:
-    """Draw in points of hands, in the picture, where the photo shows the sleeve behind them.
+    """Draw in points of hands, in the picture, where the photo shows clothes behind them.
 
     Left out instead, they would leave a hole in the hand in other poses.
 
@@ -121,7 +121,7 @@ def move_hands_beside_sleeves(
         hand: [N] those of bare hands that the photo shows.
         group: [N] limb.
         at: where they are in the photo.
-        rooms: [3, H, W] pixels to the outline, the last to such sleeves as well.
+        rooms: [3, H, W] pixels to the outline, the last to such clothes as well.
         view: the photo.
 
     Returns:

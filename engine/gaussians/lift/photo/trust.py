@@ -17,11 +17,13 @@ from scipy.spatial import cKDTree
 from ....body import Body
 from ....core.cameras import project
 from ....core.color import rgb_to_lab
+from ....core.distances import find_nearest
 from ....core.rotations import quaternion_to_matrix
 from ....core.settings import register_settings
 from ....core.types import BoolArray, BoundGaussians, FloatArray, IntArray
 from ...binding import place_gaussians
 from ...squareness import cosine_to_camera
+from ..grids.pixel_grids import dilate
 from ..surface.labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from ..surface.limbs import ARMS, HANDS, HEAD, hand_triangles
 from ..surface.surfels import CORE, PHOTO, SHELL
@@ -54,13 +56,15 @@ class TrustSettings:
     neighbours: int = 4  # of them
     strange: float = 12.0  # L*a*b* units nearer to the other limb's colour than to its own
     gap: float = 0.75  # of its own lightness below which it is the dark gap between both
-    stain: float = 20.0  # L*a*b* units off a hand's usual skin that make background of it
-    paler: float = 15.0  # of them lighter
-    edge: float = 14.0  # median contrast of lightness L* along the rim of such a spot, at least
-    window: int = 5  # pixels along each side within which that is taken
+    stain: float = 20.0  # least L*a*b* units off a hand's usual skin of a pale stain
+    paler: float = 15.0  # least of them that it is lighter
+    edge: float = 14.0  # least median contrast along a stain's rim, L*a*b* units
+    lighter: float = 6.0  # least L* over the hand's of a stain that may be sunlight
+    light_edge: float = 25.0  # the same as "edge" along such a one's rim, in lightness alone
+    window: int = 5  # pixels along each side of the square in which contrast is measured
     colder: float = 0.5  # share of its hue, in its shade, below which a hand's colour is not skin
     cuff: float = 0.04  # metres beyond the wrist up to which that may be a cuff
-    sure: float = 0.75  # the same, from which on it surely is
+    sure: float = 0.75  # the same, below which a pale one is background, and others surely skin
     darkest: float = 0.35  # least shade in which that is asked
     bare: float = 0.5  # share of a hand's texels that are skin if it wears no glove
     few: int = 30  # splats that show a hand's or an arm's skin
@@ -292,14 +296,15 @@ def clean_hand(
 ) -> tuple[BoolArray, FloatArray]:
     """Clean a bare hand of the background that the photo shows between its fingers.
 
-    Sunlit skin may be as pale and as cold, but it has no edge.
+    A stain is of another hue than the hand, or much paler and less of its hue, and has an edge: a
+    light one in lightness, since sunlight on skin fades out, others in colour.
 
     Args:
         means: [N, 3] metres, its splats.
         colors: [N, 3] 0..1.
         skin: [N] whether their pixels are labelled as skin.
         pixel: [N, 2] row and column of each.
-        contrast: [H, W] of :func:`local_contrast`.
+        contrast: [H, W, 3] of :func:`local_contrast`.
 
     Returns:
         stained: [N] those to clean.
@@ -313,12 +318,23 @@ def clean_hand(
     cold = _is_colder(lab, usual, S.sure)
     pale = (np.linalg.norm(lab - usual, axis=1) > S.stain) & (lab[:, 0] > usual[0] + S.paler)
     stained = skin & ((pale & cold) | _is_colder(lab, usual, S.colder))
-    spots = np.zeros(contrast.shape, bool)
-    spots[tuple(pixel[stained].T)] = True
-    spot, count = ndimage.label(spots, np.ones((3, 3)))
-    rim = spots & ~ndimage.binary_erosion(spots)
-    edge = ndimage.median(contrast, np.where(rim, spot, 0), np.arange(1, count + 1))
-    stained &= np.concatenate([[False], np.asarray(edge) > S.edge])[spot[tuple(pixel.T)]]
+    # Splats may be coarser than the grid: pixels between them are the nearest one's.
+    kinds = np.zeros(contrast.shape[:2], np.uint8)
+    lighter = stained & (lab[:, 0] > usual[0] + S.lighter)
+    for kind, which in enumerate((skin, stained, lighter), start=1):
+        kinds[tuple(pixel[which].T)] = kind
+    row, col, away = find_nearest(kinds > 0)
+    kinds = np.where(away <= S.window / 2, kinds[row, col], 0)
+    spot, count = ndimage.label(kinds > 1, np.ones((3, 3)))
+    # Only where it meets the hand's skin has a spot an edge to judge.
+    rim = np.where(dilate(kinds == 1, 1), spot, 0)
+    sharp, met = np.ones(count + 1, bool), np.unique(rim[rim > 0])
+    if len(met):
+        light, color = contrast[..., 0], np.linalg.norm(contrast, axis=-1)
+        in_light, in_color = (np.asarray(ndimage.median(by, rim, met)) for by in (light, color))
+        light_one = np.asarray(ndimage.mean(kinds == 3, spot, met)) > 0.5
+        sharp[met] = np.where(light_one, in_light > S.light_edge, in_color > S.edge)
+    stained &= sharp[spot[tuple(pixel.T)]]
     clean = skin & ~stained & ~cold & (lab[:, 0] > S.gap * usual[0])
     if not stained.any() or clean.sum() < S.few:
         return nothing, np.zeros((0, 3))
@@ -327,15 +343,14 @@ def clean_hand(
 
 
 def local_contrast(colors: FloatArray) -> FloatArray:
-    """Return how much lightness L* differs around each pixel [H, W].
+    """Measure how much the colour differs around each pixel, [H, W, 3] in L*, a* and b*.
 
     Args:
         colors: [H, W, 3] 0..1.
     """
-    light = rgb_to_lab(colors)[..., 0]
-    return np.asarray(
-        ndimage.maximum_filter(light, S.window) - ndimage.minimum_filter(light, S.window)
-    )
+    lab, size = rgb_to_lab(colors), (S.window, S.window, 1)
+    span = ndimage.maximum_filter(lab, size) - ndimage.minimum_filter(lab, size)
+    return np.asarray(span)
 
 
 def _is_colder(lab: FloatArray, usual: FloatArray, share: float) -> BoolArray:

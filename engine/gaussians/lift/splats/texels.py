@@ -20,11 +20,11 @@ from ...binding import bind_gaussians
 from ..colors.skirt_colors import hem_distance
 from ..grids.pixel_grids import distance_inside
 from ..photo.hand_texels import (
+    find_cloth_behind,
     find_cuff,
     find_leaving_hands,
-    find_sleeves_behind,
     move_hands_behind,
-    move_hands_beside_sleeves,
+    move_hands_beside_cloth,
 )
 from ..photo.limb_texels import S as LIMB_TEXELS
 from ..photo.limb_texels import (
@@ -172,12 +172,12 @@ def texel_layer(
         opacity[cloth & other & shown & (facing > 0.0)] = 0.0  # the photo shows legs there
         opacity[at_hem & shown & (facing > S.hem_facing)] = 0.0  # the photo's splats are enough
     # Nothing may stand where the photo shows background, nor skin of the head where it shows
-    # hair, nor a jaw where it shows a collar, nor a hand where it shows the sleeve behind it: what
+    # hair, nor a jaw where it shows a collar, nor a hand where it shows the clothes behind it: what
     # was fitted too wide is drawn in rather than opened.
     person = view.alpha > S.outline
     bare = person & ~regions.hair
     collar = (regions.label == UPPER) & ~np.isin(regions.group, ARMS)
-    places = person, bare, person & ~find_sleeves_behind(view), bare & ~collar
+    places = person, bare, person & ~find_cloth_behind(view), bare & ~collar
     rooms = np.stack([distance_inside(place) for place in places])
     face = (group == HEAD) & ~is_shell & (facing < S.under_hair)
     bare_hand = hand & ~hidden & ~is_shell
@@ -185,7 +185,7 @@ def texel_layer(
     where = np.select([jaw, face, bare_hand], [3, 1, 2], 0)
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
-    points = move_hands_beside_sleeves(points, reach, bare_hand, group, at, rooms, view)
+    points = move_hands_beside_cloth(points, reach, bare_hand, group, at, rooms, view)
     at = view.look_up(points, group)
     # Texels under photo splats step back, or their blur would show through.
     over = at.visible & regions.mask[at.row, at.col] & ~hidden

@@ -19,8 +19,8 @@ from likeness.engine.gaussians.lift.garments.labels_surface import (
 from likeness.engine.gaussians.lift.grids.pixel_grids import distance_inside
 from likeness.engine.gaussians.lift.grids.pixel_smoother import PixelSmoother
 from likeness.engine.gaussians.lift.photo.hand_texels import (
-    find_sleeves_behind,
-    move_hands_beside_sleeves,
+    find_cloth_behind,
+    move_hands_beside_cloth,
 )
 from likeness.engine.gaussians.lift.photo.photo_view import PhotoLookup
 from likeness.engine.gaussians.lift.pixels.hand_pixels import Hand, measure_hands_beside
@@ -201,12 +201,12 @@ def test_hands_draw_in_beside_the_sleeve_that_shows_around_them() -> None:
     )
     camera = photo_camera(400.0, 40, 40)
     view = SimpleNamespace(regions=regions, sheets=(sheet,), camera=camera)
-    behind = find_sleeves_behind(view)
+    behind = find_cloth_behind(view)
     np.testing.assert_array_equal(behind, ~skin & (cols < 32))
     sheet.front = np.full(shape, 1.01)  # a cuff over the hand
-    assert not find_sleeves_behind(view).any()
+    assert not find_cloth_behind(view).any()
     regions.group = np.where(skin, LEFT_ARM, TORSO)  # a blouse, which the hand does not touch
-    np.testing.assert_array_equal(find_sleeves_behind(view), behind)
+    np.testing.assert_array_equal(find_cloth_behind(view), behind)
 
     pixels = np.array([[20.5, 20.5], [30.5, 20.5], [20.5, 9.5]])
     offset = (pixels - [camera.K[0, 2], camera.K[1, 2]]) / camera.K[0, 0]
@@ -217,7 +217,7 @@ def test_hands_draw_in_beside_the_sleeve_that_shows_around_them() -> None:
     col, row = pixels.astype(int).T
     at = PhotoLookup(row, col, np.ones(3), np.ones(3, bool), np.ones(3, bool))
     arms = np.full(3, LEFT_ARM)
-    moved = move_hands_beside_sleeves(
+    moved = move_hands_beside_cloth(
         points, np.full(3, 0.002), np.ones(3, bool), arms, at, rooms, view
     )
     to = project(moved, camera)[0]
