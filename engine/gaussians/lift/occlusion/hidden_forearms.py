@@ -30,7 +30,7 @@ class HiddenForearmSettings:
     shown: float = 0.72  # share of the drawn forearm inside the mask below which it is hidden
     fits: float = 0.9  # least share of the drawn body inside the mask: with less the fit is off
     few: int = 20  # least pixels of a forearm, and of its sleeve
-    area: float = 0.002  # least square metres drawn of it: of one that points at the camera less is
+    area: float = 0.002  # least square metres of it drawn; one that points at the camera shows less
     beside: float = 0.07  # metres from it within which the outline may be the object's
     reach: float = 0.15  # metres from it within which rims are searched
     unlike: float = 16.0  # least L*a*b* distance of a rim from the sleeve's colours
@@ -63,11 +63,12 @@ def hidden_forearm_distance(regions: Regions, body: Body, camera: Camera) -> Flo
         limb = regions.limb[arm]
         forearm = body.weights[:, elbow][body.f[of_face == arm]].mean(1) > 0.5
         drawn = (limb.face >= 0) & forearm[limb.face]
-        if drawn.sum() < S.few or (drawn & regions.mask).sum() >= S.shown * drawn.sum():
+        count = drawn.sum()
+        if count < S.few:
             continue
         metre = camera.K[0, 0] / float(np.median(limb.depth[drawn]))
-        # What little shows of that lies beside its hand, often outside the outline.
-        if drawn.sum() >= S.area * metre**2:
+        # What little shows of one that points at the camera often lies outside the outline.
+        if count >= S.area * metre**2 and (drawn & regions.mask).sum() < S.shown * count:
             out = np.minimum(out, measure_depth(~drawn) / metre)
     return out
 

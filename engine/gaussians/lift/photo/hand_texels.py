@@ -121,7 +121,7 @@ def move_hands_beside_cloth(
         hand: [N] those of bare hands that the photo shows.
         group: [N] limb.
         at: where they are in the photo.
-        rooms: [3, H, W] pixels to the outline, the last to such clothes as well.
+        rooms: [3 or more, H, W] pixels to the outline, the third to such clothes as well.
         view: the photo.
 
     Returns:

@@ -60,7 +60,7 @@ class TrustSettings:
     paler: float = 15.0  # least of them that it is lighter
     edge: float = 14.0  # least median contrast along a stain's rim, L*a*b* units
     lighter: float = 6.0  # least L* over the hand's of a stain that may be sunlight
-    light_edge: float = 25.0  # the same as "edge" along such a one's rim, in lightness alone
+    light_edge: float = 25.0  # least median contrast in lightness along the rim of such a one
     window: int = 5  # pixels along each side of the square in which contrast is measured
     colder: float = 0.5  # share of its hue, in its shade, below which a hand's colour is not skin
     cuff: float = 0.04  # metres beyond the wrist up to which that may be a cuff
@@ -255,15 +255,13 @@ def repaint_photo(
     layer[painted] = np.where(kind[painted] == SKIN, CORE, SHELL)
     colors = np.array(photo.colors, np.float64)
     colors[rows] = keep[:, None] * first + (1.0 - keep[:, None]) * fresh
-    contrast = local_contrast(view.colors)
     for joints in HANDS:
         hand = hand_triangles(body, joints)
         skin = label[hand[texels.triangle]] == SKIN
         if len(skin) and skin.mean() > S.bare:
             at = np.nonzero(_beyond_cuff(body, joints)[photo.triangle])[0]
-            stained, clean = clean_hand(
-                means[at], colors[at], kind[at] == SKIN, np.stack([row[at], col[at]], -1), contrast
-            )
+            pixel = np.stack([row[at], col[at]], -1)
+            stained, clean = clean_hand(means[at], colors[at], kind[at] == SKIN, pixel, view.colors)
             colors[at[stained]], layer[at[stained]] = clean, CORE
     strays = np.zeros(len(photo), bool)
     for arm in ARMS:
@@ -292,7 +290,7 @@ def find_strays(colors: FloatArray, off: FloatArray) -> BoolArray:
 
 
 def clean_hand(
-    means: FloatArray, colors: FloatArray, skin: BoolArray, pixel: IntArray, contrast: FloatArray
+    means: FloatArray, colors: FloatArray, skin: BoolArray, pixel: IntArray, picture: FloatArray
 ) -> tuple[BoolArray, FloatArray]:
     """Clean a bare hand of the background that the photo shows between its fingers.
 
@@ -304,7 +302,7 @@ def clean_hand(
         colors: [N, 3] 0..1.
         skin: [N] whether their pixels are labelled as skin.
         pixel: [N, 2] row and column of each.
-        contrast: [H, W, 3] of :func:`local_contrast`.
+        picture: [H, W, 3] 0..1 of the foreground.
 
     Returns:
         stained: [N] those to clean.
@@ -318,8 +316,10 @@ def clean_hand(
     cold = _is_colder(lab, usual, S.sure)
     pale = (np.linalg.norm(lab - usual, axis=1) > S.stain) & (lab[:, 0] > usual[0] + S.paler)
     stained = skin & ((pale & cold) | _is_colder(lab, usual, S.colder))
+    if not stained.any():
+        return nothing, np.zeros((0, 3))
     # Splats may be coarser than the grid: pixels between them are the nearest one's.
-    kinds = np.zeros(contrast.shape[:2], np.uint8)
+    kinds = np.zeros(picture.shape[:2], np.uint8)
     lighter = stained & (lab[:, 0] > usual[0] + S.lighter)
     for kind, which in enumerate((skin, stained, lighter), start=1):
         kinds[tuple(pixel[which].T)] = kind
@@ -330,10 +330,11 @@ def clean_hand(
     rim = np.where(dilate(kinds == 1, 1), spot, 0)
     sharp, met = np.ones(count + 1, bool), np.unique(rim[rim > 0])
     if len(met):
+        contrast = _local_contrast(picture)
         light, color = contrast[..., 0], np.linalg.norm(contrast, axis=-1)
         in_light, in_color = (np.asarray(ndimage.median(by, rim, met)) for by in (light, color))
-        light_one = np.asarray(ndimage.mean(kinds == 3, spot, met)) > 0.5
-        sharp[met] = np.where(light_one, in_light > S.light_edge, in_color > S.edge)
+        maybe_sunlit = np.asarray(ndimage.mean(kinds == 3, spot, met)) > 0.5
+        sharp[met] = np.where(maybe_sunlit, in_light > S.light_edge, in_color > S.edge)
     stained &= sharp[spot[tuple(pixel.T)]]
     clean = skin & ~stained & ~cold & (lab[:, 0] > S.gap * usual[0])
     if not stained.any() or clean.sum() < S.few:
@@ -342,15 +343,10 @@ def clean_hand(
     return stained, np.asarray(colors[clean][near].mean(1))
 
 
-def local_contrast(colors: FloatArray) -> FloatArray:
-    """Measure how much the colour differs around each pixel, [H, W, 3] in L*, a* and b*.
-
-    Args:
-        colors: [H, W, 3] 0..1.
-    """
-    lab, size = rgb_to_lab(colors), (S.window, S.window, 1)
-    span = ndimage.maximum_filter(lab, size) - ndimage.minimum_filter(lab, size)
-    return np.asarray(span)
+def _local_contrast(picture: FloatArray) -> FloatArray:
+    """[H, W, 3] how much L*, a* and b* differ around each pixel of a picture [H, W, 3] 0..1."""
+    lab, size = rgb_to_lab(picture), (S.window, S.window, 1)
+    return np.asarray(ndimage.maximum_filter(lab, size) - ndimage.minimum_filter(lab, size))
 
 
 def _is_colder(lab: FloatArray, usual: FloatArray, share: float) -> BoolArray:

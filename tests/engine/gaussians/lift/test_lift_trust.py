@@ -20,7 +20,6 @@ from likeness.engine.gaussians.lift.photo.trust import (
     find_hand_stains,
     find_specks,
     find_strays,
-    local_contrast,
     repaint_photo,
 )
 from likeness.engine.gaussians.lift.shape.depth_sheets import find_limb_borders
@@ -111,16 +110,14 @@ def test_a_hand_is_cleaned_of_what_lies_behind_it_but_not_of_its_light(
     pixel = np.stack(np.mgrid[:80:pitch, :80:pitch], -1).reshape(-1, 2)
     means = np.column_stack([pixel * 0.001, np.zeros(len(pixel))])
     colors, everywhere = picture[tuple(pixel.T)], np.ones(len(pixel), bool)
-    found, clean = clean_hand(means, colors, everywhere, pixel, local_contrast(picture))
+    found, clean = clean_hand(means, colors, everywhere, pixel, picture)
     assert found.any() == stained
     if stained and not blurred:
         np.testing.assert_array_equal(found, spot[tuple(pixel.T)][:, 0] == 1.0)
         np.testing.assert_allclose(clean, np.tile(usual, (len(clean), 1)))
     # A gap that goes on beyond the hand has no edge there.
     above = pixel[:, 0] < 42
-    found, _ = clean_hand(
-        means[above], colors[above], everywhere[above], pixel[above], local_contrast(picture)
-    )
+    found, _ = clean_hand(means[above], colors[above], everywhere[above], pixel[above], picture)
     assert found.any() == stained
 
 
