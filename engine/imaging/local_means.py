@@ -22,6 +22,20 @@ def measure_steps(lab: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.norm(steps, axis=0))
 
 
+def measure_contrast(lab: FloatArray, side: int) -> FloatArray:
+    """Measure how much each channel differs within a square around each pixel.
+
+    Args:
+        lab: [H, W, 3] CIE Lab.
+        side: pixels along each side of the square.
+
+    Returns:
+        [H, W, 3] largest less smallest value.
+    """
+    box = (side, side, 1)
+    return np.asarray(ndimage.maximum_filter(lab, box) - ndimage.minimum_filter(lab, box))
+
+
 def mean_around(
     values: FloatArray, weight: FloatArray | BoolArray, sigma: float, least: float = 1e-6
 ) -> tuple[FloatArray, FloatArray]:

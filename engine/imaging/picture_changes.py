@@ -15,6 +15,7 @@ from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, LikenessError, Portrait
 from ..files.digests import file_sha256
 from .load import load_portrait
+from .local_means import measure_contrast
 from .resize import fit_size, resize
 
 
@@ -98,9 +99,8 @@ def find_changes(photo: Portrait, edited: Portrait) -> BoolArray:
     )
     difference = np.linalg.norm(other - lab, axis=2)
     noise = min(S.noise * float(np.quantile(difference, S.quiet)), S.most_noise)
-    box = (S.around, S.around, 1)
-    contrast = ndimage.maximum_filter(lab, box) - ndimage.minimum_filter(lab, box)
-    allowed = noise + np.minimum(S.edge * np.linalg.norm(contrast, axis=2), S.most_edge)
+    contrast = np.linalg.norm(measure_contrast(lab, S.around), axis=2)
+    allowed = noise + np.minimum(S.edge * contrast, S.most_edge)
     faint, clear = difference > S.faint + allowed, difference > S.clear + allowed
     numbers, _ = ndimage.label(faint, np.ones((3, 3)))
     sure = np.bincount(numbers[clear], minlength=numbers.max() + 1) >= S.least

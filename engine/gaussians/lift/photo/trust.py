@@ -21,6 +21,7 @@ from ....core.distances import find_nearest
 from ....core.rotations import quaternion_to_matrix
 from ....core.settings import register_settings
 from ....core.types import BoolArray, BoundGaussians, FloatArray, IntArray
+from ....imaging.local_means import measure_contrast
 from ...binding import place_gaussians
 from ...squareness import cosine_to_camera
 from ..grids.pixel_grids import dilate
@@ -330,7 +331,7 @@ def clean_hand(
     rim = np.where(dilate(kinds == 1, 1), spot, 0)
     sharp, met = np.ones(count + 1, bool), np.unique(rim[rim > 0])
     if len(met):
-        contrast = _local_contrast(picture)
+        contrast = measure_contrast(rgb_to_lab(picture), S.window)
         light, color = contrast[..., 0], np.linalg.norm(contrast, axis=-1)
         in_light, in_color = (np.asarray(ndimage.median(by, rim, met)) for by in (light, color))
         maybe_sunlit = np.asarray(ndimage.mean(kinds == 3, spot, met)) > 0.5
@@ -341,12 +342,6 @@ def clean_hand(
         return nothing, np.zeros((0, 3))
     _, near = cKDTree(means[clean]).query(means[stained], k=S.neighbours)
     return stained, np.asarray(colors[clean][near].mean(1))
-
-
-def _local_contrast(picture: FloatArray) -> FloatArray:
-    """[H, W, 3] how much L*, a* and b* differ around each pixel of a picture [H, W, 3] 0..1."""
-    lab, size = rgb_to_lab(picture), (S.window, S.window, 1)
-    return np.asarray(ndimage.maximum_filter(lab, size) - ndimage.minimum_filter(lab, size))
 
 
 def _is_colder(lab: FloatArray, usual: FloatArray, share: float) -> BoolArray:
