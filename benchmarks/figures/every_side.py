@@ -246,7 +246,7 @@ def _hand_triangles(avatar: Avatar, side: str) -> BoolArray:
         and name[len(side) + 1 :].rstrip("123")
         in ("wrist", "index", "middle", "pinky", "ring", "thumb")
     ]
-    held: BoolArray = (avatar.body.weights[:, joints].sum(1) > 0.5)[avatar.body.f[:, 0]]
+    held: BoolArray = (avatar.body.sum_weights(joints) > 0.5)[avatar.body.f[:, 0]]
     return held
 
 
@@ -279,7 +279,7 @@ def _without_missing_hands(avatar: Avatar, own: IntArray) -> tuple[IntArray, tup
 def _held(avatar: Avatar, joints: tuple[str, ...]) -> BoolArray:
     """[V] the vertices that the joints move most."""
     rows = [JOINT_INDEX[name] for name in joints]
-    held: BoolArray = avatar.body.weights[:, rows].sum(1) > 0.5
+    held: BoolArray = avatar.body.sum_weights(rows) > 0.5
     return held
 
 

@@ -265,7 +265,7 @@ def carry_actions(
     Returns:
         [V, 3, 52] metres.
     """
-    on_eye = target.weights[:, list(EYES)].sum(1) > 0.5
+    on_eye = target.sum_weights(EYES) > 0.5
     E = default.num_expression
     flat = default.exprdirs.reshape(len(default.exprdirs), -1).astype(np.float64)
     moved = surface_points(flat, default.f, match.triangle, match.bary).reshape(-1, 3, E)

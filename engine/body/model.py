@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -156,6 +157,36 @@ class Body:
     def _last_shape(self) -> dict[tuple[str, bytes], tuple[FloatArray, FloatArray]]:
         """The last result of :meth:`shaped`: the stages of a build ask for one shape in turn."""
         return {}
+
+    def sum_weights(self, joints: Iterable[int]) -> FloatArray:
+        """Sum the weights with which some joints move the vertices.
+
+        Args:
+            joints: Indices of the joints.
+
+        Returns:
+            [V] 0..1; not to be changed.
+        """
+        key = tuple(joints)
+        found = self._weight_sums.get(key)
+        if found is None:
+            found = np.asarray(self.weights[:, list(key)].sum(1))
+            found.flags.writeable = False
+            self._weight_sums[key] = found
+        return found
+
+    @cached_property
+    def _weight_sums(self) -> dict[tuple[int, ...], FloatArray]:
+        """The results of :meth:`sum_weights`: many ask for those of the same limbs."""
+        return {}
+
+    @cached_property
+    def mean_edges(self) -> FloatArray:
+        """[F] mean length of each triangle's edges at rest in metres (GUAVA's equation 3)."""
+        corners = np.asarray(self.v_template, np.float64)[self.f]
+        out = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1).mean(1)
+        out.flags.writeable = False
+        return np.asarray(out)
 
     def vertices(
         self, pose: Pose, betas: FloatArray | None = None

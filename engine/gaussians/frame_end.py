@@ -93,7 +93,7 @@ def along_arms(points: FloatArray, body: Body) -> FloatArray:
 
 def arm_share(body: Body) -> FloatArray:
     """Return how much (0..1) an arm holds each vertex [V]."""
-    return np.asarray(body.weights[:, ARM_JOINTS].sum(1))
+    return np.asarray(body.sum_weights(ARM_JOINTS))
 
 
 def find_frame_end(body: Body, shots: Sequence[tuple[Matte, Track]], bust: bool) -> FrameEnd:

@@ -235,7 +235,7 @@ def blank_gaussians(body: Body, grids: UVGrids, count: int) -> BoundGaussians:
     triangle = np.concatenate([corner_triangle, places.triangle])
     bary = np.concatenate([np.eye(3)[corner], places.bary])
     # Of so many vertices, each covers as much more of the surface.
-    apart = np.sqrt(len(body.v_template) / max(vertices, 1)) * mean_edges(body)[corner_triangle]
+    apart = np.sqrt(len(body.v_template) / max(vertices, 1)) * body.mean_edges[corner_triangle]
     size = np.concatenate([BLANK_SPREAD * apart, size])
     quats = np.zeros((count, 4), np.float32)
     quats[:, 0] = 1.0
@@ -262,20 +262,6 @@ def _corners(body: Body, vertices: IntArray) -> tuple[IntArray, IntArray]:
     return place // 3, place % 3
 
 
-def mean_edges(body: Body) -> FloatArray:
-    """Compute the mean length of each triangle's edges at rest (sigma of GUAVA's equation 3).
-
-    Args:
-        body: The person's own, or the template.
-
-    Returns:
-        [F] metres.
-    """
-    corners = np.asarray(body.v_template, np.float64)[body.f]
-    out: FloatArray = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1).mean(1)
-    return out
-
-
 def unit_lengths(body: Body, base: BoundGaussians) -> FloatArray:
     """Compute the unit of Gaussians' offsets and sizes in GUAVA's form.
 
@@ -290,7 +276,7 @@ def unit_lengths(body: Body, base: BoundGaussians) -> FloatArray:
         [N] float32 metres.
     """
     apart = base.scales[:, 0] / BLANK_SPREAD
-    return np.maximum(mean_edges(body)[base.triangle], apart).astype(np.float32)
+    return np.maximum(body.mean_edges[base.triangle], apart).astype(np.float32)
 
 
 def atlas_places(bound: BoundGaussians, body: Body, grids: UVGrids) -> FloatArray:

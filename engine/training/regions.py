@@ -77,7 +77,7 @@ def sample_regions(body: Body, bound: BoundGaussians, uv: FloatArray) -> SampleR
     index = (bound.layer.astype(np.int64) * PATCHES + cell[:, 1]) * PATCHES + cell[:, 0]
     used, patch = np.unique(index, return_inverse=True)
     patch = patch.reshape(-1).astype(np.int64)
-    held = body.weights[:, HANDS].sum(1) > 0.5
+    held = body.sum_weights(HANDS) > 0.5
     hand = (bound.layer == LAYERS.index("core")) & held[body.f[bound.triangle, 0]]
     face = np.zeros(len(body.f), bool)
     if body.landmarks is not None:
@@ -109,7 +109,7 @@ def crop_boxes(body: Body, vertices: FloatArray, camera: Camera) -> FloatArray:
     """
     out = np.full((len(CROPS), 4), np.nan, np.float32)
     for row, joints in enumerate(_CROP_JOINTS):
-        xy, z = project(vertices[body.weights[:, joints].sum(1) > 0.5], camera)
+        xy, z = project(vertices[body.sum_weights(joints) > 0.5], camera)
         if not len(xy) or z.min() <= 0.0:
             continue
         low, high = xy.min(0), xy.max(0)

@@ -109,7 +109,7 @@ class Regularisers:
         seen_face = on_face[bound.triangle] & (free > 0.5)
         faces = _means(self._patch[seen_face], bound.colors[seen_face], len(self._patch_size))
         skin = bound.layer == LAYERS.index("core")
-        hand_vertex: BoolArray = body.weights[:, HANDS].sum(1) > 0.5
+        hand_vertex: BoolArray = body.sum_weights(HANDS) > 0.5
         rows = np.flatnonzero(skin & hand_vertex[body.f[bound.triangle, 0]])
         hands = _means(self._patch[rows], bound.colors[rows], len(self._patch_size))
         known = faces[~np.isnan(faces[:, 0])]

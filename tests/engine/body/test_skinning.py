@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +205,18 @@ def test_the_last_shape_is_kept_and_cannot_be_changed() -> None:
     np.testing.assert_array_equal(body.shaped(betas)[0], first[0])
     with pytest.raises(ValueError, match="read-only"):
         first[0][0] = 0.0
+
+
+def test_the_weights_of_a_limb_are_summed_once_and_cannot_be_changed() -> None:
+    body = make_synthetic_body()
+    arm = [JOINT_INDEX[f"left_{name}"] for name in ("shoulder", "elbow")]
+    found = body.sum_weights(arm)
+    expected = [sum(row[joint] for joint in arm) for row in body.weights]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert 0.0 in found
+    assert found.max() > 0.9
+    assert body.sum_weights(np.array(arm)) is found
+    with pytest.raises(ValueError, match="read-only"):
+        found[0] = 1.0
+    grown = replace(body, weights=np.roll(body.weights, 1, axis=1))
+    assert not np.allclose(grown.sum_weights(arm), found)

@@ -126,7 +126,7 @@ def fit_shoes(
     out = []
     for side, group in (("left", LEFT_LEG), ("right", RIGHT_LEG)):
         joints = [JOINT_INDEX[f"{side}_ankle"], JOINT_INDEX[f"{side}_foot"]]
-        rows = np.nonzero((part == "foot") & (body.weights[:, joints].sum(1) > 0.5))[0]
+        rows = np.nonzero((part == "foot") & (body.sum_weights(joints) > 0.5))[0]
         if not len(rows) or (shoe[rows] > 0.5).mean() < S.closed:
             continue
         foot, posed = rest[rows], np.asarray(vertices, np.float64)[rows]

@@ -86,7 +86,7 @@ class Hand:
             camera: of the grid.
             skin: [H, W] pixels whose distance is measured.
         """
-        own = body.weights[:, joints].sum(1) > 0.5
+        own = body.sum_weights(joints) > 0.5
         all_xy, all_z = project(np.asarray(vertices, np.float64), camera)
         xy, z = all_xy[own], all_z[own]
         shown = z > 0.0

@@ -114,7 +114,7 @@ def find_face_outlines(
     """
     if observation.face is None:
         nothing = np.zeros(shape, bool)
-        held = body.weights[:, _EYE_JOINTS].sum(1)
+        held = body.sum_weights(_EYE_JOINTS)
         held = held if held.any() else body.weights[:, JOINT_INDEX["head"]]
         middle = held @ np.asarray(vertices, np.float64) / held.sum()
         (_, row), depth = project(middle, camera)

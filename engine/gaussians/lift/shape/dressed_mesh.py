@@ -323,7 +323,7 @@ def _limits(
     upright = np.einsum("vd,vd->v", out, vertex_normals(vertices, body.f))
     sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
     sideways = np.where(upright < 0.0, 1.0, sideways)
-    sleeve = elbows | (body.weights[:, FOREARM_JOINTS].sum(1) > 0.5)
+    sleeve = elbows | (body.sum_weights(FOREARM_JOINTS) > 0.5)
     across = np.where(sleeve, S.max_sideways_sleeve, S.max_sideways)
     most = np.where(groups == HEAD, most, np.minimum(most, across / sideways))
     # Offsets grow with their triangle: what a fold squeezes stands off farther when it opens.
@@ -332,7 +332,7 @@ def _limits(
     pull = np.where(inner, 10.0, np.where(bare, 0.05, S.pull))
     pull = np.where(bare & face, 0.3, pull)  # the landmarks know the face better than the outline
     low = np.where(bare, -S.max_skin_offset, S.min_standoff)
-    upper_arm = body.weights[:, UPPER_ARM_JOINTS].sum(1)
+    upper_arm = body.sum_weights(UPPER_ARM_JOINTS)
     skin = S.max_skin_offset + upper_arm * (S.max_arm_offset - S.max_skin_offset)
     high = np.where(bare, np.where(_folds(body), S.max_skin_offset, skin), most)
     return _Limits(bare, inner, low, high, prior, pull)
@@ -380,7 +380,7 @@ def _at_height(known: FloatArray, values: FloatArray, wanted: FloatArray) -> Flo
 
 def _folds(body: Body) -> BoolArray:
     """[V] the armpits and the crotch: held by two limbs that part."""
-    arm = body.weights[:, ARM_JOINTS].sum(1)
+    arm = body.sum_weights(ARM_JOINTS)
     below = vertex_normals(body.v_template, body.f)[:, 1] < S.armpit  # not the shoulder's top
     left, right = body.weights[:, 1], body.weights[:, 2]
     return np.asarray(((arm > 0.1) & (arm < 0.9) & below) | (np.minimum(left, right) > 0.05))

@@ -289,7 +289,7 @@ def front_layer(
     bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
     # What stands off a squeezed fold would stick out when the limb is stretched.
     folded = vertex_area_ratio(body, vertices)[body.f[triangle]].mean(1) < S.squeezed
-    upper = body.weights[:, UPPER_ARM_JOINTS].sum(1)[body.f[triangle]].mean(1) > 0.5
+    upper = body.sum_weights(UPPER_ARM_JOINTS)[body.f[triangle]].mean(1) > 0.5
     reach = limit_reach(
         np.isin(limb, ARMS) & ~hair, in_sleeve, folded & ~held, over_cloth & drawn[ys, xs] & upper
     )
@@ -361,7 +361,7 @@ def find_trunk_cloth(
         dressed: the worn surface in the photo's pose.
     """
     f = homes.body.f
-    out = np.asarray(homes.body.weights[:, UPPER_ARM_JOINTS].sum(1)[f[triangle]].mean(1) > 0.5)
+    out = np.asarray(homes.body.sum_weights(UPPER_ARM_JOINTS)[f[triangle]].mean(1) > 0.5)
     away = points[out] - homes.vertices[f[triangle[out]]].mean(1)
     out[out] = np.linalg.norm(away, axis=1) > S.armpit_reach
     if not out.any():

@@ -39,7 +39,7 @@ def vertex_groups(body: Body) -> IntArray:
     """Return the limb [V] (index into GROUPS) that holds each vertex most."""
     share = np.zeros((len(body.v_template), len(GROUPS)))
     for group, joints in _GROUP_JOINTS.items():
-        share[:, group] = body.weights[:, joints].sum(1)
+        share[:, group] = body.sum_weights(joints)
     share[:, TORSO] = 1.0 - share[:, 1:].sum(1)
     return np.asarray(share.argmax(1))
 
@@ -51,4 +51,4 @@ def hand_triangles(body: Body, joints: list[int]) -> BoolArray:
         body: the body.
         joints: of the hand, one of ``HANDS``.
     """
-    return np.asarray((body.weights[:, joints].sum(1) > 0.5)[body.f[:, 0]])
+    return np.asarray((body.sum_weights(joints) > 0.5)[body.f[:, 0]])

@@ -186,11 +186,11 @@ class TriangleBinding:
         self.steady = still & outer
         # Leave out the armpits' folds too: they open when the arm is raised, and would scatter
         # what hangs on them from afar. The texels below close the gap.
-        arm = body.weights[:, ARM_JOINTS].sum(1)[body.f].mean(1)
+        arm = body.sum_weights(ARM_JOINTS)[body.f].mean(1)
         outer &= (arm < 0.15) | (arm > 0.85)
         self.on_arm = arm > 0.1
         self.one_limb = (arm < S.bends) | (arm > 1.0 - S.bends)
-        hands = body.weights[:, HAND_JOINTS].sum(1)[body.f].max(1)
+        hands = body.sum_weights(HAND_JOINTS)[body.f].max(1)
         self.above_wrist = hands < S.sleeve
         self._trees: dict[int, tuple[cKDTree, IntArray]] = {}
         for g in np.unique(face_group):
@@ -207,9 +207,9 @@ class TriangleBinding:
             rows = np.nonzero((face_group == arm) & outer & self.above_wrist)[0]
             if len(rows) > 0:
                 self._trees[IN_SLEEVE + arm] = (cKDTree(centroids[rows]), rows)
-        turning = body.weights[:, NECK_JOINTS].sum(1)[body.f].mean(1)
+        turning = body.sum_weights(NECK_JOINTS)[body.f].mean(1)
         self.on_neck = turning > S.neck
-        chest = body.weights[:, CHEST_JOINTS].sum(1)[body.f].mean(1) > 0.5
+        chest = body.sum_weights(CHEST_JOINTS)[body.f].mean(1) > 0.5
         rows = np.nonzero(outer & chest & ~self.on_neck)[0]
         self._chest = (cKDTree(centroids[rows]), rows)
         self.nape = Nape(body, vertices)

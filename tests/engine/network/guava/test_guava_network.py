@@ -29,7 +29,6 @@ from likeness.engine.network.guava.guava_network import GuavaNetwork, Refiner
 from likeness.engine.network.inputs import (
     NetworkInputs,
     blank_gaussians,
-    mean_edges,
     network_inputs,
     square_crop,
     unit_lengths,
@@ -119,7 +118,7 @@ def test_vertices_are_spread_and_all_are_taken_for_zero(body: Body) -> None:
 def test_units_are_mean_edges_or_the_distance_of_sparse_gaussians(
     body: Body, inputs: NetworkInputs
 ) -> None:
-    edges = mean_edges(body)
+    edges = body.mean_edges
     for row in (0, 7, len(body.f) - 1):
         a, b, c = (body.v_template[v] for v in body.f[row])
         lengths = [np.linalg.norm(p - q) for p, q in ((a, b), (b, c), (c, a))]
