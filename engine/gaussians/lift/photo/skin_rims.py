@@ -1,7 +1,8 @@
 """Clothes beside a bare limb that show its colour: its blurred or shaded edge spills onto them.
 
 Labels separate limb and clothes to within a pixel or two. The pixels between mix both colours, and
-the completion would spread that mixture over the rest of the garment.
+the completion would spread that mixture over the rest of the garment. A wider patch that has the
+skin's very colour mixes nothing: it is skin, or a sleeve of that colour which was called skin.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 
 from ....core.color import rgb_to_lab
 from ....core.distances import find_nearest
@@ -29,6 +31,8 @@ class SkinRimSettings:
     band: float = 0.03  # metres beside a bare arm within which they are looked for
     lighter: float = 1.1  # most lightness, of the skin's
     alike: float = 0.9  # most distance to the skin's hue, of that to the clothes'
+    same: float = 8.0  # most CIE Lab distance to the skin's colour of a pixel that does not mix it
+    spill: float = 0.007  # metres beside the skin that labels may be off by
 
 
 S = register_settings("lift.skin_rims", SkinRimSettings())
@@ -64,6 +68,10 @@ def doubt_skin_rims(
     to_skin = np.linalg.norm(hue - of_skin[..., :2], axis=-1)
     to_clothes = np.linalg.norm(hue - of_clothes[..., :2], axis=-1)
     rim = near & (to_skin < S.alike * to_clothes) & (lab[..., 0] < S.lighter * of_skin[..., 2])
+    light = of_skin[..., 2:]
+    off = np.linalg.norm(lab - np.dstack([light, of_skin[..., :2] * light]), axis=-1)
+    same = rim & (off < S.same)
+    rim &= ~ndimage.binary_propagation(same & (away > S.spill / S.band * band), mask=same)
     place = np.stack([row, col], -1)
     sides = np.stack([place, np.stack(find_nearest(sure)[:2], -1)])
     return replace(

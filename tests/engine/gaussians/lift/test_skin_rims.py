@@ -56,3 +56,11 @@ def test_far_from_the_arm_the_hue_is_the_clothes_own() -> None:
     found = doubted(SHADE, np.array([0.95, 0.95, 0.95]), width=30)
     reach = ARM + S.band / METRE
     assert not found[:, int(reach) + 1 :].any()
+
+
+def test_a_wide_patch_of_the_skins_own_colour_is_trusted() -> None:
+    """It is skin or a sleeve of its colour: painted as the clothes beside it, it would be lost."""
+    black = np.array([0.1, 0.1, 0.1])
+    reach = int(S.spill / METRE)
+    assert doubted(SKIN_COLOR, black, width=reach)[:, ARM : ARM + reach].all()
+    assert not doubted(SKIN_COLOR, black, width=reach + 2).any()
