@@ -5,7 +5,8 @@ them away: they look like what surrounds the person there, unlike all that borde
 part of the fitted body lies before them, save an arm that was fitted aside. So do pieces of any
 background that the matte adds to the person's outline: no edge parts them from the rest of it. A
 background in a strong colour tints hair that it shines through, which the networks also take for
-solid. Gaps between locks and curls are found on a finer grid (:mod:`.hair_gaps`).
+solid. Gaps between locks and curls are found on a finer grid (:mod:`.hair_gaps`), things behind
+arms by their colours alone (:mod:`.arm_gaps`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ..core.color import rgb_to_lab
 from ..core.distances import measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Matte, Portrait
+from .arm_gaps import find_added_beside_arms
 from .hair_gaps import open_hair_gaps
 from .local_means import mean_around, measure_steps
 from .matte_check import ARMS, HEAD, BodyMap
@@ -54,6 +56,7 @@ class GapSettings:
     added: float = 0.05  # of the person's area: largest piece of background
     strong: float = 25.0  # CIE Lab: chroma of a background whose colour shows in hair
     hair: float = 1.7  # around the head in which hair is, in square roots of the head's own area
+    short_hair: float = 0.8  # the same of hair in which no things behind arms are looked for
     strands: float = 0.08  # over which hair's colour is averaged
     covered: float = 0.8  # share of the way from the background's colour to it that is all hair
     full: float = 0.6  # share of that distance from which on a pixel is all foreground
@@ -108,7 +111,11 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
         if own.sum() >= S.min_area * unit**2:
             opened = np.minimum(opened, _opened_patch(own, may, alpha, away, near, unit))
     opened = np.minimum(opened, _open_added(lab, alpha, beside, unit))
-    hair = _around_head(body, w, h) & beside & (spread < S.even)
+    clothes = resize(np.asarray(body.likely, np.float32), w, h, "bilinear") > 0.3
+    free = beside & ~clothes & ~_around_head(body, w, h, S.short_hair)
+    if (body.part == HEAD).any():  # else too little of the body was found
+        opened[find_added_beside_arms(lab, alpha, free, inside > 0.0, arms, unit)] = 0.0
+    hair = _around_head(body, w, h, S.hair) & beside & (spread < S.even)
     at = box_around(hair, S.strands * unit)
     cover = _hair_cover(lab[at], behind[at], alpha[at], hair[at], unit)
     opened[at] = np.where(hair[at], np.minimum(opened[at], cover), opened[at])
@@ -199,13 +206,13 @@ def _open_added(lab: FloatArray, alpha: FloatArray, beside: BoolArray, unit: flo
     return opened
 
 
-def _around_head(body: BodyMap, w: int, h: int) -> BoolArray:
-    """[h, w] the pixels around the body's head."""
+def _around_head(body: BodyMap, w: int, h: int, reach: float) -> BoolArray:
+    """[h, w] the pixels around the body's head; ``reach`` as ``GapSettings.hair``."""
     head = body.part == HEAD
     if not head.any():
         return np.zeros((h, w), bool)
     away = measure_depth(~head)
-    near = np.asarray(away < S.hair * np.sqrt(head.sum()), np.float32)
+    near = np.asarray(away < reach * np.sqrt(head.sum()), np.float32)
     return np.asarray(resize(near, w, h, "area") > 0.5)
 
 

@@ -247,6 +247,10 @@ def repaint_photo(
     shaded = of_face[far_row, far_col] & (kind[rows[at]] == SKIN) & ~np.isin(limb[rows[at]], ARMS)
     dark = (shown[:, 0] < S.gap * usual[:, 0]) & ~(shaded | strands)
     strange = found & (dark | (to_own > S.strange + to_other))
+    # Completed texels know nothing of a dark sleeve whose end lies behind a hand.
+    sure_row, sure_col = borders.sure[1][row[rows[at]], col[rows[at]]].T
+    sure = rgb_to_lab(view.colors[sure_row, sure_col])
+    strange &= np.linalg.norm(shown - sure, axis=1) > S.strange
     fresh[at[strange]] = own[strange]
     keep[at[strange]] = 0.0
     # Wholly painted ones are the photo's no more: calibration would bring its colours back.

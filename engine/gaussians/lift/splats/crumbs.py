@@ -2,12 +2,13 @@
 
 Where a fitted limb misses the photo's, some pixels are bound to it from far away. In the photo's
 pose they lie among others; in any other one they fly beside the limb. Small clusters go, and cloth
-off a forearm that is bare: it is background between the hand and the sleeve above, or a hem.
+off a forearm that is bare: before the upper arm it is the end of a sleeve, and goes to that,
+elsewhere it is background between the hand and the sleeve above.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -15,11 +16,14 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ....body import Body
+from ....core.cameras import camera_position, project
+from ....core.geometry import vertex_normals
 from ....core.settings import register_settings
-from ....core.types import PARTS, BoolArray, BoundGaussians
-from ...binding import place_gaussians
+from ....core.types import PARTS, BoolArray, BoundGaussians, Camera, FloatArray
+from ...binding import bind_gaussians, place_gaussians
+from ...squareness import cosine_to_camera
 from ..surface.limbs import ARM_CHAINS, HANDS, HEAD, TORSO, vertex_groups
-from ..surface.surfels import PHOTO
+from ..surface.surfels import PHOTO, closest_barycentric
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class CrumbSettings:
     bare: float = 0.75  # share of skin in what the photo shows of a forearm that wears no sleeve
     cuff: float = 0.35  # share of such a forearm that a sleeve which is rolled up may reach
     beside: float = 0.008  # metres off it, farther down, up to which cloth may be a strap
+    sleeve: float = 0.03  # metres beside the upper arm, in the photo, up to which it is its sleeve
+    thick: float = 0.015  # metres that it stands off the skin
     size: int = 60  # splats of the largest crumb: larger pieces show what the photo shows
     large: int = 1000  # the same of the trunk's, with space all around it
     space: float = 0.04  # metres of that space
@@ -43,13 +49,12 @@ _CLOTH = [PARTS.index(name) for name in ("upper", "lower", "skirt")]
 
 
 def drop_crumbs(bound: BoundGaussians, body: Body) -> BoundGaussians:
-    """Remove clusters of splats that float beside the body at rest, and cloth off bare forearms.
+    """Remove clusters of splats that float beside the body at rest.
 
     Args:
         bound: N Gaussians.
         body: that they are bound to.
     """
-    bound = bound.take(~find_cloth_off_bare_forearms(bound, body))
     group = vertex_groups(body)[body.f[bound.triangle, 0]]
     # What the trunk holds is mostly wide: there, cloth alone may be a crumb.
     may = np.where(group == TORSO, np.isin(bound.part, _CLOTH), group != HEAD)
@@ -84,6 +89,49 @@ def drop_crumbs(bound: BoundGaussians, body: Body) -> BoundGaussians:
     kept = np.ones(len(bound), bool)
     kept[rows[crumb[cluster]]] = False
     return bound.take(kept)
+
+
+def release_bare_forearms(
+    bound: BoundGaussians, camera: Camera, vertices: FloatArray, body: Body
+) -> BoundGaussians:
+    """Lay cloth off bare forearms on the upper arm behind it, and remove what is beside that.
+
+    In the photo's own view it stays where it is.
+
+    Args:
+        bound: N Gaussians, their parts named.
+        camera: of the photo.
+        vertices: [V, 3] the body in the photo's pose, world space, metres.
+        body: that they are bound to.
+    """
+    carried = find_cloth_off_bare_forearms(bound, body)
+    if not carried.any():
+        return bound
+    own = bound.take(carried)
+    world = place_gaussians(own, vertices, body)
+    means, eye = np.asarray(world.means, np.float64), camera_position(camera)
+    limb = vertex_groups(body)[body.f[own.triangle, 0]]
+    facing = cosine_to_camera(vertices, vertex_normals(vertices, body.f), eye)[body.f].mean(1) > 0
+    triangle, near = own.triangle.astype(np.int64), np.zeros(len(own), bool)
+    closer = np.ones(len(own))
+    for arm, (shoulder, *_) in ARM_CHAINS.items():
+        rows = np.nonzero(limb == arm)[0]
+        upper = np.nonzero(facing & (body.weights[:, shoulder][body.f].mean(1) > 0.5))[0]
+        if not (len(rows) and len(upper)):
+            continue
+        (seen, far), (at, depth) = (
+            project(points, camera) for points in (vertices[body.f[upper]].mean(1), means[rows])
+        )
+        away, nearest = cKDTree(seen).query(at)
+        triangle[rows], closer[rows] = upper[nearest], (far[nearest] - S.thick) / depth
+        near[rows] = away * far[nearest] / float(camera.K[0, 0]) < S.sleeve
+    moved = replace(
+        world, means=eye + (means - eye) * closer[:, None], scales=world.scales * closer[:, None]
+    )
+    bary = closest_barycentric(moved.means, vertices[body.f[triangle]])
+    again = bind_gaussians(moved, triangle, bary, own.layer, vertices, body)
+    again = replace(again, part=own.part).take(near)
+    return BoundGaussians.concatenate([bound.take(~carried), again])
 
 
 def find_cloth_off_bare_forearms(bound: BoundGaussians, body: Body) -> BoolArray:

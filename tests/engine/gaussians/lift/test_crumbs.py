@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.body.synthetic import make_synthetic_body
+from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import PARTS, BoundGaussians, FloatArray
-from likeness.engine.gaussians import bind_gaussians
+from likeness.engine.gaussians import bind_gaussians, place_gaussians
 from likeness.engine.gaussians.lift.splats.crumbs import (
     S,
     drop_crumbs,
     find_cloth_off_bare_forearms,
+    release_bare_forearms,
 )
 from likeness.engine.gaussians.lift.surface.limbs import ARM_CHAINS, ARMS, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.surface.surfels import PHOTO, surfels_on_plane
@@ -122,4 +124,48 @@ def test_cloth_off_a_bare_forearm_goes_and_a_sleeve_stays(sleeve: float) -> None
     assert 0.1 < lower.mean() < 0.9
     np.testing.assert_array_equal(
         find_cloth_off_bare_forearms(bound, body), cloth & (far | lower) & (sleeve < 1.0 - S.bare)
+    )
+
+
+def test_the_end_of_a_sleeve_before_the_upper_arm_is_laid_on_it() -> None:
+    """A bent forearm in front of it held it: raised, it would carry the cloth along."""
+    body = make_synthetic_body().personalised(np.zeros(4))
+    vertices = np.asarray(body.v_template, np.float64) - [0.0, 0.0, 3.0]
+    camera = photo_camera(800.0, 640, 480)
+    shoulder, elbow, _ = ARM_CHAINS[ARMS[0]]
+    centre, normal = vertices[body.f].mean(1), vertex_normals(vertices, body.f)[body.f].mean(1)
+    upper, fore = (
+        np.nonzero((body.weights[:, joint][body.f].mean(1) > 0.9) & (normal[:, 2] > 0.5))[0]
+        for joint in (shoulder, elbow)
+    )
+    above = centre[upper] + [0.0, 0.3, 0.0]  # as far from the arm in the picture
+    skin = np.tile(fore, 20)
+    means = np.concatenate([0.9 * centre[upper], 0.9 * above, centre[skin]])
+    counts = len(upper), len(upper), len(skin)
+    world = surfels_on_plane(
+        means,
+        np.tile([0.0, 0.0, 1.0], (len(means), 1)),
+        np.full(len(means), 0.004),
+        np.repeat([[0.1] * 3, [0.5] * 3, [0.9] * 3], counts, axis=0),
+        np.ones(len(means)),
+    )
+    triangle = np.concatenate([np.resize(fore, counts[0] + counts[1]), skin])
+    layer, bary = np.full(len(means), PHOTO, np.uint8), np.full((len(means), 3), 1.0 / 3.0)
+    part = np.repeat([PARTS.index("upper"), PARTS.index("upper"), PARTS.index("skin")], counts)
+    bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
+    found = release_bare_forearms(
+        replace(bound, part=part.astype(np.uint8)), camera, vertices, body
+    )
+    hem = np.isclose(found.colors[:, 0], 0.1)
+    assert hem.sum() == counts[0]
+    assert not np.isclose(found.colors[:, 0], 0.5).any()
+    assert np.isclose(found.colors[:, 0], 0.9).sum() == counts[2]
+    assert (body.weights[:, shoulder][body.f[found.triangle[hem]]].mean(1) > 0.5).all()
+    again = place_gaussians(found.take(hem), vertices, body)
+    np.testing.assert_allclose(
+        project(again.means, camera)[0], project(means[: counts[0]], camera)[0], atol=1e-2
+    )
+    np.testing.assert_allclose(again.means[:, 2], centre[upper, 2] + S.thick, atol=1e-3)
+    np.testing.assert_allclose(
+        again.scales[:, 0], 0.004 * again.means[:, 2] / means[: counts[0], 2], rtol=1e-3
     )

@@ -203,7 +203,9 @@ def scene():  # type: ignore[no-untyped-def]
         layer: int = PHOTO,
         kind: int = UPPER,
         near: int | None = None,
+        far: list[float] = RED,
     ) -> np.ndarray:
+        view.colors[:, :20] = far
         view.regions.group[:] = limb
         view.regions.group[:, 20:] = limb if near is None else near
         view.regions.label[3:] = kind
@@ -257,6 +259,13 @@ def test_the_shade_below_a_chin_stays(scene) -> None:  # type: ignore[no-untyped
 
 def test_the_dark_gap_beside_a_limb_is_repainted(scene) -> None:  # type: ignore[no-untyped-def]
     np.testing.assert_allclose(scene([19], 90, [0.03, 0.03, 0.1]), [BLUE], atol=1e-6)
+
+
+def test_a_dark_sleeve_is_no_gap(scene) -> None:  # type: ignore[no-untyped-def]
+    """The pixels off the outline say so; the completed texels are of the bare arm behind it."""
+    black = [0.03, 0.03, 0.03]
+    np.testing.assert_allclose(scene([19], 90, black, far=black), [black], atol=1e-6)
+    np.testing.assert_allclose(scene([19], 90, black, far=SKIN_TONE), [BLUE], atol=1e-6)
 
 
 def test_skin_of_a_head_turns_away_at_its_outline():
