@@ -28,6 +28,7 @@ from .dress_person import DressedPerson, dress_person
 from .face.face_finish import complete_face, finish_face
 from .face.lids import separate_eyes
 from .garments.labels_network import LabelNetworkRuntime
+from .hair.far_hair import settle_far_hair
 from .hair.hair_backing import back_hair
 from .hair.hair_ends import continue_hair_below_frame
 from .hair.hair_relief import measure_notches, raise_locks
@@ -271,6 +272,9 @@ def _see_person(person: DressedPerson, given: Matte) -> _SeenPerson:
         sheets = settle_hem(sheets, person.wearer, camera)
     if person.hat is not None:
         sheets = settle_hat(sheets, person.hat, dressed, regions, camera)
+    sheets = settle_far_hair(
+        sheets, regions, person.vertices, groups, person.shares, dressed, body, camera
+    )
     borders = find_limb_borders(sheets, regions.mask)
     borders = doubt_skin_rims(borders, regions, found.colors, camera)
     shadows = find_contact_shadows(found.colors, regions, sheets, borders, hands)

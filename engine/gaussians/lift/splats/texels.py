@@ -36,6 +36,7 @@ from ..photo.limb_texels import (
 from ..photo.outline_texels import move_inside, spread_draw_in
 from ..photo.photo_view import PhotoLookup, PhotoView
 from ..pixels.regions import hidden_below
+from ..shape.depth_sheets import composite_sheets
 from ..shape.dressed_mesh import DressedMesh
 from ..shape.hair_field import tangents
 from ..skirts.skirt_wearer import SkirtWearer
@@ -60,6 +61,7 @@ class TexelSettings:
     under_photo: float = 0.006  # metres that texels lie below the photo splats
     opacity: float = 0.95  # 0..1
     under_hair: float = 0.5  # cosine below which skin may have to give way to hair beside it
+    far_hair: float = 0.015  # metres that hair lies behind skin which has to whatever its cosine
     surfaces: float = 0.15  # cosine below which texels lie at the surface: photo splats end there
     swollen: float = 1.5  # most size of a texel's splat over that of its place on the body at rest
     beside: int = 3  # neighbours of a texel of the head
@@ -179,7 +181,9 @@ def texel_layer(
     collar = (regions.label == UPPER) & ~np.isin(regions.group, ARMS)
     places = person, bare, person & ~find_cloth_behind(view), bare & ~collar
     rooms = np.stack([distance_inside(place) for place in places])
-    face = (group == HEAD) & ~is_shell & (facing < S.under_hair)
+    behind_face = composite_sheets(view.sheets, "front")[at.row, at.col] - at.z > S.far_hair
+    face = (group == HEAD) & ~is_shell
+    face &= (facing < S.under_hair) | (regions.hair[at.row, at.col] & behind_face)
     bare_hand = hand & ~hidden & ~is_shell
     jaw = face & (part == "face") & (facing > 0.0)
     where = np.select([jaw, face, bare_hand], [3, 1, 2], 0)

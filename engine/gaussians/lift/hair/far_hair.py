@@ -1,0 +1,113 @@
+"""Hair beyond the far cheek of a turned head: it hangs behind that cheek.
+
+In the photo it borders on the cheek's outline, and taken to be as near it would stand there as a
+wall that hides the cheek from the other side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from ....body import Body
+from ....core.cameras import camera_position, project
+from ....core.geometry import vertex_normals
+from ....core.settings import register_settings
+from ....core.types import Camera, FloatArray, IntArray
+from ....render.mesh import rasterize_mesh
+from ...squareness import cosine_to_camera
+from ..pixels.regions import Regions
+from ..shape.depth_sheets import DepthSheet
+from ..shape.dressed_mesh import DressedMesh
+from ..shape.hair_field import head_rotation
+from ..surface.labels import HAIR, SKIN, ramp
+from ..surface.limbs import HEAD
+
+
+@dataclass(frozen=True)
+class FarHairSettings:
+    """Hair beyond the far cheek."""
+
+    turned: tuple[float, float] = (15.0, 25.0)
+    """Degrees that the head is turned between which its hair moves back."""
+
+    side: float = 0.03  # metres from the head's middle to the side that hair grows on, at least
+    row: float = 0.01  # metres of height over which the foremost of that hair is looked for
+    foremost: float = 10.0  # percentile of depth that is the foremost
+    smooth: float = 0.02  # metres of height, standard deviation of the smoothing
+    grazing: float = 0.4  # cosine to the camera below which the fitted cheek itself may show hair
+    before: float = 0.002  # metres that it lies before the worn surface
+    most: float = 0.12  # metres that hair moves back
+    least: int = 20  # vertices with hair there that say anything
+
+
+S = register_settings("lift.far_hair", FarHairSettings())
+
+
+def settle_far_hair(
+    sheets: tuple[DepthSheet, ...],
+    regions: Regions,
+    vertices: FloatArray,
+    groups: IntArray,
+    shares: FloatArray,
+    dressed: DressedMesh,
+    body: Body,
+    camera: Camera,
+) -> tuple[DepthSheet, ...]:
+    """Move hair beyond the far cheek of a turned head back to where it grows.
+
+    Args:
+        sheets: the trunk and the arms, on the grid of ``camera``.
+        regions: of the photo.
+        vertices: [V, 3] the body in the photo's pose, world space, metres.
+        groups: [V] the limb of each vertex.
+        shares: [V, L] 0..1 of the surface's labels.
+        dressed: the worn surface.
+        body: the person's own.
+        camera: of the region grid.
+    """
+    trunk, head = sheets[0], groups == HEAD
+    turn = head_rotation(vertices[head], body.v_template[head])
+    yaw = float(np.degrees(np.arctan2(turn[0, 2], turn[2, 2])))
+    share = float(ramp(np.abs(yaw), *S.turned))
+    far = np.sign(yaw)  # a face that looks to the picture's right hides its own left side
+    aside = (body.v_template[:, 0] - body.v_template[head].mean(0)[0]) * far
+    grown = head & (aside > S.side) & (shares[:, HAIR] > 0.5)
+    drawn = regions.body.face >= 0
+    face = drawn & (regions.label == SKIN) & (regions.group == HEAD)
+    if share == 0.0 or grown.sum() < S.least or not face.any():
+        return sheets
+    cols = np.arange(face.shape[1]) * far
+    outline = np.where(face, cols, -np.inf).max(1)
+    outline = np.where(np.isfinite(outline), outline, np.median(outline[np.isfinite(outline)]))
+    cosine = cosine_to_camera(vertices, vertex_normals(vertices, body.f), camera_position(camera))
+    turns = np.einsum("hwk,hwk->hw", regions.body.bary, cosine[body.f[regions.body.face]])
+    beyond = trunk.visible & (regions.label == HAIR) & (cols > outline[:, None])
+    beyond &= ~drawn | (turns < S.grazing)
+    f = dressed.f[(shares[:, HAIR] > 0.5)[dressed.f].all(1)]
+    worn = rasterize_mesh(dressed.vertices, f, camera)
+    foremost = _find_foremost(vertices[grown], camera)
+    grows = np.where(worn.face >= 0, worn.depth - S.before, foremost[:, None])
+    move = share * np.clip(grows - trunk.front, 0.0, S.most) * beyond
+    front = trunk.front + move
+    settled = replace(
+        trunk,
+        front=front,
+        back=np.where(trunk.mask, np.maximum(trunk.back, front + 0.002), 0.0),
+        on_mesh=np.where(move > 0.0, 0.0, trunk.on_mesh),
+    )
+    return settled, *sheets[1:]
+
+
+def _find_foremost(points: FloatArray, camera: Camera) -> FloatArray:
+    """[H] metres of depth of the foremost of some points in each row of the picture."""
+    at, depth = project(points, camera)
+    metre = float(camera.K[0, 0] / np.median(depth))
+    height = S.row * metre
+    rows = np.arange(camera.height)
+    level, place = np.unique((at[:, 1] / height).astype(int), return_inverse=True)
+    least = [np.percentile(depth[place == k], S.foremost) for k in range(len(level))]
+    found = np.interp(rows, (level + 0.5) * height, least)
+    return np.asarray(ndimage.gaussian_filter1d(found, S.smooth * metre, mode="nearest"))

@@ -1,0 +1,83 @@
+"""Hair beyond the far cheek of a turned head."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.rotations import axis_angle_to_matrix
+from likeness.engine.gaussians.lift.hair.far_hair import S, settle_far_hair
+from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet
+from likeness.engine.gaussians.lift.surface.labels import HAIR, LABELS, SKIN
+from likeness.engine.gaussians.lift.surface.limbs import HEAD, TORSO, vertex_groups
+from likeness.engine.render.mesh import rasterize_mesh
+
+SIDE, NEAR = 120, 1.9
+
+
+@pytest.fixture(scope="module")
+def settle(average: Body) -> Any:
+    """Returns the sheet of a head turned by some degrees before and after, and its scene."""
+    body = average
+    groups = vertex_groups(body)
+    head = groups == HEAD
+    middle = body.v_template[head].mean(0)
+    rest = np.asarray(body.v_template, np.float64) - middle
+    shares = np.zeros((len(rest), len(LABELS)))
+    hairy = head & (rest[:, 2] < 0.0)  # the back of the head
+    shares[np.arange(len(rest)), np.where(hairy, HAIR, SKIN)] = 1.0
+
+    def settled(degrees: float) -> SimpleNamespace:
+        turn = axis_angle_to_matrix(np.array([0.0, np.radians(degrees), 0.0]))
+        vertices = rest @ turn.T - [0.0, 0.0, 2.0]
+        camera = photo_camera(600.0, SIDE, SIDE)
+        drawn = rasterize_mesh(vertices, body.f, camera)
+        on_head = (drawn.face >= 0) & head[body.f[:, 0]][drawn.face]
+        everywhere = np.ones((SIDE, SIDE), bool)
+        regions: Any = SimpleNamespace(
+            body=drawn,
+            face=on_head,
+            label=np.where(on_head, SKIN, HAIR),
+            group=np.where(on_head | (drawn.face < 0), HEAD, TORSO),
+        )
+        front = np.where(drawn.face >= 0, drawn.depth, NEAR)
+        trunk = DepthSheet(
+            0, everywhere, everywhere, front, front + 0.1, np.ones_like(front), ~everywhere
+        )
+        dressed: Any = SimpleNamespace(vertices=vertices, f=body.f)
+        after = settle_far_hair((trunk,), regions, vertices, groups, shares, dressed, body, camera)[
+            0
+        ]
+        rows = np.broadcast_to((on_head.sum(1) > 10)[:, None], on_head.shape)
+        from_left = np.logical_or.accumulate(on_head, 1)
+        from_right = np.logical_or.accumulate(on_head[:, ::-1], 1)[:, ::-1]
+        return SimpleNamespace(
+            trunk=trunk,
+            after=after,
+            beside=[rows & (drawn.face < 0) & ~reached for reached in (from_left, from_right)],
+            depth=project(vertices[hairy], camera)[1],
+        )
+
+    return settled
+
+
+@pytest.mark.parametrize("degrees", [40.0, -40.0])
+def test_it_goes_back_to_where_it_grows(settle: Any, degrees: float) -> None:
+    scene = settle(degrees)
+    moved = scene.after.front - scene.trunk.front
+    near, far = scene.beside if degrees > 0 else scene.beside[::-1]
+    assert (moved[far] > 0.02).all()
+    assert (moved[near] == 0.0).all()
+    assert scene.after.front[far].min() > scene.depth.min()
+    assert moved.max() <= S.most + 1e-9
+    assert (scene.after.back > scene.after.front).all()
+    np.testing.assert_array_equal(scene.after.on_mesh == 0.0, moved > 0.0)
+
+
+def test_beside_a_face_that_looks_at_the_camera_it_stays(settle: Any) -> None:
+    scene = settle(5.0)
+    assert scene.after is scene.trunk
