@@ -24,8 +24,9 @@ class ArmGapSettings:
     near_arm: float = 0.18  # from the fitted arm to such a piece, at most
     around: float = 0.15  # of a piece, where colours of the background and the person count
     apart: float = 10.0  # CIE Lab that colours of places so far apart count as farther off
-    samples: int = 8  # of each that a pixel is compared with
-    least: int = 50  # pixels of each that say anything
+    samples: int = 4  # of each that a pixel is compared with
+    every: int = 3  # of their pixels one is looked at
+    least: int = 20  # of those that say anything
     unlike: float = 13.0  # CIE Lab to the person's colours, at least
     alike: float = 0.5  # of that distance, at most, to the background's
     thin: float = 0.006  # half width of a piece, at least
@@ -60,9 +61,12 @@ def find_added_beside_arms(
     out = np.zeros(alpha.shape, bool)
     asked = (alpha > 0.3) & beside & (measure_depth(~arms) < S.near_arm * unit)
     shown, solid = alpha < 0.02, (alpha > 0.9) & body
-    patches, _ = ndimage.label(asked)
+    patches, count = ndimage.label(asked)
     reach = S.around * unit
+    wide = ndimage.maximum(measure_depth(asked), patches, np.arange(1, count + 1)) > S.thin * unit
     for number, box in enumerate(ndimage.find_objects(patches), 1):
+        if not wide[number - 1]:
+            continue
         at = tuple(slice(max(0, int(s.start - reach)), int(s.stop + reach) + 1) for s in box)
         own = patches[at] == number
         if own.sum() < S.min_area * unit**2:
@@ -70,7 +74,7 @@ def find_added_beside_arms(
         near = measure_depth(~own) < reach
         rows, cols = np.indices(own.shape)
         places = np.dstack([lab[at], S.apart / reach * np.dstack([rows, cols])])
-        samples = [places[near & kind[at]] for kind in (solid, shown)]
+        samples = [places[near & kind[at]][:: S.every] for kind in (solid, shown)]
         if min(len(kind) for kind in samples) < S.least:
             continue
         to_person, to_wall = (

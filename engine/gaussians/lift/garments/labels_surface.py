@@ -26,14 +26,16 @@ from ..surface.labels import (
     HAIR,
     HAT,
     LABELS,
+    LOWER,
     NONE,
     SHOES,
     SKIN,
+    UPPER,
     WORN,
     NamesArray,
     standard_rest,
 )
-from ..surface.limbs import ARMS, vertex_groups
+from ..surface.limbs import ARMS, HANDS, vertex_groups
 from ..surface.surfels import INNER_PARTS
 from .dress_rules import (
     dress_by_rules,
@@ -104,6 +106,7 @@ def label_surface(
     label, weight = find_seen_labels(regions, camera, points)
     rest = standard_rest(body)
     ring = dress_by_rules(label, weight, rest, part, points.groups, regions, body)
+    weight[find_clothed_fingers(label, ring, body)] = 0.0
 
     bare = np.isin(part, ["neck", "scalp", "torso"])
     bare &= rest[:, 1] < find_hair_end(regions, part, rest)
@@ -151,6 +154,21 @@ def label_surface(
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)
     return np.asarray(shares / shares.sum(1, keepdims=True))
+
+
+def find_clothed_fingers(label: IntArray, ring: IntArray, body: Body) -> BoolArray:
+    """Find fingers of bare hands where the photo shows cloth: that behind them, since fits err.
+
+    Args:
+        label: [V] row of ``LABELS`` in the photo.
+        ring: [V] the same by the rules of dress.
+        body: the person's own.
+
+    Returns:
+        [V] those vertices.
+    """
+    fingers = body.sum_weights([joint for _, *joints in HANDS for joint in joints]) > 0.5
+    return np.asarray(fingers & (ring == SKIN) & np.isin(label, (UPPER, LOWER)))
 
 
 def smooth_borders(shares: FloatArray, laplacian: sparse.csr_matrix) -> FloatArray:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import crop_camera, photo_camera, project
-from likeness.engine.core.types import Camera, FloatArray, IntArray, Observation, Pose
+from likeness.engine.core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation, Pose
 from likeness.engine.gaussians.lift.garments.dress_rules import S as RULES
 from likeness.engine.gaussians.lift.garments.dress_rules import _in_order, is_bald
 from likeness.engine.gaussians.lift.garments.labels_hidden import drop_islands
 from likeness.engine.gaussians.lift.garments.labels_surface import (
+    find_clothed_fingers,
     label_surface,
     labels_at,
     smooth_borders,
@@ -468,3 +469,17 @@ def test_trousers_fall_on_unseen_shoes_whatever_the_network_says(sitter: Sitter)
     sole = foot & (rest[:, 1] < rest[foot, 1].min() + 0.03)
     assert (shares[ankle].argmax(1) == LOWER).mean() > 0.9
     assert (shares[sole].argmax(1) == SHOES).mean() > 0.9
+
+
+def test_fingers_of_a_bare_hand_wear_no_sleeve(sitter: Sitter) -> None:
+    """Where the fit lays them beside the photo's, the pixels show what lies behind."""
+    body = sitter.body
+    label = np.full(len(body.v_template), UPPER)
+    fingers, palm = JOINT_INDEX["left_index1"], JOINT_INDEX["left_wrist"]
+    of_fingers = body.weights[:, list(range(25, 55))].sum(1) > 0.5
+    found = find_clothed_fingers(label, np.full(len(label), SKIN), body)
+    np.testing.assert_array_equal(found, of_fingers)
+    assert found[body.weights[:, fingers].argmax()]
+    assert not found[body.weights[:, palm].argmax()]
+    assert not find_clothed_fingers(label, label, body).any()  # gloves
+    assert not find_clothed_fingers(np.full(len(label), SKIN), label, body).any()
