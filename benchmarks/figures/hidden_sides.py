@@ -154,7 +154,7 @@ def draw_sides(avatar: Avatar) -> tuple[SideView, SideView]:
     posed = pose_avatar(avatar)
     body = avatar.body
     shares = np.stack(
-        [body.weights[:, [JOINT_INDEX[j] for j in _PART_JOINTS[part]]].sum(1) for part in PARTS], 1
+        [body.sum_weights(JOINT_INDEX[j] for j in _PART_JOINTS[part]) for part in PARTS], 1
     )
     of_triangle = shares[body.f].mean(1) > 0.5
     skirt = piece_triangles(body, SKIRT)

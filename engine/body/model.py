@@ -159,7 +159,7 @@ class Body:
         return {}
 
     def sum_weights(self, joints: Iterable[int]) -> FloatArray:
-        """Sum the weights with which some joints move the vertices.
+        """Sum the weights with which some joints move the vertices; ``weights`` may not change.
 
         Args:
             joints: Indices of the joints.
@@ -182,11 +182,14 @@ class Body:
 
     @cached_property
     def mean_edges(self) -> FloatArray:
-        """[F] mean length of each triangle's edges at rest in metres (GUAVA's equation 3)."""
+        """[F] metres: mean of each triangle's edges at rest (GUAVA's equation 3).
+
+        Not to be changed.
+        """
         corners = np.asarray(self.v_template, np.float64)[self.f]
-        out = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1).mean(1)
+        out: FloatArray = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1).mean(1)
         out.flags.writeable = False
-        return np.asarray(out)
+        return out
 
     def vertices(
         self, pose: Pose, betas: FloatArray | None = None

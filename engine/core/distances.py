@@ -104,3 +104,17 @@ def _sweep_rows(first, beyond, nearest, rows, columns, distance):  # type: ignor
             down, across = nearest[y, at] - y, at - x
             rows[y, x], columns[y, x] = nearest[y, at], at
             distance[y, x] = np.sqrt(np.float64(down * down + across * across))
+
+
+def drop_thin(pixels: BoolArray, thin: float) -> BoolArray:
+    """Leave out the parts of a mask that are at most twice ``thin`` wide.
+
+    Args:
+        pixels: [H, W] the mask.
+        thin: pixels.
+
+    Returns:
+        [H, W].
+    """
+    core = measure_depth(pixels) > thin
+    return np.asarray(pixels & (measure_depth(~core) <= thin))

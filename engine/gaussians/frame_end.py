@@ -92,8 +92,8 @@ def along_arms(points: FloatArray, body: Body) -> FloatArray:
 
 
 def arm_share(body: Body) -> FloatArray:
-    """Return how much (0..1) an arm holds each vertex [V]."""
-    return np.asarray(body.sum_weights(ARM_JOINTS))
+    """Return how much (0..1) an arm holds each vertex [V]; not to be changed."""
+    return body.sum_weights(ARM_JOINTS)
 
 
 def find_frame_end(body: Body, shots: Sequence[tuple[Matte, Track]], bust: bool) -> FrameEnd:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ..core.distances import measure_depth
+from ..core.distances import drop_thin, measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray
 
@@ -24,13 +24,14 @@ class ArmGapSettings:
     near_arm: float = 0.18  # from the fitted arm to such a piece, at most
     around: float = 0.15  # of a piece, where colours of the background and the person count
     apart: float = 10.0  # CIE Lab that colours of places so far apart count as farther off
-    samples: int = 4  # of each that a pixel is compared with
-    every: int = 3  # of their pixels one is looked at
-    least: int = 20  # of those that say anything
+    every: int = 3  # one of so many pixels is a sample of those colours
+    samples: int = 4  # nearest ones of each kind that a pixel is compared with
+    least: int = 20  # samples of each kind without which nothing is known
     unlike: float = 13.0  # CIE Lab to the person's colours, at least
     alike: float = 0.5  # of that distance, at most, to the background's
     thin: float = 0.006  # half width of a piece, at least
     rim: float = 0.012  # around it, where pixels nearer to the background's colours go along
+    max_area: float = 0.03  # of the person's area
     min_area: float = 1.8e-3  # of the person's area: smaller ones may be shadows and pockets
 
 
@@ -41,6 +42,7 @@ def find_added_beside_arms(
     lab: FloatArray,
     alpha: FloatArray,
     beside: BoolArray,
+    hairy: BoolArray,
     body: BoolArray,
     arms: BoolArray,
     unit: float,
@@ -50,7 +52,8 @@ def find_added_beside_arms(
     Args:
         lab: [H, W, 3] CIE Lab of the photo.
         alpha: [H, W] 0..1 of its matte.
-        beside: [H, W] pixels beside the fitted body and its hair.
+        beside: [H, W] pixels beside the fitted body.
+        hairy: [H, W] pixels around the head; what goes on from there is long hair.
         body: [H, W] pixels of the fitted body.
         arms: [H, W] of its arms.
         unit: square root of the person's area, pixels.
@@ -59,11 +62,11 @@ def find_added_beside_arms(
         [H, W] such pixels.
     """
     out = np.zeros(alpha.shape, bool)
-    asked = (alpha > 0.3) & beside & (measure_depth(~arms) < S.near_arm * unit)
+    asked = (alpha > 0.3) & beside & ~hairy & (measure_depth(~arms) < S.near_arm * unit)
     shown, solid = alpha < 0.02, (alpha > 0.9) & body
     patches, count = ndimage.label(asked)
-    reach = S.around * unit
-    wide = ndimage.maximum(measure_depth(asked), patches, np.arange(1, count + 1)) > S.thin * unit
+    reach, thin = S.around * unit, max(S.thin * unit, 1.0)
+    wide = ndimage.maximum(measure_depth(asked), patches, np.arange(1, count + 1)) > thin
     for number, box in enumerate(ndimage.find_objects(patches), 1):
         if not wide[number - 1]:
             continue
@@ -83,12 +86,13 @@ def find_added_beside_arms(
         added, may = np.zeros_like(own), np.zeros_like(own)
         added[own] = (to_person > S.unlike) & (to_wall < S.alike * to_person)
         may[own] = to_wall < to_person
-        core = measure_depth(added) > S.thin * unit
-        added &= measure_depth(~core) <= S.thin * unit
-        parts, count = ndimage.label(added)
-        large = np.bincount(parts.ravel(), minlength=count + 1) >= S.min_area * unit**2
-        large[0] = False
-        added = large[parts]
+        parts, pieces = ndimage.label(drop_thin(added, thin))
+        area = np.bincount(parts.ravel(), minlength=pieces + 1) / unit**2
+        fits = (area >= S.min_area) & (area < S.max_area)
+        hangs = may & (measure_depth(~hairy[at]) <= S.rim * unit + 1.0)
+        fits[parts[ndimage.binary_propagation(hangs, mask=may)]] = False
+        fits[0] = False
+        added = fits[parts]
         if added.any():
             out[at] |= added | (may & (measure_depth(~added) < S.rim * unit))
     return out

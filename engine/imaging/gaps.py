@@ -17,7 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..core.color import rgb_to_lab
-from ..core.distances import measure_depth
+from ..core.distances import drop_thin, measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Matte, Portrait
 from .arm_gaps import find_added_beside_arms
@@ -56,7 +56,7 @@ class GapSettings:
     added: float = 0.05  # of the person's area: largest piece of background
     strong: float = 25.0  # CIE Lab: chroma of a background whose colour shows in hair
     hair: float = 1.7  # around the head in which hair is, in square roots of the head's own area
-    short_hair: float = 0.8  # the same of hair in which no things behind arms are looked for
+    near_hair: float = 1.2  # the same: things behind arms are looked for beyond that
     strands: float = 0.08  # over which hair's colour is averaged
     covered: float = 0.8  # share of the way from the background's colour to it that is all hair
     full: float = 0.6  # share of that distance from which on a pixel is all foreground
@@ -91,13 +91,13 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     beside = inside < -S.off_body * unit
     alike = (alpha > 0.3) & (spread < S.even) & (away < near) & (behind[..., 0] > S.dark)
     thin = max(S.thin * unit, 1.0)
-    may = _drop_thin(alike & beside, thin)
+    may = drop_thin(alike & beside, thin)
     arm = np.isin(body.part, ARMS)
     arms, others = (
         resize(np.asarray(drawn, np.float32), w, h, "bilinear") > 0.5
         for drawn in (arm, (body.part >= 0) & ~arm)
     )
-    patches, count = ndimage.label(_drop_thin(alike, thin))
+    patches, count = ndimage.label(drop_thin(alike, thin))
     for patch in range(1, count + 1):
         own = patches == patch
         if inside[own].max() < S.astray * unit and beside[own].mean() > S.seen_beside:
@@ -112,9 +112,10 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
             opened = np.minimum(opened, _opened_patch(own, may, alpha, away, near, unit))
     opened = np.minimum(opened, _open_added(lab, alpha, beside, unit))
     clothes = resize(np.asarray(body.likely, np.float32), w, h, "bilinear") > 0.3
-    free = beside & ~clothes & ~_around_head(body, w, h, S.short_hair)
+    hairy = _around_head(body, w, h, S.near_hair)
     if (body.part == HEAD).any():  # else too little of the body was found
-        opened[find_added_beside_arms(lab, alpha, free, inside > 0.0, arms, unit)] = 0.0
+        free = beside & ~clothes
+        opened[find_added_beside_arms(lab, alpha, free, hairy, inside > 0.0, arms, unit)] = 0.0
     hair = _around_head(body, w, h, S.hair) & beside & (spread < S.even)
     at = box_around(hair, S.strands * unit)
     cover = _hair_cover(lab[at], behind[at], alpha[at], hair[at], unit)
@@ -126,12 +127,6 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     opened = resize(np.asarray(opened, np.float32), width, height, "bilinear")
     lower = np.minimum(matte.alpha, np.minimum(opened, between))
     return Matte(lower, foreground_colors(rgb, lower))
-
-
-def _drop_thin(pixels: BoolArray, thin: float) -> BoolArray:
-    """[H, W] a mask without its parts that are at most twice ``thin`` pixels wide."""
-    core = measure_depth(pixels) > thin
-    return np.asarray(pixels & (measure_depth(~core) <= thin))
 
 
 def _opened_patch(

@@ -145,7 +145,7 @@ def _shown(body: Any, view: str) -> Any:
     if view == "Body":
         return np.ones(len(body.v_template), bool)
     joints = _HEAD if view == "Face" else [n for n in JOINT_NAMES if _of_left_hand(n)]
-    return body.weights[:, [JOINT_INDEX[n] for n in joints]].sum(1) > 0.6
+    return body.sum_weights(JOINT_INDEX[n] for n in joints) > 0.6
 
 
 def _of_left_hand(joint: str) -> bool:

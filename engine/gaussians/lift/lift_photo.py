@@ -44,7 +44,7 @@ from .shape.depth_sheets import find_depth_sheets, find_limb_borders
 from .skirts.skirt import Skirt
 from .skirts.skirt_wearer import settle_hem
 from .splats.calibrate import calibrate_colors, fill_removed
-from .splats.crumbs import drop_crumbs, release_bare_forearms
+from .splats.crumbs import drop_crumbs, lay_sleeves_on_upper_arms
 from .splats.ears import finish_ears
 from .splats.far_side import loose_layer
 from .splats.frame_continuation import continue_beyond_frame
@@ -216,7 +216,7 @@ def lift_photo(
     left = options.max_gaussians - head_budget - pixels.spent
     surface = _splat_surface(person, seen, pixels, track, openness.result(), left, options)
     everything = BoundGaussians.concatenate(surface.layers)
-    everything = release_bare_forearms(everything, track.camera, vertices, body)
+    everything = lay_sleeves_on_upper_arms(everything, track.camera, vertices, body)
     everything = drop_crumbs(everything, body)
     everything = finish_ears(everything, body, vertices, found.regions, found.camera)
     everything = finish_face(everything, face.result(), body, face_budget)

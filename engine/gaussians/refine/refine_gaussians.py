@@ -285,7 +285,7 @@ def _targets(
         if all(_differ(other, whole) for whole in wholes):
             wholes.append(other)
     around = [(wholes[0], photo.vertices.mean(0))]
-    head = body.weights[:, [JOINT_INDEX["head"], JOINT_INDEX["jaw"]]].sum(1) > 0.5
+    head = body.sum_weights((JOINT_INDEX["head"], JOINT_INDEX["jaw"])) > 0.5
     box = head_box(photo.vertices, head, photo.camera, S.head_margin)
     if min(box[2] - box[0], box[3] - box[1]) >= S.min_head:
         near = make_photo_target(photo.matte, photo.camera, options.head_side, box)

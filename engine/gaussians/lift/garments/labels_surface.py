@@ -72,6 +72,7 @@ class SurfaceSettings:
     rules_long_hair: float = 0.9999  # and where it is long: the network has seen little of that
     even: float = 1.5  # time for which borders of labels diffuse, squared edges' lengths
     by_hair: float = 0.01  # smoothed share of hair from which borders stay as they are
+    covered_fingers: float = 0.5  # share of a hand's fingers from which on cloth covers them
     behind_hand: float = 0.08  # metres behind a hand from which on skin beside it is the hand's
     bare: float = 6.0  # times the usual pull where what is seen beside the neck decides
 
@@ -106,7 +107,7 @@ def label_surface(
     label, weight = find_seen_labels(regions, camera, points)
     rest = standard_rest(body)
     ring = dress_by_rules(label, weight, rest, part, points.groups, regions, body)
-    weight[find_clothed_fingers(label, ring, body)] = 0.0
+    weight[find_clothed_fingers(label, weight, ring, body)] = 0.0
 
     bare = np.isin(part, ["neck", "scalp", "torso"])
     bare &= rest[:, 1] < find_hair_end(regions, part, rest)
@@ -156,19 +157,29 @@ def label_surface(
     return np.asarray(shares / shares.sum(1, keepdims=True))
 
 
-def find_clothed_fingers(label: IntArray, ring: IntArray, body: Body) -> BoolArray:
-    """Find fingers of bare hands where the photo shows cloth: that behind them, since fits err.
+def find_clothed_fingers(
+    label: IntArray, weight: FloatArray, ring: IntArray, body: Body
+) -> BoolArray:
+    """Find bare fingers at whose place the photo shows cloth: it lies behind, and the fit is off.
+
+    A sleeve or a pocket covers most of a hand's fingers.
 
     Args:
         label: [V] row of ``LABELS`` in the photo.
+        weight: [V] 0..1 trust in it, 0 where the photo shows nothing of the vertex.
         ring: [V] the same by the rules of dress.
         body: the person's own.
 
     Returns:
         [V] those vertices.
     """
-    fingers = body.sum_weights([joint for _, *joints in HANDS for joint in joints]) > 0.5
-    return np.asarray(fingers & (ring == SKIN) & np.isin(label, (UPPER, LOWER)))
+    out = np.zeros(len(label), bool)
+    for _, *joints in HANDS:
+        seen = (body.sum_weights(joints) > 0.5) & (ring == SKIN) & (weight > 0.0)
+        cloth = seen & np.isin(label, (UPPER, LOWER))
+        if weight[cloth].sum() < S.covered_fingers * weight[seen].sum():
+            out |= cloth
+    return out
 
 
 def smooth_borders(shares: FloatArray, laplacian: sparse.csr_matrix) -> FloatArray:

@@ -6,7 +6,7 @@ wall that hides the cheek from the other side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -32,6 +32,9 @@ class FarHairSettings:
 
     turned: tuple[float, float] = (15.0, 25.0)
     """Degrees that the head is turned between which its hair moves back."""
+
+    below: tuple[float, float] = (0.08, 0.02)
+    """Metres below the chin between which that fades in: on the shoulder hair lies in front."""
 
     side: float = 0.03  # metres from the head's middle to the side that hair grows on, at least
     row: float = 0.01  # metres of height over which the foremost of that hair is looked for
@@ -85,20 +88,17 @@ def settle_far_hair(
     cosine = cosine_to_camera(vertices, vertex_normals(vertices, body.f), camera_position(camera))
     turns = np.einsum("hwk,hwk->hw", regions.body.bary, cosine[body.f[regions.body.face]])
     beyond = trunk.visible & (regions.label == HAIR) & (cols > outline[:, None])
-    beyond &= ~drawn | (turns < S.grazing)
+    beyond &= ~drawn | ((turns < S.grazing) & head[body.f[:, 0]][regions.body.face])
     f = dressed.f[(shares[:, HAIR] > 0.5)[dressed.f].all(1)]
     worn = rasterize_mesh(dressed.vertices, f, camera)
     foremost = _find_foremost(vertices[grown], camera)
+    chin = int(np.nonzero(face.any(1))[0].max())
+    metre = float(camera.K[0, 0] / np.median(regions.body.depth[face]))
+    below = (np.arange(len(face)) - chin) / metre
     grows = np.where(worn.face >= 0, worn.depth - S.before, foremost[:, None])
-    move = share * np.clip(grows - trunk.front, 0.0, S.most) * beyond
-    front = trunk.front + move
-    settled = replace(
-        trunk,
-        front=front,
-        back=np.where(trunk.mask, np.maximum(trunk.back, front + 0.002), 0.0),
-        on_mesh=np.where(move > 0.0, 0.0, trunk.on_mesh),
-    )
-    return settled, *sheets[1:]
+    fades = share * ramp(below, *S.below)[:, None]
+    move = fades * np.clip(grows - trunk.front, 0.0, S.most) * beyond
+    return trunk.move_front(trunk.front + move, move > 0.0), *sheets[1:]
 
 
 def _find_foremost(points: FloatArray, camera: Camera) -> FloatArray:
@@ -107,7 +107,7 @@ def _find_foremost(points: FloatArray, camera: Camera) -> FloatArray:
     metre = float(camera.K[0, 0] / np.median(depth))
     height = S.row * metre
     rows = np.arange(camera.height)
-    level, place = np.unique((at[:, 1] / height).astype(int), return_inverse=True)
+    level, place = np.unique(np.floor(at[:, 1] / height), return_inverse=True)
     least = [np.percentile(depth[place == k], S.foremost) for k in range(len(level))]
     found = np.interp(rows, (level + 0.5) * height, least)
     return np.asarray(ndimage.gaussian_filter1d(found, S.smooth * metre, mode="nearest"))

@@ -54,7 +54,8 @@ def doubt_skin_rims(
     drawn = regions.body.face >= 0
     if not (skin.any() and clothes.any() and drawn.any()):
         return borders
-    band = S.band * camera.K[0, 0] / float(np.median(regions.body.depth[drawn]))
+    metre = float(camera.K[0, 0] / np.median(regions.body.depth[drawn]))
+    band = S.band * metre
     row, col, away = find_nearest(skin)
     near = clothes & (away < band)
     sure = clothes & ~near
@@ -71,7 +72,7 @@ def doubt_skin_rims(
     light = of_skin[..., 2:]
     off = np.linalg.norm(lab - np.dstack([light, of_skin[..., :2] * light]), axis=-1)
     same = rim & (off < S.same)
-    rim &= ~ndimage.binary_propagation(same & (away > S.spill / S.band * band), mask=same)
+    rim &= ~ndimage.binary_propagation(same & (away > S.spill * metre), mask=same)
     place = np.stack([row, col], -1)
     sides = np.stack([place, np.stack(find_nearest(sure)[:2], -1)])
     return replace(

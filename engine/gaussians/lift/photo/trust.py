@@ -25,6 +25,8 @@ from ....imaging.local_means import measure_contrast
 from ...binding import place_gaussians
 from ...squareness import cosine_to_camera
 from ..grids.pixel_grids import dilate
+from ..shape.depth_sheets import S as DEPTH_SHEETS
+from ..shape.depth_sheets import composite_sheets
 from ..surface.labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from ..surface.limbs import ARMS, HANDS, HEAD, hand_triangles
 from ..surface.surfels import CORE, PHOTO, SHELL
@@ -56,6 +58,7 @@ class TrustSettings:
     hair_reach: float = 0.15  # the same of hair, which hangs loose
     neighbours: int = 4  # of them
     strange: float = 12.0  # L*a*b* units nearer to the other limb's colour than to its own
+    beside: float = 0.3  # inter-ocular distances off the border in which its surface shows that
     gap: float = 0.75  # of its own lightness below which it is the dark gap between both
     stain: float = 20.0  # least L*a*b* units off a hand's usual skin of a pale stain
     paler: float = 15.0  # least of them that it is lighter
@@ -248,9 +251,9 @@ def repaint_photo(
     dark = (shown[:, 0] < S.gap * usual[:, 0]) & ~(shaded | strands)
     strange = found & (dark | (to_own > S.strange + to_other))
     # Completed texels know nothing of a dark sleeve whose end lies behind a hand.
-    sure_row, sure_col = borders.sure[1][row[rows[at]], col[rows[at]]].T
-    sure = rgb_to_lab(view.colors[sure_row, sure_col])
-    strange &= np.linalg.norm(shown - sure, axis=1) > S.strange
+    strange[strange] = ~_continues_beside(
+        shown[strange], row[rows[at]][strange], col[rows[at]][strange], view
+    )
     fresh[at[strange]] = own[strange]
     keep[at[strange]] = 0.0
     # Wholly painted ones are the photo's no more: calibration would bring its colours back.
@@ -273,6 +276,32 @@ def repaint_photo(
         at = np.nonzero((limb == arm) & (kind == SKIN))[0]
         strays[at] = find_strays(colors[at], np.linalg.norm(photo.offset[at], axis=1))
     return replace(photo, colors=colors.astype(photo.colors.dtype), layer=layer).take(~strays)
+
+
+def _continues_beside(
+    shown: FloatArray, row: IntArray, col: IntArray, view: PhotoView
+) -> BoolArray:
+    """[N] whether pixels have the colour that their surface has off the border.
+
+    Args:
+        shown: [N, 3] L*a*b* of each.
+        row: [N] of each.
+        col: [N] of each.
+        view: the photo.
+    """
+    regions = view.regions
+    own = np.argwhere(regions.mask & ~view.borders.behind)
+    if not (len(own) and len(row)):
+        return np.zeros(len(row), bool)
+    reach = max(S.beside * regions.unit, 3.0)
+    # Other limbs, other labels and what lies beyond a jump of depth are out of reach.
+    depth = composite_sheets(view.sheets, "front") * reach / DEPTH_SHEETS.jump
+    apart = np.dstack([1e3 * regions.group, 1e3 * regions.label, depth])
+    tree = cKDTree(np.concatenate([own, apart[tuple(own.T)]], axis=1))
+    asked = np.column_stack([row, col, apart[row, col]])
+    away, nearest = tree.query(asked, distance_upper_bound=reach)
+    usual = rgb_to_lab(view.colors[tuple(own[np.minimum(nearest, len(own) - 1)].T)])
+    return np.asarray((away < reach) & (np.linalg.norm(shown - usual, axis=1) < S.strange))
 
 
 def find_strays(colors: FloatArray, off: FloatArray) -> BoolArray:

@@ -49,6 +49,7 @@ class SheetSettings:
     thing: float = 0.012  # metres that it is thick
     nearest: float = 5.0  # percentile of the trunk's depths behind it that it lies before
     loose: float = 0.02  # metres off the dressed mesh from which on a part gets its own back
+    thin: float = 0.002  # metres from a front to its back, at least
     rings: int = 6  # of triangles beyond its own that a limb's sheet may lie on
 
 
@@ -76,6 +77,17 @@ class DepthSheet:
     back: FloatArray
     on_mesh: FloatArray
     loose: BoolArray
+
+    def move_front(self, front: FloatArray, moved: BoolArray) -> DepthSheet:
+        """Return the sheet with another front, and with its back behind that.
+
+        Args:
+            front: [H, W] metres along the view axis.
+            moved: [H, W] pixels where that is no surface of the dressed mesh.
+        """
+        back = np.where(self.mask, np.maximum(self.back, front + S.thin), 0.0)
+        on_mesh = np.where(moved, 0.0, self.on_mesh)
+        return replace(self, front=front, back=back, on_mesh=on_mesh)
 
 
 def find_depth_sheets(
@@ -277,7 +289,7 @@ def _sheet(
                 front[thing] = np.minimum(front[thing], nearest - S.thing)
             back[thing] = front[thing] + S.thing
             weight[thing] = 0.0
-    back = np.maximum(back, front + 0.002)
+    back = np.maximum(back, front + S.thin)
     front, back = np.where(mask, front, 0.0), np.where(mask, back, 0.0)
     return DepthSheet(group, visible, mask, front, back, weight, _loose(mask, covered, pixel))
 

@@ -62,7 +62,7 @@ def fill_nape(
     rows = np.nonzero(hair)[0]
     if len(rows) < S.sectors:
         return offset
-    head = body.weights[:, [JOINT_INDEX["neck"], JOINT_INDEX["head"]]].sum(1) > 0.5
+    head = body.sum_weights((JOINT_INDEX["neck"], JOINT_INDEX["head"])) > 0.5
     points = surface[rows] + out[rows] * offset[rows, None]
     from_axis = points - surface[head].mean(0)
     radius = np.hypot(from_axis[:, 0], from_axis[:, 2])

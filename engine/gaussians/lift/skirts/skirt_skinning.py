@@ -40,7 +40,7 @@ S = register_settings("lift.skirt_skinning", SkirtSkinningSettings())
 
 def is_trunk_or_leg(body: Body) -> BoolArray:
     """Return which vertices [V] are held by trunk and legs."""
-    return np.asarray(body.weights[:, [*TRUNK, *LEGS[0], *LEGS[1]]].sum(1) > 0.5)
+    return np.asarray(body.sum_weights((*TRUNK, *LEGS[0], *LEGS[1])) > 0.5)
 
 
 def skirt_weights(grid: FloatArray, body: Body, pose: Pose) -> FloatArray:

@@ -180,10 +180,4 @@ def settle_hem(
             wrong = wrong & (np.abs(depth - front) > S.hem_step) & (distance < 4 * S.hem_pixels)
             front = np.where(wrong, depth, front)
             moved |= wrong
-    settled = replace(
-        trunk,
-        front=front,
-        back=np.where(trunk.mask, np.maximum(trunk.back, front + 0.002), 0.0),
-        on_mesh=np.where(moved, 0.0, trunk.on_mesh),
-    )
-    return settled, *sheets[1:]
+    return trunk.move_front(front, moved), *sheets[1:]

@@ -265,7 +265,7 @@ def lay_crotch_on_body(texels: BoundGaussians, rows: IntArray, body: Body) -> Bo
         body: the person's own.
     """
     down = -vertex_normals(body.v_template, body.f)[:, 1]
-    thighs = body.weights[:, [JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]].sum(1)
+    thighs = body.sum_weights((JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]))
     between = np.minimum(thighs, body.weights[:, JOINT_INDEX["pelvis"]]) > S.between
     least, most = S.underside
     under = np.where(between, np.clip((down - least) / (most - least), 0.0, 1.0), 0.0)

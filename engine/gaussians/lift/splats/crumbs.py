@@ -36,8 +36,9 @@ class CrumbSettings:
     bare: float = 0.75  # share of skin in what the photo shows of a forearm that wears no sleeve
     cuff: float = 0.35  # share of such a forearm that a sleeve which is rolled up may reach
     beside: float = 0.008  # metres off it, farther down, up to which cloth may be a strap
-    sleeve: float = 0.03  # metres beside the upper arm, in the photo, up to which it is its sleeve
-    thick: float = 0.015  # metres that it stands off the skin
+    aside: float = 0.03  # metres beside the upper arm, in the photo, up to which its sleeve reaches
+    sleeve: float = 0.5  # share of upper wear in what the photo shows of an upper arm with one
+    thick: float = 0.015  # metres from the skin to a sleeve
     size: int = 60  # splats of the largest crumb: larger pieces show what the photo shows
     large: int = 1000  # the same of the trunk's, with space all around it
     space: float = 0.04  # metres of that space
@@ -91,12 +92,13 @@ def drop_crumbs(bound: BoundGaussians, body: Body) -> BoundGaussians:
     return bound.take(kept)
 
 
-def release_bare_forearms(
+def lay_sleeves_on_upper_arms(
     bound: BoundGaussians, camera: Camera, vertices: FloatArray, body: Body
 ) -> BoundGaussians:
-    """Lay cloth off bare forearms on the upper arm behind it, and remove what is beside that.
+    """Lay upper wear that bare forearms would carry along on the sleeve of the upper arm behind it.
 
-    In the photo's own view it stays where it is.
+    In the photo's own view it stays where it is. What lies beside the upper arm, or before a bare
+    one, is removed.
 
     Args:
         bound: N Gaussians, their parts named.
@@ -115,16 +117,20 @@ def release_bare_forearms(
     triangle, near = own.triangle.astype(np.int64), np.zeros(len(own), bool)
     closer = np.ones(len(own))
     for arm, (shoulder, *_) in ARM_CHAINS.items():
-        rows = np.nonzero(limb == arm)[0]
-        upper = np.nonzero(facing & (body.weights[:, shoulder][body.f].mean(1) > 0.5))[0]
-        if not (len(rows) and len(upper)):
+        rows = np.nonzero((limb == arm) & (own.part == PARTS.index("upper")))[0]
+        held = body.weights[:, shoulder][body.f].mean(1) > 0.5
+        upper = np.nonzero(facing & held)[0]
+        shown = bound.part[(bound.layer == PHOTO) & held[bound.triangle]]
+        worn = (shown == PARTS.index("upper")).sum()
+        sleeve = worn > S.sleeve * (worn + (shown == PARTS.index("skin")).sum())
+        if not (sleeve and len(rows) and len(upper)):
             continue
         (seen, far), (at, depth) = (
             project(points, camera) for points in (vertices[body.f[upper]].mean(1), means[rows])
         )
         away, nearest = cKDTree(seen).query(at)
         triangle[rows], closer[rows] = upper[nearest], (far[nearest] - S.thick) / depth
-        near[rows] = away * far[nearest] / float(camera.K[0, 0]) < S.sleeve
+        near[rows] = away * far[nearest] / float(camera.K[0, 0]) < S.aside
     moved = replace(
         world, means=eye + (means - eye) * closer[:, None], scales=world.scales * closer[:, None]
     )
@@ -148,7 +154,7 @@ def find_cloth_off_bare_forearms(bound: BoundGaussians, body: Body) -> BoolArray
     off = np.linalg.norm(bound.offset, axis=1)
     centre = body.v_template[body.f].mean(1)
     for (_, elbow, wrist), hand in zip(ARM_CHAINS.values(), HANDS, strict=True):
-        forearm = body.weights[:, [elbow, *hand]].sum(1)[body.f].mean(1) > 0.5
+        forearm = body.sum_weights((elbow, *hand))[body.f].mean(1) > 0.5
         held = forearm[bound.triangle]
         bone = body.J_template[wrist] - body.J_template[elbow]
         along = (centre - body.J_template[elbow]) @ bone / (bone @ bone)

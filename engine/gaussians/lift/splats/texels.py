@@ -61,7 +61,7 @@ class TexelSettings:
     under_photo: float = 0.006  # metres that texels lie below the photo splats
     opacity: float = 0.95  # 0..1
     under_hair: float = 0.5  # cosine below which skin may have to give way to hair beside it
-    far_hair: float = 0.015  # metres that hair lies behind skin which has to whatever its cosine
+    far_hair: float = 0.015  # metres behind skin from which on hair makes it give way in any case
     surfaces: float = 0.15  # cosine below which texels lie at the surface: photo splats end there
     swollen: float = 1.5  # most size of a texel's splat over that of its place on the body at rest
     beside: int = 3  # neighbours of a texel of the head
@@ -181,9 +181,9 @@ def texel_layer(
     collar = (regions.label == UPPER) & ~np.isin(regions.group, ARMS)
     places = person, bare, person & ~find_cloth_behind(view), bare & ~collar
     rooms = np.stack([distance_inside(place) for place in places])
-    behind_face = composite_sheets(view.sheets, "front")[at.row, at.col] - at.z > S.far_hair
-    face = (group == HEAD) & ~is_shell
-    face &= (facing < S.under_hair) | (regions.hair[at.row, at.col] & behind_face)
+    before_hair = composite_sheets(view.sheets, "front")[at.row, at.col] - at.z > S.far_hair
+    before_hair &= regions.label[at.row, at.col] == HAIR
+    face = (group == HEAD) & ~is_shell & ((facing < S.under_hair) | before_hair)
     bare_hand = hand & ~hidden & ~is_shell
     jaw = face & (part == "face") & (facing > 0.0)
     where = np.select([jaw, face, bare_hand], [3, 1, 2], 0)

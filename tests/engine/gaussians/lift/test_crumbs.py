@@ -15,7 +15,7 @@ from likeness.engine.gaussians.lift.splats.crumbs import (
     S,
     drop_crumbs,
     find_cloth_off_bare_forearms,
-    release_bare_forearms,
+    lay_sleeves_on_upper_arms,
 )
 from likeness.engine.gaussians.lift.surface.limbs import ARM_CHAINS, ARMS, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.surface.surfels import PHOTO, surfels_on_plane
@@ -127,7 +127,8 @@ def test_cloth_off_a_bare_forearm_goes_and_a_sleeve_stays(sleeve: float) -> None
     )
 
 
-def test_the_end_of_a_sleeve_before_the_upper_arm_is_laid_on_it() -> None:
+@pytest.mark.parametrize("worn", ["upper", "skin"])
+def test_the_end_of_a_sleeve_before_the_upper_arm_is_laid_on_it(worn: str) -> None:
     """A bent forearm in front of it held it: raised, it would carry the cloth along."""
     body = make_synthetic_body().personalised(np.zeros(4))
     vertices = np.asarray(body.v_template, np.float64) - [0.0, 0.0, 3.0]
@@ -138,34 +139,37 @@ def test_the_end_of_a_sleeve_before_the_upper_arm_is_laid_on_it() -> None:
         np.nonzero((body.weights[:, joint][body.f].mean(1) > 0.9) & (normal[:, 2] > 0.5))[0]
         for joint in (shoulder, elbow)
     )
-    above = centre[upper] + [0.0, 0.3, 0.0]  # as far from the arm in the picture
+    above = centre[upper] + [0.0, 0.3, 0.0]
     skin = np.tile(fore, 20)
-    means = np.concatenate([0.9 * centre[upper], 0.9 * above, centre[skin]])
-    counts = len(upper), len(upper), len(skin)
+    # Before the upper arm, as far before what is beside it, the forearm's skin, and the upper arm.
+    means = np.concatenate([0.9 * centre[upper], 0.9 * above, centre[skin], centre[upper]])
+    counts = len(upper), len(upper), len(skin), len(upper)
+    tone = np.repeat([0.1, 0.5, 0.9, 0.7], counts)
     world = surfels_on_plane(
         means,
         np.tile([0.0, 0.0, 1.0], (len(means), 1)),
         np.full(len(means), 0.004),
-        np.repeat([[0.1] * 3, [0.5] * 3, [0.9] * 3], counts, axis=0),
+        np.repeat(tone[:, None], 3, axis=1),
         np.ones(len(means)),
     )
-    triangle = np.concatenate([np.resize(fore, counts[0] + counts[1]), skin])
+    triangle = np.concatenate([np.resize(fore, counts[0] + counts[1]), skin, upper])
     layer, bary = np.full(len(means), PHOTO, np.uint8), np.full((len(means), 3), 1.0 / 3.0)
-    part = np.repeat([PARTS.index("upper"), PARTS.index("upper"), PARTS.index("skin")], counts)
+    part = np.repeat([PARTS.index(name) for name in ("upper", "upper", "skin", worn)], counts)
     bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
-    found = release_bare_forearms(
-        replace(bound, part=part.astype(np.uint8)), camera, vertices, body
-    )
+    bound = replace(bound, part=part.astype(np.uint8))
+    found = lay_sleeves_on_upper_arms(bound, camera, vertices, body)
+    kept = [int(np.isclose(found.colors[:, 0], value).sum()) for value in (0.1, 0.5, 0.9, 0.7)]
+    assert kept == [counts[0] * (worn == "upper"), 0, counts[2], counts[3]]
+    if worn == "skin":  # a bare upper arm has no sleeve
+        return
     hem = np.isclose(found.colors[:, 0], 0.1)
-    assert hem.sum() == counts[0]
-    assert not np.isclose(found.colors[:, 0], 0.5).any()
-    assert np.isclose(found.colors[:, 0], 0.9).sum() == counts[2]
     assert (body.weights[:, shoulder][body.f[found.triangle[hem]]].mean(1) > 0.5).all()
     again = place_gaussians(found.take(hem), vertices, body)
+    before = means[: counts[0]]
     np.testing.assert_allclose(
-        project(again.means, camera)[0], project(means[: counts[0]], camera)[0], atol=1e-2
+        project(again.means, camera)[0], project(before, camera)[0], atol=1e-2
     )
     np.testing.assert_allclose(again.means[:, 2], centre[upper, 2] + S.thick, atol=1e-3)
     np.testing.assert_allclose(
-        again.scales[:, 0], 0.004 * again.means[:, 2] / means[: counts[0], 2], rtol=1e-3
+        again.scales[:, 0], 0.004 * again.means[:, 2] / before[:, 2], rtol=1e-3
     )

@@ -474,12 +474,13 @@ def test_trousers_fall_on_unseen_shoes_whatever_the_network_says(sitter: Sitter)
 def test_fingers_of_a_bare_hand_wear_no_sleeve(sitter: Sitter) -> None:
     """Where the fit lays them beside the photo's, the pixels show what lies behind."""
     body = sitter.body
-    label = np.full(len(body.v_template), UPPER)
-    fingers, palm = JOINT_INDEX["left_index1"], JOINT_INDEX["left_wrist"]
-    of_fingers = body.weights[:, list(range(25, 55))].sum(1) > 0.5
-    found = find_clothed_fingers(label, np.full(len(label), SKIN), body)
-    np.testing.assert_array_equal(found, of_fingers)
-    assert found[body.weights[:, fingers].argmax()]
-    assert not found[body.weights[:, palm].argmax()]
-    assert not find_clothed_fingers(label, label, body).any()  # gloves
-    assert not find_clothed_fingers(np.full(len(label), SKIN), label, body).any()
+    count = len(body.v_template)
+    index = body.weights[:, JOINT_INDEX["left_index3"]] > 0.5
+    palm = body.weights[:, JOINT_INDEX["left_wrist"]] > 0.9
+    bare, seen = np.full(count, SKIN), np.ones(count)
+    label = np.where(index | palm, UPPER, SKIN)
+    np.testing.assert_array_equal(find_clothed_fingers(label, seen, bare, body), index)
+    assert not find_clothed_fingers(label, seen, np.full(count, UPPER), body).any()  # a glove
+    assert not find_clothed_fingers(np.full(count, UPPER), seen, bare, body).any()  # a pocket
+    hidden = np.where(index, 1.0, 0.0)  # all that is seen of the hand
+    assert not find_clothed_fingers(label, hidden, bare, body).any()

@@ -137,6 +137,7 @@ def two_planes(width: int = 40) -> SimpleNamespace:
     return SimpleNamespace(
         camera=camera,
         colors=colors,
+        sheets=(sheet,),
         alpha=mask.astype(float),
         regions=regions,
         inside=distance_inside(mask) / 5.0,
@@ -204,8 +205,10 @@ def scene():  # type: ignore[no-untyped-def]
         kind: int = UPPER,
         near: int | None = None,
         far: list[float] = RED,
+        border: list[float] | None = None,
     ) -> np.ndarray:
         view.colors[:, :20] = far
+        view.colors[:, 18:20] = far if border is None else border
         view.regions.group[:] = limb
         view.regions.group[:, 20:] = limb if near is None else near
         view.regions.label[3:] = kind
@@ -266,6 +269,10 @@ def test_a_dark_sleeve_is_no_gap(scene) -> None:  # type: ignore[no-untyped-def]
     black = [0.03, 0.03, 0.03]
     np.testing.assert_allclose(scene([19], 90, black, far=black), [black], atol=1e-6)
     np.testing.assert_allclose(scene([19], 90, black, far=SKIN_TONE), [BLUE], atol=1e-6)
+    # Nor is what is two pixels wide beside the outline the surface's own.
+    for column in (18, 19):
+        found = scene([column], 90, black, far=SKIN_TONE, border=black)
+        np.testing.assert_allclose(found, [BLUE], atol=1e-6)
 
 
 def test_skin_of_a_head_turns_away_at_its_outline():
