@@ -33,6 +33,9 @@ class FarHairSettings:
     turned: tuple[float, float] = (15.0, 25.0)
     """Degrees that the head is turned between which its hair moves back."""
 
+    profile: tuple[float, float] = (75.0, 60.0)
+    """The same between which that fades in again: in profiles, what lies beyond is a fringe."""
+
     below: tuple[float, float] = (0.08, 0.02)
     """Metres below the chin between which that fades in: on the shoulder hair lies in front."""
 
@@ -74,7 +77,7 @@ def settle_far_hair(
     trunk, head = sheets[0], groups == HEAD
     turn = head_rotation(vertices[head], body.v_template[head])
     yaw = float(np.degrees(np.arctan2(turn[0, 2], turn[2, 2])))
-    share = float(ramp(np.abs(yaw), *S.turned))
+    share = float(ramp(np.abs(yaw), *S.turned) * ramp(np.abs(yaw), *S.profile))
     far = np.sign(yaw)  # a face that looks to the picture's right hides its own left side
     aside = (body.v_template[:, 0] - body.v_template[head].mean(0)[0]) * far
     grown = head & (aside > S.side) & (shares[:, HAIR] > 0.5)

@@ -78,6 +78,9 @@ def test_it_goes_back_to_where_it_grows(settle: Any, degrees: float) -> None:
     np.testing.assert_array_equal(scene.after.on_mesh == 0.0, moved > 0.0)
 
 
-def test_beside_a_face_that_looks_at_the_camera_it_stays(settle: Any) -> None:
-    scene = settle(5.0)
+@pytest.mark.parametrize("degrees", [5.0, 90.0, 180.0])
+def test_beside_a_face_from_the_front_in_profile_or_from_behind_it_stays(
+    settle: Any, degrees: float
+) -> None:
+    scene = settle(degrees)
     assert scene.after is scene.trunk
