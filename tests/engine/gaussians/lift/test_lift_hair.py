@@ -272,8 +272,8 @@ def test_hair_falls_straight_behind_a_hollow_neck_and_nowhere_else() -> None:
     radial = np.stack([np.sin(turn), np.zeros_like(turn), np.cos(turn)], -1)
     neck = np.exp(-(((height + 0.1) / 0.04) ** 2))
     skin = (0.1 - 0.05 * neck)[:, None] * radial + height[:, None] * [0.0, 1.0, 0.0]
-    body = SimpleNamespace(weights=np.zeros((len(skin), 55)), v_template=skin)
-    body.weights[:, 15] = 1.0
+    # All of it is the head.
+    body = SimpleNamespace(sum_weights=lambda joints: np.ones(len(skin)), v_template=skin)
     hair, offset = np.ones(len(skin), bool), np.full(len(skin), 0.01)
     out = fill_nape(offset, skin, radial, radial[:, 2], hair, body)  # type: ignore[arg-type]
     behind = radial[:, 2] < -0.9
