@@ -8,6 +8,7 @@ colours from the completed texels beside them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -290,10 +291,10 @@ def _continues_beside(
         view: the photo.
     """
     regions = view.regions
-    own = np.argwhere(regions.mask & ~view.borders.behind)
+    reach, behind = max(S.beside * regions.unit, 3.0), view.borders.behind
+    own = np.argwhere(dilate(behind, math.ceil(reach)) & regions.mask & ~behind)
     if not (len(own) and len(row)):
         return np.zeros(len(row), bool)
-    reach = max(S.beside * regions.unit, 3.0)
     # Other limbs, other labels and what lies beyond a jump of depth are out of reach.
     depth = composite_sheets(view.sheets, "front") * reach / DEPTH_SHEETS.jump
     apart = np.dstack([1e3 * regions.group, 1e3 * regions.label, depth])

@@ -83,7 +83,7 @@ class DepthSheet:
 
         Args:
             front: [H, W] metres along the view axis.
-            moved: [H, W] pixels where that is no surface of the dressed mesh.
+            moved: [H, W] pixels that leave the surface of the dressed mesh.
         """
         back = np.where(self.mask, np.maximum(self.back, front + S.thin), 0.0)
         on_mesh = np.where(moved, 0.0, self.on_mesh)
