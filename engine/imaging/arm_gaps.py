@@ -19,7 +19,7 @@ from ..core.types import BoolArray, FloatArray
 
 @dataclass(frozen=True)
 class ArmGapSettings:
-    """Background beside arms. Lengths are shares of the square root of the person's area."""
+    """Pieces of background. Lengths are shares of the square root of the person's area."""
 
     near_arm: float = 0.18  # from the fitted arm to such a piece, at most
     around: float = 0.15  # of a piece, where colours of the background and the person count

@@ -93,9 +93,9 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     thin = max(S.thin * unit, 1.0)
     may = drop_thin(alike & beside, thin)
     arm = np.isin(body.part, ARMS)
-    arms, others = (
+    arms, others, clothes = (
         resize(np.asarray(drawn, np.float32), w, h, "bilinear") > 0.5
-        for drawn in (arm, (body.part >= 0) & ~arm)
+        for drawn in (arm, (body.part >= 0) & ~arm, body.likely)
     )
     patches, count = ndimage.label(drop_thin(alike, thin))
     for patch in range(1, count + 1):
@@ -111,9 +111,8 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
         if own.sum() >= S.min_area * unit**2:
             opened = np.minimum(opened, _opened_patch(own, may, alpha, away, near, unit))
     opened = np.minimum(opened, _open_added(lab, alpha, beside, unit))
-    clothes = resize(np.asarray(body.likely, np.float32), w, h, "bilinear") > 0.3
     hairy = _around_head(body, w, h, S.near_hair)
-    if (body.part == HEAD).any():  # else too little of the body was found
+    if hairy.any():  # else too little of the body was found
         free = beside & ~clothes
         opened[find_added_beside_arms(lab, alpha, free, hairy, inside > 0.0, arms, unit)] = 0.0
     hair = _around_head(body, w, h, S.hair) & beside & (spread < S.even)

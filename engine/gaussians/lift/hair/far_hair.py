@@ -1,7 +1,7 @@
 """Hair beyond the far cheek of a turned head: it hangs behind that cheek.
 
-In the photo it borders on the cheek's outline, and taken to be as near it would stand there as a
-wall that hides the cheek from the other side.
+In the photo it borders on the cheek's outline. At the depth of that outline it would stand there
+like a wall, and hide the cheek from the other side.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class FarHairSettings:
     """Degrees that the head is turned between which its hair moves back."""
 
     profile: tuple[float, float] = (75.0, 60.0)
-    """The same between which that fades in again: in profiles, what lies beyond is a fringe."""
+    """Degrees between which that fades in, from a profile on: there, a fringe lies beyond."""
 
     below: tuple[float, float] = (0.08, 0.02)
     """Metres below the chin between which that fades in: on the shoulder hair lies in front."""

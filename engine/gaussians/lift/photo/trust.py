@@ -59,7 +59,7 @@ class TrustSettings:
     hair_reach: float = 0.15  # the same of hair, which hangs loose
     neighbours: int = 4  # of them
     strange: float = 12.0  # L*a*b* units nearer to the other limb's colour than to its own
-    beside: float = 0.3  # inter-ocular distances off the border in which its surface shows that
+    beside: float = 0.3  # inter-ocular distances from a border in which its own surface is sought
     gap: float = 0.75  # of its own lightness below which it is the dark gap between both
     stain: float = 20.0  # least L*a*b* units off a hand's usual skin of a pale stain
     paler: float = 15.0  # least of them that it is lighter
