@@ -68,11 +68,15 @@ class PhotoSplatSettings:
     adrift: float = 0.06  # metres off a forearm, farther than which all of a scrap of sleeve is
     apart: float = 0.015  # metres between such scraps
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
-    hair_depth: float = 0.8  # pixels that the splat of one reaches in depth at most, in hair
     backing: float = 0.004  # metres behind the photo's splats that their backing lies
     backing_depth: float = 0.02  # metres that its splats reach in depth at most
-    skin_depth: float = 2.5  # the same in the skin of heads
-    most_scatter: float = 0.02  # metres; the most depth over which pixels of hair are scattered
+    depth: float = 3.0  # pixels that a splat on the mesh reaches in depth at most
+    hair_depth: float = 0.8  # the same in hair
+    turned: tuple[float, float] = (0.28, 0.42)
+    """Cosines between which splats of a surface that turns away lose that depth. Fits are off there
+    and ears beside their place: seen from aside, the completed texels show between them."""
+
+    most_scatter: float = 0.02  # metres; the most depth over which pixels are scattered
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
 
@@ -206,6 +210,13 @@ def front_layer(
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
     # In a fold the mesh may be turned inside out: it is seen all the same.
     facing = np.abs(np.einsum("hwd,hwd->hw", normals, ray))
+    # Where the photo is wider than the body, the worn surface faces the camera more than that does.
+    skin_normals = np.einsum(
+        "hwk,hwkd->hwd", buffer.bary, vertex_normals(vertices, body.f)[body.f[buffer.face]]
+    )
+    square = np.minimum(facing, -np.einsum("hwd,hwd->hw", skin_normals, ray))
+    of_ear = (np.array(body.part_names) == "ear")[body.face_part][buffer.face]
+    square = np.where(on_mesh & ~of_ear, square, 0.0)
     label = regions.label[of_row, of_col].astype(int)
     bounds = np.array([FADE.get(name, S.fade_cloth) for name in LABELS])[label]
     # Strands that lie on a face are drawn out over skin, not over hair.
@@ -219,14 +230,17 @@ def front_layer(
     fade = keep_edges(fade, inside, depth, pixel_size, of_head)
     # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
-    most = np.where(strands, S.hair_depth * (1.0 - view.backlight) * pixel_size, np.inf)
-    most = np.where(on_face & ~strands, S.skin_depth * pixel_size, most)
+    most = np.where(strands, S.hair_depth * (1.0 - view.backlight), S.depth) * pixel_size
+    squarely = np.clip((square - S.turned[0]) / (S.turned[1] - S.turned[0]), 0.0, 1.0)
+    surface = on_mesh | (on_face & ~strands)
+    most = np.where(surface, squarely * most, np.where(strands, most, np.inf))
+    scattered = strands | (surface & (squarely < 1.0))
     steps = np.abs([np.einsum("hwd,hwd->hw", step, ray) for step in (du, dv)]).max(0)
     if backing:
         placed, fade = points + S.backing * ray, np.ones_like(fade)
         most = np.full_like(depth, S.backing_depth)
     else:
-        placed = scatter_depth(points, np.where(strands, steps, 0.0))
+        placed = scatter_depth(points, np.where(scattered, steps, 0.0))
     du, dv = (limit_depth(step, ray, most) for step in (du, dv))
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)

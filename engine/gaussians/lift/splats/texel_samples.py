@@ -58,6 +58,8 @@ PART_SPACING = {
 """Distance between texels over that of the trunk's and the limbs': hair and lids are fine, and what
 lies inside the head must not stand out of it."""
 LIMBS = ("arm", "leg")
+CLOSED_PARTS = ("face", "ear", "neck", "scalp")
+"""Parts whose splats leave no gaps: the mouth behind them is dark."""
 EDGED = ("torso", "neck", *LIMBS, "hand", "foot")
 """Parts on which the edges of clothes are made finer."""
 _STEP = np.sqrt(2.0)  # between levels of fineness: each is an atlas of its own
@@ -144,6 +146,16 @@ def _part_fineness(body: Body) -> FloatArray:
     return np.asarray(_STEP ** np.round(np.log(finer) / np.log(_STEP)))
 
 
+def _find_rim(body: Body, fineness: FloatArray, level: float) -> BoolArray:
+    """[F] the head's coarser triangles beside those of a level: it goes on there as well.
+
+    The centres of coarse texels keep off from where they end, and the mouth behind the gap is dark.
+    """
+    head = _is_part(body, CLOSED_PARTS)
+    own = body.f[head & (fineness == level)]
+    return np.asarray(head & (fineness < level) & np.isin(body.f, own).any(1))
+
+
 def sample_texels(body: Body, budget: int, fineness: FloatArray) -> tuple[SurfaceSamples, IntArray]:
     """Sample the finest atlases with at most ``budget`` texels in all.
 
@@ -167,7 +179,8 @@ def sample_texels(body: Body, budget: int, fineness: FloatArray) -> tuple[Surfac
         parts = []
         for level in levels:
             size = max(8, int(usual * level))
-            parts.append(sample_surface(body, size, faces=fineness == level))
+            faces = (fineness == level) | _find_rim(body, fineness, level)
+            parts.append(sample_surface(body, size, faces=faces))
         count = sum(len(part.triangle) for part in parts)
         if count <= budget or usual * levels.max() <= 8:
             break

@@ -52,6 +52,7 @@ from .bends import (
 )
 from .texel_colors import S as TEXEL_COLORS
 from .texel_colors import SurfaceTexels, measure_radii
+from .texel_samples import CLOSED_PARTS
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,6 @@ class TexelSettings:
 
 
 S = register_settings("lift.texels", TexelSettings())
-
-
-CLOSED_PARTS = ("face", "ear", "neck", "scalp")
-"""Parts whose splats leave no gaps: the mouth behind them is dark."""
 
 
 def _beside(points: FloatArray, others: BoolArray) -> BoolArray:

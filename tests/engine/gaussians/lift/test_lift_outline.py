@@ -11,7 +11,7 @@ from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, LAYERS
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift.lift_photo import LiftOptions, lift_photo
-from likeness.engine.gaussians.lift.surface.labels import NONE, UPPER
+from likeness.engine.gaussians.lift.surface.labels import NONE, SKIN, UPPER
 from likeness.engine.render import render_camera
 from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree
@@ -97,3 +97,26 @@ def test_a_legs_outer_side_is_closed(average: Body) -> None:
     sizes = texels.scales[:, :2] / np.median(texels.scales[behind[texels.triangle], 0])
     assert outer.sum() > 100
     assert np.percentile(sizes[outer].max(1), 5) > 0.95  # 0.77 where they are small all around
+
+
+def test_a_rim_of_another_colour_is_seen_from_the_front_alone(head: Head) -> None:
+    """Ears lie beside the fitted ones: drawn out in depth their pixels would streak the cheek."""
+    alpha, camera = head.matte.alpha > 0.5, head.track.camera
+    joints = head.body.vertices(head.track.pose)[1]
+    chin = int(project(joints[JOINT_INDEX["jaw"]], camera)[0][1]) + 20
+    rim = binary_erosion(alpha, iterations=2) & ~binary_erosion(alpha, iterations=6)
+    red = np.array([0.85, 0.3, 0.25], np.float32)
+    painted = np.where(rim[..., None], red, np.asarray(head.matte.foreground))
+    matte, known = replace(head.matte, foreground=painted), np.where(alpha, SKIN, NONE)
+    options = LiftOptions(max_gaussians=60_000)
+    lifted = lift_photo(matte, head.observation, head.track, head.body, options, known=known)
+    vertices, _ = lifted.body.vertices(head.track.pose)
+    placed = place_gaussians(lifted.gaussians, vertices, lifted.body)
+
+    def count_red(yaw: float) -> int:
+        drawn = render_camera(placed, orbit(camera, joints[JOINT_INDEX["head"]], yaw))
+        near = np.linalg.norm(drawn.rgb - red, axis=-1) < 0.3
+        return int((near & (drawn.alpha > 0.5))[:chin].sum())
+
+    assert count_red(0.0) > 0.8 * rim[:chin].sum()
+    assert count_red(80.0) < 0.15 * rim[:chin].sum()  # 0.7 where they reach as far in depth
