@@ -146,14 +146,23 @@ def _part_fineness(body: Body) -> FloatArray:
     return np.asarray(_STEP ** np.round(np.log(finer) / np.log(_STEP)))
 
 
-def _find_rim(body: Body, fineness: FloatArray, level: float) -> BoolArray:
-    """[F] the head's coarser triangles beside those of a level: it goes on there as well.
+def _find_rims(body: Body, fineness: FloatArray) -> FloatArray:
+    """[F] the fineness that goes on from another part of the head onto its coarser triangles.
 
     The centres of coarse texels keep off from where they end, and the mouth behind the gap is dark.
+    Zero: none does.
     """
     head = _is_part(body, CLOSED_PARTS)
-    own = body.f[head & (fineness == level)]
-    return np.asarray(head & (fineness < level) & np.isin(body.f, own).any(1))
+    rims = np.full(len(body.f), np.inf)
+    for part in np.unique(body.face_part[head]):
+        own = body.face_part == part
+        beside = np.full(len(body.v_template), np.inf)
+        f = body.f[own]
+        np.minimum.at(beside, f, fineness[own][:, None])
+        finest = beside[body.f].min(1)
+        goes_on = head & ~own & (finest > fineness)
+        rims[goes_on] = np.minimum(rims[goes_on], finest[goes_on])
+    return np.where(np.isfinite(rims), rims, 0.0)
 
 
 def sample_texels(body: Body, budget: int, fineness: FloatArray) -> tuple[SurfaceSamples, IntArray]:
@@ -168,7 +177,7 @@ def sample_texels(body: Body, budget: int, fineness: FloatArray) -> tuple[Surfac
         samples: the texels.
         side: [N] texels along a side of the atlas that each is from.
     """
-    levels = np.unique(fineness)
+    levels, rims = np.unique(fineness), _find_rims(body, fineness)
     coarse = sample_surface(body, 128)
     share = (
         np.bincount(np.searchsorted(levels, fineness[coarse.triangle]), minlength=len(levels))
@@ -179,8 +188,7 @@ def sample_texels(body: Body, budget: int, fineness: FloatArray) -> tuple[Surfac
         parts = []
         for level in levels:
             size = max(8, int(usual * level))
-            faces = (fineness == level) | _find_rim(body, fineness, level)
-            parts.append(sample_surface(body, size, faces=faces))
+            parts.append(sample_surface(body, size, faces=(fineness == level) | (rims == level)))
         count = sum(len(part.triangle) for part in parts)
         if count <= budget or usual * levels.max() <= 8:
             break
