@@ -116,7 +116,7 @@ def fill_bytecode_cache(python: Path) -> None:
 
 def run_tests(arguments: Sequence[str]) -> int:
     """Run every test; returns pytest's exit code."""
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(2) as beside:
         pins = REQUIREMENTS / "bpy50.txt"
         other = beside.submit(ensure_environment, VENV_BPY50, pins, editable=False)
         python = ensure_environment(VENV, REQUIREMENTS / "dev.txt", editable=True)

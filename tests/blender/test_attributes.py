@@ -12,6 +12,7 @@ from tests.library_hair import write_hair
 CHECKS = "attribute_checks"
 
 
+@newer_if_asked
 def test_sliders_show_what_the_engine_shows(blender) -> None:
     found = blender(CHECKS, "sliders")
     assert found["start"] == {"hat": 0.75, "beard": 1.0}
