@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from ....body.atlas import surface_points
 from ....core.cameras import unproject
 from ....core.distances import find_nearest
 from ....core.geometry import vertex_normals
@@ -70,11 +71,11 @@ class PhotoSplatSettings:
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
     backing: float = 0.004  # metres behind the photo's splats that their backing lies
     backing_depth: float = 0.02  # metres that its splats reach in depth at most
-    depth: float = 3.0  # pixels that a splat on the mesh reaches in depth at most
+    depth: float = 3.0  # pixels that the splat of one on a surface reaches in depth at most
     hair_depth: float = 0.8  # the same in hair
     turned: tuple[float, float] = (0.28, 0.42)
-    """Cosines between which splats of a surface that turns away lose that depth. Fits are off there
-    and ears beside their place: seen from aside, the completed texels show between them."""
+    """Cosines to the view between which that comes down from all to nothing. The fit is off where
+    surfaces turn away: from the side, the completed texels show between such splats."""
 
     most_scatter: float = 0.02  # metres; the most depth over which pixels are scattered
     fade_face: tuple[float, float] = (0.12, 0.33)
@@ -210,18 +211,20 @@ def front_layer(
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
     # In a fold the mesh may be turned inside out: it is seen all the same.
     facing = np.abs(np.einsum("hwd,hwd->hw", normals, ray))
-    # Where the photo is wider than the body, the worn surface faces the camera more than that does.
-    skin_normals = np.einsum(
-        "hwk,hwkd->hwd", buffer.bary, vertex_normals(vertices, body.f)[body.f[buffer.face]]
-    )
-    square = np.minimum(facing, -np.einsum("hwd,hwd->hw", skin_normals, ray))
-    of_ear = (np.array(body.part_names) == "ear")[body.face_part][buffer.face]
-    square = np.where(on_mesh & ~of_ear, square, 0.0)
+    # Where the photo is wider than the body, the worn surface is blown up and faces the camera too
+    # squarely: the less frontal one of skin and worn surface counts.
+    face, square = buffer.face[on_mesh], np.zeros_like(facing)
+    of_vertices = vertex_normals(vertices, body.f)
+    skin_normals = surface_points(of_vertices, body.f, face, buffer.bary[on_mesh])
+    of_skin = np.abs(np.einsum("nd,nd->n", skin_normals, ray[on_mesh]))
+    # The photo's ears are seldom where the fitted ones are.
+    of_ear = (np.array(body.part_names) == "ear")[body.face_part][face]
+    square[on_mesh] = np.where(of_ear, 0.0, np.minimum(facing[on_mesh], of_skin))
     label = regions.label[of_row, of_col].astype(int)
     bounds = np.array([FADE.get(name, S.fade_cloth) for name in LABELS])[label]
     # Strands that lie on a face are drawn out over skin, not over hair.
     worn = dressed.worn[body.f].mean(1)
-    on_face = ((label == SKIN) | (worn < 0.5)[buffer.face]) & (group == HEAD)
+    on_face = ((label == SKIN) | (drawn & (worn < 0.5)[buffer.face])) & (group == HEAD)
     bounds = np.where(on_face[..., None], S.fade_face, bounds)
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
@@ -232,6 +235,7 @@ def front_layer(
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight), S.depth) * pixel_size
     squarely = np.clip((square - S.turned[0]) / (S.turned[1] - S.turned[0]), 0.0, 1.0)
+    # How the skin of a head turns off the mesh is unknown: it counts as edge-on.
     surface = on_mesh | (on_face & ~strands)
     most = np.where(surface, squarely * most, np.where(strands, most, np.inf))
     scattered = strands | (surface & (squarely < 1.0))

@@ -147,21 +147,20 @@ def _part_fineness(body: Body) -> FloatArray:
 
 
 def _find_rims(body: Body, fineness: FloatArray) -> FloatArray:
-    """[F] the fineness that goes on from another part of the head onto its coarser triangles.
+    """[F] the fineness at which another part of the head goes on over each triangle; 0: none does.
 
-    The centres of coarse texels keep off from where they end, and the mouth behind the gap is dark.
-    Zero: none does.
+    The centres of coarse texels stop short of where they end, and the dark mouth shows in the gap.
     """
     head = _is_part(body, CLOSED_PARTS)
     rims = np.full(len(body.f), np.inf)
     for part in np.unique(body.face_part[head]):
         own = body.face_part == part
-        beside = np.full(len(body.v_template), np.inf)
-        f = body.f[own]
-        np.minimum.at(beside, f, fineness[own][:, None])
-        finest = beside[body.f].min(1)
-        goes_on = head & ~own & (finest > fineness)
-        rims[goes_on] = np.minimum(rims[goes_on], finest[goes_on])
+        at_vertex = np.full(len(body.v_template), np.inf)
+        np.minimum.at(at_vertex, body.f[own], fineness[own][:, None])
+        # The coarsest that is fine enough: edges of clothes, which are finer, need not go on.
+        beside = at_vertex[body.f].min(1)
+        goes_on = head & ~own & (beside > fineness)
+        rims[goes_on] = np.minimum(rims[goes_on], beside[goes_on])
     return np.where(np.isfinite(rims), rims, 0.0)
 
 
@@ -179,10 +178,9 @@ def sample_texels(body: Body, budget: int, fineness: FloatArray) -> tuple[Surfac
     """
     levels, rims = np.unique(fineness), _find_rims(body, fineness)
     coarse = sample_surface(body, 128)
-    share = (
-        np.bincount(np.searchsorted(levels, fineness[coarse.triangle]), minlength=len(levels))
-        / 128**2
-    )
+    rim = rims[coarse.triangle]
+    wanted = np.concatenate([fineness[coarse.triangle], rim[rim > 0.0]])
+    share = np.bincount(np.searchsorted(levels, wanted), minlength=len(levels)) / 128**2
     usual = float(np.sqrt(budget / (share * levels**2).sum()))
     while True:
         parts = []

@@ -12,7 +12,7 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.settings import overridden_settings
-from likeness.engine.core.types import Matte, Pose
+from likeness.engine.core.types import BoundGaussians, FloatArray, Matte, Pose
 from likeness.engine.gaussians.binding import place_gaussians
 from likeness.engine.gaussians.lift.hair.hair_backing import S as BACKING
 from likeness.engine.gaussians.lift.hair.hair_backing import back_hair
@@ -23,7 +23,7 @@ from likeness.engine.gaussians.lift.splats.far_side import loose_layer
 from likeness.engine.gaussians.lift.splats.photo_edges import S as EDGES
 from likeness.engine.gaussians.lift.splats.photo_edges import find_fringe, keep_edges
 from likeness.engine.gaussians.lift.splats.photo_splats import front_layer
-from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.labels import HAIR, HAT, SKIN, UPPER
 from likeness.engine.gaussians.lift.surface.limbs import HEAD, LEFT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.surface.surfels import SHELL, TriangleBinding
 from likeness.engine.render.mesh import rasterize_mesh
@@ -141,27 +141,25 @@ def test_a_long_earring_in_loose_hair_has_hair_behind_it() -> None:
         np.testing.assert_allclose(part.colors, np.tile(black, (len(part), 1)), atol=1e-6)
 
 
-@pytest.mark.parametrize("budget", [100_000, 4000])
-def test_hair_that_turns_away_has_a_backing_that_closes_it_from_aside(budget: int) -> None:
-    """Hair on a slope: each pixel lies 1 cm behind its neighbour, in two tones by turns."""
+def slope_of(label: int) -> tuple[Any, TriangleBinding, Any]:
+    """A view, off the mesh: each pixel lies 1 cm behind its neighbour, in two tones by turns."""
     body = make_synthetic_body()
     vertices = body.vertices(Pose.rest(body.num_expression))[0] - [0.0, 0.0, 5.0]
-    camera = photo_camera(150.0, 96, 96)
     mask = np.zeros((96, 96), bool)
     mask[20:80, 30:70] = True
     cols = np.broadcast_to(np.arange(96), mask.shape)
     front = np.where(mask, 0.4 + 0.01 * (cols - 30), 0.0)
+    nowhere = np.zeros_like(mask)
     regions = SimpleNamespace(
         unit=40.0,
         group=np.where(mask, HEAD, -1),
         mask=mask,
-        hair=mask,
-        label=np.where(mask, HAIR, 0),
+        hair=mask if label == HAIR else nowhere,
+        label=np.where(mask, label, 0),
     )
-    nowhere = np.zeros_like(mask)
     place = np.zeros((96, 96, 2), int)
     view: Any = SimpleNamespace(
-        camera=camera,
+        camera=photo_camera(150.0, 96, 96),
         colors=np.where(cols[..., None] % 2 == 0, 0.1, 0.3) * np.ones(3),
         alpha=1.0 * mask,
         regions=regions,
@@ -171,21 +169,45 @@ def test_hair_that_turns_away_has_a_backing_that_closes_it_from_aside(budget: in
     )
     dressed: Any = SimpleNamespace(vertices=vertices, f=body.f, worn=np.zeros(len(vertices)))
     homes = TriangleBinding(body, vertices, vertex_groups(body)[body.f[:, 0]])
+    return view, homes, dressed
+
+
+def reach_in_depth(bound: BoundGaussians, homes: TriangleBinding) -> FloatArray:
+    """[N] metres, one standard deviation along z in the photo's pose."""
+    world = place_gaussians(bound, homes.vertices, homes.body)
+    axes = quaternion_to_matrix(np.asarray(world.quats, np.float64))
+    return np.asarray(np.linalg.norm(axes[:, 2] * world.scales, axis=1))
+
+
+@pytest.mark.parametrize("budget", [100_000, 4000])
+def test_hair_that_turns_away_has_a_backing_that_closes_it_from_aside(budget: int) -> None:
+    view, homes, dressed = slope_of(HAIR)
+    mask, camera = view.regions.mask, view.camera
     (backing,) = back_hair(view, homes, dressed, budget)
     assert 0 < len(backing) <= max(BACKING.share * budget, mask.sum())
     if budget == 4000:
         assert len(backing) <= 1.5 * BACKING.share * budget
-    world = place_gaussians(backing, vertices, body)
+    world = place_gaussians(backing, homes.vertices, homes.body)
     xy, depth = project(np.asarray(world.means, np.float64), camera)
     col, row = xy.astype(int).T
     assert mask[row, col].all()
     assert (depth > 0.4 + 0.01 * (xy[:, 0] - 31.0)).all(), "behind the photo's own splats"
     np.testing.assert_allclose(world.colors, 0.2, atol=0.05)
-    reach = quaternion_to_matrix(np.asarray(world.quats, np.float64))[:, 2] * world.scales
-    steps = np.linalg.norm(reach, axis=1)
     pixel = 0.6 / camera.K[0, 0]
-    assert np.median(steps) > pixel, "drawn out in depth"
-    assert back_hair(replace_hair(view, nowhere), homes, dressed, budget) == []
+    assert np.median(reach_in_depth(backing, homes)) > pixel, "drawn out in depth"
+    assert back_hair(replace_hair(view, np.zeros_like(mask)), homes, dressed, budget) == []
+
+
+@pytest.mark.parametrize(("label", "closed"), [(HAT, True), (SKIN, False)])
+def test_a_brim_off_the_mesh_stays_closed_and_skin_there_is_seen_from_the_front(
+    label: int, closed: bool
+) -> None:
+    view, homes, dressed = slope_of(label)
+    mask = view.regions.mask
+    photo = front_layer(view.colors, view.alpha, view.camera, mask, 0.6, view, homes, dressed)
+    assert len(photo) > 0.9 * mask.sum()
+    pixel = 0.6 / view.camera.K[0, 0]
+    assert (np.median(reach_in_depth(photo, homes)) > pixel) == closed
 
 
 def replace_hair(view: Any, hair: Any) -> Any:
