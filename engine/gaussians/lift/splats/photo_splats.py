@@ -211,8 +211,8 @@ def front_layer(
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
     # In a fold the mesh may be turned inside out: it is seen all the same.
     facing = np.abs(np.einsum("hwd,hwd->hw", normals, ray))
-    # Where the photo is wider than the body, the worn surface is blown up and faces the camera too
-    # squarely: the less frontal one of skin and worn surface counts.
+    # Where the photo is wider than the body, the worn surface is inflated and faces the camera too
+    # squarely: the less frontal of skin and worn surface counts.
     face, square = buffer.face[on_mesh], np.zeros_like(facing)
     of_vertices = vertex_normals(vertices, body.f)
     skin_normals = surface_points(of_vertices, body.f, face, buffer.bary[on_mesh])
@@ -235,7 +235,7 @@ def front_layer(
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight), S.depth) * pixel_size
     squarely = np.clip((square - S.turned[0]) / (S.turned[1] - S.turned[0]), 0.0, 1.0)
-    # How the skin of a head turns off the mesh is unknown: it counts as edge-on.
+    # A head's skin beside the mesh has an unknown normal, so it counts as edge-on.
     surface = on_mesh | (on_face & ~strands)
     most = np.where(surface, squarely * most, np.where(strands, most, np.inf))
     scattered = strands | (surface & (squarely < 1.0))

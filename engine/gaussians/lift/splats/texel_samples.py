@@ -157,7 +157,7 @@ def _find_rims(body: Body, fineness: FloatArray) -> FloatArray:
         own = body.face_part == part
         at_vertex = np.full(len(body.v_template), np.inf)
         np.minimum.at(at_vertex, body.f[own], fineness[own][:, None])
-        # The coarsest that is fine enough: edges of clothes, which are finer, need not go on.
+        # The coarsest beside it: what is finer along edges of clothes need not go on.
         beside = at_vertex[body.f].min(1)
         goes_on = head & ~own & (beside > fineness)
         rims[goes_on] = np.minimum(rims[goes_on], beside[goes_on])
