@@ -20,13 +20,14 @@ from ....core.settings import register_settings
 from ....core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ....render.mesh import rasterize_mesh
 from ...binding import bind_gaussians
+from ...squareness import cosine_to_camera
 from ..grids.pixel_grids import dilate, distance_inside
 from ..photo.border_pixels import settle_borders, settle_hair
 from ..photo.photo_view import PhotoView
 from ..shape.depth_sheets import DepthSheet, composite_sheets
 from ..shape.depth_sheets import S as DEPTH_SHEETS
 from ..shape.dressed_mesh import DressedMesh, vertex_area_ratio
-from ..surface.labels import HAIR, HAT, LABELS, LOWER, OBJECT, SKIN, UPPER
+from ..surface.labels import HAIR, HAT, LABELS, LOWER, OBJECT, SKIN, UPPER, ramp
 from ..surface.limbs import ARMS, HEAD, TORSO, UPPER_ARM_JOINTS
 from ..surface.surfels import (
     CORE,
@@ -216,9 +217,9 @@ def front_layer(
     face, square = buffer.face[on_mesh], np.zeros_like(facing)
     of_vertices = vertex_normals(vertices, body.f)
     skin_normals = surface_points(of_vertices, body.f, face, buffer.bary[on_mesh])
-    of_skin = np.abs(np.einsum("nd,nd->n", skin_normals, ray[on_mesh]))
+    of_skin = np.abs(cosine_to_camera(points[on_mesh], skin_normals))
     # The photo's ears are seldom where the fitted ones are.
-    of_ear = (np.array(body.part_names) == "ear")[body.face_part][face]
+    of_ear = np.array(body.part_names)[body.face_part[face]] == "ear"
     square[on_mesh] = np.where(of_ear, 0.0, np.minimum(facing[on_mesh], of_skin))
     label = regions.label[of_row, of_col].astype(int)
     bounds = np.array([FADE.get(name, S.fade_cloth) for name in LABELS])[label]
@@ -234,7 +235,7 @@ def front_layer(
     # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight), S.depth) * pixel_size
-    squarely = np.clip((square - S.turned[0]) / (S.turned[1] - S.turned[0]), 0.0, 1.0)
+    squarely = ramp(square, *S.turned)
     # A head's skin beside the mesh has an unknown normal, so it counts as edge-on.
     surface = on_mesh | (on_face & ~strands)
     most = np.where(surface, squarely * most, np.where(strands, most, np.inf))

@@ -100,7 +100,7 @@ def test_a_legs_outer_side_is_closed(average: Body) -> None:
 
 
 def test_a_rim_of_another_colour_is_seen_from_the_front_alone(head: Head) -> None:
-    """Ears lie beside the fitted ones: drawn out in depth their pixels would streak the cheek."""
+    """Ears lie beside the fitted ones: stretched in depth, they would streak the cheek."""
     alpha, camera = head.matte.alpha > 0.5, head.track.camera
     joints = head.body.vertices(head.track.pose)[1]
     chin = int(project(joints[JOINT_INDEX["jaw"]], camera)[0][1]) + 20
@@ -119,4 +119,4 @@ def test_a_rim_of_another_colour_is_seen_from_the_front_alone(head: Head) -> Non
         return int((near & (drawn.alpha > 0.5))[:chin].sum())
 
     assert count_red(0.0) > 0.8 * rim[:chin].sum()
-    assert count_red(80.0) < 0.15 * rim[:chin].sum()  # 0.93 where they reach on in depth
+    assert count_red(80.0) < 0.15 * rim[:chin].sum()  # 0.93 if its splats keep their depth

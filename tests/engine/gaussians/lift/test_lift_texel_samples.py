@@ -48,7 +48,7 @@ def test_the_budget_is_kept_and_used(budget: int) -> None:
 
 
 def test_coarse_texels_of_a_neck_leave_no_gap_beside_a_jaw(average: Body) -> None:
-    """Their centres keep off from where they end; the mouth behind a gap is dark."""
+    """Their centres stop short of where they end; the mouth behind a gap is dark."""
     jaw, neck = (average.face_part == average.part_names.index(name) for name in ("face", "neck"))
     samples, _ = sample_texels(average, 20_000, np.where(jaw, 4.0, 1.0))
     assert 0.9 * 20_000 < len(samples.triangle) <= 20_000
