@@ -78,6 +78,7 @@ def observe_cells(
         normals,
         vertex_groups(body)[corner],
         cells.part,
+        np.abs(cells.place[:, 0]),
         np.asarray(regions.hidden)[samples.triangle],
     )
     label, weight = find_seen_labels(regions, camera, at)

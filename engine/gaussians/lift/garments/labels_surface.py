@@ -74,6 +74,8 @@ class SurfaceSettings:
     by_hair: float = 0.01  # smoothed share of hair from which borders stay as they are
     covered_fingers: float = 0.5  # share of a hand's fingers from which on cloth covers them
     behind_hand: float = 0.08  # metres behind a hand from which on skin beside it is the hand's
+    bare_forearm: float = 0.1  # share of a seen arm beyond its sleeve that is skin all the same
+    sleeve_error: float = 0.1  # most of that arm that may lie on the wrong side of the sleeve's end
     bare: float = 6.0  # times the usual pull where what is seen beside the neck decides
 
 
@@ -245,6 +247,7 @@ class SurfacePoints:
         normals: [N, 3] unit.
         groups: [N] limb, index into ``limbs.GROUPS``.
         part: [N] name of the body's part.
+        aside: [N] metres from the middle in the standard T-pose.
         hidden: [N] whether something hides the hand that it belongs to.
     """
 
@@ -252,6 +255,7 @@ class SurfacePoints:
     normals: FloatArray
     groups: IntArray
     part: NamesArray
+    aside: FloatArray
     hidden: BoolArray
 
 
@@ -266,7 +270,12 @@ def surface_vertices(regions: Regions, body: Body, vertices: FloatArray) -> Surf
     hidden = np.zeros(len(vertices), bool)
     hidden[body.f[regions.hidden]] = True
     return SurfacePoints(
-        vertices, vertex_normals(vertices, body.f), vertex_groups(body), vertex_parts(body), hidden
+        vertices,
+        vertex_normals(vertices, body.f),
+        vertex_groups(body),
+        vertex_parts(body),
+        np.abs(standard_rest(body)[:, 0]),
+        hidden,
     )
 
 
@@ -296,13 +305,32 @@ def find_seen_labels(
     # The fit seldom lays a hand exactly where it is: its fingers show on the sleeve far behind it.
     xy, depth = project(at.points, camera)
     behind = regions.hands_beside[row, col] < depth - S.behind_hand
-    weight[(label == SKIN) & behind & np.isin(at.part, ["arm", "torso", "leg"])] = 0.0
+    doubted = (label == SKIN) & behind & np.isin(at.part, ["arm", "torso", "leg"])
+    weight[doubted & ~_find_bare_forearms(label, weight, at)] = 0.0
     # Hair in front of the side of a head covers what lies behind it, whichever way that faces.
     inside = (depth > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(np.int64).T
     below = inside & regions.hair[row, col] & np.isin(at.part, ["face", "ear", "neck"])
     label, weight = np.where(below, HAIR, label), np.where(below, 1.0, weight)
     return label, np.where(np.isin(at.part, INNER_PARTS), 0.0, weight)
+
+
+def _find_bare_forearms(label: IntArray, weight: FloatArray, at: SurfacePoints) -> BoolArray:
+    """Which points [N] lie beyond a sleeve that ends in the photo, with much skin after it."""
+    out = np.zeros(len(label), bool)
+    for arm in ARMS:
+        of_arm = (at.groups == arm) & (at.part == "arm")
+        rows = np.nonzero(of_arm & (weight > 0.0) & np.isin(label, (SKIN, UPPER)))[0]
+        rows = rows[np.argsort(at.aside[rows])]
+        cloth = np.where(label[rows] == UPPER, weight[rows], 0.0)
+        bare = weight[rows] - cloth
+        wrong = np.cumsum(bare) + cloth.sum() - np.cumsum(cloth)
+        if not cloth.any() or wrong.min() > S.sleeve_error * weight[rows].sum():
+            continue
+        end = int(wrong.argmin())  # all up to this one are covered
+        if bare[end + 1 :].sum() >= S.bare_forearm * weight[rows].sum():
+            out |= of_arm & (at.aside > at.aside[rows[end]])
+    return out
 
 
 def labels_at(shares: FloatArray, corner: IntArray, bary: FloatArray) -> IntArray:
