@@ -14,7 +14,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ....body import Body
-from ....core.cameras import camera_position, project
+from ....core.cameras import camera_position, in_picture, project
 from ....core.distances import find_nearest
 from ....core.settings import register_settings
 from ....core.types import BoolArray, Camera, FloatArray, IntArray
@@ -53,7 +53,7 @@ class Hand:
         beyond: [H, W] metres beyond its wrist, along the forearm, of the arm's drawn surface; 0
             where none is drawn.
         forearm: [H, W] whether its forearm points at the camera, and would be drawn there, with a
-            sleeve, behind it.
+            sleeve, if nothing hid it.
         pixel: metres that a pixel spans there; infinite behind the camera.
     """
 
@@ -102,10 +102,12 @@ class Hand:
         beyond = np.where(buffer.face >= 0, past[f[buffer.face]].mean(-1), 0.0)
         forearm = np.zeros(distance.shape, bool)
         held = body.weights[:, body.parents[joints[0]]] > 0.5
-        asked = np.argwhere(beyond > S.sleeve)
-        if len(asked) and _points_at_camera(vertices[own], vertices[held], camera):
-            away = cKDTree(all_xy[held]).query(asked[:, ::-1] + 0.5)[0]
-            forearm[tuple(asked.T)] = away * float(np.median(all_z[held])) < S.cuff * camera.K[0, 0]
+        if shown.all() and _points_at_camera(vertices[own], vertices[held], camera):
+            within = in_picture(all_xy, camera) & held
+            col, row = all_xy[within].astype(np.int64).T
+            forearm[row, col] = True
+            away = find_nearest(forearm)[2] * float(np.median(all_z[held]))
+            forearm = forearm.any() & (away < S.cuff * camera.K[0, 0])
         return Hand(group, distance, beyond, forearm, pixel)
 
 

@@ -248,18 +248,19 @@ def find_regions(
     # Hair hangs from the head and lies on the shoulders; no arm takes it along.
     near_head = ~on_body & (places.from_head < S.hair_of_head)
     group = np.where(hair & np.isin(group, ARMS), np.where(near_head, HEAD, TORSO), group)
-    group = release_other_cloth(group, label, lab, places.rest[..., 0], handless)
+    hands = [
+        Hand.of(arm, joints, limb[arm], f[face_group == arm], body, vertices, camera, label == SKIN)
+        for arm, joints in zip(ARMS, HANDS, strict=True)
+        if arm not in handless
+    ]
+    pointing = {hand.group: hand.forearm for hand in hands if hand.forearm.any()}
+    group = release_other_cloth(group, label, lab, places.rest[..., 0], handless, pointing)
     forearms = [
         Forearm.of(arm, *ARM_CHAINS[arm][1:], drawn, f[face_group == arm], body, camera)
         for arm, drawn in drawn_arms.items()
     ]
     behind = {g: limb[g] for g in TRUNK_AND_LEGS}
     group = settle_sleeve_pixels(group, label, lab, forearms, behind)
-    hands = [
-        Hand.of(arm, joints, limb[arm], f[face_group == arm], body, vertices, camera, label == SKIN)
-        for arm, joints in zip(ARMS, HANDS, strict=True)
-        if arm not in handless
-    ]
     group = settle_hand_pixels(group, label, find_bust(places.part, body), hands, limb)
     if glasses is not None:  # thin as they are, the skin's surface goes on below them
         frame = glasses.on_grid(height, width, scale) > S.frame_cover

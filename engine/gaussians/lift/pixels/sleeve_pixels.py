@@ -7,7 +7,9 @@ when the arm is raised.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from scipy import ndimage
@@ -56,6 +58,8 @@ class SleevePixelSettings:
 
 
 S = register_settings("lift.sleeve_pixels", SleevePixelSettings())
+
+_NONE_POINTS: Mapping[int, BoolArray] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -307,11 +311,13 @@ def release_other_cloth(
     lab: FloatArray,
     along: FloatArray,
     handless: tuple[int, ...] = (),
+    pointing: Mapping[int, BoolArray] = _NONE_POINTS,
 ) -> IntArray:
     """Assign cloth beside arms and hands, and not theirs, to the limb whose cloth it continues.
 
     Bare arms wear none, lower wear is never a sleeve, and none begins again beyond bare skin: what
-    looks like the cloth beside it there covers the hand, and anything else may be a glove.
+    looks like the cloth beside it there covers the hand, and anything else may be a glove. Only the
+    sleeve of a forearm that points at the camera shows around the hand before it.
 
     Args:
         group: [H, W] limb of each pixel, -1 outside the person.
@@ -319,12 +325,15 @@ def release_other_cloth(
         lab: [H, W, 3] L*a*b* of the photo.
         along: [H, W] metres from the middle of the body at rest: along the arms.
         handless: those whose hands the photo hides, maybe together with the forearms.
+        pointing: [H, W] where the forearm and its sleeve would be drawn, of each arm whose forearm
+            points at the camera.
 
     Returns:
         [H, W] limb of each pixel.
     """
     out = group.copy()
     cloth = np.isin(label, (UPPER, LOWER))
+    before_wrist = slice(round(S.below_shoulder / S.ring), round(S.above_wrist / S.ring))
     ring = (np.abs(along) / S.ring).astype(int)
     rings = {arm: _measure_bareness(group, label, ring, arm) for arm in ARMS}
     for arm in ARMS:
@@ -348,6 +357,8 @@ def release_other_cloth(
         touching = np.unique(patches[dilate(others, 1) & (patches > 0)])
         beyond = own & ~bare[ring] & _rings_beyond_skin(bare)[ring]
         released = _find_continued(beyond, others, lab) | np.isin(patches, touching)
+        if arm in pointing and not (bare & (shown >= S.few))[before_wrist].any():
+            released &= ~pointing[arm] | (label != UPPER)
         if released.any():
             row, col, _ = find_nearest(others)
             out = np.where(released, group[row, col], out)

@@ -13,7 +13,7 @@ from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
 from ....render.mesh import MeshBuffer
 from ..pixels.regions import Regions
-from ..surface.labels import OBJECT
+from ..surface.labels import OBJECT, UPPER
 from ..surface.limbs import ARMS, LEFT_LEG, RIGHT_LEG, TORSO
 
 
@@ -24,6 +24,7 @@ class OutlineSettings:
     agrees: float = 0.35  # least cosine between a vertex's way out and the way to the outline
     behind_arm: float = 0.2  # share of an arm's width that what it hides reaches behind it at most
     widest_arm: float = 2.2  # inter-ocular distances; a wider one is bent before the trunk
+    cuff: float = 0.4  # of them beside a sleeve, within which cloth may be the sleeve's
 
 
 S = register_settings("lift.outlines", OutlineSettings())
@@ -75,6 +76,11 @@ def find_sheet_outline(
     foreign = regions.label == OBJECT
     if near_hidden is not None:
         foreign |= arms & near_hidden
+    if sheet == 0 and arms.any():
+        # Where one cloth meets itself, the border of a sleeve and the trunk may lie elsewhere.
+        row, col, away = find_nearest(arms)
+        alike = regions.label == regions.label[row, col]
+        foreign |= ~arms & alike & (regions.label == UPPER) & (away < S.cuff * regions.unit)
     own = np.where(foreign, -1, np.where(arms, regions.group, 0))
     nearest_r, nearest_c, _ = find_nearest(mask)
     owner = np.pad(own[nearest_r, nearest_c], 1, mode="edge")
