@@ -13,7 +13,7 @@ from scipy import ndimage
 from ....core.distances import find_nearest
 from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
-from ..grids.pixel_grids import smooth_within
+from ..grids.pixel_grids import dilate, smooth_within
 from ..surface.labels import HAIR, HAT, LOWER, NONE, SKIN, UPPER, Places
 from .labels_parser import PARSED
 from .labels_parser import S as PARSER
@@ -205,6 +205,7 @@ def claim_hair_beside_face(
 
     The body has its cheeks, ears and neck there, and hair in the shade has nearly the color of
     skin in the shade: curls at the nape and locks along the jaw would be painted on the skin.
+    Apart from all hair, such a patch beside clothes is the shaded inside of their collar.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
@@ -227,7 +228,13 @@ def claim_hair_beside_face(
     taken = where & (label == SKIN) & (likely > S.parsed_hair) & (to_hair < S.nearer * to_skin)
     patches, _ = ndimage.label(taken, np.ones((3, 3)))
     large = np.bincount(patches.ravel()) > S.beside_face_size * unit**2
-    return np.where(taken & large[patches], HAIR, label)
+    large[0] = False  # what is not taken
+    of_hair, of_collar = (
+        large & np.isin(np.arange(len(large)), patches[dilate(label == kind, 2)])
+        for kind in (HAIR, UPPER)
+    )
+    made = np.where(of_collar[patches], UPPER, label)
+    return np.where(of_hair[patches], HAIR, made)
 
 
 def find_hat(
