@@ -228,13 +228,11 @@ def claim_hair_beside_face(
     taken = where & (label == SKIN) & (likely > S.parsed_hair) & (to_hair < S.nearer * to_skin)
     patches, _ = ndimage.label(taken, np.ones((3, 3)))
     large = np.bincount(patches.ravel()) > S.beside_face_size * unit**2
-    large[0] = False  # what is not taken
-    of_hair, of_collar = (
-        large & np.isin(np.arange(len(large)), patches[dilate(label == kind, 2)])
-        for kind in (HAIR, UPPER)
+    beside_hair, beside_cloth = (
+        np.isin(patches, np.unique(patches[dilate(label == kind, 2)])) for kind in (HAIR, UPPER)
     )
-    made = np.where(of_collar[patches], UPPER, label)
-    return np.where(of_hair[patches], HAIR, made)
+    made = np.where(beside_cloth & ~beside_hair, UPPER, HAIR)
+    return np.where(taken & large[patches], made, label)
 
 
 def find_hat(

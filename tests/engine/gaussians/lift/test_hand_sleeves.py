@@ -10,9 +10,11 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.color import rgb_to_lab
-from likeness.engine.core.types import BoolArray, FloatArray, IntArray
+from likeness.engine.core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from likeness.engine.gaussians.lift.garments.labels_surface import S as SURFACE
 from likeness.engine.gaussians.lift.garments.labels_surface import (
+    SurfacePoints,
+    _find_bare_forearms,
     find_seen_labels,
     surface_vertices,
 )
@@ -152,7 +154,13 @@ def test_cloth_before_a_forearm_that_points_at_the_camera_is_its_sleeve(pointing
     beyond = hand.beyond > HAND_PIXELS.sleeve
     assert beyond.any()
     assert hand.forearm[beyond].mean() > 0.5
-    assert not hand.forearm[~beyond].any()
+    held = pointing.body.weights[:, JOINT_INDEX["left_elbow"]] > 0.5
+    xy, z = project(pointing.vertices[held], pointing.camera)
+    rows, cols = np.mgrid[:200, :200] + 0.5
+    away = np.hypot(cols[..., None] - xy[:, 0], rows[..., None] - xy[:, 1]).min(-1)
+    reach = HAND_PIXELS.cuff * pointing.camera.K[0, 0] / np.median(z)
+    sure = np.abs(away - reach) > 1.0
+    np.testing.assert_array_equal(hand.forearm[sure], (away < reach)[sure])
 
 
 def test_skin_beside_a_hand_says_nothing_of_the_sleeve_far_behind_it(pointing: Pointing) -> None:
@@ -185,6 +193,36 @@ def test_skin_beside_a_hand_says_nothing_of_the_sleeve_far_behind_it(pointing: P
     assert (depth[doubted] > beside[row, col] + SURFACE.behind_hand).all()
     regions.label = np.full(part.shape, UPPER)
     np.testing.assert_array_equal(find_seen_labels(regions, pointing.camera, points)[1], weight)
+
+
+@pytest.mark.parametrize(
+    ("sleeve", "bare"),
+    [
+        (0.352, True),  # it ends above the elbow, and the forearm points at the camera
+        (0.602, False),  # of a long one, fingers that the fit missed lie on the end
+    ],
+)
+def test_skin_behind_a_hand_is_the_forearms_where_the_sleeve_has_ended(
+    sleeve: float, bare: bool
+) -> None:
+    aside = np.linspace(0.2, 0.65, 91)
+    part = np.full(len(aside), "arm")
+    at = SurfacePoints(
+        np.zeros((len(aside), 3)),
+        np.zeros((len(aside), 3)),
+        np.full(len(aside), LEFT_ARM),
+        part,
+        aside,
+        np.zeros(len(aside), bool),
+    )
+    label = np.where((aside < sleeve) | ((aside > 0.62) & ~bare), UPPER, SKIN)
+    found = _find_bare_forearms(label, np.ones(len(aside)), at)
+    np.testing.assert_array_equal(found, (aside > sleeve) & bare)
+    # Of what nobody sees nothing is known.
+    unseen = np.where(label == SKIN, 0.0, 1.0)
+    assert not _find_bare_forearms(label, unseen, at).any()
+    at.part[:] = "torso"
+    assert not _find_bare_forearms(label, np.ones(len(aside)), at).any()
 
 
 def test_hands_draw_in_beside_the_sleeve_that_shows_around_them() -> None:

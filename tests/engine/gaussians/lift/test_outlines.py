@@ -6,7 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from likeness.engine.gaussians.lift.shape.outlines import S, measure_excess
+from likeness.engine.gaussians.lift.shape.outlines import (
+    S,
+    find_sheet_outline,
+    measure_excess,
+)
 from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.surface.limbs import ARMS, TORSO
 
@@ -28,6 +32,22 @@ def test_only_a_bare_arm_between_trunk_and_background_bounds_the_trunk():
     np.testing.assert_allclose(excess[2, 2:5], np.maximum(away[:3] - 3 * S.behind_arm, 0.0)[::-1])
     assert not excess[[1, 3, 4]].any()  # trunk on both sides, a sleeve, no trunk
     assert np.count_nonzero(excess) == np.count_nonzero(excess[[0, 2]])
+
+
+def test_a_cuff_that_may_be_the_sleeves_says_nothing_of_the_trunk() -> None:
+    """Cloth that stands off a trunk below a sleeve of the same cloth; below a bare arm it counts."""
+    for worn, counts in ((UPPER, False), (SKIN, True)):
+        group = np.full((40, 40), TORSO)
+        group[5:15, 20:30] = ARMS[0]
+        label = np.where(group == ARMS[0], worn, UPPER)
+        mask = np.zeros((40, 40), bool)
+        mask[2:38, 5:20] = mask[5:19, 20:30] = True  # four rows of a cuff below the arm
+        regions: Any = SimpleNamespace(mask=mask, group=group, label=label, unit=12.0)
+        outline = find_sheet_outline(regions, 0, None)
+        assert outline is not None
+        assert outline.counts[17, 29] == counts
+        assert outline.counts[30, 19]  # far below, the trunk ends where it seems to
+        assert outline.counts[25, 4]
 
 
 def test_a_forearm_across_the_trunk_bounds_nothing():

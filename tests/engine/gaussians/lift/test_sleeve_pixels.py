@@ -166,6 +166,25 @@ def test_no_sleeve_begins_again_beyond_bare_skin(hidden: bool, worn: int, lighte
     np.testing.assert_array_equal((out == TORSO)[sure], (~own | (~bare & released))[sure])
 
 
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_cuff_shows_around_the_hand_of_a_forearm_that_points_at_the_camera(bare: bool) -> None:
+    """Unless skin before the wrist says that the sleeve has ended."""
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    own = cols < 20
+    along = np.where(rows < 40, 0.2 + rows * METRE, 0.66 + (rows - 40) * METRE)  # no forearm shows
+    hand = own & (rows >= 40) & (rows < 65)
+    label = np.where(hand, SKIN, UPPER)
+    if bare:
+        label[own & (along > 0.33) & (along < 0.5)] = SKIN
+    cuff = own & (rows >= 65)
+    group = np.where(own, LEFT_ARM, TORSO)
+    out = release_other_cloth(group, label, LAB, along)
+    assert (out[cuff] == TORSO).all()
+    kept = release_other_cloth(group, label, LAB, along, (), {LEFT_ARM: cuff & (rows < 75)})
+    stays = np.full(group.shape, not bare) & (rows < 75)
+    np.testing.assert_array_equal(kept[cuff] == LEFT_ARM, stays[cuff])
+
+
 def test_skin_before_the_fitted_trunk_is_the_arms_beside_clothes_only() -> None:
     """A trunk fitted five columns too wide; a neckline on the same picture stays the trunk's."""
     rows, cols = np.mgrid[:SIDE, :SIDE]
