@@ -219,8 +219,9 @@ def front_layer(
     skin_normals = surface_points(of_vertices, body.f, face, buffer.bary[on_mesh])
     of_skin = np.abs(cosine_to_camera(points[on_mesh], skin_normals))
     # The photo's ears are seldom where the fitted ones are.
-    of_ear = np.array(body.part_names)[body.face_part[face]] == "ear"
-    square[on_mesh] = np.where(of_ear, 0.0, np.minimum(facing[on_mesh], of_skin))
+    ear = on_mesh & (np.array(body.part_names)[body.face_part[buffer.face]] == "ear")
+    square[on_mesh] = np.minimum(facing[on_mesh], of_skin)
+    square[ear] = 0.0
     label = regions.label[of_row, of_col].astype(int)
     bounds = np.array([FADE.get(name, S.fade_cloth) for name in LABELS])[label]
     # Strands that lie on a face are drawn out over skin, not over hair.
@@ -239,7 +240,8 @@ def front_layer(
     # A head's skin beside the mesh has an unknown normal, so it counts as edge-on.
     surface = on_mesh | (on_face & ~strands)
     most = np.where(surface, squarely * most, np.where(strands, most, np.inf))
-    scattered = strands | (surface & (squarely < 1.0))
+    # An ear's pixels would be scattered over the cheek before it.
+    scattered = strands | (surface & (squarely < 1.0) & ~ear)
     steps = np.abs([np.einsum("hwd,hwd->hw", step, ray) for step in (du, dv)]).max(0)
     if backing:
         placed, fade = points + S.backing * ray, np.ones_like(fade)

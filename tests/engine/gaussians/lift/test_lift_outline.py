@@ -120,3 +120,9 @@ def test_a_rim_of_another_colour_is_seen_from_the_front_alone(head: Head) -> Non
 
     assert count_red(0.0) > 0.8 * rim[:chin].sum()
     assert count_red(80.0) < 0.15 * rim[:chin].sum()  # 0.93 if its splats keep their depth
+    # An ear's own pixels stay on the ear, and are not scattered over the cheek before it.
+    photo = lifted.gaussians.take(lifted.gaussians.layer == LAYERS.index("photo"))
+    parts = np.array(lifted.body.part_names)[lifted.body.face_part]
+    off = np.linalg.norm(photo.offset, axis=1)[parts[photo.triangle] == "ear"]
+    assert len(off) > 100
+    assert np.percentile(off, 80) < 2e-4  # 7e-4 if they are
