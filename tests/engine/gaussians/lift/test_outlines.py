@@ -35,7 +35,7 @@ def test_only_a_bare_arm_between_trunk_and_background_bounds_the_trunk():
 
 
 def test_a_cuff_that_may_be_the_sleeves_says_nothing_of_the_trunk() -> None:
-    """Cloth that stands off a trunk below a sleeve of the same cloth; below a bare arm it counts."""
+    """Cloth below a sleeve of the same cloth, off the trunk; below a bare arm it counts."""
     for worn, counts in ((UPPER, False), (SKIN, True)):
         group = np.full((40, 40), TORSO)
         group[5:15, 20:30] = ARMS[0]
