@@ -6,11 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from likeness.engine.gaussians.lift.shape.outlines import (
-    S,
-    find_sheet_outline,
-    measure_excess,
-)
+from likeness.engine.gaussians.lift.shape.outlines import S, find_sheet_outline, measure_excess
 from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.surface.limbs import ARMS, TORSO
 
