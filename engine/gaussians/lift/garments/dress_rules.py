@@ -54,8 +54,8 @@ class DressSettings:
     """Metres beside the spine, at an ear's depth, between which hair hangs or a collar stands."""
 
     beside_area: float = 0.03  # squared eyes' distances of what is seen there that count
-    stands: float = 0.085  # metres below the ears to which a collar reaches that stands up behind
-    rises: float = 0.012  # metres that it is higher behind than beside the neck
+    stands: float = 0.075  # metres below the ears to which a collar reaches that stands up behind
+    rises: float = 0.012  # metres that it is higher behind than beside the neck, if not a hood
 
 
 S = register_settings("lift.dress_rules", DressSettings())
@@ -438,7 +438,8 @@ def label_neck(
     neck, scalp, torso = (part == name for name in ("neck", "scalp", "torso"))
     shoulders = torso & (np.abs(rest[:, 0]) < S.beside_jaw[1]) & (rest[:, 1] > S.neckline_y[0])
     # Over the spine a collar passes from one side's height to the other's.
-    sides = [max(top + S.rises, S.neckline_y[0]) for top in cover[UPPER][::-1]]
+    low, high = S.neckline_y
+    sides = [max(top, low, min(top + S.rises, high)) for top in cover[UPPER][::-1]]
     top = np.interp(rest[:, 0], [-S.beside_jaw[0], S.beside_jaw[0]], sides)
     behind = rest[:, 2] < S.behind_ears
     if np.isfinite(cover[UPPER]).any():

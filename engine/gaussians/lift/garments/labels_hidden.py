@@ -429,10 +429,37 @@ def _bare_midriff(
     out[near, SKIN] = three * (1.0 - upper - lower)
 
 
-def _find_end(
+@dataclass(frozen=True)
+class Split:
+    """Where a garment ends along a limb.
+
+    Attributes:
+        rows: [N] of what is seen, in order along the limb.
+        end: of ``rows``, how many the garment covers: at least one, not all.
+        wrong: weight of those on the wrong side.
+    """
+
+    rows: IntArray
+    end: int
+    wrong: float
+
+
+def split_along(
     along: FloatArray, seen: BoolArray, label: IntArray, weight: FloatArray, own: int, beyond: int
-) -> float | None:
-    """Metres along a limb where the label ``own`` ends and ``beyond`` begins, if it is clear."""
+) -> Split | None:
+    """Find where the label ``own`` best ends along a limb, and ``beyond`` begins.
+
+    Args:
+        along: [V] metres along the limb.
+        seen: [V] what the photo shows of it.
+        label: [V] row of ``LABELS``.
+        weight: [V] 0..1 trust in it.
+        own: row of ``LABELS``.
+        beyond: the same.
+
+    Returns:
+        None where one of both is all that is seen.
+    """
     rows = np.nonzero(seen & np.isin(label, [own, beyond]))[0]
     rows = rows[np.argsort(along[rows])]
     if len(rows) == 0:
@@ -440,9 +467,19 @@ def _find_end(
     is_own, w = label[rows] == own, weight[rows]
     wrong = np.cumsum(np.where(is_own, 0.0, w)) + (w * is_own).sum() - np.cumsum(w * is_own)
     at = int(wrong.argmin())  # all up to this one are of the garment
-    if at + 1 >= len(rows):
+    return Split(rows, at + 1, float(wrong[at])) if at + 1 < len(rows) else None
+
+
+def _find_end(
+    along: FloatArray, seen: BoolArray, label: IntArray, weight: FloatArray, own: int, beyond: int
+) -> float | None:
+    """Metres along a limb where the label ``own`` ends and ``beyond`` begins, if it is clear."""
+    split = split_along(along, seen, label, weight, own, beyond)
+    if split is None:
         return None
-    end = float(0.5 * (along[rows[at]] + along[rows[at + 1]]))
+    rows, at = split.rows, split.end
+    is_own, w = label[rows] == own, weight[rows]
+    end = float(0.5 * (along[rows[at - 1]] + along[rows[at]]))
     near = np.abs(along[rows] - end) < S.end_reach
     before, after = near & (along[rows] <= end), near & (along[rows] > end)
     wrong_weight = w[before & ~is_own].sum() + w[after & is_own].sum()

@@ -58,6 +58,7 @@ from .labels_hidden import (
     level_waist,
     match_legs_below,
     smooth_sleeves,
+    split_along,
 )
 from .necklines import even_neckline
 
@@ -74,8 +75,9 @@ class SurfaceSettings:
     by_hair: float = 0.01  # smoothed share of hair from which borders stay as they are
     covered_fingers: float = 0.5  # share of a hand's fingers from which on cloth covers them
     behind_hand: float = 0.08  # metres behind a hand from which on skin beside it is the hand's
-    bare_forearm: float = 0.1  # share of a seen arm beyond its sleeve that is skin all the same
-    sleeve_error: float = 0.1  # most of that arm that may lie on the wrong side of the sleeve's end
+    bare_forearm: float = 0.1  # least share of a seen arm that is its sleeve, and skin beyond that
+    sleeve_error: float = 0.1  # largest share of it on the wrong side of the sleeve's end
+    sleeve_ends: float = 0.55  # metres from the middle at rest up to which such a sleeve reaches
     bare: float = 6.0  # times the usual pull where what is seen beside the neck decides
 
 
@@ -302,7 +304,8 @@ def find_seen_labels(
     seen &= same & erode(regions.mask, 1)[row, col] & np.isin(label, [SKIN, *WORN])
     facing = cosine_to_camera(at.points, at.normals)
     weight = np.where(seen & ~at.hidden, np.clip(2.0 * facing, 0.0, 1.0), 0.0)
-    # The fit seldom lays a hand exactly where it is: its fingers show on the sleeve far behind it.
+    # The fit seldom lays a hand exactly where it is: its fingers show on the sleeve far behind it,
+    # if that does not end before.
     xy, depth = project(at.points, camera)
     behind = regions.hands_beside[row, col] < depth - S.behind_hand
     doubted = (label == SKIN) & behind & np.isin(at.part, ["arm", "torso", "leg"])
@@ -320,16 +323,18 @@ def _find_bare_forearms(label: IntArray, weight: FloatArray, at: SurfacePoints) 
     out = np.zeros(len(label), bool)
     for arm in ARMS:
         of_arm = (at.groups == arm) & (at.part == "arm")
-        rows = np.nonzero(of_arm & (weight > 0.0) & np.isin(label, (SKIN, UPPER)))[0]
-        rows = rows[np.argsort(at.aside[rows])]
-        cloth = np.where(label[rows] == UPPER, weight[rows], 0.0)
-        bare = weight[rows] - cloth
-        wrong = np.cumsum(bare) + cloth.sum() - np.cumsum(cloth)
-        if not cloth.any() or wrong.min() > S.sleeve_error * weight[rows].sum():
+        split = split_along(at.aside, of_arm & (weight > 0.0), label, weight, UPPER, SKIN)
+        if split is None:
             continue
-        end = int(wrong.argmin())  # all up to this one are covered
-        if bare[end + 1 :].sum() >= S.bare_forearm * weight[rows].sum():
-            out |= of_arm & (at.aside > at.aside[rows[end]])
+        before, after = split.rows[: split.end], split.rows[split.end :]
+        cloth, bare = (
+            weight[rows[label[rows] == kind]].sum()
+            for rows, kind in ((before, UPPER), (after, SKIN))
+        )
+        whole, end = weight[split.rows].sum(), at.aside[before[-1]]
+        clear = split.wrong <= S.sleeve_error * whole and end < S.sleeve_ends
+        if clear and min(cloth, bare) >= S.bare_forearm * whole:
+            out |= of_arm & (at.aside > end)
     return out
 
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ....body import Body
-from ....core.cameras import camera_position, in_picture, project
+from ....core.cameras import camera_position, project
 from ....core.distances import find_nearest
 from ....core.settings import register_settings
 from ....core.types import BoolArray, Camera, FloatArray, IntArray
@@ -101,13 +101,15 @@ class Hand:
         past = np.where(own, past, 0.0)
         beyond = np.where(buffer.face >= 0, past[f[buffer.face]].mean(-1), 0.0)
         forearm = np.zeros(distance.shape, bool)
-        held = body.weights[:, body.parents[joints[0]]] > 0.5
-        if shown.all() and _points_at_camera(vertices[own], vertices[held], camera):
-            within = in_picture(all_xy, camera) & held
-            col, row = all_xy[within].astype(np.int64).T
-            forearm[row, col] = True
-            away = find_nearest(forearm)[2] * float(np.median(all_z[held]))
-            forearm = forearm.any() & (away < S.cuff * camera.K[0, 0])
+        held = (body.weights[:, body.parents[joints[0]]] > 0.5) & (all_z > 0.0)
+        if shown.any() and held.any() and _points_at_camera(vertices[own], vertices[held], camera):
+            reach = S.cuff * camera.K[0, 0] / float(np.median(all_z[held]))
+            size = np.array([camera.width, camera.height])
+            near = held & (all_xy > -reach).all(1) & (all_xy < size + reach).all(1)
+            if near.any():
+                col, row = np.clip(all_xy[near], 0, size - 1).astype(np.int64).T
+                forearm[row, col] = True
+                forearm = find_nearest(forearm)[2] < reach
         return Hand(group, distance, beyond, forearm, pixel)
 
 

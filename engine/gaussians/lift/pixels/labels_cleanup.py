@@ -53,6 +53,7 @@ class CleanupSettings:
     """L*a*b* units between its color and that of the head's hair, if that varies less."""
 
     beside_face_size: float = 0.02  # squared eyes' distances that such a patch covers at least
+    touching: float = 0.1  # eyes' distances between such a patch and what it touches
     nearer: float = 0.7  # distance of its color to the hair's, over that to the skin's, at most
     parsed_hat: tuple[float, float] = (0.5, 0.84)
     """The parser's share of hat in hat and hair: all over one, and in the midst of it."""
@@ -205,7 +206,8 @@ def claim_hair_beside_face(
 
     The body has its cheeks, ears and neck there, and hair in the shade has nearly the color of
     skin in the shade: curls at the nape and locks along the jaw would be painted on the skin.
-    Apart from all hair, such a patch beside clothes is the shaded inside of their collar.
+    Apart from all hair, such a patch beside clothes is the shaded inside of their collar, unless
+    the parser is sure.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
@@ -227,12 +229,16 @@ def claim_hair_beside_face(
     )
     taken = where & (label == SKIN) & (likely > S.parsed_hair) & (to_hair < S.nearer * to_skin)
     patches, _ = ndimage.label(taken, np.ones((3, 3)))
-    large = np.bincount(patches.ravel()) > S.beside_face_size * unit**2
+    size = np.bincount(patches.ravel())
+    sure = np.bincount(patches.ravel(), likely.ravel()) > S.surely_hair * size
+    near = max(round(S.touching * unit), 1)
     beside_hair, beside_cloth = (
-        np.isin(patches, np.unique(patches[dilate(label == kind, 2)])) for kind in (HAIR, UPPER)
+        np.isin(np.arange(len(size)), patches[dilate(label == kind, near)])
+        for kind in (HAIR, UPPER)
     )
-    made = np.where(beside_cloth & ~beside_hair, UPPER, HAIR)
-    return np.where(taken & large[patches], made, label)
+    made = np.where(beside_cloth & ~beside_hair & ~sure, UPPER, HAIR)
+    large = taken & (size > S.beside_face_size * unit**2)[patches]
+    return np.where(large, made[patches], label)
 
 
 def find_hat(

@@ -254,7 +254,7 @@ def find_regions(
         if arm not in handless
     ]
     pointing = {hand.group: hand.forearm for hand in hands if hand.forearm.any()}
-    group = release_other_cloth(group, label, lab, places.rest[..., 0], handless, pointing)
+    group = release_other_cloth(group, label, lab, places.rest[..., 0], pointing, handless)
     forearms = [
         Forearm.of(arm, *ARM_CHAINS[arm][1:], drawn, f[face_group == arm], body, camera)
         for arm, drawn in drawn_arms.items()

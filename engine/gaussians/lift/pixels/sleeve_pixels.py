@@ -7,9 +7,7 @@ when the arm is raised.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from scipy import ndimage
@@ -58,8 +56,6 @@ class SleevePixelSettings:
 
 
 S = register_settings("lift.sleeve_pixels", SleevePixelSettings())
-
-_NONE_POINTS: Mapping[int, BoolArray] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -298,9 +294,14 @@ def _measure_bareness(
     return skin / np.maximum(total, 1), np.asarray(total)
 
 
+def _find_runs(bare: BoolArray) -> BoolArray:
+    """Return which rings [R] begin a run of bare ones that is long enough; [R - run + 1]."""
+    return np.asarray(np.convolve(bare, np.ones(S.bare_run), "valid") >= S.bare_run)
+
+
 def _rings_beyond_skin(bare: BoolArray) -> BoolArray:
     """[R] whether rings lie beyond the first bare ones of an arm: no sleeve begins again."""
-    run = np.convolve(bare, np.ones(S.bare_run), "valid") >= S.bare_run
+    run = _find_runs(bare)
     run &= np.arange(len(run)) >= S.below_shoulder / S.ring
     return np.asarray(np.arange(len(bare)) >= (run.argmax() if run.any() else len(bare)))
 
@@ -310,23 +311,24 @@ def release_other_cloth(
     label: IntArray,
     lab: FloatArray,
     along: FloatArray,
+    pointing: dict[int, BoolArray],
     handless: tuple[int, ...] = (),
-    pointing: Mapping[int, BoolArray] = _NONE_POINTS,
 ) -> IntArray:
     """Assign cloth beside arms and hands, and not theirs, to the limb whose cloth it continues.
 
     Bare arms wear none, lower wear is never a sleeve, and none begins again beyond bare skin: what
-    looks like the cloth beside it there covers the hand, and anything else may be a glove. Only the
-    sleeve of a forearm that points at the camera shows around the hand before it.
+    looks like the cloth beside it there covers the hand, and anything else may be a glove. Where
+    a forearm points at the camera, its sleeve shows around the hand, and stays the arm's unless
+    skin shows before the wrist.
 
     Args:
         group: [H, W] limb of each pixel, -1 outside the person.
         label: [H, W] index into ``labels.LABELS``.
         lab: [H, W, 3] L*a*b* of the photo.
         along: [H, W] metres from the middle of the body at rest: along the arms.
+        pointing: arm -> [H, W] where the forearm and its sleeve would be drawn, of those that point
+            at the camera.
         handless: those whose hands the photo hides, maybe together with the forearms.
-        pointing: [H, W] where the forearm and its sleeve would be drawn, of each arm whose forearm
-            points at the camera.
 
     Returns:
         [H, W] limb of each pixel.
@@ -357,7 +359,8 @@ def release_other_cloth(
         touching = np.unique(patches[dilate(others, 1) & (patches > 0)])
         beyond = own & ~bare[ring] & _rings_beyond_skin(bare)[ring]
         released = _find_continued(beyond, others, lab) | np.isin(patches, touching)
-        if arm in pointing and not (bare & (shown >= S.few))[before_wrist].any():
+        skin = (bare & (shown >= S.few))[before_wrist]
+        if arm in pointing and not _find_runs(skin).any():
             released &= ~pointing[arm] | (label != UPPER)
         if released.any():
             row, col, _ = find_nearest(others)

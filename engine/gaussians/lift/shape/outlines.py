@@ -24,7 +24,8 @@ class OutlineSettings:
     agrees: float = 0.35  # least cosine between a vertex's way out and the way to the outline
     behind_arm: float = 0.2  # share of an arm's width that what it hides reaches behind it at most
     widest_arm: float = 2.2  # inter-ocular distances; a wider one is bent before the trunk
-    cuff: float = 0.4  # of them beside a sleeve, within which cloth may be the sleeve's
+    cuff: float = 0.4  # inter-ocular distances beside a sleeve up to which cloth may be its cuff
+    forearm: float = 0.42  # metres from the middle at rest from which on a sleeve has one
 
 
 S = register_settings("lift.outlines", OutlineSettings())
@@ -77,10 +78,11 @@ def find_sheet_outline(
     if near_hidden is not None:
         foreign |= arms & near_hidden
     if sheet == 0 and arms.any():
-        # Where one cloth meets itself, the border of a sleeve and the trunk may lie elsewhere.
+        # Beside a forearm the trunk's cloth may be the rest of a cuff, in the same cloth.
         row, col, away = find_nearest(arms)
-        alike = regions.label == regions.label[row, col]
-        foreign |= ~arms & alike & (regions.label == UPPER) & (away < S.cuff * regions.unit)
+        upper = regions.label == UPPER
+        sleeve = upper & (np.abs(regions.places.rest[..., 0]) > S.forearm)
+        foreign |= ~arms & upper & sleeve[row, col] & (away < S.cuff * regions.unit)
     own = np.where(foreign, -1, np.where(arms, regions.group, 0))
     nearest_r, nearest_c, _ = find_nearest(mask)
     owner = np.pad(own[nearest_r, nearest_c], 1, mode="edge")

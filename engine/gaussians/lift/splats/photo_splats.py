@@ -219,7 +219,8 @@ def front_layer(
     skin_normals = surface_points(of_vertices, body.f, face, buffer.bary[on_mesh])
     of_skin = np.abs(cosine_to_camera(points[on_mesh], skin_normals))
     # The photo's ears are seldom where the fitted ones are.
-    ear = on_mesh & (np.array(body.part_names)[body.face_part[buffer.face]] == "ear")
+    of_ear = (np.array(body.part_names) == "ear")[body.face_part]
+    ear = on_mesh & of_ear[buffer.face]
     square[on_mesh] = np.minimum(facing[on_mesh], of_skin)
     square[ear] = 0.0
     label = regions.label[of_row, of_col].astype(int)

@@ -18,7 +18,7 @@ from likeness.engine.gaussians.lift.garments.labels_surface import (
     find_seen_labels,
     surface_vertices,
 )
-from likeness.engine.gaussians.lift.grids.pixel_grids import distance_inside
+from likeness.engine.gaussians.lift.grids.pixel_grids import dilate, distance_inside
 from likeness.engine.gaussians.lift.grids.pixel_smoother import PixelSmoother
 from likeness.engine.gaussians.lift.photo.hand_texels import (
     find_cloth_behind,
@@ -163,6 +163,23 @@ def test_cloth_before_a_forearm_that_points_at_the_camera_is_its_sleeve(pointing
     np.testing.assert_array_equal(hand.forearm[sure], (away < reach)[sure])
 
 
+def test_a_forearm_just_outside_the_frame_has_its_cuff_in_it(pointing: Pointing) -> None:
+    own = pointing.body.f[pointing.arm]
+    held = pointing.body.weights[:, JOINT_INDEX["left_elbow"]] > 0.5
+    xy, z = project(pointing.vertices[held], pointing.camera)
+    reach = HAND_PIXELS.cuff * pointing.camera.K[0, 0] / np.median(z)
+    left, seen = int(xy[:, 0].min()), {}
+    for width in (left - round(0.5 * reach), left - round(1.5 * reach)):
+        camera = replace(pointing.camera, width=width)
+        buffer = rasterize_mesh(pointing.vertices, own, camera)
+        skin = np.zeros((camera.height, width), bool)
+        hand = Hand.of(
+            LEFT_ARM, HANDS[0], buffer, own, pointing.body, pointing.vertices, camera, skin
+        )
+        seen[width] = hand.forearm.any()
+    assert list(seen.values()) == [True, False]
+
+
 def test_skin_beside_a_hand_says_nothing_of_the_sleeve_far_behind_it(pointing: Pointing) -> None:
     """The fit missed the fingers, which show on the upper arm."""
     beside = measure_hands_beside(pointing.whole, pointing.hand, pointing.camera)
@@ -191,19 +208,33 @@ def test_skin_beside_a_hand_says_nothing_of_the_sleeve_far_behind_it(pointing: P
     assert doubted.sum() > 5
     assert set(points.part[doubted]) <= {"arm", "torso"}
     assert (depth[doubted] > beside[row, col] + SURFACE.behind_hand).all()
+    # Unless the sleeve ends on the upper arm: then it is the forearm's own.
+    aside = np.abs(points.aside)
+    ended = points.groups == LEFT_ARM
+    xy, _ = project(pointing.vertices, pointing.camera)
+    upper = ended & (points.part == "arm") & (aside < 0.4)
+    cloth = np.zeros(part.shape, bool)
+    cloth[tuple(xy[upper & (weight > 0.0)].astype(int).T[::-1])] = True
+    regions.label = np.where(dilate(cloth, 2), UPPER, SKIN)
+    label, again = find_seen_labels(regions, pointing.camera, points)
+    forearm = doubted & ended & (aside > 0.45) & (label == SKIN)
+    assert forearm.sum() > 5
+    np.testing.assert_array_equal(again[forearm], weight[forearm])
     regions.label = np.full(part.shape, UPPER)
     np.testing.assert_array_equal(find_seen_labels(regions, pointing.camera, points)[1], weight)
 
 
 @pytest.mark.parametrize(
-    ("sleeve", "bare"),
+    ("sleeve", "cuff", "bare"),
     [
-        (0.352, True),  # it ends above the elbow, and the forearm points at the camera
-        (0.602, False),  # of a long one, fingers that the fit missed lie on the end
+        (0.352, 1.0, True),  # it ends above the elbow, and the forearm points at the camera
+        (0.602, 0.62, False),  # of a long one, fingers that the fit missed lie before the cuff
+        (0.562, 1.0, False),  # or on it
+        (0.202, 1.0, False),  # a point of cloth on a bare arm
     ],
 )
 def test_skin_behind_a_hand_is_the_forearms_where_the_sleeve_has_ended(
-    sleeve: float, bare: bool
+    sleeve: float, cuff: float, bare: bool
 ) -> None:
     aside = np.linspace(0.2, 0.65, 91)
     part = np.full(len(aside), "arm")
@@ -215,7 +246,7 @@ def test_skin_behind_a_hand_is_the_forearms_where_the_sleeve_has_ended(
         aside,
         np.zeros(len(aside), bool),
     )
-    label = np.where((aside < sleeve) | ((aside > 0.62) & ~bare), UPPER, SKIN)
+    label = np.where((aside < sleeve) | (aside > cuff), UPPER, SKIN)
     found = _find_bare_forearms(label, np.ones(len(aside)), at)
     np.testing.assert_array_equal(found, (aside > sleeve) & bare)
     # Of what nobody sees nothing is known.

@@ -99,7 +99,9 @@ def test_a_legs_outer_side_is_closed(average: Body) -> None:
     assert np.percentile(sizes[outer].max(1), 5) > 0.95  # 0.77 where they are small all around
 
 
-def test_a_rim_of_another_colour_is_seen_from_the_front_alone(head: Head) -> None:
+def test_turned_pixels_are_seen_from_the_front_alone_and_those_of_ears_lie_on_them(
+    head: Head,
+) -> None:
     """Ears lie beside the fitted ones: stretched in depth, they would streak the cheek."""
     alpha, camera = head.matte.alpha > 0.5, head.track.camera
     joints = head.body.vertices(head.track.pose)[1]

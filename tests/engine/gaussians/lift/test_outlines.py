@@ -38,10 +38,15 @@ def test_a_cuff_that_may_be_the_sleeves_says_nothing_of_the_trunk() -> None:
         label = np.where(group == ARMS[0], worn, UPPER)
         mask = np.zeros((40, 40), bool)
         mask[2:38, 5:20] = mask[5:19, 20:30] = True  # four rows of a cuff below the arm
-        regions: Any = SimpleNamespace(mask=mask, group=group, label=label, unit=12.0)
+        rest = np.zeros((40, 40, 3))
+        rest[..., 0] = np.where(np.arange(40) >= 24, -0.5, -0.3)
+        regions: Any = SimpleNamespace(
+            mask=mask, group=group, label=label, unit=12.0, places=SimpleNamespace(rest=rest)
+        )
         outline = find_sheet_outline(regions, 0, None)
         assert outline is not None
         assert outline.counts[17, 29] == counts
+        assert outline.counts[18, 20]  # beside the upper arm
         assert outline.counts[30, 19]  # far below, the trunk ends where it seems to
         assert outline.counts[25, 4]
 
