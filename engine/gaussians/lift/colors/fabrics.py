@@ -18,7 +18,7 @@ from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
 from ..photo.photo_light import S as LIGHT
 from ..photo.photo_light import weighted_median
-from ..surface.limbs import ARMS, GROUPS, LEFT_LEG, RIGHT_LEG, TORSO
+from ..surface.limbs import ARMS, GROUPS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO
 from .fabric_clusters import S as CLUSTERS
 from .fabric_clusters import (
     cluster_colors,
@@ -151,7 +151,9 @@ def _around(
     for limb in np.unique(group[known]):
         mine = known & (group == limb)
         aside, weight = _place_aside(rest, bins, mine, int(limb), length)
-        votes[limb] = _side_votes(own[mine], kinds, trust[mine] * weight, aside, bins[mine], length)
+        votes[limb] = _side_votes(
+            own[mine], (kinds, length), trust[mine] * weight, aside, bins[mine], limb == TORSO
+        )
     # A shadow along a sleeve darkens only its side, a cuff its whole width.
     limbs = np.arange(len(GROUPS)) != TORSO
     votes[limbs] *= (shown / np.maximum(shown.sum(1, keepdims=True), 1e-9))[limbs]
@@ -164,8 +166,8 @@ def _around(
             mine = votes[LEFT_LEG] + votes[RIGHT_LEG]
         elif mine.sum() < CLUSTERS.min_texels * S.habit:
             mine = mine + S.habit * votes[_MIRRORED.get(int(limb), limb)]
-        if mine.sum() < CLUSTERS.min_texels * S.habit and limb in (LEFT_LEG, RIGHT_LEG):
-            mine = votes[TORSO]  # along the same axis: trousers go on down from the hips
+        if mine.sum() < CLUSTERS.min_texels * S.habit and limb in (LEFT_LEG, RIGHT_LEG, HEAD):
+            mine = votes[TORSO]  # along the same axis: trousers go on down, and collars up
         local = ndimage.gaussian_filter1d(mine, S.near, axis=1, mode="constant")
         wide = ndimage.gaussian_filter1d(mine, S.far, axis=1, mode="constant")
         # Beyond what is seen of a limb it goes on as it ended, and in a gap as right beside it.
@@ -174,6 +176,8 @@ def _around(
             end = ndimage.distance_transform_edt(blank, return_distances=False, return_indices=True)
             ends = np.nonzero(~blank)[0][[0, -1]]
             gap = (np.arange(length) > ends[0]) & (np.arange(length) < ends[1])
+            if limb in (TORSO, HEAD):  # what is seen at the neck is a collar
+                gap |= np.arange(length) < ends[0]
             local = np.where(blank, np.where(gap, local[:, end[0]], wide[:, end[0]]), local)
         # A fabric that is rare on the limb, and in the label, needs more votes than its usual one.
         usual = (mine.sum(1) + 1e-9) / (mine.sum() + 1e-9 * kinds)
@@ -256,10 +260,18 @@ def _place_aside(
 
 
 def _side_votes(
-    own: IntArray, kinds: int, weight: FloatArray, aside: BoolArray, bins: IntArray, length: int
+    own: IntArray,
+    shape: tuple[int, int],
+    weight: FloatArray,
+    aside: BoolArray,
+    bins: IntArray,
+    collared: bool,
 ) -> FloatArray:
-    """[kinds, length] votes of a limb's M texels: what both of its sides show goes round it."""
-    sides = np.zeros((2, kinds, length))
+    """[kinds, length] votes of a limb's M texels: what both of its sides show goes round it.
+
+    What one side alone shows of a ``collared`` limb, at its beginning, is the top of a collar.
+    """
+    sides = np.zeros((2, *shape))
     np.add.at(sides, (aside.astype(np.int64), own, bins), weight)
     sides = ndimage.gaussian_filter1d(sides, S.near, axis=2, mode="constant")
     if sides.sum((1, 2)).min() < 0.1 * sides.sum((1, 2)).max():  # seen from one side
@@ -268,6 +280,8 @@ def _side_votes(
     usual = (sides.sum((0, 2)) / max(float(sides.sum()), 1e-9))[:, None]
     shown = sides.sum(1)
     hidden = shown.min(0) < S.habit * shown.max(0)
+    if collared:
+        hidden &= np.maximum.accumulate(~hidden & (shown.max(0) > 0.0))
     commonest = S.hidden_side * usual**2 / max(float(usual.max()), 1e-9)
     some = np.where(hidden, commonest * shown.sum(0), S.one_side * usual * sides.sum(0))
     return np.asarray(2.0 * np.sqrt((sides[0] + some) * (sides[1] + some)))

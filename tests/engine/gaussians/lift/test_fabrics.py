@@ -8,7 +8,7 @@ from likeness.engine.core.types import FloatArray, IntArray
 from likeness.engine.gaussians.lift.colors.fabric_clusters import join_ground
 from likeness.engine.gaussians.lift.colors.fabrics import S as FABRICS
 from likeness.engine.gaussians.lift.colors.fabrics import _without_slivers, find_fabrics
-from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, RIGHT_ARM, TORSO
+from likeness.engine.gaussians.lift.surface.limbs import HEAD, LEFT_ARM, RIGHT_ARM, TORSO
 
 
 def cloth(count: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
@@ -48,6 +48,18 @@ def test_what_hangs_on_one_side_does_not_go_round_behind_the_arm_that_hides_the_
     np.testing.assert_allclose(
         found.colors[found.around[behind]].mean(0), [0.8, 0.3, 0.2], atol=0.03
     )
+
+
+def test_a_collar_that_ends_on_one_side_goes_round_the_neck() -> None:
+    """Its top, seen on one side, is the end of a collar, and the shirt's fabric is far below."""
+    rest, seen = cloth(8000)
+    collar = rest[:, 1] > 0.15
+    seen = seen * ~((rest[:, 1] > 0.2) & (rest[:, 0] < 0.1)) * (rest[:, 1] < 0.23)
+    albedo = np.where(collar[:, None], [0.1, 0.1, 0.1], [0.8, 0.3, 0.2])
+    group = np.where(rest[:, 1] > 0.27, HEAD, TORSO)
+    found = find_fabrics(albedo, seen, seen, rest, group, np.full(3, 0.5))
+    behind = (rest[:, 2] < 0) & (rest[:, 1] > 0.17)
+    np.testing.assert_allclose(found.colors[found.around[behind]], 0.1, atol=0.03)
 
 
 def test_a_shadow_along_a_sleeve_does_not_go_round_and_a_cuff_does() -> None:
