@@ -296,6 +296,8 @@ def _measure_bareness(
 
 def _find_runs(bare: BoolArray) -> BoolArray:
     """Return which rings [R] begin a run of bare ones that is long enough; [R - run + 1]."""
+    if len(bare) < S.bare_run:
+        return np.zeros(0, bool)
     return np.asarray(np.convolve(bare, np.ones(S.bare_run), "valid") >= S.bare_run)
 
 

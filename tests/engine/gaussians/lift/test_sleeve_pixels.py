@@ -189,6 +189,9 @@ def test_a_cuff_shows_around_the_hand_of_a_forearm_that_points_at_the_camera(bar
     trousers = np.where(cuff, LOWER, label)
     out = release_other_cloth(group, trousers, LAB, along, pointing)
     assert (out[cuff] == TORSO).all()
+    # Of an arm that the photo shows to its shoulder alone no wrist is known.
+    out = release_other_cloth(group, label, LAB, 0.1 * along, pointing)
+    assert out.shape == group.shape
 
 
 def test_skin_before_the_fitted_trunk_is_the_arms_beside_clothes_only() -> None:
