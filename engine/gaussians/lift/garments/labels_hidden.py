@@ -19,6 +19,7 @@ from ...mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian, mirror
 from ..pixels.garment_borders import parts_legs
 from ..pixels.regions import Regions
 from ..surface.labels import HAIR, LABELS, LOWER, SHOES, SKIN, UPPER, NamesArray
+from .garment_ends import split_along
 
 
 @dataclass(frozen=True)
@@ -427,47 +428,6 @@ def _bare_midriff(
     )
     out[near, UPPER], out[near, LOWER] = three * upper, three * lower
     out[near, SKIN] = three * (1.0 - upper - lower)
-
-
-@dataclass(frozen=True)
-class Split:
-    """Where a garment ends along a limb.
-
-    Attributes:
-        rows: [N] of what is seen, in order along the limb.
-        end: of ``rows``, how many the garment covers: at least one, not all.
-        wrong: weight of those on the wrong side.
-    """
-
-    rows: IntArray
-    end: int
-    wrong: float
-
-
-def split_along(
-    along: FloatArray, seen: BoolArray, label: IntArray, weight: FloatArray, own: int, beyond: int
-) -> Split | None:
-    """Find where the label ``own`` best ends along a limb, and ``beyond`` begins.
-
-    Args:
-        along: [V] metres along the limb.
-        seen: [V] what the photo shows of it.
-        label: [V] row of ``LABELS``.
-        weight: [V] 0..1 trust in it.
-        own: row of ``LABELS``.
-        beyond: the same.
-
-    Returns:
-        None where one of both is all that is seen.
-    """
-    rows = np.nonzero(seen & np.isin(label, [own, beyond]))[0]
-    rows = rows[np.argsort(along[rows])]
-    if len(rows) == 0:
-        return None
-    is_own, w = label[rows] == own, weight[rows]
-    wrong = np.cumsum(np.where(is_own, 0.0, w)) + (w * is_own).sum() - np.cumsum(w * is_own)
-    at = int(wrong.argmin())  # all up to this one are of the garment
-    return Split(rows, at + 1, float(wrong[at])) if at + 1 < len(rows) else None
 
 
 def _find_end(

@@ -45,6 +45,7 @@ from .dress_rules import (
     label_neck,
     measure_neck_cover,
 )
+from .garment_ends import split_along
 from .labels_hidden import (
     close_coat_behind,
     clothe_below,
@@ -58,7 +59,6 @@ from .labels_hidden import (
     level_waist,
     match_legs_below,
     smooth_sleeves,
-    split_along,
 )
 from .necklines import even_neckline
 
