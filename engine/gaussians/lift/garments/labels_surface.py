@@ -75,7 +75,7 @@ class SurfaceSettings:
     by_hair: float = 0.01  # smoothed share of hair from which borders stay as they are
     covered_fingers: float = 0.5  # share of a hand's fingers from which on cloth covers them
     behind_hand: float = 0.08  # metres behind a hand from which on skin beside it is the hand's
-    bare_forearm: float = 0.1  # least share of a seen arm that is its sleeve, and skin beyond that
+    bare_forearm: float = 0.1  # least share of a seen arm in its sleeve, and of bare skin beyond
     sleeve_error: float = 0.1  # largest share of it on the wrong side of the sleeve's end
     sleeve_ends: float = 0.55  # metres from the middle at rest up to which such a sleeve reaches
     bare: float = 6.0  # times the usual pull where what is seen beside the neck decides
@@ -304,8 +304,8 @@ def find_seen_labels(
     seen &= same & erode(regions.mask, 1)[row, col] & np.isin(label, [SKIN, *WORN])
     facing = cosine_to_camera(at.points, at.normals)
     weight = np.where(seen & ~at.hidden, np.clip(2.0 * facing, 0.0, 1.0), 0.0)
-    # The fit seldom lays a hand exactly where it is: its fingers show on the sleeve far behind it,
-    # if that does not end before.
+    # The fit seldom lays a hand exactly where it is: its fingers show on the sleeve far behind it.
+    # Where the sleeve has ended, such skin is the forearm's own.
     xy, depth = project(at.points, camera)
     behind = regions.hands_beside[row, col] < depth - S.behind_hand
     doubted = (label == SKIN) & behind & np.isin(at.part, ["arm", "torso", "leg"])

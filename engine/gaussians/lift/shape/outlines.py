@@ -25,7 +25,7 @@ class OutlineSettings:
     behind_arm: float = 0.2  # share of an arm's width that what it hides reaches behind it at most
     widest_arm: float = 2.2  # inter-ocular distances; a wider one is bent before the trunk
     cuff: float = 0.4  # inter-ocular distances beside a sleeve up to which cloth may be its cuff
-    forearm: float = 0.42  # metres from the middle at rest from which on a sleeve has one
+    forearm: float = 0.42  # metres from the middle at rest beyond which a sleeve may have one
 
 
 S = register_settings("lift.outlines", OutlineSettings())

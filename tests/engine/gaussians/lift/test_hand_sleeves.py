@@ -249,7 +249,7 @@ def test_skin_behind_a_hand_is_the_forearms_where_the_sleeve_has_ended(
     label = np.where((aside < sleeve) | (aside > cuff), UPPER, SKIN)
     found = _find_bare_forearms(label, np.ones(len(aside)), at)
     np.testing.assert_array_equal(found, (aside > sleeve) & bare)
-    # Of what nobody sees nothing is known.
+    # Skin that the photo does not show says nothing.
     unseen = np.where(label == SKIN, 0.0, 1.0)
     assert not _find_bare_forearms(label, unseen, at).any()
     at.part[:] = "torso"

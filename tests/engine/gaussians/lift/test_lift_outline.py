@@ -99,7 +99,7 @@ def test_a_legs_outer_side_is_closed(average: Body) -> None:
     assert np.percentile(sizes[outer].max(1), 5) > 0.95  # 0.77 where they are small all around
 
 
-def test_turned_pixels_are_seen_from_the_front_alone_and_those_of_ears_lie_on_them(
+def test_turned_pixels_are_seen_from_the_front_alone_and_ear_pixels_lie_on_the_ear(
     head: Head,
 ) -> None:
     """Ears lie beside the fitted ones: stretched in depth, they would streak the cheek."""

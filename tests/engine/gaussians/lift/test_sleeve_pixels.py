@@ -189,7 +189,7 @@ def test_a_cuff_shows_around_the_hand_of_a_forearm_that_points_at_the_camera(bar
     trousers = np.where(cuff, LOWER, label)
     out = release_other_cloth(group, trousers, LAB, along, pointing)
     assert (out[cuff] == TORSO).all()
-    # Of an arm that the photo shows to its shoulder alone no wrist is known.
+    # Where the photo shows only the shoulder, there are too few rings to look for a wrist.
     out = release_other_cloth(group, label, LAB, 0.1 * along, pointing)
     assert out.shape == group.shape
 
