@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numba
@@ -25,7 +26,7 @@ from ..surface.limb_grid import LimbGrid, read_wrapped
 from ..surface.limbs import GROUPS, HEAD, LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, vertex_groups
 from .beards import grow_beard
 from .colors_base import Texels
-from .folds import paint_folds, scale_folds
+from .folds import USUAL_BANDS, match_folds, paint_folds, part_folds
 from .hairline import draw_uneven_hair
 from .stripes import continue_stripes
 
@@ -49,12 +50,11 @@ class DetailSettings:
     same_limb: float = 5.0  # weight of a limb's own folds, and its pair's, beside those of others
     usual_fold: float = 0.035  # standard deviation of light on the folds of dark clothes
     bright_fold: float = 0.018  # the same of white ones, whose own light brightens their folds
-    strongest_fold: float = 0.075  # the most of it: stronger is a pattern, and would look shiny
+    strongest_fold: float = 0.15  # the most of it: stronger is a pattern, or shadows
     usual_area: float = 0.015  # square metres that must be seen to weigh as much as that
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
-    calm_weave: float = 0.9  # share of its contrast under painted folds: it has traces of seen ones
     little_weave: float = 0.02  # square metres seen that halve it: few patches repeat
     printed: tuple[float, float] = (5.0, 0.2)
     """Deviation in cloth's second hue that makes it a print: a*b* units, and over its chroma."""
@@ -134,7 +134,7 @@ def texture_colors(
         label, kind, limbs, k = one
         group, cloth = limbs[k]
         alike = [S.same_limb if _pair(g) == _pair(group) else 1.0 for g, _ in limbs]
-        contrast = _fold_contrast([cloth for _, cloth in limbs], alike, usual[label, kind])
+        contrast = _fold_contrasts([cloth for _, cloth in limbs], alike, usual[label, kind])
         # The other leg is more like this one than the trunk is.
         others = [c for _, c in limbs[:k] + limbs[k + 1 :]]
         others.sort(key=lambda c: -int(c.source.sum()))
@@ -250,18 +250,30 @@ class _Cloth:
         """Square metres that may be repeated."""
         return float(self.source.sum()) * self.grid.step**2
 
+    @cached_property
+    def fold_variance(self) -> tuple[FloatArray, float]:
+        """[B] variance of the light on its seen folds by size, and that of its weave."""
+        assert self.folds is not None
+        light = self.folds + self.texture[..., 0]
+        bands = [part[self.source] for part in part_folds(light, self.source, S.calm, self.grid)]
+        variance = np.array([band.var() for band in bands])
+        # Edges of folds are few, and weave is everywhere.
+        weave = min((1.48 * float(np.median(np.abs(bands[0])))) ** 2, float(variance[0]))
+        variance[0] -= weave
+        return variance, weave
+
     def textured(
         self,
         base: FloatArray,
         label: int,
         others: list[_Cloth],
-        contrast: float,
+        contrasts: FloatArray,
         group: int,
         body: Body,
     ) -> FloatArray:
         """[len(todo), 3] texture to add to the base [N, 3].
 
-        ``others`` are of the same fabric, whose folds have that ``contrast``.
+        ``others`` are of the same fabric, whose folds have those ``contrasts`` [B] by size.
         """
         out = np.zeros((len(self.todo), 3))
         if len(self.todo) == 0:
@@ -272,10 +284,11 @@ class _Cloth:
         filled = self._quilted(label, others) if striped is None else striped
         if self.folds is not None and striped is None:
             painted = paint_folds(group, body, self.grid, label)
-            painted = scale_folds(painted, contrast, S.calm, self.grid)
-            joined = self._join_folds(painted, contrast)
+            painted = match_folds(painted, contrasts, S.calm, self.grid)
+            joined = self._join_folds(painted)
             area = self.area + sum(cloth.area for cloth in others)
-            filled = S.calm_weave * area / (area + S.little_weave) * filled + joined[..., None]
+            filled = area / (area + S.little_weave) * self._weave_share(others) * filled
+            filled = filled + joined[..., None]
         blurred = ndimage.gaussian_filter(
             filled, (S.blur, S.blur, 0.0), mode=("nearest", "wrap", "nearest")
         )
@@ -305,13 +318,20 @@ class _Cloth:
         )
         return np.zeros_like(self.texture) if filled is None else filled
 
-    def _join_folds(self, painted: FloatArray, deviation: float) -> FloatArray:
+    def _weave_share(self, others: list[_Cloth]) -> float:
+        """Share of the deviation of quilted weave that is its own: it has traces of seen folds."""
+        shown = [c for c in (self, *others) if c.folds is not None and c.source.any()]
+        weave = sum(c.area * c.fold_variance[1] for c in shown)
+        every = sum(c.area * float(c.texture[c.source].var()) for c in shown)
+        return float(np.sqrt(min(weave / max(every, 1e-12), 1.0)))
+
+    def _join_folds(self, painted: FloatArray) -> FloatArray:
         """[R, C] light on folds: painted ones, seen ones mirrored to the back, seen ones extended.
 
-        ``painted`` [R, C] has the seen folds' standard ``deviation``.
+        ``painted`` [R, C] has the seen folds' contrast.
         """
         assert self.folds is not None
-        out = painted
+        out, deviation = painted, float(painted.std())
         most = S.most_fold * deviation
         # What varies more than folds do is shadows of other things, or a pattern.
         spread = float(self.folds[self.source].std()) if self.source.any() else 0.0
@@ -362,24 +382,26 @@ def _usual_contrast(albedo: FloatArray) -> float:
     return S.usual_fold + light * (S.bright_fold - S.usual_fold)
 
 
-def _fold_contrast(cloths: list[_Cloth], weights: Sequence[float], usual: float) -> float:
-    """Return the standard deviation of the light on a fabric's folds.
+def _fold_contrasts(cloths: list[_Cloth], weights: Sequence[float], usual: float) -> FloatArray:
+    """[B] standard deviation of the light on a fabric's folds, by their size.
 
     It is drawn to the ``usual`` one where little is seen. ``weights`` stand beside the areas of
     the ``cloths``.
     """
+    likely = usual * USUAL_BANDS
     shown = [
-        (c.area, w * c.area, float(c.folds[c.source].var()))
+        (c.area, w * c.area, c.fold_variance[0])
         for c, w in zip(cloths, weights, strict=True)
         if c.folds is not None and c.area
     ]
     area = sum(own for own, *_ in shown)
     if area < S.min_area:
-        return usual
+        return likely
     variance = sum(share * v for _, share, v in shown) / sum(share for _, share, _ in shown)
     # A hand's width of a print's ground or of a shoulder says little about a whole shirt.
-    likely = (area * variance + S.usual_area * usual**2) / (area + S.usual_area)
-    return min(float(np.sqrt(likely)), S.strongest_fold)
+    likely = np.sqrt((area * variance + S.usual_area * likely**2) / (area + S.usual_area))
+    all_sizes = float(np.linalg.norm(likely) / np.linalg.norm(USUAL_BANDS))
+    return np.asarray(likely * min(1.0, S.strongest_fold / all_sizes))
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,8 @@ class PhotoSplatSettings:
     """Cosines to the view between which that comes down from all to nothing. The fit is off where
     surfaces turn away: from the side, the completed texels show between such splats."""
 
+    faint: float = 0.8  # share of its opacity that a coarse pixel on a turned head loses
+    coarse: tuple[float, float] = (0.001, 0.0025)  # metres a pixel between which that begins
     most_scatter: float = 0.02  # metres; the most depth over which pixels are scattered
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
@@ -234,6 +236,7 @@ def front_layer(
     inside = distance_inside(alpha > 0.5)
     of_head = (group == HEAD) & np.isin(label, [SKIN, HAIR])
     fade = keep_edges(fade, inside, depth, pixel_size, of_head)
+    faint = np.where(on_mesh & of_head, thin_coarse(pixel_size, square), 1.0)
     # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight), S.depth) * pixel_size
@@ -245,7 +248,7 @@ def front_layer(
     scattered = strands | (surface & (squarely < 1.0) & ~ear)
     steps = np.abs([np.einsum("hwd,hwd->hw", step, ray) for step in (du, dv)]).max(0)
     if backing:
-        placed, fade = points + S.backing * ray, np.ones_like(fade)
+        placed, fade, faint = points + S.backing * ray, np.ones_like(fade), np.ones_like(fade)
         most = np.full_like(depth, S.backing_depth)
     else:
         placed = scatter_depth(points, np.where(scattered, steps, 0.0))
@@ -261,7 +264,7 @@ def front_layer(
         dv[ys, xs],
         sigma,
         colors[ys, xs],
-        S.front_opacity * (_thinned(alpha) * fade)[ys, xs],
+        S.front_opacity * (_thinned(alpha) * fade * faint)[ys, xs],
     )
     hair = np.isin(label[ys, xs], [HAIR, HAT])
     held = label[ys, xs] == OBJECT
@@ -391,6 +394,21 @@ def find_trunk_cloth(
     trunk = dressed.vertices[np.unique(f[homes.face_group == TORSO])]
     out[out] = cKDTree(trunk).query(points[out])[0] < S.touching
     return out
+
+
+def thin_coarse(pixel_size: FloatArray, facing: FloatArray) -> FloatArray:
+    """Return how opaque [...] (0..1) pixels of a head stay where it turns away.
+
+    Coarse ones would be seen as dots from the side, and the texels below have their colours.
+
+    Args:
+        pixel_size: [...] metres.
+        facing: [...] cosine to the camera.
+
+    >>> thin_coarse(np.array([0.0005, 0.003, 0.003]), np.array([0.0, 0.0, 1.0])).round(2).tolist()
+    [1.0, 0.2, 1.0]
+    """
+    return np.asarray(1.0 - S.faint * ramp(pixel_size, *S.coarse) * ramp(facing, *S.turned[::-1]))
 
 
 def limit_depth(steps: FloatArray, rays: FloatArray, most: FloatArray) -> FloatArray:

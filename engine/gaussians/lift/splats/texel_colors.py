@@ -29,6 +29,7 @@ from ..skirts.skirt_wearer import SkirtWearer
 from ..surface.labels import HAIR, HAT, LOWER, NONE, OBJECT, SHOES, SKIN, UPPER, NamesArray
 from ..surface.limbs import HEAD, TORSO, TRUNK_AND_LEGS
 from ..surface.surfels import INNER_PARTS
+from .turned_texels import show_turned
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,8 @@ def color_texels(
     color = smooth_edges(
         color, label, ~known & ~inner, radius, samples, dressed.vertices, f, shares
     )
+    turned = at.visible & ~known & ~inner & ~hidden & (part != "ear")
+    color = show_turned(color, turned, squarely, label, head, points, view)
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))
     for name, tone in PART_COLORS.items():
         own = (part == name) & ~(seen & (part == "eye"))

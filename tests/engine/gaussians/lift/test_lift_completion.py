@@ -19,9 +19,10 @@ from likeness.engine.gaussians.lift.colors.colors_base import _glimpsed_trousers
 from likeness.engine.gaussians.lift.colors.colors_detail import S as DETAIL
 from likeness.engine.gaussians.lift.colors.colors_detail import (
     _Cloth,
-    _fold_contrast,
+    _fold_contrasts,
     _usual_contrast,
 )
+from likeness.engine.gaussians.lift.colors.folds import USUAL_BANDS
 from likeness.engine.gaussians.lift.photo.patterns import Prints
 from likeness.engine.gaussians.lift.photo.photo_light import PhotoLight
 from likeness.engine.gaussians.lift.surface.colors_occlusion import vertex_occlusion
@@ -393,22 +394,44 @@ def test_folds_have_a_usual_contrast_where_none_are_seen_and_a_greatest() -> Non
     grid = LimbGrid(np.zeros(0), np.zeros(0), (60, 100), 0.006, 0.0)
     light = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=grid.shape), 2.0)
     light /= light.std()
+    usual = DETAIL.usual_fold * USUAL_BANDS
 
-    def contrast(deviation: float, seen: float) -> float:
+    def contrasts(deviation: float, seen: float) -> np.ndarray:
         source = np.arange(100) < 100 * seen + np.zeros((60, 1))
         none = np.zeros(0, bool)
         cloth = _Cloth(
             grid, none, none, np.zeros((60, 100, 3)), deviation * light, source, source, True
         )
-        return _fold_contrast([cloth], [1.0], DETAIL.usual_fold)
+        return _fold_contrasts([cloth], [1.0], DETAIL.usual_fold)
 
-    assert contrast(0.2, 0.0) == DETAIL.usual_fold
-    assert contrast(0.07, 0.6) == pytest.approx(0.07, rel=0.15)
-    assert contrast(0.3, 0.6) == DETAIL.strongest_fold
+    np.testing.assert_allclose(contrasts(0.2, 0.0), usual)
+    fine, *_, broad = seen = contrasts(0.07, 0.6)
+    assert np.linalg.norm(seen) == pytest.approx(0.07 * np.linalg.norm(USUAL_BANDS), rel=0.25)
+    assert fine < 0.3 * broad  # no more is left by a blur of 12 mm
+    most = DETAIL.strongest_fold * USUAL_BANDS
+    assert np.linalg.norm(contrasts(0.9, 0.6)) == pytest.approx(np.linalg.norm(most))
     # White cloth lights its own folds.
     assert _usual_contrast(np.zeros((5, 3))) == DETAIL.usual_fold
     assert _usual_contrast(np.ones((5, 3))) == pytest.approx(DETAIL.bright_fold)
     assert _usual_contrast(np.zeros((0, 3))) == DETAIL.usual_fold
+
+
+def test_weave_is_no_fold() -> None:
+    """Grain all over is the cloth's own; edges here and there are of folds."""
+    grid = LimbGrid(np.zeros(0), np.zeros(0), (60, 100), 0.006, 0.0)
+    rng = np.random.default_rng(0)
+    every, none = np.ones((60, 100), bool), np.zeros(0, bool)
+
+    def cloth(weave: np.ndarray) -> _Cloth:
+        texture = np.repeat(weave[..., None], 3, axis=2)
+        return _Cloth(grid, none, none, texture, np.zeros((60, 100)), every, every, True)
+
+    grainy = cloth(0.05 * rng.normal(size=(60, 100)))
+    edged = cloth(np.where(rng.random((60, 100)) < 0.05, 0.2, 0.0))
+    for made, most in ((grainy, 0.2), (edged, np.inf)):
+        folds, weave = made.fold_variance
+        assert folds[0] < most * weave
+    assert edged.fold_variance[1] < 0.1 * edged.fold_variance[0][0]
 
 
 def test_bare_limbs_have_little_of_the_texture_that_clothes_have(body: Body) -> None:
@@ -421,7 +444,9 @@ def test_bare_limbs_have_little_of_the_texture_that_clothes_have(body: Body) -> 
     rows = np.nonzero(wanted)[0]
     cloth = _Cloth(grid, wanted, rows, texture, None, source, source, True)
     bare, worn = (
-        cloth.textured(np.full((6000, 3), 0.5), label, [], DETAIL.usual_fold, TORSO, body).std()
+        cloth.textured(
+            np.full((6000, 3), 0.5), label, [], DETAIL.usual_fold * USUAL_BANDS, TORSO, body
+        ).std()
         for label in (SKIN, UPPER)
     )
     assert 0.0 < bare < 0.5 * worn
@@ -434,7 +459,7 @@ def test_crests_of_folds_are_not_brighter_than_white(body: Body, light: float) -
     none, every = np.zeros((60, 100), bool), np.ones(6000, bool)
     plain = np.zeros((60, 100, 3))
     cloth = _Cloth(grid, every, np.arange(6000), plain, plain[..., 0], none, none, True)
-    texture = cloth.textured(np.full((6000, 3), light), UPPER, [], 0.3, TORSO, body)
+    texture = cloth.textured(np.full((6000, 3), light), UPPER, [], 0.3 * USUAL_BANDS, TORSO, body)
     assert (texture > 0.0).any()
     assert (texture < -0.05).any()
     assert light + texture.max() <= 1.0 + 1e-9
