@@ -285,7 +285,7 @@ class _Cloth:
         if self.folds is not None and striped is None:
             painted = paint_folds(group, body, self.grid, label)
             painted = match_folds(painted, contrasts, S.calm, self.grid)
-            joined = self._join_folds(painted)
+            joined = self._join_folds(painted, _all_sizes(contrasts))
             area = self.area + sum(cloth.area for cloth in others)
             filled = area / (area + S.little_weave) * self._weave_share(others) * filled
             filled = filled + joined[..., None]
@@ -325,13 +325,13 @@ class _Cloth:
         every = sum(c.area * float(c.texture[c.source].var()) for c in shown)
         return float(np.sqrt(min(weave / max(every, 1e-12), 1.0)))
 
-    def _join_folds(self, painted: FloatArray) -> FloatArray:
+    def _join_folds(self, painted: FloatArray, deviation: float) -> FloatArray:
         """[R, C] light on folds: painted ones, seen ones mirrored to the back, seen ones extended.
 
-        ``painted`` [R, C] has the seen folds' contrast.
+        ``painted`` [R, C] has the seen folds' standard ``deviation``.
         """
         assert self.folds is not None
-        out, deviation = painted, float(painted.std())
+        out = painted
         most = S.most_fold * deviation
         # What varies more than folds do is shadows of other things, or a pattern.
         spread = float(self.folds[self.source].std()) if self.source.any() else 0.0
@@ -400,8 +400,12 @@ def _fold_contrasts(cloths: list[_Cloth], weights: Sequence[float], usual: float
     variance = sum(share * v for _, share, v in shown) / sum(share for _, share, _ in shown)
     # A hand's width of a print's ground or of a shoulder says little about a whole shirt.
     likely = np.sqrt((area * variance + S.usual_area * likely**2) / (area + S.usual_area))
-    all_sizes = float(np.linalg.norm(likely) / np.linalg.norm(USUAL_BANDS))
-    return np.asarray(likely * min(1.0, S.strongest_fold / all_sizes))
+    return np.asarray(likely * min(1.0, S.strongest_fold / _all_sizes(likely)))
+
+
+def _all_sizes(contrasts: FloatArray) -> float:
+    """Return the standard deviation of folds of all sizes, from those [B] by their size."""
+    return float(np.linalg.norm(contrasts) / np.linalg.norm(USUAL_BANDS))
 
 
 @dataclass(frozen=True)

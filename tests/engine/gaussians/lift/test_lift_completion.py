@@ -452,6 +452,19 @@ def test_bare_limbs_have_little_of_the_texture_that_clothes_have(body: Body) -> 
     assert 0.0 < bare < 0.5 * worn
 
 
+def test_a_hood_keeps_its_folds_though_none_are_painted_on_a_head(body: Body) -> None:
+    u, v = np.divmod(np.arange(6000), 100)
+    grid = LimbGrid(u.astype(float), v.astype(float), (60, 100), 0.006, 0.0)
+    light = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=grid.shape), 2.0)
+    source = np.arange(100) < 50 + np.zeros((60, 1))
+    wanted = v >= 50
+    rows, plain = np.nonzero(wanted)[0], np.zeros((60, 100, 3))
+    cloth = _Cloth(grid, wanted, rows, plain, 0.05 * light / light.std(), source, source, True)
+    contrasts = _fold_contrasts([cloth], [1.0], DETAIL.usual_fold)
+    texture = cloth.textured(np.full((6000, 3), 0.5), UPPER, [], contrasts, HEAD, body)
+    assert 0.01 < texture.std() < 0.05
+
+
 @pytest.mark.parametrize("light", [0.3, 0.9, 0.99])
 def test_crests_of_folds_are_not_brighter_than_white(body: Body, light: float) -> None:
     u, v = np.divmod(np.arange(6000), 100)
