@@ -55,6 +55,8 @@ class CleanupSettings:
     beside_face_size: float = 0.02  # squared eyes' distances that such a patch covers at least
     touching: float = 0.1  # eyes' distances between such a patch and what it touches
     nearer: float = 0.7  # distance of its color to the hair's, over that to the skin's, at most
+    parsed_skin: float = 0.6  # the parser's probability of skin that is called hair
+    lit_size: float = 0.1  # squared eyes' distances that it covers at least
     parsed_hat: tuple[float, float] = (0.5, 0.84)
     """The parser's share of hat in hat and hair: all over one, and in the midst of it."""
 
@@ -239,6 +241,42 @@ def claim_hair_beside_face(
     made = np.where(beside_cloth & ~beside_hair & ~sure, UPPER, HAIR)
     large = taken & (size > S.beside_face_size * unit**2)[patches]
     return np.where(large, made[patches], label)
+
+
+def release_lit_skin(
+    label: IntArray,
+    lab: FloatArray,
+    tone: FloatArray,
+    likely: FloatArray,
+    head: BoolArray,
+    unit: float,
+) -> IntArray:
+    """Take skin from the hair that is called so for its light: a forehead in the sun.
+
+    Two colours of hair would also make the upper one a hat.
+
+    Args:
+        label: [H, W] labels of the pixels.
+        lab: [H, W, 3] L*a*b*.
+        tone: [3] of the face's skin.
+        likely: [H, W] the parser's probability of skin.
+        head: [H, W] pixels of the head.
+        unit: pixels between the eyes.
+
+    Returns:
+        [H, W] the labels.
+    """
+    hair = (label == HAIR) & head
+    if not hair.any():
+        return label
+    to_hair, to_skin = (
+        np.linalg.norm((lab - color) / PARSER.spread, axis=-1)
+        for color in (np.median(lab[hair], axis=0), tone)
+    )
+    taken = hair & (likely > S.parsed_skin) & (to_skin < S.nearer * to_hair)
+    patches, _ = ndimage.label(taken, np.ones((3, 3)))
+    large = np.bincount(patches.ravel()) > S.lit_size * unit**2
+    return np.where(taken & large[patches], SKIN, label)
 
 
 def find_hat(

@@ -34,7 +34,7 @@ from .cloth_rims import release_cloth_rims
 from .collars import claim_collars
 from .hand_pixels import Hand, find_bust, measure_hands_beside, settle_hand_pixels
 from .head_pixels import UnlabelledPixels, find_face_outlines, find_head_cues, is_hairy, is_head_cut
-from .labels_cleanup import claim_hair_beside_face, find_hat, find_parsed_hat
+from .labels_cleanup import claim_hair_beside_face, find_hat, find_parsed_hat, release_lit_skin
 from .labels_glasses import DetectedGlasses, find_glasses
 from .labels_parser import PARSED, ParserRuntime
 from .labels_pixels import fine_texture, label_pixels
@@ -225,6 +225,8 @@ def find_regions(
         beside = ~face & (places.from_head < S.beside_face)
         likely = parsed[..., PARSED.index("hair")]
         label = claim_hair_beside_face(label, lab, tone, likely, beside, unit)
+        skin = parsed[..., PARSED.index("skin")]
+        label = release_lit_skin(label, lab, tone, skin, pixels.head, unit)
         label = find_parsed_hat(label, parsed, pixels.head, unit)
     for find in (find_brim, find_hat):
         if not (label == HAT).any():

@@ -1,9 +1,11 @@
-"""A bald crown between hair at the sides."""
+"""Skin of the head where hair is expected: a bald crown, a forehead in the sun."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from likeness.engine.gaussians.lift.pixels.bald_crowns import bare_bald_crown
+from likeness.engine.gaussians.lift.pixels.labels_cleanup import release_lit_skin
 from likeness.engine.gaussians.lift.surface.labels import HAIR, NONE, SKIN
 
 ROWS, COLS = np.mgrid[:80, :80]
@@ -39,3 +41,27 @@ def test_fair_hair_and_foreheads_stay() -> None:
         np.testing.assert_array_equal(bare(lab, said), LABEL)
     np.testing.assert_array_equal(bare(crown, np.where(FACE | high, 0.9, 0.1)), LABEL)
     np.testing.assert_array_equal(bare(crown, sure, HEAD & False), LABEL)
+
+
+@pytest.mark.parametrize(
+    ("hair", "likely", "bare"),
+    [
+        ((12.0, 5.0, 12.0), 0.8, True),
+        ((12.0, 5.0, 12.0), 0.4, False),
+        ((74.0, 12.0, 24.0), 0.8, False),
+    ],
+)
+def test_a_forehead_in_the_sun_is_no_hair(
+    hair: tuple[float, float, float], likely: float, bare: bool
+) -> None:
+    """Fair hair has nearly its colours, and the parser must see skin."""
+    label = np.full((40, 40), SKIN)
+    label[:20] = HAIR
+    lit = np.zeros((40, 40), bool)
+    lit[14:20, 10:30] = True
+    lab = np.empty((40, 40, 3))
+    lab[:20], lab[20:], lab[lit] = hair, (55.0, 16.0, 22.0), (77.0, 14.0, 20.0)
+    sees = np.where(lit, likely, 0.05)
+    head = np.ones((40, 40), bool)
+    made = release_lit_skin(label, lab, np.array([55.0, 16.0, 22.0]), sees, head, 15.0)
+    np.testing.assert_array_equal(made, np.where(lit & bare, SKIN, label))
