@@ -251,9 +251,10 @@ def release_lit_skin(
     head: BoolArray,
     unit: float,
 ) -> IntArray:
-    """Take skin from the hair that is called so for its light: a forehead in the sun.
+    """Call what is skin so where its light made it hair: a forehead in the sun.
 
-    Two colours of hair would also make the upper one a hat.
+    It touches other skin; curls with the sun behind them do not. Two colours of hair would also
+    make the upper one a hat.
 
     Args:
         label: [H, W] labels of the pixels.
@@ -276,6 +277,8 @@ def release_lit_skin(
     taken = hair & (likely > S.parsed_skin) & (to_skin < S.nearer * to_hair)
     patches, _ = ndimage.label(taken, np.ones((3, 3)))
     large = np.bincount(patches.ravel()) > S.lit_size * unit**2
+    beside = dilate(label == SKIN, max(round(S.touching * unit), 1))
+    large[np.setdiff1d(patches, patches[beside])] = False
     return np.where(taken & large[patches], SKIN, label)
 
 

@@ -65,3 +65,6 @@ def test_a_forehead_in_the_sun_is_no_hair(
     head = np.ones((40, 40), bool)
     made = release_lit_skin(label, lab, np.array([55.0, 16.0, 22.0]), sees, head, 15.0)
     np.testing.assert_array_equal(made, np.where(lit & bare, SKIN, label))
+    curls = np.full((40, 40), HAIR)
+    curls = release_lit_skin(curls, lab, np.array([55.0, 16.0, 22.0]), sees, head, 15.0)
+    assert (curls == HAIR).all()
