@@ -176,11 +176,11 @@ def smooth_sleeves(mixed: FloatArray, body: Body, part: NamesArray) -> FloatArra
 
 
 def drop_islands(shares: FloatArray, seen: BoolArray, f: IntArray) -> FloatArray:
-    """Give unseen patches of clothes the label around them: a garment is of one piece.
+    """Give loose patches of clothes the label around them: a garment is of one piece.
 
     Args:
         shares: [V, len(LABELS)] of each label.
-        seen: [V] vertices that the photo shows; a patch that holds one stays.
+        seen: [V] vertices whose label the photo surely shows; a patch that holds one stays.
         f: [F, 3] the body's triangles.
 
     Returns:

@@ -28,7 +28,7 @@ from ...squareness import cosine_to_camera
 from ..grids.pixel_grids import dilate
 from ..shape.depth_sheets import S as DEPTH_SHEETS
 from ..shape.depth_sheets import composite_sheets
-from ..surface.labels import HAIR, HAT, LABELS, OBJECT, SKIN
+from ..surface.labels import HAIR, HAT, LABELS, LOWER, OBJECT, SKIN, UPPER
 from ..surface.limbs import ARMS, HANDS, HEAD, hand_triangles
 from ..surface.surfels import CORE, PHOTO, SHELL
 from .photo_view import PhotoView
@@ -142,6 +142,20 @@ def find_pale_rim(colors: FloatArray, usual: FloatArray, inside: FloatArray) -> 
     low, high = S.pale
     odd = np.clip((np.linalg.norm(away, axis=1) - low) / (high - low), 0.0, 1.0)
     return np.asarray(odd * np.clip(2.0 - 2.0 * inside / S.rim, 0.0, 1.0))
+
+
+def find_other_cloth(label: IntArray, shown: IntArray) -> BoolArray:
+    """Find texels of one garment where the photo shows another: a sleeve before a thigh.
+
+    Args:
+        label: [N] of the texels, index into ``labels.LABELS``.
+        shown: [N] of the pixels that show them.
+
+    >>> find_other_cloth(np.array([UPPER, LOWER, LOWER]), np.array([UPPER, UPPER, SKIN])).tolist()
+    [False, True, False]
+    """
+    clothes = np.isin(label, (UPPER, LOWER)) & np.isin(shown, (UPPER, LOWER))
+    return np.asarray(clothes & (label != shown))
 
 
 def find_specks(

@@ -23,7 +23,14 @@ from ..garments.label_edges import smooth_edges
 from ..garments.labels_surface import labels_at
 from ..grids.pixel_grids import SOLID, erode
 from ..photo.photo_view import PhotoLookup, PhotoView
-from ..photo.trust import bound_facing, facing_ramp, find_hand_stains, find_pale_rim, find_specks
+from ..photo.trust import (
+    bound_facing,
+    facing_ramp,
+    find_hand_stains,
+    find_other_cloth,
+    find_pale_rim,
+    find_specks,
+)
 from ..shape.dressed_mesh import DressedMesh
 from ..skirts.skirt_wearer import SkirtWearer
 from ..surface.labels import HAIR, HAT, LOWER, NONE, OBJECT, SHOES, SKIN, UPPER, NamesArray
@@ -168,6 +175,7 @@ def color_texels(
     pale *= 1.0 - view.backlight  # gilded hair is pale, but what the photo shows
     squarely = np.where(head & ~is_shell, np.minimum(facing, bound_facing(inside)), facing)
     known = seen & ~inner & (facing_ramp(squarely, label, head, pale) >= 1.0)
+    known &= ~find_other_cloth(label, named)
     mixed = view.borders.before[at.row, at.col] & np.isin(group, TRUNK_AND_LEGS)
     known &= ~(view.borders.behind[at.row, at.col] | mixed)  # arms have few texels to lose
     rest = samples.points(body.v_template, f)

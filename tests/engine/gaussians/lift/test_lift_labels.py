@@ -456,6 +456,20 @@ def test_an_unseen_patch_of_the_shirt_on_trousers_goes(sitter: Sitter) -> None:
     assert (drop_islands(shares, patch, f)[patch].argmax(1) == UPPER).all()
 
 
+def test_a_sleeve_seen_on_a_thigh_is_not_worn_there(
+    sitter: Sitter, labelled: tuple[Regions, IntArray]
+) -> None:
+    """A hand rests there, and the fit has it beside that."""
+    regions, _ = labelled
+    x, y = sitter.observation.pose[[23, 25]].mean(0).astype(int)
+    stained = regions.label.copy()
+    stained[y - 15 : y + 15, x - 9 : x + 9] = UPPER
+    assert (regions.label[stained != regions.label] == LOWER).sum() > 60
+    regions = replace(regions, label=stained)
+    shares = label_surface(regions, sitter.camera, sitter.body, sitter.vertices)
+    assert (shares.argmax(1) != UPPER)[vertex_parts(sitter.body) == "leg"].all()
+
+
 def test_trousers_fall_on_unseen_shoes_whatever_the_network_says(sitter: Sitter) -> None:
     """It says that the whole foot is a shoe; the photo ends at the waist."""
     closer = move_closer(sitter, 1.0, 0.0)
