@@ -321,6 +321,8 @@ class _Cloth:
     def _weave_share(self, others: list[_Cloth]) -> float:
         """Share of the deviation of quilted weave that is its own: it has traces of seen folds."""
         shown = [c for c in (self, *others) if c.folds is not None and c.source.any()]
+        if not shown:  # it is a print elsewhere
+            return 1.0
         weave = sum(c.area * c.fold_variance[1] for c in shown)
         every = sum(c.area * float(c.texture[c.source].var()) for c in shown)
         return float(np.sqrt(min(weave / max(every, 1e-12), 1.0)))

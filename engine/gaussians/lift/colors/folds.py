@@ -39,13 +39,13 @@ class FoldSettings:
     branches: float = 0.5  # probability that a small stroke leaves a large one
     leaves: tuple[float, float] = (0.3, 1.0)  # least and greatest angle of it, radians
     contrast: float = 0.18  # usual standard deviation of the strokes' light, broad light aside
-    bands: tuple[float, ...] = (0.006, 0.012, 0.024)  # metres: blurs that part sizes of folds
     regain: float = 1.35  # on the contrast of folds: splats lose more of it behind than in front
     most_gain: float = 8.0  # by which strokes of a size are made stronger: a few are not glaring
 
 
 S = register_settings("lift.folds", FoldSettings())
 
+BANDS = (0.006, 0.012, 0.024)  # metres: blurs that part folds by size
 USUAL_BANDS = np.array([0.26, 0.34, 0.35, 0.31])
 """Deviations of seen folds by size, of :func:`part_folds`, over that of all: hardly differing from
 one kind of clothes to another. Neighbours overlap, so that their squares add up to less than 1."""
@@ -208,10 +208,10 @@ def part_folds(
         grid: of the cloth.
 
     Returns:
-        [R, C] of each of the bands that ``S.bands`` part.
+        [R, C] of each of the bands that ``BANDS`` part.
     """
     blurred = [light]
-    blurred += [grid.smooth(light[..., None], among, by)[..., 0] for by in (*S.bands, calm)]
+    blurred += [grid.smooth(light[..., None], among, by)[..., 0] for by in (*BANDS, calm)]
     return [finer - broader for finer, broader in pairwise(blurred)]
 
 

@@ -26,6 +26,7 @@ from .garment_ends import split_along
 class HiddenLabelSettings:
     """Labels of what the photo does not show."""
 
+    stray: float = 0.1  # size of a doubted patch of clothes over the largest, that may stay
     clothed: float = 0.2  # share of upper wear in the last row from which on no shoulder is bare
     bare_below: float = 0.05  # factor of a network's probability of skin there
     neckline: float = 0.07  # metres beside the spine within which a neckline may go on
@@ -175,13 +176,16 @@ def smooth_sleeves(mixed: FloatArray, body: Body, part: NamesArray) -> FloatArra
     return np.asarray(np.where(arm[:, None], even / even.sum(1, keepdims=True), mixed))
 
 
-def drop_islands(shares: FloatArray, seen: BoolArray, f: IntArray) -> FloatArray:
+def drop_islands(
+    shares: FloatArray, seen: BoolArray, f: IntArray, doubted: BoolArray | None = None
+) -> FloatArray:
     """Give loose patches of clothes the label around them: a garment is of one piece.
 
     Args:
         shares: [V, len(LABELS)] of each label.
-        seen: [V] vertices whose label the photo surely shows; a patch that holds one stays.
+        seen: [V] vertices that the photo shows; a patch that holds one stays.
         f: [F, 3] the body's triangles.
+        doubted: [V] seen vertices of which that holds for large patches only.
 
     Returns:
         [V, len(LABELS)] shares.
@@ -192,10 +196,14 @@ def drop_islands(shares: FloatArray, seen: BoolArray, f: IntArray) -> FloatArray
     links = sparse.coo_matrix((np.ones(len(inner)), (inner[:, 0], inner[:, 1])), (len(label),) * 2)
     count, patch = connected_components(links, directed=False)
     size, shown = np.bincount(patch, minlength=count), np.bincount(patch, seen, count)
+    sure = shown if doubted is None else np.bincount(patch, seen & ~doubted, count)
     out = shares.copy()
     for own in (UPPER, LOWER):
         patches = np.unique(patch[label == own])
-        for k in patches[(shown[patches] == 0) & (size[patches] < size[patches].max(initial=0))]:
+        largest = size[patches].max(initial=0)
+        loose = (shown[patches] == 0) & (size[patches] < largest)
+        loose |= (sure[patches] == 0) & (size[patches] < S.stray * largest)
+        for k in patches[loose]:
             rows = patch == k
             across = edges[rows[edges].sum(1) == 1]
             around = label[across][~rows[across]]

@@ -152,7 +152,7 @@ def label_surface(
     shares = close_coat_behind(shares, label, weight, rest, part)
     # A sleeve that the fit has beside a thigh is not worn there.
     on_leg = np.isin(part, ["leg", "foot"]) & (label == UPPER)
-    shares = drop_islands(shares, (weight > 0) & ~on_leg, body.f)
+    shares = drop_islands(shares, weight > 0, body.f, on_leg)
     shares = even_neckline(shares, weight, rest, part, body.f)
     shares = lengthen_trousers(shares, below, part, regions)
     shares = even_limbs_outside(shares, outside, part, body)

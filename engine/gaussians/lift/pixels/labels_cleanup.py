@@ -251,7 +251,7 @@ def release_lit_skin(
     head: BoolArray,
     unit: float,
 ) -> IntArray:
-    """Call what is skin so where its light made it hair: a forehead in the sun.
+    """Label as skin again what sunlight made hair: a forehead.
 
     It touches other skin; curls with the sun behind them do not. Two colours of hair would also
     make the upper one a hat.

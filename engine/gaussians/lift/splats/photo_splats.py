@@ -79,7 +79,7 @@ class PhotoSplatSettings:
     surfaces turn away: from the side, the completed texels show between such splats."""
 
     faint: float = 0.8  # share of its opacity that a coarse pixel on a turned head loses
-    coarse: tuple[float, float] = (0.001, 0.0025)  # metres a pixel between which that begins
+    coarse: tuple[float, float] = (0.001, 0.0025)  # metres a pixel over which that comes in
     most_scatter: float = 0.02  # metres; the most depth over which pixels are scattered
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
@@ -236,7 +236,7 @@ def front_layer(
     inside = distance_inside(alpha > 0.5)
     of_head = (group == HEAD) & np.isin(label, [SKIN, HAIR])
     fade = keep_edges(fade, inside, depth, pixel_size, of_head)
-    faint = np.where(on_mesh & of_head, thin_coarse(pixel_size, square), 1.0)
+    faint = np.where(on_mesh & of_head & ~ear, thin_coarse(pixel_size, square), 1.0)
     # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight), S.depth) * pixel_size

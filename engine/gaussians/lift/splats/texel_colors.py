@@ -164,6 +164,7 @@ def color_texels(
     # worn texels do not take skin, nor skin what is worn.
     solid = erode(regions.mask & (view.alpha > SOLID), max(1, int(0.03 * regions.unit)))
     core = core_points(view.camera, dressed.vertices, body, samples)
+    in_sight = core.within(solid).seen
     bare, worn = (core.within(solid & pixels).seen for pixels in (regions.skin, ~regions.skin))
     core = SeenPoints(np.where(is_shell, worn, bare), core.xy)
     sampled = core.read(view.colors, view.camera)
@@ -174,10 +175,12 @@ def color_texels(
     pale = _pale_hair(sampled, seen & (label == HAIR), facing, at, view)
     pale *= 1.0 - view.backlight  # gilded hair is pale, but what the photo shows
     squarely = np.where(head & ~is_shell, np.minimum(facing, bound_facing(inside)), facing)
-    known = seen & ~inner & (facing_ramp(squarely, label, head, pale) >= 1.0)
+    square = facing_ramp(squarely, label, head, pale) >= 1.0
+    known = seen & ~inner & square
     known &= ~find_other_cloth(label, named)
     mixed = view.borders.before[at.row, at.col] & np.isin(group, TRUNK_AND_LEGS)
-    known &= ~(view.borders.behind[at.row, at.col] | mixed)  # arms have few texels to lose
+    mixed |= view.borders.behind[at.row, at.col]  # arms have few texels to lose
+    known &= ~mixed
     rest = samples.points(body.v_template, f)
     known &= ~find_specks(sampled, points, rest, known & head & ~is_shell, body)
     known &= ~find_hand_stains(sampled, known & ~is_shell, samples.triangle, body)
@@ -220,7 +223,7 @@ def color_texels(
     color = smooth_edges(
         color, label, ~known & ~inner, radius, samples, dressed.vertices, f, shares
     )
-    turned = at.visible & ~known & ~inner & ~hidden & (part != "ear")
+    turned = in_sight & at.visible & ~square & ~mixed & ~inner & ~hidden & (part != "ear")
     color = show_turned(color, turned, squarely, label, head, points, view)
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))
     for name, tone in PART_COLORS.items():

@@ -16,6 +16,7 @@ from ....core.cameras import project
 from ....core.sampling import bilinear
 from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
+from ..grids.pixel_grids import smooth_within
 from ..photo.photo_view import PhotoView
 from ..surface.labels import HAIR, HAT, LOWER, SKIN, UPPER, ramp
 from ..surface.limbs import HEAD
@@ -28,7 +29,7 @@ class TurnedTexelSettings:
     blur: float = 0.06  # inter-ocular distances, standard deviation
     least_blur: float = 1.2  # pixels
     print_blur: float = 0.6  # pixels: the same of prints, which stay what they are
-    rim: float = 0.04  # inter-ocular distances inside the outline that show the background too
+    rim: float = 1.5  # pixels inside the outline that show the background too
     facing: tuple[float, float] = (0.08, 0.22)  # cosines between which the photo's colours come
     shown: tuple[float, float] = (0.25, 0.5)  # share of such pixels around a place, likewise
     lighter: float = 0.06  # the most that they brighten a texel: light from behind is a rim's only
@@ -49,7 +50,8 @@ def show_turned(
     """Blend the photo's blurred colours into texels that turn away from it.
 
     Each takes those of pixels of its own label only; on a head, skin and hair are one, as their
-    border is seldom where the labels have it.
+    border is seldom where the labels have it. Shoes and hair off the head stay as they are: they
+    are repeated as patches, and strands let what is behind them shine through.
 
     Args:
         color: [N, 3] 0..1, completed.
@@ -64,27 +66,26 @@ def show_turned(
         [N, 3] 0..1.
     """
     regions, out = view.regions, np.array(color)
-    inside = regions.mask & (view.inside > S.rim)
+    inside = regions.mask & (view.inside * regions.unit > S.rim)
+    prints = (*view.prints.patterned, *view.prints.lettered)
     soft = max(S.blur * regions.unit, S.least_blur)
     of_head = on_head & np.isin(label, [SKIN, HAIR])
     shows_head = (regions.group == HEAD) & np.isin(regions.label, [SKIN, HAIR])
     kinds = [(of_head, shows_head, soft)]
     for kind in (SKIN, UPPER, LOWER, HAT):
-        sigma = S.print_blur if kind in view.prints.patterned else soft
+        sigma = S.print_blur if kind in prints else soft
         kinds.append((~of_head & (label == kind), ~shows_head & (regions.label == kind), sigma))
     for own, shows, sigma in kinds:
         rows = np.nonzero(turned & own & (facing > S.facing[0]))[0]
+        if len(rows) == 0:
+            continue
+        among = inside & shows
+        share = ndimage.gaussian_filter(among.astype(float), sigma)
+        blurred = np.dstack([smooth_within(view.colors, among, sigma), share])
         xy, _ = project(points[rows], view.camera)
-        blurred, share = np.split(
-            bilinear(_blur_among(view.colors, inside & shows, sigma), xy), [3], 1
-        )
-        weight = ramp(facing[rows], *S.facing)[:, None] * ramp(share, *S.shown)
-        out[rows] += weight * np.minimum(blurred - out[rows], S.lighter)
+        shown, share = np.split(bilinear(blurred, xy), [3], axis=1)
+        step = shown - out[rows]
+        weight = ramp(facing[rows], *S.facing) * ramp(share[:, 0], *S.shown)
+        step *= S.lighter / np.maximum(step.max(1, keepdims=True), S.lighter)  # of one hue
+        out[rows] += weight[:, None] * step
     return out
-
-
-def _blur_among(colors: FloatArray, among: BoolArray, sigma: float) -> FloatArray:
-    """[H, W, 4] colours [H, W, 3] blurred among some pixels [H, W], and the share of those."""
-    share = ndimage.gaussian_filter(among.astype(float), sigma)[..., None]
-    total = ndimage.gaussian_filter(colors * among[..., None], (sigma, sigma, 0.0))
-    return np.concatenate([total / np.maximum(share, 1e-6), share], axis=2)

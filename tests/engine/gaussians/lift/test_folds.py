@@ -88,7 +88,6 @@ def test_painted_folds_have_the_contrast_of_seen_ones(
     seen = 0.07 * np.array([0.26, 0.41, 0.55, 0.68] if soft else [0.7, 0.5, 0.4, 0.3])
     light = match_folds(paint_folds(group, body, made, 0), seen, CALM, made)
     shown = [band.std() for band in part_folds(light, np.ones(light.shape, bool), CALM, made)]
-    print(np.array(shown) / seen)
     np.testing.assert_allclose(shown, FOLDS.regain * seen, rtol=0.35)
 
 

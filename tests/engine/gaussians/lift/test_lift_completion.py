@@ -452,6 +452,21 @@ def test_bare_limbs_have_little_of_the_texture_that_clothes_have(body: Body) -> 
     assert 0.0 < bare < 0.5 * worn
 
 
+def test_a_print_seen_on_the_trunk_alone_goes_on_over_the_sleeves(body: Body) -> None:
+    u, v = np.divmod(np.arange(6000), 100)
+    grid = LimbGrid(u.astype(float), v.astype(float), (60, 100), 0.006, 0.0)
+    none, every = np.zeros((60, 100), bool), np.ones((60, 100), bool)
+    print_ = 0.3 * np.random.default_rng(0).normal(size=(60, 100, 3))
+    no_rows = np.zeros(0, int)
+    trunk = _Cloth(grid, np.zeros(6000, bool), no_rows, print_, None, every, every, False)
+    plain = np.zeros((60, 100, 3))
+    rows = np.arange(6000)
+    sleeve = _Cloth(grid, rows >= 0, rows, plain, plain[..., 0], none, none, True)
+    none_seen = 1e-6 * USUAL_BANDS
+    texture = sleeve.textured(np.full((6000, 3), 0.5), UPPER, [trunk], none_seen, LEFT_ARM, body)
+    assert texture.std() > 0.05
+
+
 def test_a_hood_keeps_its_folds_though_none_are_painted_on_a_head(body: Body) -> None:
     u, v = np.divmod(np.arange(6000), 100)
     grid = LimbGrid(u.astype(float), v.astype(float), (60, 100), 0.006, 0.0)

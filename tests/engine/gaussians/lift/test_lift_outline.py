@@ -121,7 +121,8 @@ def test_turned_pixels_are_seen_from_the_front_alone_and_ear_pixels_lie_on_the_e
         return int((near & (drawn.alpha > 0.5))[:chin].sum())
 
     assert count_red(0.0) > 0.8 * rim[:chin].sum()
-    assert count_red(80.0) < 0.15 * rim[:chin].sum()  # 0.93 if its splats keep their depth
+    # 0.93 if its splats keep their depth; the texels below take a little of it.
+    assert count_red(80.0) < 0.2 * rim[:chin].sum()
     # An ear's own pixels stay on the ear, and are not scattered over the cheek before it.
     photo = lifted.gaussians.take(lifted.gaussians.layer == LAYERS.index("photo"))
     parts = np.array(lifted.body.part_names)[lifted.body.face_part]
