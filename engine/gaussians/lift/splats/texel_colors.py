@@ -31,6 +31,7 @@ from ..photo.trust import (
     find_pale_rim,
     find_specks,
 )
+from ..shape.depth_sheets import composite_sheets
 from ..shape.dressed_mesh import DressedMesh
 from ..skirts.skirt_wearer import SkirtWearer
 from ..surface.labels import HAIR, HAT, LOWER, NONE, OBJECT, SHOES, SKIN, UPPER, NamesArray
@@ -52,6 +53,7 @@ class TexelColorSettings:
     shoe_beside: int = 12  # texels of a shoe that look the same way
     deep_hair: float = 0.5  # cosine from which on hair shows its usual colour
     rounded: float = 0.75  # share of the way from a flat triangle to a round one that hair lies
+    in_sight: float = 0.03  # metres off the photo's own surface within which the photo shows it
     min_facing: float = 0.25  # cosine below which the photo's colour smears over too much surface
 
 
@@ -164,7 +166,6 @@ def color_texels(
     # worn texels do not take skin, nor skin what is worn.
     solid = erode(regions.mask & (view.alpha > SOLID), max(1, int(0.03 * regions.unit)))
     core = core_points(view.camera, dressed.vertices, body, samples)
-    in_sight = core.within(solid).seen
     bare, worn = (core.within(solid & pixels).seen for pixels in (regions.skin, ~regions.skin))
     core = SeenPoints(np.where(is_shell, worn, bare), core.xy)
     sampled = core.read(view.colors, view.camera)
@@ -179,8 +180,7 @@ def color_texels(
     known = seen & ~inner & square
     known &= ~find_other_cloth(label, named)
     mixed = view.borders.before[at.row, at.col] & np.isin(group, TRUNK_AND_LEGS)
-    mixed |= view.borders.behind[at.row, at.col]  # arms have few texels to lose
-    known &= ~mixed
+    known &= ~(view.borders.behind[at.row, at.col] | mixed)  # arms have few texels to lose
     rest = samples.points(body.v_template, f)
     known &= ~find_specks(sampled, points, rest, known & head & ~is_shell, body)
     known &= ~find_hand_stains(sampled, known & ~is_shell, samples.triangle, body)
@@ -223,7 +223,10 @@ def color_texels(
     color = smooth_edges(
         color, label, ~known & ~inner, radius, samples, dressed.vertices, f, shares
     )
-    turned = in_sight & at.visible & ~square & ~mixed & ~inner & ~hidden & (part != "ear")
+    # Edge-on, one pixel covers much depth: a test of depth as exact as of the others would fail.
+    front = composite_sheets(view.sheets, "front")[at.row, at.col]
+    turned = at.visible & (np.abs(at.z - front) < S.in_sight) & ~square
+    turned &= ~inner & ~hidden & (part != "ear")
     color = show_turned(color, turned, squarely, label, head, points, view)
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))
     for name, tone in PART_COLORS.items():

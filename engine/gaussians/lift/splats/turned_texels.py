@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from ....core.cameras import project
+from ....core.color import rgb_to_lab
 from ....core.sampling import bilinear
 from ....core.settings import register_settings
 from ....core.types import BoolArray, FloatArray, IntArray
@@ -32,6 +33,10 @@ class TurnedTexelSettings:
     rim: float = 1.5  # pixels inside the outline that show the background too
     facing: tuple[float, float] = (0.08, 0.22)  # cosines between which the photo's colours come
     shown: tuple[float, float] = (0.25, 0.5)  # share of such pixels around a place, likewise
+    stronger: tuple[float, float] = (16.0, 8.0)
+    """Units of a*b* by which the photo's chroma is higher, between which its colours come, but for
+    prints: a coloured light or background is seen on the rim, and not from the side."""
+
     lighter: float = 0.06  # the most that they brighten a texel: light from behind is a rim's only
 
 
@@ -55,7 +60,7 @@ def show_turned(
 
     Args:
         color: [N, 3] 0..1, completed.
-        turned: [N] visible texels whose colours are completed nonetheless.
+        turned: [N] texels in sight whose colours are completed nonetheless.
         facing: [N] cosine to the camera.
         label: [N] index into ``labels.LABELS``.
         on_head: [N] whether each lies on the head.
@@ -86,6 +91,12 @@ def show_turned(
         shown, share = np.split(bilinear(blurred, xy), [3], axis=1)
         step = shown - out[rows]
         weight = ramp(facing[rows], *S.facing) * ramp(share[:, 0], *S.shown)
+        if sigma == soft:
+            chroma = [
+                np.linalg.norm(rgb_to_lab(np.clip(c, 0.0, 1.0))[:, 1:], axis=1)
+                for c in (shown, out[rows])
+            ]
+            weight *= ramp(chroma[0] - chroma[1], *S.stronger)
         step *= S.lighter / np.maximum(step.max(1, keepdims=True), S.lighter)  # of one hue
         out[rows] += weight[:, None] * step
     return out

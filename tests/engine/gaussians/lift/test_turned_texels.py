@@ -85,6 +85,14 @@ def test_only_a_heads_skin_takes_colours_of_another_label(on_head: bool) -> None
     assert shown == pytest.approx(DARK if on_head else PALE, abs=0.02)
 
 
+def test_a_coloured_light_on_the_rim_stays_there() -> None:
+    red = np.broadcast_to([0.7, 0.2, 0.2], (SIDE, SIDE, 3))
+    label = np.full((SIDE, SIDE), SKIN)
+    assert show(picture(label, red, HEAD), [10], S.facing[1], SKIN, True)[0] == pytest.approx(PALE)
+    printed = picture(np.full((SIDE, SIDE), UPPER), red, TORSO, (UPPER,))
+    assert show(printed, [10], S.facing[1], UPPER, False)[0] < PALE - 0.1
+
+
 def test_the_outlines_pixels_show_the_background_and_do_not_count() -> None:
     view = picture(np.full((SIDE, SIDE), UPPER), halves(DARK, PALE), TORSO)
     view.inside[:, :20] = 0.0
