@@ -51,7 +51,7 @@ def test_fair_hair_and_foreheads_stay() -> None:
         ((74.0, 12.0, 24.0), 0.8, False),
     ],
 )
-def test_a_forehead_in_the_sun_is_no_hair(
+def test_a_forehead_in_the_sun_is_skin(
     hair: tuple[float, float, float], likely: float, bare: bool
 ) -> None:
     """Fair hair has nearly its colours, and the parser must see skin."""
