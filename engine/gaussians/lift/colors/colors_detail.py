@@ -134,11 +134,11 @@ def texture_colors(
         label, kind, limbs, k = one
         group, cloth = limbs[k]
         alike = [S.same_limb if _pair(g) == _pair(group) else 1.0 for g, _ in limbs]
-        contrast = _fold_contrasts([cloth for _, cloth in limbs], alike, usual[label, kind])
+        contrasts = _fold_contrasts([cloth for _, cloth in limbs], alike, usual[label, kind])
         # The other leg is more like this one than the trunk is.
         others = [c for _, c in limbs[:k] + limbs[k + 1 :]]
         others.sort(key=lambda c: -int(c.source.sum()))
-        return cloth.todo, cloth.textured(base, label, others, contrast, group, body)
+        return cloth.todo, cloth.textured(base, label, others, contrasts, group, body)
 
     for todo, texture in map_threads(draw, every):
         out[todo] += texture
@@ -255,7 +255,7 @@ class _Cloth:
         """[B] variance of the light on its seen folds by size, and that of its weave."""
         assert self.folds is not None
         light = self.folds + self.texture[..., 0]
-        bands = [part[self.source] for part in part_folds(light, self.source, S.calm, self.grid)]
+        bands = [part[self.source] for part in part_folds(light, S.calm, self.grid, self.source)]
         variance = np.array([band.var() for band in bands])
         # Edges of folds are few, and weave is everywhere.
         weave = min((1.48 * float(np.median(np.abs(bands[0])))) ** 2, float(variance[0]))

@@ -197,21 +197,26 @@ def _stroke(
 
 
 def part_folds(
-    light: FloatArray, among: BoolArray, calm: float, grid: LimbGrid
+    light: FloatArray, calm: float, grid: LimbGrid, among: BoolArray | None = None
 ) -> list[FloatArray]:
     """Part light on folds into bands of size, the finest first.
 
     Args:
         light: [R, C] logarithm of the light on folds.
-        among: [R, C] cells that have any.
         calm: metres; light that is broader is the limb's form, and left out.
         grid: of the cloth.
+        among: [R, C] cells that have any; None: all.
 
     Returns:
         [R, C] of each of the bands that ``BANDS`` part.
     """
-    blurred = [light]
-    blurred += [grid.smooth(light[..., None], among, by)[..., 0] for by in (*BANDS, calm)]
+
+    def blur(metres: float) -> FloatArray:
+        if among is None:
+            return grid.blur(light, metres)
+        return grid.smooth(light[..., None], among, metres)[..., 0]
+
+    blurred = [light, *map(blur, (*BANDS, calm))]
     return [finer - broader for finer, broader in pairwise(blurred)]
 
 
@@ -232,12 +237,11 @@ def match_folds(
     Returns:
         [R, C] logarithm of the light on the folds.
     """
-    every = np.ones(painted.shape, bool)
-    bands = part_folds(painted, every, calm, grid)
+    bands = part_folds(painted, calm, grid)
     gains = deviations * [min(1.0 / max(float(band.std()), 1e-9), S.most_gain) for band in bands]
     light = _weigh(bands, gains)
     # Bands overlap: a strong one is seen in the next.
-    shown = [float(band.std()) for band in part_folds(light, every, calm, grid)]
+    shown = [float(band.std()) for band in part_folds(light, calm, grid)]
     gains *= np.minimum(deviations / np.maximum(shown, 1e-9), 1.0)
     return S.regain * _weigh(bands, gains)
 

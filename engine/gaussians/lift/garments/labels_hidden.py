@@ -185,7 +185,7 @@ def drop_islands(
         shares: [V, len(LABELS)] of each label.
         seen: [V] vertices that the photo shows; a patch that holds one stays.
         f: [F, 3] the body's triangles.
-        doubted: [V] seen vertices of which that holds for large patches only.
+        doubted: [V] seen vertices that keep a patch only if it is large.
 
     Returns:
         [V, len(LABELS)] shares.
@@ -196,7 +196,7 @@ def drop_islands(
     links = sparse.coo_matrix((np.ones(len(inner)), (inner[:, 0], inner[:, 1])), (len(label),) * 2)
     count, patch = connected_components(links, directed=False)
     size, shown = np.bincount(patch, minlength=count), np.bincount(patch, seen, count)
-    sure = shown if doubted is None else np.bincount(patch, seen & ~doubted, count)
+    sure = np.bincount(patch, seen if doubted is None else seen & ~doubted, count)
     out = shares.copy()
     for own in (UPPER, LOWER):
         patches = np.unique(patch[label == own])

@@ -225,10 +225,7 @@ def claim_hair_beside_face(
     hair = label == HAIR
     if not hair.any():
         return label
-    to_hair, to_skin = (
-        np.linalg.norm((lab - color) / PARSER.spread, axis=-1)
-        for color in (np.median(lab[hair], axis=0), tone)
-    )
+    to_hair, to_skin = _distances(lab, np.median(lab[hair], axis=0), tone)
     taken = where & (label == SKIN) & (likely > S.parsed_hair) & (to_hair < S.nearer * to_skin)
     patches, _ = ndimage.label(taken, np.ones((3, 3)))
     size = np.bincount(patches.ravel())
@@ -251,7 +248,7 @@ def release_lit_skin(
     head: BoolArray,
     unit: float,
 ) -> IntArray:
-    """Label as skin again what sunlight made hair: a forehead.
+    """Relabel skin that was called hair because of its light: a forehead in the sun.
 
     It touches other skin; curls with the sun behind them do not. Two colours of hair would also
     make the upper one a hat.
@@ -270,10 +267,7 @@ def release_lit_skin(
     hair = (label == HAIR) & head
     if not hair.any():
         return label
-    to_hair, to_skin = (
-        np.linalg.norm((lab - color) / PARSER.spread, axis=-1)
-        for color in (np.median(lab[hair], axis=0), tone)
-    )
+    to_hair, to_skin = _distances(lab, np.median(lab[hair], axis=0), tone)
     taken = hair & (likely > S.parsed_skin) & (to_skin < S.nearer * to_hair)
     patches, _ = ndimage.label(taken, np.ones((3, 3)))
     large = np.bincount(patches.ravel()) > S.lit_size * unit**2
@@ -357,6 +351,11 @@ def find_parsed_hat(label: IntArray, parsed: FloatArray, head: BoolArray, unit: 
     patches, _ = ndimage.label(worn & (calm > likely))
     of_hats = np.unique(patches[(midst > 0) & large[midst]])
     return np.where(np.isin(patches, of_hats), HAT, label)
+
+
+def _distances(lab: FloatArray, *colors: FloatArray) -> list[FloatArray]:
+    """[H, W] distances of L*a*b* colours [H, W, 3] to each of some, in deviations of skin's."""
+    return [np.linalg.norm((lab - color) / PARSER.spread, axis=-1) for color in colors]
 
 
 def _nearer(colours: FloatArray, centres: FloatArray) -> BoolArray:

@@ -236,7 +236,7 @@ def front_layer(
     inside = distance_inside(alpha > 0.5)
     of_head = (group == HEAD) & np.isin(label, [SKIN, HAIR])
     fade = keep_edges(fade, inside, depth, pixel_size, of_head)
-    faint = np.where(on_mesh & of_head & ~ear, thin_coarse(pixel_size, square), 1.0)
+    opaque = fade * np.where(on_mesh & of_head & ~ear, thin_coarse(pixel_size, square), 1.0)
     # Seen from the side, hair that the sun gilds would be a bright band: it reaches less in depth.
     strands = (label == HAIR) & (group == HEAD)
     most = np.where(strands, S.hair_depth * (1.0 - view.backlight), S.depth) * pixel_size
@@ -248,7 +248,8 @@ def front_layer(
     scattered = strands | (surface & (squarely < 1.0) & ~ear)
     steps = np.abs([np.einsum("hwd,hwd->hw", step, ray) for step in (du, dv)]).max(0)
     if backing:
-        placed, fade, faint = points + S.backing * ray, np.ones_like(fade), np.ones_like(fade)
+        placed = points + S.backing * ray
+        fade = opaque = np.ones_like(fade)
         most = np.full_like(depth, S.backing_depth)
     else:
         placed = scatter_depth(points, np.where(scattered, steps, 0.0))
@@ -264,7 +265,7 @@ def front_layer(
         dv[ys, xs],
         sigma,
         colors[ys, xs],
-        S.front_opacity * (_thinned(alpha) * fade * faint)[ys, xs],
+        S.front_opacity * (_thinned(alpha) * opaque)[ys, xs],
     )
     hair = np.isin(label[ys, xs], [HAIR, HAT])
     held = label[ys, xs] == OBJECT

@@ -176,8 +176,8 @@ def color_texels(
     pale = _pale_hair(sampled, seen & (label == HAIR), facing, at, view)
     pale *= 1.0 - view.backlight  # gilded hair is pale, but what the photo shows
     squarely = np.where(head & ~is_shell, np.minimum(facing, bound_facing(inside)), facing)
-    square = facing_ramp(squarely, label, head, pale) >= 1.0
-    known = seen & ~inner & square
+    frontal = facing_ramp(squarely, label, head, pale) >= 1.0
+    known = seen & ~inner & frontal
     known &= ~find_other_cloth(label, named)
     mixed = view.borders.before[at.row, at.col] & np.isin(group, TRUNK_AND_LEGS)
     known &= ~(view.borders.behind[at.row, at.col] | mixed)  # arms have few texels to lose
@@ -225,7 +225,7 @@ def color_texels(
     )
     # Edge-on, one pixel covers much depth: a test of depth as exact as of the others would fail.
     front = composite_sheets(view.sheets, "front")[at.row, at.col]
-    turned = at.visible & (np.abs(at.z - front) < S.in_sight) & ~square
+    turned = at.visible & (np.abs(at.z - front) < S.in_sight) & ~frontal
     turned &= ~inner & ~hidden & (part != "ear")
     color = show_turned(color, turned, squarely, label, head, points, view)
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))

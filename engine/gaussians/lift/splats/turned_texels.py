@@ -92,11 +92,12 @@ def show_turned(
         step = shown - out[rows]
         weight = ramp(facing[rows], *S.facing) * ramp(share[:, 0], *S.shown)
         if sigma == soft:
-            chroma = [
-                np.linalg.norm(rgb_to_lab(np.clip(c, 0.0, 1.0))[:, 1:], axis=1)
-                for c in (shown, out[rows])
-            ]
-            weight *= ramp(chroma[0] - chroma[1], *S.stronger)
+            weight *= ramp(_chroma(shown) - _chroma(out[rows]), *S.stronger)
         step *= S.lighter / np.maximum(step.max(1, keepdims=True), S.lighter)  # of one hue
         out[rows] += weight[:, None] * step
     return out
+
+
+def _chroma(colors: FloatArray) -> FloatArray:
+    """[N] chroma of colours [N, 3] 0..1, units of a*b*."""
+    return np.asarray(np.linalg.norm(rgb_to_lab(np.clip(colors, 0.0, 1.0))[:, 1:], axis=1))

@@ -7,8 +7,9 @@ import pytest
 from likeness.engine.core.types import FloatArray, IntArray
 from likeness.engine.dual_uv.sampling import SurfaceSamples
 from likeness.engine.gaussians.lift.garments.label_edges import S, measure_distance, smooth_edges
+from likeness.engine.gaussians.lift.garments.labels_hidden import drop_islands
 from likeness.engine.gaussians.lift.garments.labels_surface import labels_at
-from likeness.engine.gaussians.lift.surface.labels import LABELS, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.labels import LABELS, LOWER, SKIN, UPPER
 
 TEXEL = 0.004  # metres between texels
 
@@ -67,3 +68,19 @@ def test_a_slanted_hem_is_no_staircase(shown: bool) -> None:
     assert beside.sum() > 200
     assert np.mean(np.abs(share - wanted)[beside] < 1e-6) > 0.9  # few have nobody across
     np.testing.assert_array_equal(out[~beside], color[~beside])
+
+
+@pytest.mark.parametrize(("side", "stays"), [(3, False), (8, True)])
+def test_a_doubted_patch_of_a_garment_stays_only_if_it_is_large(side: int, stays: bool) -> None:
+    """A coat's panel below a belt is as seen on a leg as a sleeve that was fitted beside it."""
+    _, f = sheet(24)
+    label = np.full((24, 24), LOWER)
+    label[:12] = UPPER
+    label[15 : 15 + side, 4 : 4 + side] = UPPER
+    patch = (label == UPPER) & (np.arange(24)[:, None] > 12)
+    shares = 0.2 * np.eye(len(LABELS))[LOWER] + 0.8 * np.eye(len(LABELS))[label.ravel()]
+    seen = np.ones(label.size, bool)
+    made = drop_islands(shares, seen, f, patch.ravel()).argmax(1)
+    assert (made[patch.ravel()] == (UPPER if stays else LOWER)).all()
+    np.testing.assert_array_equal(made[~patch.ravel()], label[~patch])
+    assert (drop_islands(shares, seen, f).argmax(1) == label.ravel()).all()
