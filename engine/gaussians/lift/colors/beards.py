@@ -26,6 +26,13 @@ class BeardSettings:
     """Share of them that are beard between which skin passes into beard."""
 
     least: float = 0.3  # share of the seen chin and jaw that a beard covers: less is a shadow
+    burns: tuple[float, float] = (0.3, 0.6)
+    """Share of the jaws below the ears that a beard covers between which it has sideburns."""
+
+    burn: tuple[float, float] = (0.015, 0.03)
+    """Metres before the ear over which a sideburn passes into the cheek."""
+
+    stipple: float = 0.4  # share of the beard's tones that pass into skin in one place
     depth: float = 0.02  # metres of visible beard that are repeated, mirrored each time
     jitter: float = 0.004  # metres, standard deviation of where one is taken from: hides the bands
 
@@ -36,7 +43,7 @@ S = register_settings("lift.beards", BeardSettings())
 def grow_beard(
     t: Texels, rows: IntArray, base: FloatArray, skin: FloatArray, body: Body
 ) -> tuple[FloatArray, FloatArray]:
-    """Repeat the beard at the edge of the visible face beyond that edge.
+    """Repeat the beard at the edge of the visible face beyond that edge, and up before the ears.
 
     Args:
         t: the texels.
@@ -52,13 +59,14 @@ def grow_beard(
     color, share = np.array(base[rows]), np.zeros(len(rows))
     known = rows[t.known[rows]]
     area = np.einsum("nk,nk->n", t.bary[rows], beard_area(body)[t.corner[rows]])
-    todo = np.nonzero(~t.known[rows] & (area > 0.0))[0]
+    burn = np.einsum("nk,nk->n", t.bary[rows], _sideburn_area(body)[t.corner[rows]])
+    todo = np.nonzero(~t.known[rows] & (np.maximum(area, burn) > 0.0))[0]
     if len(known) == 0 or len(todo) == 0:
         return color, share
     albedo = t.color[known] / t.shade[known]
     dark = ramp(np.log((albedo + 0.05) / (skin + 0.05)).mean(1), *S.dark)
-    hairs = known[dark > 0.5]
-    chin = area[t.known[rows]] > 0.9
+    chin = area[t.known[rows]] > 0.9  # the throat's shadow is dark too, but red
+    hairs = known[chin & (dark > 0.9)]
     if len(hairs) == 0 or not chin.any() or dark[chin].mean() < S.least:
         return color, share
     points = t.rest[rows[todo]]
@@ -67,6 +75,9 @@ def grow_beard(
     both = cKDTree(np.concatenate([t.rest[known], t.rest[known] * mirror]))
     _, around = both.query(points, k=min(S.around, 2 * len(known)))
     share[todo] = area[todo] * ramp(np.tile(dark, 2)[around].mean(1), *S.goes_on)
+    jaw = todo[(area[todo] > 0.9) & (burn[todo] > 0.0)]
+    if len(jaw):
+        share = np.maximum(share, ~t.known[rows] * burn * ramp(share[jaw].mean(), *S.burns))
     tree = cKDTree(t.rest[hairs])
     away, seam = tree.query(points)
     out = (points - t.rest[hairs[seam]]) / np.maximum(away, 1e-9)[:, None]
@@ -74,5 +85,25 @@ def grow_beard(
     fold = np.mod(blurred, 2.0 * S.depth)
     inside = t.rest[hairs[seam]] - np.minimum(fold, 2.0 * S.depth - fold)[:, None] * out
     source = hairs[tree.query(inside)[1]]
-    color[todo] = t.color[source] / t.shade[source] * t.shade[rows[todo]]
+    repeated = t.color[source] / t.shade[source]
+    color[todo] = repeated * t.shade[rows[todo]]
+    # A beard thins out hair by hair; faded evenly its edge would be a grey smear.
+    rank = np.argsort(np.argsort(repeated.mean(1), kind="stable")) / len(repeated)
+    share[todo] = np.clip((share[todo] * (1.0 + S.stipple) - rank) / S.stipple, 0.0, 1.0)
     return color, share
+
+
+def _sideburn_area(body: Body) -> FloatArray:
+    """[V] 0..1 where sideburns grow: before the ears, as high as these."""
+    rest = np.asarray(body.v_template, np.float64)
+    ears = np.unique(body.f[np.array(body.part_names)[body.face_part] == "ear"])
+    if len(ears) == 0:
+        return np.zeros(len(rest))
+    low, high = rest[ears].min(0), rest[ears].max(0)
+    side = np.abs(rest[:, 0]) > np.abs(rest[ears, 0]).min() - S.burn[1]
+    before = rest[:, 2] - high[2]
+    height = ramp(rest[:, 1], low[1] - 2.0 * S.burn[1], low[1] - S.burn[1])
+    height *= ramp(rest[:, 1], high[1] + S.burn[1], high[1])
+    area = side * (before > -S.burn[0]) * (1.0 - ramp(before, *S.burn)) * height
+    area[ears] = 0.0
+    return np.asarray(area)

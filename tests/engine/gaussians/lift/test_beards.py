@@ -15,11 +15,12 @@ def test_a_beard_goes_on_and_a_bare_cheek_stays_bare(average: Body) -> None:
     """The photo shows a face from the front as far as its sides, in half the light behind."""
     body = average
     face = np.nonzero(body.face_part == body.part_names.index("face"))[0]
-    corner = body.f[face]
-    rest = np.asarray(body.v_template, np.float64)[corner].mean(1)
+    corner = np.repeat(body.f[face], 8, axis=0)  # as dense as texels are
+    bary = np.random.default_rng(0).dirichlet(np.ones(3), len(corner))
+    rest = np.einsum("nk,nkd->nd", bary, np.asarray(body.v_template, np.float64)[corner])
     n = len(rest)
-    area = beard_area(body)[corner].mean(1)
-    known = rest[:, 2] > np.percentile(rest[:, 2], 60)
+    area = np.einsum("nk,nk->n", bary, beard_area(body)[corner])
+    known = rest[:, 2] > np.percentile(rest[:, 2], 40)
     light = np.where(known, 1.0, 0.5)[:, None] * np.ones(3)
     zero = np.zeros(n)
 
@@ -31,7 +32,7 @@ def test_a_beard_goes_on_and_a_bare_cheek_stays_bare(average: Body) -> None:
             known=known,
             color=color,
             corner=corner,
-            bary=np.full((n, 3), 1.0 / 3.0),
+            bary=bary,
             rest=rest,
             group=np.full(n, 3),
             xy=np.zeros((n, 2)),
@@ -46,8 +47,21 @@ def test_a_beard_goes_on_and_a_bare_cheek_stays_bare(average: Body) -> None:
     assert jaw.sum() > 20
     assert np.median(share[jaw]) > 0.9
     np.testing.assert_allclose(np.median(color[jaw & (share > 0.9)], axis=0), 0.5 * BEARD)
-    assert share[known | (area == 0.0)].max() == 0.0
+    ears = body.v_template[body.f[body.face_part == body.part_names.index("ear")]].mean(1)
+    before = rest[:, 2] - ears[:, 2].max()
+    high = (rest[:, 1] > ears[:, 1].min()) & (rest[:, 1] < ears[:, 1].max())
+    aside = np.abs(rest[:, 0]) > np.abs(ears[:, 0]).min()
+    sideburn = ~known & high & aside & (before > 0.002) & (before < 0.015)
+    assert sideburn.sum() > 10
+    assert np.median(share[sideburn]) == 1.0
+    assert share[known | ((area == 0.0) & (before > 0.045))].max() == 0.0
+    assert share[(area == 0.0) & (rest[:, 1] > ears[:, 1].max() + 0.045)].max() == 0.0
     assert grown(np.tile(BARE, (n, 1)))[1].max() == 0.0
+    # A goatee has no sideburns.
+    goatee = (area > 0.5) & (np.abs(rest[:, 0]) < 0.02)
+    _, share = grown(np.where(goatee[:, None], BEARD, BARE))
+    assert share.max() > 0.0
+    assert share[sideburn].max() == 0.0
     # The shadow of the jaw on the throat is not a beard.
     shadow = (area > 0.0) & (rest[:, 1] < np.percentile(rest[area > 0.9, 1], 5))
     assert shadow.any()
