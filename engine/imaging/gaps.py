@@ -57,8 +57,12 @@ class GapSettings:
     strong: float = 25.0  # CIE Lab: chroma of a background whose colour shows in hair
     hair: float = 1.7  # around the head in which hair is, in square roots of the head's own area
     near_hair: float = 1.2  # the same: things behind arms are looked for beyond that
+    loose: float = 0.15  # from the person's outline within which the background shows through hair
     strands: float = 0.08  # over which hair's colour is averaged
     covered: float = 0.8  # share of the way from the background's colour to it that is all hair
+    unmixed: tuple[float, float] = (8.0, 16.0)
+    """CIE Lab off the way between both: from there on a colour starts to be another thing's."""
+
     full: float = 0.6  # share of that distance from which on a pixel is all foreground
 
 
@@ -116,6 +120,7 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
         free = beside & ~clothes
         opened[find_added_beside_arms(lab, alpha, free, hairy, inside > 0.0, arms, unit)] = 0.0
     hair = _around_head(body, w, h, S.hair) & beside & (spread < S.even)
+    hair &= measure_depth(alpha > 0.5) < S.loose * unit
     at = box_around(hair, S.strands * unit)
     cover = _hair_cover(lab[at], behind[at], alpha[at], hair[at], unit)
     opened[at] = np.where(hair[at], np.minimum(opened[at], cover), opened[at])
@@ -248,5 +253,8 @@ def _hair_cover(
     )
     line = own - behind
     length = np.maximum((line**2).sum(-1), 1e-6)
-    share = np.clip(((lab - behind) * line).sum(-1) / length / S.covered, 0.0, 1.0)
+    mixed = ((lab - behind) * line).sum(-1) / length
+    off = np.linalg.norm(lab - behind - mixed[..., None] * line, axis=-1)
+    unmixed = (off - S.unmixed[0]) / (S.unmixed[1] - S.unmixed[0])  # such as a white collar
+    share = np.clip(np.maximum(mixed / S.covered, unmixed), 0.0, 1.0)
     return np.where(strong & (weight > 1e-6) & (length > S.unlike**2), share, 1.0)

@@ -210,7 +210,8 @@ def lift_mattes(
         options: of the build.
         body_path: as for :func:`build_avatar`.
         stages: as for :func:`lift_portrait`.
-        same_as: another lift of one photo of the same person, whose skirt is kept, or its absence.
+        same_as: another lift of one photo of the same person, whose skirt, or its absence, and
+            ears are kept.
         known: [.., ..] labels of a single photo, as for :func:`label_photo`.
 
     Raises:
@@ -246,6 +247,7 @@ def lift_mattes(
                 labels=labels,
                 parser=parser,
                 known=known,
+                ears=None if same_as is None else same_as.ears,
             )
             if lifted.plain_clothes:
                 warnings.append("The photo shows no clothes: the avatar wears plain gray ones.")

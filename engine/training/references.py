@@ -24,6 +24,7 @@ from ..dataset.subjects import InvalidSampleError, Subject
 from ..files.atomic import atomic_write
 from ..files.digests import code_sha256
 from ..gaussians.lift.lift_photo import LiftOptions, lift_photo
+from ..gaussians.lift.shape.ear_places import FITTED
 from ..network.config import NetworkConfig, PerseConfig
 from ..network.inputs import FamilyEdit, NetworkInputs, network_inputs
 from ..network.starting_gaussians import starting_gaussians
@@ -266,7 +267,8 @@ class References:
             base = self._blank
             if base is None:
                 assert photo.observation is not None
-                # Skirt and nape would be meshes of their own, which a batch's bodies do not have.
+                # Skirt and nape would be meshes of their own, which a batch's bodies do not have;
+                # nor do these have ears of their own.
                 base = lift_photo(
                     photo.matte,
                     photo.observation,
@@ -275,6 +277,7 @@ class References:
                     options,
                     find_skirt=False,
                     nape=False,
+                    ears=FITTED,
                 ).gaussians
             shots = [(photo.matte, photo.track)]
             return network_inputs(self.config, self._grids, shots, own, base)

@@ -28,6 +28,7 @@ from .occlusion.hidden_forearms import find_rims, hidden_forearm_distance, near_
 from .occlusion.hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
 from .pixels.labels_parser import ParserRuntime
 from .pixels.regions import Regions, find_regions
+from .shape.ear_places import Ears, find_ears, move_ears
 from .surface.limbs import HEAD
 
 REGION_PIXELS = 40_000
@@ -149,12 +150,16 @@ class PosedPhoto:
         found: the photo, without skin that the body cannot reach and heads that the frame cuts.
         labels: [H, W] of its pixels, with those.
         track: of the portrait, its hidden hands out of sight.
+        body: the person's own, with the photo's ears.
+        ears: how its ears differ from the fitted ones.
         vertices: [V, 3] of the body in this pose, world space, metres.
     """
 
     found: LabelledPhoto
     labels: IntArray
     track: Track
+    body: Body
+    ears: Ears
     vertices: FloatArray
 
 
@@ -167,8 +172,9 @@ def label_and_pose(
     parser: ParserRuntime | None = None,
     known: IntArray | None = None,
     reorder_arms: bool = True,
+    ears: Ears | None = None,
 ) -> PosedPhoto:
-    """Label the photo, and correct the pose of arms and hands by its labels.
+    """Label the photo, and correct the pose of arms and hands, and the ears, by its labels.
 
     Args:
         matte: of the portrait.
@@ -179,6 +185,7 @@ def label_and_pose(
         parser: as for :func:`.lift_photo.lift_photo`.
         known: [.., ..] labels, as for :func:`label_photo`.
         reorder_arms: whether arms may move before or behind others, as the photo shows them.
+        ears: as for :func:`.lift_photo.lift_photo`.
 
     Raises:
         LikenessError: as for :func:`label_photo`.
@@ -201,8 +208,11 @@ def label_and_pose(
         shown = found.regions.mask & (found.regions.group == HEAD)
         found = replace(found.without(shown), near_hidden=found.near_hidden | drawn)
     pose = tuck_hidden_hands(found.regions, found.camera, body, track.pose)
+    if ears is None:
+        ears = find_ears(found.regions, found.camera, body, pose)
+    body = move_ears(body, ears)
     vertices, _ = body.vertices(pose)
-    return PosedPhoto(found, labels, replace(track, pose=pose), vertices)
+    return PosedPhoto(found, labels, replace(track, pose=pose), body, ears, vertices)
 
 
 def clean_rim(matte: Matte) -> Matte:

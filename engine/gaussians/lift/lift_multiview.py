@@ -394,7 +394,7 @@ def lift_multiview(
         )
     lifts = [first.gaussians]
     for view, matte, budget in zip(views[1:], mattes[1:], own[1:], strict=True):
-        # Only the main photo's skirt counts: all are bound to one body.
+        # Only the main photo's skirt and ears count: all are bound to one body.
         with _naming(view):
             other = lift_photo(
                 matte,
@@ -407,6 +407,7 @@ def lift_multiview(
                 labels=labels,
                 parser=parser,
                 reorder_arms=False,
+                ears=first.ears,
             )
         lifts.append(other.gaussians)
     if len(first.body.f) != len(body.f):

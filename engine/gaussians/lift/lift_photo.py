@@ -41,6 +41,7 @@ from .photo.trust import repaint_photo
 from .pixels.hand_pixels import find_sleeved_arms
 from .pixels.labels_parser import ParserRuntime
 from .shape.depth_sheets import find_depth_sheets, find_limb_borders
+from .shape.ear_places import Ears
 from .skirts.skirt import Skirt
 from .skirts.skirt_wearer import settle_hem
 from .splats.calibrate import calibrate_colors, fill_removed
@@ -144,6 +145,7 @@ class LiftResult:
             throw on others; None if unknown.
         labels: [H, W] of the photo's pixels on a grid; None if unknown.
         plain_clothes: whether the photo shows none, so that they are plain grey.
+        ears: how its ears differ from the fitted ones; None if unknown.
     """
 
     gaussians: BoundGaussians
@@ -154,6 +156,7 @@ class LiftResult:
     wanted: Matte | None = None
     labels: IntArray | None = None
     plain_clothes: bool = False
+    ears: Ears | None = None
 
 
 def lift_photo(
@@ -169,6 +172,7 @@ def lift_photo(
     nape: bool = True,
     known: IntArray | None = None,
     reorder_arms: bool = True,
+    ears: Ears | None = None,
 ) -> LiftResult:
     """Turn a tracked portrait into Gaussians bound to the person's body.
 
@@ -185,6 +189,7 @@ def lift_photo(
         nape: whether the body gets the piece that holds hair beside the neck.
         known: [.., ..] labels, as for :func:`.label_photo.label_photo`.
         reorder_arms: whether arms may move before or behind others, as the photo shows them.
+        ears: those that another photo of the same person showed; None: as this photo shows them.
 
     Raises:
         LikenessError: the budget is below ``MIN_GAUSSIANS``, the matte shows no person, or it
@@ -198,9 +203,9 @@ def lift_photo(
     body = separate_eyes(add_nape(body) if nape else body)
     openness = start_thread(vertex_occlusion, body)
     posed = label_and_pose(
-        matte, observation, track, body, options.region_pixels, parser, known, reorder_arms
+        matte, observation, track, body, options.region_pixels, parser, known, reorder_arms, ears
     )
-    track = posed.track
+    track, body = posed.track, posed.body
     person = dress_person(posed.found, body, track.pose, posed.vertices, skirt, find_skirt, labels)
     body, vertices, found = person.body, person.vertices, person.found
     seen = _see_person(person, matte)
@@ -239,6 +244,7 @@ def lift_photo(
         wanted,
         posed.labels,
         surface.upper_wear and find_cloth_color(seen.view) is None,
+        posed.ears,
     )
 
 

@@ -114,6 +114,18 @@ def test_hair_lets_a_strong_colour_through() -> None:
     np.testing.assert_array_equal(_open(photo, 2).alpha, PERSON)
 
 
+def test_a_white_collar_before_a_blue_wall_is_not_hair() -> None:
+    """White lies off the way from dark hair to blue; and deep inside nothing shines through."""
+    blue, white = np.array([0.4, 0.65, 0.9]), np.array([0.95, 0.95, 0.97])
+    collar = (np.hypot(ROWS - 140, COLS - 100) < 12) | (PERSON & (ROWS > 155) & (COLS < 90))
+    photo = np.where(PERSON[..., None], BLACK, blue)
+    photo = np.where(collar[..., None], white, photo)
+    assert _open(photo, HEAD).alpha[collar].min() > 0.95
+    tinted = np.where(collar[..., None], 0.3 * BLACK + 0.7 * blue, photo)
+    deep = np.hypot(ROWS - 140, COLS - 100) < 12
+    assert _open(tinted, HEAD).alpha[deep].min() > 0.95
+
+
 PALETTE = np.array([[0.1, 0.15, 0.3], [0.05, 0.3, 0.25], [0.15, 0.1, 0.1]])
 BUSY = PALETTE[np.random.default_rng(3).integers(0, 3, (25, 25))].repeat(8, 0).repeat(8, 1)
 WORN = np.array([0.9, 0.5, 0.2])

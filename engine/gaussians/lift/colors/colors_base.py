@@ -26,6 +26,7 @@ from ..surface.texel_patch import TexelPatch
 from .fabric_clusters import fabric_lab, has_hue, have_same_hue
 from .fabrics import find_fabrics
 from .sandals import are_sandals
+from .skin_shade import tint_shade
 from .stray_colors import find_fallen_hair, find_shaded_skin
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def base_colors(
             solved = mesh.diffuse(albedo[own], trust[own], smooth, middle, smooth * drift)
             base = solved * t.shade[own]
             if label == SKIN:
+                base *= tint_shade(t.color[own], t.shade[own], trust[own])
                 # Where the photo ends its colour fades into the completed one.
                 rest = np.clip(t.color[own] - base, -0.6, 0.25)
                 fade = S.fade * (S.beard_fade / S.fade) ** beard_area(body)[mesh.vertices]
