@@ -21,7 +21,7 @@ from ....core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray,
 from ....imaging.resize import resize
 from ....render.mesh import MeshBuffer, rasterize_mesh
 from ..pixels.regions import Regions
-from ..surface.labels import SKIN, ramp
+from ..surface.labels import HAIR, SKIN, ramp
 from ..surface.limbs import HEAD
 
 
@@ -34,8 +34,9 @@ class EarPlaceSettings:
     calm: tuple[float, float] = (0.12, 0.8)
     """Of an ear's pixels: what the farthest shift has to gain, and a size per squared logarithm."""
 
+    hair: float = 0.25  # share of a drawn ear under hair from which on there is too little of it
     gain: float = 0.15  # more of its pixels than before have to lie on skin, and not beside it
-    shown: float = 0.5  # least share of its pixels that lie on skin, less those beside it
+    shown: float = 0.6  # least share of its pixels that lie on skin, less those beside it
     few: int = 12  # pixels of an ear on the region grid, or the picture is too small to tell
     finer: int = 4  # times the region grid's pixels along a side
     blend: float = 0.03  # metres around an ear over which the head follows it
@@ -96,19 +97,21 @@ def find_ears(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Ears:
 
     window = slice(low[1], high[1]), slice(low[0], high[0])
     of_head = regions.group[window] == HEAD
-    skin = 2.0 * ((regions.label[window] == SKIN) & of_head) - 1.0
+    skin = 2.0 * (of_head & (regions.label[window] == SKIN)) - 1.0
     skin[regions.mask[window] & ~of_head] = 0.0  # a hand before it
     mouth = project(vertices[_rows(body, "lips")].mean(0), camera)[0][1]
     skin[np.arange(low[1], high[1]) > mouth] = -1.0
     worth = resize(skin, near.width, near.height, "bilinear")
     worth[np.isin(shown, COVERING)] = 0.0
 
+    hair = resize(1.0 * (regions.label[window] == HAIR), near.width, near.height, "bilinear")
     turn = body.rest_and_transforms(pose)[2][JOINT_INDEX["head"]]
     shift, size, found = np.zeros((2, 3)), np.ones(2), []
     for k, ear in enumerate(ears):
         own = (shown == "ear") & np.isin(body.f[triangle, 0], ear.rows)
-        root = vertices[ear.inner].mean(0)
-        seen = _match_ear(own, worth, near, drawn, root)
+        if own.sum() < S.few * S.finer**2 or hair[own].mean() > S.hair:
+            continue
+        seen = _match_ear(own, worth, near, drawn, vertices[ear.inner].mean(0))
         if seen is not None:
             shift[k], size[k] = seen[0] @ turn, seen[1]
             found.append(k)
@@ -176,8 +179,6 @@ def _match_ear(
         [3] metres, and the size; or None.
     """
     count = int(own.sum())
-    if count < S.few * S.finer**2:
-        return None
     middle = float(np.median(drawn.depth[own]))
     right, down = np.ceil(np.array(S.reach) * camera.K[[0, 1], [0, 1]] / middle).astype(int)
     padded = np.pad(worth, ((down, down), (right, right)), constant_values=-1.0)
