@@ -15,7 +15,7 @@ from scipy.signal import fftconvolve
 from scipy.spatial import cKDTree
 
 from ....body import Body
-from ....core.cameras import crop_camera, project, unproject
+from ....core.cameras import camera_position, crop_camera, project, unproject
 from ....core.settings import register_settings
 from ....core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Pose
 from ....imaging.resize import resize
@@ -37,6 +37,7 @@ class EarPlaceSettings:
     hair: float = 0.25  # share of a drawn ear under hair from which on there is too little of it
     gain: float = 0.15  # more of its pixels than before have to lie on skin, and not beside it
     shown: float = 0.6  # least share of its pixels that lie on skin, less those beside it
+    frontal: float = 0.88  # cosine to the view up to which cheek and ear are apart in the picture
     few: int = 12  # pixels of an ear on the region grid, or the picture is too small to tell
     finer: int = 4  # times the region grid's pixels along a side
     blend: float = 0.03  # metres around an ear over which the head follows it
@@ -68,8 +69,10 @@ FITTED = Ears(np.zeros((2, 3)), np.ones(2))
 def find_ears(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Ears:
     """Find where the photo's ears are.
 
-    An ear is moved in the picture to where it covers the most skin beside the drawn face and neck,
-    and the least hair or background. An ear that hair hides is as the other one.
+    A head that faces the camera has its ears at its outline. Each is moved in the picture to where
+    it covers the most skin beside the drawn face and neck, and the least hair or background. One
+    that is hidden is as the other. A turned head's ears stay: one lies amidst skin, and the other
+    is out of sight.
 
     Args:
         regions: of the photo, on the grid of ``camera``.
@@ -78,6 +81,10 @@ def find_ears(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Ears:
         pose: the photo's.
     """
     vertices, _ = body.vertices(pose)
+    turn = body.rest_and_transforms(pose)[2][JOINT_INDEX["head"]]
+    to_camera = camera_position(camera) - vertices[_rows(body, "lips")].mean(0)
+    if turn[:, 2] @ to_camera < S.frontal * np.linalg.norm(to_camera):
+        return FITTED
     ears = [_EarVertices.of(body, sign) for sign in (1.0, -1.0)]
     xy, depth = project(vertices[np.concatenate([ear.rows for ear in ears])], camera)
     if len(depth) == 0 or depth.min() <= 0.0:
@@ -105,7 +112,6 @@ def find_ears(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Ears:
     worth[np.isin(shown, COVERING)] = 0.0
 
     hair = resize(1.0 * (regions.label[window] == HAIR), near.width, near.height, "bilinear")
-    turn = body.rest_and_transforms(pose)[2][JOINT_INDEX["head"]]
     shift, size, found = np.zeros((2, 3)), np.ones(2), []
     for k, ear in enumerate(ears):
         own = (shown == "ear") & np.isin(body.f[triangle, 0], ear.rows)
@@ -203,7 +209,8 @@ def _match_ear(
             ends = np.array([[x, y], [x + u[k], y + v[k]]])
             start, end = unproject(ends, np.full(2, middle), camera)
             bare = float(gained[k]) * count > S.shown * float(grown.sum())
-            found = (np.asarray(end - start), float(size)) if bare else None
+            inner = far[k] < 1.0 and size < S.sizes[-1]  # else it may go on beyond
+            found = (np.asarray(end - start), float(size)) if bare and inner else None
     if found is not None and best < before + S.gain:
         return np.zeros(3), 1.0
     return found

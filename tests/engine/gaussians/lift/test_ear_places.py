@@ -64,9 +64,12 @@ def test_fitted_ears_stay(average: Body, pose: Pose) -> None:
     found = find_ears(regions, camera, average, pose)
     np.testing.assert_array_equal(found.shift, 0.0)
     np.testing.assert_array_equal(found.size, 1.0)
-    # Nor do those move that are under hair, or too small to tell.
+    # Nor do those move that are under hair, amidst a cheek, or too small to tell.
     regions.label[...] = HAIR
     assert not find_ears(regions, camera, average, pose).shift.any()
+    turned = pose.with_joints(neck=[0.0, 0.6, 0.0])
+    aside, camera, _ = _photo(move_ears(average, MOVED), 320, turned)
+    assert not find_ears(aside, camera, average, turned).shift.any()
     small, camera, _ = _photo(move_ears(average, MOVED), 48, pose)
     assert not find_ears(small, camera, average, pose).shift.any()
 
