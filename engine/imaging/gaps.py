@@ -11,12 +11,13 @@ arms by their colours alone (:mod:`.arm_gaps`).
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from ..core.color import rgb_to_lab
+from ..core.color import lab_to_rgb, rgb_to_lab
 from ..core.distances import drop_thin, measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Matte, Portrait
@@ -61,7 +62,9 @@ class GapSettings:
     strands: float = 0.08  # over which hair's colour is averaged
     covered: float = 0.8  # share of the way from the background's colour to it that is all hair
     unmixed: tuple[float, float] = (8.0, 16.0)
-    """CIE Lab off the way between both: from there on a colour starts to be another thing's."""
+    """CIE Lab off the mixtures of hair and background at which a colour starts to be, and is,
+    another thing's.
+    """
 
     full: float = 0.6  # share of that distance from which on a pixel is all foreground
 
@@ -253,8 +256,25 @@ def _hair_cover(
     )
     line = own - behind
     length = np.maximum((line**2).sum(-1), 1e-6)
-    mixed = ((lab - behind) * line).sum(-1) / length
-    off = np.linalg.norm(lab - behind - mixed[..., None] * line, axis=-1)
+    share = np.clip(((lab - behind) * line).sum(-1) / length / S.covered, 0.0, 1.0)
+    may = strong & hair & (weight > 1e-6) & (length > S.unlike**2)
+    off = _off_mixtures(lab[may], behind[may], own[may])
     unmixed = (off - S.unmixed[0]) / (S.unmixed[1] - S.unmixed[0])  # such as a white collar
-    share = np.clip(np.maximum(mixed / S.covered, unmixed), 0.0, 1.0)
-    return np.where(strong & (weight > 1e-6) & (length > S.unlike**2), share, 1.0)
+    out = np.ones(hair.shape)
+    out[may] = np.clip(np.maximum(share[may], unmixed), 0.0, 1.0)
+    return out
+
+
+def _off_mixtures(lab: FloatArray, one: FloatArray, other: FloatArray) -> FloatArray:
+    """[N] CIE Lab distance of colours [N, 3] to the mixtures of two others, all in CIE Lab."""
+    if len(lab) == 0:
+        return np.zeros(0)
+    ends = lab_to_rgb(one), lab_to_rgb(other)
+    way = [rgb_to_lab((1.0 - k) * ends[0] + k * ends[1]) for k in np.linspace(0.0, 1.0, 9)]
+    off = np.full(len(lab), np.inf)
+    for start, end in itertools.pairwise(way):
+        step = end - start
+        along = ((lab - start) * step).sum(1) / np.maximum((step**2).sum(1), 1e-9)
+        nearest = start + np.clip(along, 0.0, 1.0)[:, None] * step
+        off = np.minimum(off, np.linalg.norm(lab - nearest, axis=1))
+    return off

@@ -20,6 +20,7 @@ from ...core.types import (
     Track,
 )
 from ...imaging.resize import resize_rgba
+from ...render.mesh import rasterize_mesh
 from .accessories.glasses import remove_glasses
 from .grids.pixel_grids import erode, fit_grid
 from .occlusion.arm_order import order_arms
@@ -210,7 +211,10 @@ def label_and_pose(
     pose = tuck_hidden_hands(found.regions, found.camera, body, track.pose)
     if ears is None:
         ears = find_ears(found.regions, found.camera, body, pose)
-    body = move_ears(body, ears)
+    if (ears.size != 1.0).any() or ears.shift.any():
+        body = move_ears(body, ears)
+        redrawn = rasterize_mesh(body.vertices(track.pose)[0], body.f, found.camera)
+        found = replace(found, regions=replace(found.regions, body=redrawn))
     vertices, _ = body.vertices(pose)
     return PosedPhoto(found, labels, replace(track, pose=pose), body, ears, vertices)
 

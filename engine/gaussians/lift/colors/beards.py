@@ -30,7 +30,9 @@ class BeardSettings:
     """Share of the jaws below the ears that a beard covers between which it has sideburns."""
 
     burn: tuple[float, float] = (0.015, 0.03)
-    """Metres before the ear over which a sideburn passes into the cheek."""
+    """Metres before the ears over which a sideburn passes into the cheek. It goes on as far as the
+    second of them above the ears, and twice as far below, where the beard is.
+    """
 
     stipple: float = 0.4  # share of the beard's tones that pass into skin in one place
     depth: float = 0.02  # metres of visible beard that are repeated, mirrored each time
@@ -65,8 +67,8 @@ def grow_beard(
         return color, share
     albedo = t.color[known] / t.shade[known]
     dark = ramp(np.log((albedo + 0.05) / (skin + 0.05)).mean(1), *S.dark)
-    chin = area[t.known[rows]] > 0.9  # the throat's shadow is dark too, but red
-    hairs = known[chin & (dark > 0.9)]
+    chin = area[t.known[rows]] > 0.9  # skin in the throat's shadow is dark as well
+    hairs = known[chin & (dark > 0.5)]
     if len(hairs) == 0 or not chin.any() or dark[chin].mean() < S.least:
         return color, share
     points = t.rest[rows[todo]]
@@ -94,7 +96,7 @@ def grow_beard(
 
 
 def _sideburn_area(body: Body) -> FloatArray:
-    """[V] 0..1 where sideburns grow: before the ears, as high as these."""
+    """[V] 0..1 where sideburns grow: before the ears, from the beard to the hair."""
     rest = np.asarray(body.v_template, np.float64)
     ears = np.unique(body.f[np.array(body.part_names)[body.face_part] == "ear"])
     if len(ears) == 0:

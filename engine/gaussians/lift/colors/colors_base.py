@@ -152,10 +152,13 @@ def base_colors(
                 (S.skin_smooth, S.skin_drift) if label == SKIN else (S.hair_smooth, S.hair_drift)
             )
             middle = _usual_albedo(albedo, trust, own, label, view)
-            solved = mesh.diffuse(albedo[own], trust[own], smooth, middle, smooth * drift)
-            base = solved * t.shade[own]
+            light = t.shade[own]
             if label == SKIN:
-                base *= tint_shade(t.color[own], t.shade[own], trust[own])
+                light = light * tint_shade(t.color[own], light, trust[own])
+            own_albedo = np.clip(t.color[own] / light, 0.0, 1.5)
+            solved = mesh.diffuse(own_albedo, trust[own], smooth, middle, smooth * drift)
+            base = solved * light
+            if label == SKIN:
                 # Where the photo ends its colour fades into the completed one.
                 rest = np.clip(t.color[own] - base, -0.6, 0.25)
                 fade = S.fade * (S.beard_fade / S.fade) ** beard_area(body)[mesh.vertices]

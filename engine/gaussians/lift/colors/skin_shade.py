@@ -19,7 +19,7 @@ class SkinShadeSettings:
     least: int = 200  # of these, or there is too little skin to tell
     bins: int = 10  # of lightness, of which each counts as its median
     span: tuple[float, float] = (0.02, 0.98)  # quantiles of lightness that the bins cover
-    range: float = 0.15  # of the logarithm of light over which these are spread, at least
+    range: float = 0.15  # logarithm of the lightest bin's light over the darkest's, at least
     most: float = 0.25  # by which a channel's light may fall off faster or slower than the mean
 
 
@@ -27,14 +27,14 @@ S = register_settings("lift.skin_shade", SkinShadeSettings())
 
 
 def tint_shade(color: FloatArray, shade: FloatArray, trust: FloatArray) -> FloatArray:
-    """Find the colour of the light that reaches skin, from lit to shaded.
+    """Find the colour of shade on skin that the fitted light does not account for.
 
     Red light goes further in skin than blue light, and highlights hide its colour: multiplied by
-    one shade, lit skin would turn grey where it is dark. The photo's skin shows by how much.
+    that light alone, lit skin would turn grey where it is dark. The photo's skin shows by how much.
 
     Args:
         color: [N, 3] the photo's colours of skin, 0..1.
-        shade: [N, 3] light there and on the skin that the photo does not show.
+        shade: [N, 3] fitted light, there and on the skin that the photo does not show.
         trust: [N] 0..1 how far a colour may be carried; 0 where none is seen.
 
     Returns:
@@ -44,7 +44,8 @@ def tint_shade(color: FloatArray, shade: FloatArray, trust: FloatArray) -> Float
     if sure.sum() < S.least:
         return np.ones_like(shade)
     light = np.log(color[sure].mean(1) + LIGHT.floor)
-    balance = np.log(color[sure] + LIGHT.floor) - light[:, None]
+    albedo = np.log(color[sure] / shade[sure] + LIGHT.floor)
+    balance = albedo - albedo.mean(1, keepdims=True)
     edges = np.quantile(light, np.linspace(*S.span, S.bins + 1))
     which = np.digitize(light, edges) - 1
     filled = [k for k in range(S.bins) if (which == k).any()]

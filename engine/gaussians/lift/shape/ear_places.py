@@ -1,7 +1,7 @@
 """Moves and sizes the body's ears to those that the photo shows.
 
 No landmark of a face is on an ear, and the shape basis knows little of them: a fitted ear lies a
-centimetre beside the photo's, and is a quarter smaller. The rest of the photo's would be scattered
+centimetre beside the photo's, and is a quarter smaller. What stood out beside it would be scattered
 over the skull.
 """
 
@@ -30,14 +30,18 @@ class EarPlaceSettings:
     """Where an ear may be, how large, and what shows it."""
 
     reach: tuple[float, float] = (0.012, 0.022)  # metres to the sides, and up and down
-    sizes: tuple[float, ...] = (0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)  # times the fitted ear's
+    sizes: tuple[float, ...] = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
+    """Times the fitted ear's that are tried; at either end, what is found is no ear's outline."""
+
     calm: tuple[float, float] = (0.12, 0.8)
-    """Of an ear's pixels: what the farthest shift has to gain, and a size per squared logarithm."""
+    """Share of an ear's pixels that a shift to the end of ``reach`` has to gain, and a size times
+    the square of its logarithm.
+    """
 
     hair: float = 0.25  # share of a drawn ear under hair from which on there is too little of it
     gain: float = 0.15  # more of its pixels than before have to lie on skin, and not beside it
     shown: float = 0.6  # least share of its pixels that lie on skin, less those beside it
-    frontal: float = 0.88  # cosine to the view up to which cheek and ear are apart in the picture
+    frontal: float = 0.88  # of a head, cosine to the view from which its ears are at its outline
     few: int = 12  # pixels of an ear on the region grid, or the picture is too small to tell
     finer: int = 4  # times the region grid's pixels along a side
     blend: float = 0.03  # metres around an ear over which the head follows it
@@ -79,10 +83,16 @@ def find_ears(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Ears:
         camera: of the region grid.
         body: the person's own.
         pose: the photo's.
+
+    Returns:
+        The ears, or ``FITTED`` where the photo does not show them.
     """
     vertices, _ = body.vertices(pose)
     turn = body.rest_and_transforms(pose)[2][JOINT_INDEX["head"]]
-    to_camera = camera_position(camera) - vertices[_rows(body, "lips")].mean(0)
+    lips = _rows(body, "lips")
+    if len(lips) == 0:
+        return FITTED
+    to_camera = camera_position(camera) - vertices[lips].mean(0)
     if turn[:, 2] @ to_camera < S.frontal * np.linalg.norm(to_camera):
         return FITTED
     ears = [_EarVertices.of(body, sign) for sign in (1.0, -1.0)]
@@ -97,7 +107,7 @@ def find_ears(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Ears:
     near = crop_camera(camera, (*low, *high))
     near = near.resized(S.finer * near.width, S.finer * near.height)
     part = np.array(body.part_names)[body.face_part]
-    faces = np.nonzero(np.isin(part, ("ear", *COVERING)))[0]
+    faces = np.nonzero(np.isin(part, ("ear", "scalp", *COVERING)))[0]
     drawn = rasterize_mesh(vertices, body.f[faces], near)
     triangle = np.where(drawn.face >= 0, faces[drawn.face], -1)
     shown = np.where(triangle >= 0, part[triangle], "")
@@ -106,10 +116,10 @@ def find_ears(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Ears:
     of_head = regions.group[window] == HEAD
     skin = 2.0 * (of_head & (regions.label[window] == SKIN)) - 1.0
     skin[regions.mask[window] & ~of_head] = 0.0  # a hand before it
-    mouth = project(vertices[_rows(body, "lips")].mean(0), camera)[0][1]
-    skin[np.arange(low[1], high[1]) > mouth] = -1.0
     worth = resize(skin, near.width, near.height, "bilinear")
     worth[np.isin(shown, COVERING)] = 0.0
+    worth[shown == "scalp"] = np.minimum(worth[shown == "scalp"], 0.0)  # bald, it is skin as well
+    mouth = float(body.v_template[lips, 1].mean())
 
     hair = resize(1.0 * (regions.label[window] == HAIR), near.width, near.height, "bilinear")
     shift, size, found = np.zeros((2, 3)), np.ones(2), []
@@ -117,7 +127,11 @@ def find_ears(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Ears:
         own = (shown == "ear") & np.isin(body.f[triangle, 0], ear.rows)
         if own.sum() < S.few * S.finer**2 or hair[own].mean() > S.hair:
             continue
-        seen = _match_ear(own, worth, near, drawn, vertices[ear.inner].mean(0))
+        middle = vertices[ear.rows].mean(0)
+        lower = (mouth - body.v_template[ear.rows, 1].mean()) * turn[:, 1]
+        above = _is_above(middle + lower, middle, near)
+        root = vertices[ear.inner].mean(0)
+        seen = _match_ear(own, np.where(above, worth, -1.0), near, drawn, root)
         if seen is not None:
             shift[k], size[k] = seen[0] @ turn, seen[1]
             found.append(k)
@@ -133,6 +147,9 @@ def move_ears(body: Body, ears: Ears) -> Body:
     Args:
         body: the person's own.
         ears: how they differ from the body's.
+
+    Returns:
+        The person's own body with these ears.
     """
     rest = np.asarray(body.v_template, np.float64)
     head = body.sum_weights((JOINT_INDEX["head"],)) > 0.5
@@ -209,11 +226,19 @@ def _match_ear(
             ends = np.array([[x, y], [x + u[k], y + v[k]]])
             start, end = unproject(ends, np.full(2, middle), camera)
             bare = float(gained[k]) * count > S.shown * float(grown.sum())
-            inner = far[k] < 1.0 and size < S.sizes[-1]  # else it may go on beyond
+            inner = far[k] < 1.0 and S.sizes[0] < size < S.sizes[-1]
             found = (np.asarray(end - start), float(size)) if bare and inner else None
     if found is not None and best < before + S.gain:
         return np.zeros(3), 1.0
     return found
+
+
+def _is_above(end: FloatArray, start: FloatArray, camera: Camera) -> BoolArray:
+    """[H, W] pixels before the end of a way, seen along it; both [3] metres in the world."""
+    xy, _ = project(np.stack([start, end]), camera)
+    rows, cols = np.mgrid[: camera.height, : camera.width] + 0.5
+    along = np.stack([cols, rows], -1) - xy[1]
+    return np.asarray(along @ (xy[1] - xy[0]) < 0.0)
 
 
 def _rows(body: Body, name: str) -> IntArray:

@@ -57,6 +57,13 @@ def test_a_beard_goes_on_and_a_bare_cheek_stays_bare(average: Body) -> None:
     assert share[known | ((area == 0.0) & (before > 0.045))].max() == 0.0
     assert share[(area == 0.0) & (rest[:, 1] > ears[:, 1].max() + 0.045)].max() == 0.0
     assert grown(np.tile(BARE, (n, 1)))[1].max() == 0.0
+    # Its edges are of hairs, not a blend: there is little between all and nothing.
+    dark = BEARD * np.random.default_rng(1).uniform(0.5, 1.5, (n, 1))
+    _, share = grown(np.where((area > 0.5)[:, None], dark, BARE))
+    part = share[(share > 0.0) | (~known & (area > 0.0))]
+    assert ((part == 0.0) | (part == 1.0)).mean() > 0.6
+    # A light beard goes on as well.
+    assert np.median(grown(np.where((area > 0.5)[:, None], 0.62 * BARE, BARE))[1][jaw]) > 0.9
     # A goatee has no sideburns.
     goatee = (area > 0.5) & (np.abs(rest[:, 0]) < 0.02)
     _, share = grown(np.where(goatee[:, None], BEARD, BARE))

@@ -12,8 +12,8 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoolArray, Pose
 from likeness.engine.gaussians.lift.shape.ear_places import FITTED, Ears, find_ears, move_ears
-from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN
-from likeness.engine.gaussians.lift.surface.limbs import HEAD
+from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import ARMS, HEAD
 from likeness.engine.render.mesh import rasterize_mesh
 
 MOVED = Ears(np.array([[0.0, 0.008, 0.0], [0.002, 0.005, 0.0]]), np.array([1.2, 1.2]))
@@ -48,6 +48,30 @@ def test_ears_go_where_the_photo_shows_them(average: Body, pose: Pose) -> None:
     # Depth cannot be seen from the front.
     np.testing.assert_allclose(found.shift[:, :2], MOVED.shift[:, :2], atol=0.003)
     np.testing.assert_allclose(found.size, MOVED.size, atol=0.11)
+
+
+@pytest.mark.parametrize("turn", [[0.0, 0.3, 0.0], [0.35, 0.0, 0.0], [0.0, 0.0, 0.3]])
+def test_a_bald_head_may_be_turned_tipped_or_tilted(
+    average: Body, pose: Pose, turn: list[float]
+) -> None:
+    """Skin goes on over the skull, and rows of the picture are not the head's."""
+    aside = pose.with_joints(head=turn)
+    # A bald head's ears stand out at its outline only while it faces the camera.
+    for given in (FITTED,) if turn[1] else (FITTED, MOVED):
+        regions, camera, _ = _photo(move_ears(average, given), 320, aside)
+        regions.label[regions.mask] = SKIN
+        found = find_ears(regions, camera, average, aside)
+        np.testing.assert_allclose(found.shift[:, 1], given.shift[:, 1], atol=0.005)
+        np.testing.assert_allclose(found.size, given.size, atol=0.11)
+
+
+def test_a_hand_before_an_ear_says_nothing(average: Body, pose: Pose) -> None:
+    regions, camera, left = _photo(average, 320, pose)
+    top = np.arange(320)[:, None] < np.nonzero(left)[0].mean()
+    regions.group[left & top] = ARMS[0]
+    regions.label[left & top] = UPPER
+    found = find_ears(regions, camera, average, pose)
+    np.testing.assert_array_equal(found.shift, 0.0)
 
 
 def test_an_ear_under_hair_is_as_the_other(average: Body, pose: Pose) -> None:

@@ -27,6 +27,12 @@ def test_unseen_skin_is_shaded_as_seen_skin_is() -> None:
     np.testing.assert_allclose(dark, wanted / wanted.mean(), atol=0.02)
 
 
+def test_light_that_is_fitted_in_its_colours_needs_no_tint() -> None:
+    light = np.random.default_rng(0).uniform(0.4, 1.0, 1000)
+    shade = light[:, None] ** FALL
+    np.testing.assert_allclose(tint_shade(LIT * shade, shade, np.ones(1000)), 1.0, atol=1e-6)
+
+
 def test_grey_or_hardly_seen_skin_has_grey_shade() -> None:
     rng = np.random.default_rng(0)
     light = rng.uniform(0.4, 1.0, (1000, 1))
