@@ -10,6 +10,7 @@ import pytest
 from likeness.engine.core.cameras import project
 from likeness.engine.core.types import BoundGaussians, FloatArray, LikenessError, Matte
 from likeness.engine.gaussians import place_gaussians
+from likeness.engine.gaussians.lift import label_photo
 from likeness.engine.gaussians.lift.lift_multiview import (
     TrackedPhoto,
     allocate_budgets,
@@ -29,6 +30,7 @@ from likeness.engine.gaussians.lift.multiview_colors import (
     match_exposure,
     measure_visibility,
 )
+from likeness.engine.gaussians.lift.shape.ear_places import Ears
 from likeness.engine.render import render_camera
 
 Shots = dict[str, Any]  # name to Shot, of conftest.py
@@ -270,12 +272,19 @@ def test_errors_name_the_photo(shots: Shots, pair: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_photo_from_behind_gives_the_back_its_colors(shots: Shots, pair: Any) -> None:
+def test_a_photo_from_behind_gives_the_back_its_colors(
+    shots: Shots, pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The main photo's own view stays, and the back's view gets what the back's photo shows."""
     views, _ = pair
     front, back = shots["full"], shots["behind"]
+    raised = Ears(np.tile([0.0, 0.004, 0.0], (2, 1)), np.ones(2))
+    found: list[Ears] = []
+    monkeypatch.setattr(label_photo, "find_ears", lambda *_: found.append(raised) or raised)
     lifted, mattes, wanted = lift_multiview(views, front.body, LiftOptions(max_gaussians=12_000))
     assert len(lifted.gaussians) <= 12_000
+    assert len(found) == 1, "one body has one pair of ears, the main photo's"
+    assert lifted.ears is raised
     assert wanted[0].alpha is mattes[0].alpha
     assert (wanted[0].foreground >= mattes[0].foreground - 1e-6).all(), "only shadows are lit"
     assert len(mattes) == len(wanted) == 2
