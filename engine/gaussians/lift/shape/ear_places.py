@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
-from scipy.signal import fftconvolve
+from scipy import fft, ndimage
 from scipy.spatial import cKDTree
 
 from ....body import Body
@@ -218,7 +217,7 @@ def _match_ear(
         )
         rows, cols = ndimage.find_objects((grown > 0.0).astype(np.int8))[0]
         around = padded[rows.start : rows.stop + 2 * down, cols.start : cols.stop + 2 * right]
-        gained = fftconvolve(around, grown[rows, cols][::-1, ::-1], mode="valid") / count
+        gained = _correlate(around, grown[rows, cols]) / count
         score = gained - S.calm[0] * far - S.calm[1] * np.log(size) ** 2
         k = np.unravel_index(np.argmax(score), score.shape)
         if score[k] > best:
@@ -231,6 +230,14 @@ def _match_ear(
     if found is not None and best < before + S.gain:
         return np.zeros(3), 1.0
     return found
+
+
+def _correlate(image: FloatArray, part: FloatArray) -> FloatArray:
+    """[H - h + 1, W - w + 1] sums of ``part`` [h, w] times ``image`` [H, W], wherever it fits."""
+    size = [fft.next_fast_len(n, real=True) for n in image.shape]
+    product = fft.rfft2(image, size) * np.conj(fft.rfft2(part, size))
+    fits = [n - m + 1 for n, m in zip(image.shape, part.shape, strict=True)]
+    return np.asarray(fft.irfft2(product, size)[: fits[0], : fits[1]])
 
 
 def _is_above(end: FloatArray, start: FloatArray, camera: Camera) -> BoolArray:
