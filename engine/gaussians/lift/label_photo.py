@@ -211,7 +211,7 @@ def label_and_pose(
     pose = tuck_hidden_hands(found.regions, found.camera, body, track.pose)
     if ears is None:
         ears = find_ears(found.regions, found.camera, body, pose)
-    if (ears.size != 1.0).any() or ears.shift.any():
+    if ears.differ:
         body = move_ears(body, ears)
         redrawn = rasterize_mesh(body.vertices(track.pose)[0], body.f, found.camera)
         found = replace(found, regions=replace(found.regions, body=redrawn))

@@ -26,10 +26,10 @@ class BeardSettings:
     """Share of them that are beard between which skin passes into beard."""
 
     least: float = 0.3  # share of the seen chin and jaw that a beard covers: less is a shadow
-    burns: tuple[float, float] = (0.3, 0.6)
+    bearded_jaw: tuple[float, float] = (0.3, 0.6)
     """Share of the jaws below the ears that a beard covers between which it has sideburns."""
 
-    burn: tuple[float, float] = (0.015, 0.03)
+    sideburn: tuple[float, float] = (0.015, 0.03)
     """Metres before the ears over which a sideburn passes into the cheek. It goes on as far as the
     second of them above the ears, and twice as far below, where the beard is.
     """
@@ -61,8 +61,8 @@ def grow_beard(
     color, share = np.array(base[rows]), np.zeros(len(rows))
     known = rows[t.known[rows]]
     area = np.einsum("nk,nk->n", t.bary[rows], beard_area(body)[t.corner[rows]])
-    burn = np.einsum("nk,nk->n", t.bary[rows], _sideburn_area(body)[t.corner[rows]])
-    todo = np.nonzero(~t.known[rows] & (np.maximum(area, burn) > 0.0))[0]
+    sideburn = np.einsum("nk,nk->n", t.bary[rows], _sideburn_area(body)[t.corner[rows]])
+    todo = np.nonzero(~t.known[rows] & (np.maximum(area, sideburn) > 0.0))[0]
     if len(known) == 0 or len(todo) == 0:
         return color, share
     albedo = t.color[known] / t.shade[known]
@@ -77,9 +77,11 @@ def grow_beard(
     both = cKDTree(np.concatenate([t.rest[known], t.rest[known] * mirror]))
     _, around = both.query(points, k=min(S.around, 2 * len(known)))
     share[todo] = area[todo] * ramp(np.tile(dark, 2)[around].mean(1), *S.goes_on)
-    jaw = todo[(area[todo] > 0.9) & (burn[todo] > 0.0)]
+    jaw = todo[(area[todo] > 0.9) & (sideburn[todo] > 0.0)]
     if len(jaw):
-        share = np.maximum(share, ~t.known[rows] * burn * ramp(share[jaw].mean(), *S.burns))
+        share = np.maximum(
+            share, ~t.known[rows] * sideburn * ramp(share[jaw].mean(), *S.bearded_jaw)
+        )
     tree = cKDTree(t.rest[hairs])
     away, seam = tree.query(points)
     out = (points - t.rest[hairs[seam]]) / np.maximum(away, 1e-9)[:, None]
@@ -102,10 +104,10 @@ def _sideburn_area(body: Body) -> FloatArray:
     if len(ears) == 0:
         return np.zeros(len(rest))
     low, high = rest[ears].min(0), rest[ears].max(0)
-    side = np.abs(rest[:, 0]) > np.abs(rest[ears, 0]).min() - S.burn[1]
+    side = np.abs(rest[:, 0]) > np.abs(rest[ears, 0]).min() - S.sideburn[1]
     before = rest[:, 2] - high[2]
-    height = ramp(rest[:, 1], low[1] - 2.0 * S.burn[1], low[1] - S.burn[1])
-    height *= ramp(rest[:, 1], high[1] + S.burn[1], high[1])
-    area = side * (before > -S.burn[0]) * (1.0 - ramp(before, *S.burn)) * height
+    height = ramp(rest[:, 1], low[1] - 2.0 * S.sideburn[1], low[1] - S.sideburn[1])
+    height *= ramp(rest[:, 1], high[1] + S.sideburn[1], high[1])
+    area = side * (before > -S.sideburn[0]) * (1.0 - ramp(before, *S.sideburn)) * height
     area[ears] = 0.0
     return np.asarray(area)

@@ -30,7 +30,7 @@ class EarPlaceSettings:
 
     reach: tuple[float, float] = (0.012, 0.022)  # metres to the sides, and up and down
     sizes: tuple[float, ...] = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
-    """Times the fitted ear's that are tried; at either end, what is found is no ear's outline."""
+    """Times the fitted ear's that are tried; what fits best at either end is something else."""
 
     calm: tuple[float, float] = (0.12, 0.8)
     """Share of an ear's pixels that a shift to the end of ``reach`` has to gain, and a size times
@@ -63,6 +63,11 @@ class Ears:
 
     shift: FloatArray
     size: FloatArray
+
+    @property
+    def differ(self) -> bool:
+        """Whether they do."""
+        return bool(self.shift.any() or (self.size != 1.0).any())
 
 
 FITTED = Ears(np.zeros((2, 3)), np.ones(2))
