@@ -158,6 +158,18 @@ class Body:
         """The last result of :meth:`shaped`: the stages of a build ask for one shape in turn."""
         return {}
 
+    def part_vertices(self, *names: str) -> IntArray:
+        """Return the vertices of parts of the surface.
+
+        Args:
+            names: Of ``part_names``; parts that the body lacks have none.
+
+        Returns:
+            [n] ascending rows of ``v_template``.
+        """
+        parts = np.nonzero(np.isin(self.part_names, names))[0]
+        return np.asarray(np.unique(self.f[np.isin(self.face_part, parts)]))
+
     def sum_weights(self, joints: Iterable[int]) -> FloatArray:
         """Sum the weights with which some joints move the vertices; ``weights`` may not change.
 

@@ -100,7 +100,7 @@ def grow_beard(
 def _sideburn_area(body: Body) -> FloatArray:
     """[V] 0..1 where sideburns grow: before the ears, from the beard to the hair."""
     rest = np.asarray(body.v_template, np.float64)
-    ears = np.unique(body.f[np.array(body.part_names)[body.face_part] == "ear"])
+    ears = body.part_vertices("ear")
     if len(ears) == 0:
         return np.zeros(len(rest))
     low, high = rest[ears].min(0), rest[ears].max(0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft, ndimage
 from scipy.spatial import cKDTree
 
@@ -93,7 +94,7 @@ def find_ears(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Ears:
     """
     vertices, _ = body.vertices(pose)
     turn = body.rest_and_transforms(pose)[2][JOINT_INDEX["head"]]
-    lips = _rows(body, "lips")
+    lips = body.part_vertices("lips")
     if len(lips) == 0:
         return FITTED
     to_camera = camera_position(camera) - vertices[lips].mean(0)
@@ -117,15 +118,8 @@ def find_ears(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Ears:
     shown = np.where(triangle >= 0, part[triangle], "")
 
     window = slice(low[1], high[1]), slice(low[0], high[0])
-    of_head = regions.group[window] == HEAD
-    skin = 2.0 * (of_head & (regions.label[window] == SKIN)) - 1.0
-    skin[regions.mask[window] & ~of_head] = 0.0  # a hand before it
-    worth = resize(skin, near.width, near.height, "bilinear")
-    worth[np.isin(shown, COVERING)] = 0.0
-    worth[shown == "scalp"] = np.minimum(worth[shown == "scalp"], 0.0)  # bald, it is skin as well
+    worth, hair = _weigh_pixels(regions, window, shown)
     mouth = float(body.v_template[lips, 1].mean())
-
-    hair = resize(1.0 * (regions.label[window] == HAIR), near.width, near.height, "bilinear")
     shift, size, found = np.zeros((2, 3)), np.ones(2), []
     for k, ear in enumerate(ears):
         own = (shown == "ear") & np.isin(body.f[triangle, 0], ear.rows)
@@ -183,11 +177,35 @@ class _EarVertices:
     @staticmethod
     def of(body: Body, sign: float) -> _EarVertices:
         """Those of the left ear for a ``sign`` of 1, of the right one for -1."""
-        rows = _rows(body, "ear")
+        rows = body.part_vertices("ear")
         out = sign * np.asarray(body.v_template, np.float64)[rows, 0]
         rows, out = rows[out > 0], out[out > 0]
         inner = out <= (np.quantile(out, 0.25) if len(out) else 0.0)
         return _EarVertices(rows, rows[inner])
+
+
+def _weigh_pixels(
+    regions: Regions, window: tuple[slice, slice], shown: NDArray[np.str_]
+) -> tuple[FloatArray, FloatArray]:
+    """What says that an ear is at a pixel.
+
+    Args:
+        regions: of the photo.
+        window: the part of their grid that is looked at.
+        shown: [H, W] the part of the head that is drawn at each pixel of the same, finer.
+
+    Returns:
+        worth: [H, W] 1 on the photo's skin, -1 beside it, 0 where either may be.
+        hair: [H, W] 0..1 how much of the pixel is hair.
+    """
+    label, of_head = regions.label[window], regions.group[window] == HEAD
+    skin = 2.0 * (of_head & (label == SKIN)) - 1.0
+    skin[regions.mask[window] & ~of_head] = 0.0  # a hand before it
+    height, width = shown.shape
+    worth = resize(skin, width, height, "bilinear")
+    worth[np.isin(shown, COVERING)] = 0.0
+    worth[shown == "scalp"] = np.minimum(worth[shown == "scalp"], 0.0)  # bald, it is skin as well
+    return worth, resize(1.0 * (label == HAIR), width, height, "bilinear")
 
 
 def _match_ear(
@@ -251,8 +269,3 @@ def _is_above(end: FloatArray, start: FloatArray, camera: Camera) -> BoolArray:
     rows, cols = np.mgrid[: camera.height, : camera.width] + 0.5
     along = np.stack([cols, rows], -1) - xy[1]
     return np.asarray(along @ (xy[1] - xy[0]) < 0.0)
-
-
-def _rows(body: Body, name: str) -> IntArray:
-    """[n] vertices of the triangles of one part of the surface."""
-    return np.asarray(np.unique(body.f[np.array(body.part_names)[body.face_part] == name]))
