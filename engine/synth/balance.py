@@ -11,7 +11,6 @@ from scipy.spatial import ConvexHull, QhullError
 from ..body.model import Body
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, FloatArray, IntArray, Pose
-from ..wardrobe.hair_binding import part_rows
 
 CONTACT = 0.02
 """Metres above the lowest point within which a foot bears weight; a seat does within twice that."""
@@ -66,7 +65,7 @@ def support_points(body: Body, vertices: FloatArray, seated: bool) -> FloatArray
     Returns:
         [K, 2] x and z, metres.
     """
-    feet = vertices[part_rows(body, "foot")]
+    feet = vertices[body.part_vertices("foot")]
     found = [feet[feet[:, 1] < feet[:, 1].min() + CONTACT]]
     if seated:
         seat = vertices[_seat_rows(body)]
@@ -77,7 +76,9 @@ def support_points(body: Body, vertices: FloatArray, seated: bool) -> FloatArray
 def _seat_rows(body: Body) -> IntArray:
     strongest = body.weights.argmax(1)
     held = [JOINT_INDEX[name] for name in ("pelvis", "left_hip", "right_hip")]
-    return np.intersect1d(np.flatnonzero(np.isin(strongest, held)), part_rows(body, *_SEAT_PARTS))
+    return np.intersect1d(
+        np.flatnonzero(np.isin(strongest, held)), body.part_vertices(*_SEAT_PARTS)
+    )
 
 
 def distance_outside(point: FloatArray, support: FloatArray) -> float:

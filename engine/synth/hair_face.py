@@ -15,7 +15,7 @@ from ..wardrobe.asset_files import Garment, load_garment, load_texture
 from ..wardrobe.brow_hairs import BROW_HIGH, BROW_LOW, grow_brow_hairs, interpolate_line
 from ..wardrobe.dress import garment_vertices
 from ..wardrobe.face_marks import find_landmarks
-from ..wardrobe.hair_binding import bind_to_skin, build_surface, normalize, part_rows
+from ..wardrobe.hair_binding import bind_to_skin, build_surface, normalize
 from ..wardrobe.mesh_parts import LABEL, Material, MeshPart
 from .person_parts import Wearer
 
@@ -76,7 +76,7 @@ def _upper(points: FloatArray, f: IntArray, eye: FloatArray) -> BoolArray:
 def _on_lids(points: FloatArray, upper: BoolArray, wearer: Wearer, rest: FloatArray) -> FloatArray:
     """Lash points at rest that hang on the lid (upper or lower) that they grow from."""
     body = wearer.dress.body
-    rows = part_rows(body, "eyelid")
+    rows = body.part_vertices("eyelid")
     # The lids' own sides, from the template.
     above = body.v_template[rows, 1] > body.J_template[JOINT_INDEX["left_eye_smplhf"], 1]
     out = np.array(points, np.float64)
@@ -109,7 +109,7 @@ def library_brows(
     garment = load_garment(path)
     if garment.texture is None:
         return None
-    rows = part_rows(wearer.dress.body, "face")
+    rows = wearer.dress.body.part_vertices("face")
     points = wearer.make_once("brows", str(path), lambda: _brows_at_rest(garment, wearer, rest))
     points = bind_to_skin(points, rest, wearer.posed, rows)
     picture = _recolor_once(wearer, garment.texture, color, strength)
@@ -183,7 +183,7 @@ def library_lashes(
     points = garment_vertices(garment, wearer.rest())
     body = wearer.dress.body
     upper = _upper(points, garment.f, _eye(wearer))
-    lid = rest[part_rows(body, "eyelid")]
+    lid = rest[body.part_vertices("eyelid")]
     near = lid[np.linalg.norm(points[:, None] - lid[None], axis=-1).argmin(1)]
     points = near + (points - near) * scale
     return _part(
@@ -234,7 +234,7 @@ def make_grown_brows(
     body = wearer.dress.body
     paths, outward, _ = grow_brow_hairs(body, rest, thickness, seed)
     vertices, f, uv = _hairs(paths, outward, 0.0008)
-    points = bind_to_skin(vertices, rest, wearer.posed, part_rows(body, "face"))
+    points = bind_to_skin(vertices, rest, wearer.posed, body.part_vertices("face"))
     return _part("brows", points, f, uv, _hair_picture(color))
 
 
@@ -252,8 +252,8 @@ def grow_lashes(
     """
     body = wearer.dress.body
     rng = np.random.default_rng([seed, 22])
-    normals = vertex_normals(np.asarray(rest, np.float64), body.f)[part_rows(body, "eyelid")]
-    lid = rest[part_rows(body, "eyelid")]
+    normals = vertex_normals(np.asarray(rest, np.float64), body.f)[body.part_vertices("eyelid")]
+    lid = rest[body.part_vertices("eyelid")]
     paths, uppers = [], []
     for side in (1.0, -1.0):
         eye = _eye(wearer) * [side, 1.0, 1.0]

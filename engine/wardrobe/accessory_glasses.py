@@ -16,7 +16,7 @@ from .accessory_shapes import (
     make_tube,
     plain_texture,
 )
-from .hair_binding import BodySurface, bind_to_head, build_surface, part_rows
+from .hair_binding import BodySurface, bind_to_head, build_surface
 from .mesh_parts import Material, MeshPart, WornBody
 from .tables import parse_colors
 
@@ -128,7 +128,7 @@ def glasses_parts(wearer: WornBody, look: GlassesLook, rest: FloatArray) -> list
     bridge = _bridge(rims[0], look, scale)
     # The front moves ahead until it clears nose, brows and lids.
     trial = np.concatenate([*rims, bridge, *[0.8 * r + 0.2 * r.mean(0) for r in rims]])
-    ahead = float(rest[part_rows(body, "eyelid"), 2].max()) + 0.004
+    ahead = float(rest[body.part_vertices("eyelid"), 2].max()) + 0.004
     for _ in range(24):
         height, _ = skin.height(trial + np.array([0, 0, ahead]))
         lack = float((radius + CLEAR - height).max())
@@ -188,7 +188,7 @@ def _temple(
 ) -> SimpleMesh:
     """From the lens's upper outer corner over the ear, and down behind it."""
     body = wearer.dress.body
-    ears = rest[part_rows(body, "ear")]
+    ears = rest[body.part_vertices("ear")]
     ear = ears[ears[:, 0] * side > 0]
     top = float(ear[:, 1].max())
     root = float(np.quantile(ear[:, 2], 0.6))

@@ -23,7 +23,7 @@ from .accessory_shapes import (
 from .asset_files import Garment, load_garment, load_texture
 from .asset_pictures import UNDYED, dye_picture
 from .dress import garment_vertices
-from .hair_binding import HAT_TILT, bind_to_head, normalize, part_rows
+from .hair_binding import HAT_TILT, bind_to_head, normalize
 from .head_shape import HeadShape, head_shape
 from .mesh_parts import Material, MeshPart, WornBody
 from .tables import Color, parse_names
@@ -143,7 +143,7 @@ def _fit_block(hat: Hat, head: HeadShape, wearer: WornBody) -> _Block:
     """An oval round the skull above the rim, grown until all of the skull is in it."""
     rim = rim_height(hat, head)
     body = wearer.dress.body
-    rows = part_rows(body, "scalp", "face")
+    rows = body.part_vertices("scalp", "face")
     points = head.vertices[rows]
     z = float(points[points[:, 1] > rim, 2].min() + points[points[:, 1] > rim, 2].max()) / 2
     inside = points[points[:, 1] > rim + HAT_TILT * (points[:, 2] - z) - 0.002]
@@ -312,7 +312,7 @@ def _hairband(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
 
 
 def _headphones(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
-    ears = head.vertices[part_rows(wearer.dress.body, "ear")]
+    ears = head.vertices[wearer.dress.body.part_vertices("ear")]
     path = _over_the_head(head, 0.022, 0.0, 0.0)
     cups: list[SimpleMesh] = []
     pads: list[SimpleMesh] = []

@@ -18,7 +18,7 @@ from .accessory_shapes import (
     make_tube,
     plain_texture,
 )
-from .hair_binding import BodySurface, bind_hanging, bind_to_head, build_surface, part_rows
+from .hair_binding import BodySurface, bind_hanging, bind_to_head, build_surface
 from .head_shape import head_shape
 from .mesh_parts import Material, MeshPart, WornBody
 
@@ -77,7 +77,7 @@ def earring_parts(wearer: WornBody, look: Jewels, rest: FloatArray) -> list[Mesh
         rest: [V, 3] the body's vertices in the T-pose, metres.
     """
     body = wearer.dress.body
-    ears = rest[part_rows(body, "ear")]
+    ears = rest[body.part_vertices("ear")]
     metal, gems = [], []
     size = look.earring_size
     for side in (1.0, -1.0):

@@ -14,7 +14,7 @@ from ..core.types import NUM_JOINTS, PARTS, Avatar, BoundGaussians, FloatArray, 
 from ..gaussians.binding import place_gaussians
 from .attribute_splats import find_shown
 from .dress import DressBody, PosedBody, load_dress_body
-from .hair_binding import build_surface, part_rows
+from .hair_binding import build_surface
 from .library import Library
 
 
@@ -124,7 +124,7 @@ def measure_thickness(avatar: Avatar, parts: tuple[str, ...], over: tuple[str, .
     body: Body = avatar.body
     bound = avatar.gaussians
     out = np.zeros(len(body.v_template))
-    rows = part_rows(body, *over)
+    rows = body.part_vertices(*over)
     own = np.isin(bound.part, [PARTS.index(name) for name in parts])
     own &= (bound.opacities > S.solid) & find_shown(avatar)
     if len(rows) == 0 or own.sum() < S.around:

@@ -23,7 +23,6 @@ from ..gaussians.lift.colors.colors_base import beard_area
 from ..gaussians.relight.photo_shade import turn_to_camera
 from .avatar_wearer import place_at_rest
 from .brow_hairs import find_brow_field, find_brow_raise
-from .hair_binding import part_rows
 from .head_shape import head_shape
 from .mesh_splats import make_discs, scatter_evenly
 from .skin_tone import BareSkin, SkinTone
@@ -109,7 +108,7 @@ class HeadSkin:
         self._feet = np.einsum("nk,nkd->nd", bound.bary, self._rest[corner])
         self._points = place_at_rest(bound, body)
         self._part_names = np.array(body.part_names)[body.face_part]
-        neck = cKDTree(self._rest[part_rows(body, "neck")])
+        neck = cKDTree(self._rest[body.part_vertices("neck")])
         trunk = np.nonzero(self._part_names == "torso")[0]
         close = neck.query(self._rest[body.f[trunk]].mean(1))[0] < S.shoulder
         self._part_names = self._part_names.astype("U16")
@@ -201,7 +200,7 @@ class HeadSkin:
         eyes = np.asarray(self._body.J_template)[
             [JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]
         ] + [0.0, S.eye_up, 0.0]
-        mouth = self._rest[part_rows(self._body, "lips")].mean(0)
+        mouth = self._rest[self._body.part_vertices("lips")].mean(0)
         out = np.zeros(len(at), bool)
         for middle, size in ((eyes[0], S.eye), (eyes[1], S.eye), (mouth, S.mouth)):
             away = (at[:, :2] - middle[:2]) / size

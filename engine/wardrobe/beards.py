@@ -14,7 +14,7 @@ from ..core.rotations import matrix_to_quaternion
 from ..core.settings import register_settings
 from ..core.types import LAYERS, PARTS, Avatar, FloatArray, Gaussians, IntArray
 from ..gaussians.lift.colors.colors_base import beard_area
-from .hair_binding import build_surface, normalize, part_rows
+from .hair_binding import build_surface, normalize
 from .head_shape import head_shape
 from .mesh_splats import make_discs
 
@@ -193,7 +193,7 @@ def _density(body: Body, style: BeardStyle) -> FloatArray:
     """[V] 0..1 how dense the hairs stand."""
     rest = np.asarray(body.v_template, np.float64)
     area = beard_area(body)
-    lips = rest[part_rows(body, "lips")]
+    lips = rest[body.part_vertices("lips")]
     aside = np.abs(rest[:, 0] - lips[:, 0].mean())
     chin = np.clip((S.chin[1] - aside) / (S.chin[1] - S.chin[0]), 0.0, 1.0)
     front = np.clip((rest[:, 2] - lips[:, 2].min()) / 0.01 + 1.0, 0.0, 1.0)
@@ -213,14 +213,14 @@ def _density(body: Body, style: BeardStyle) -> FloatArray:
 
 def _find_front(root: FloatArray, rest: FloatArray, body: Body) -> FloatArray:
     """[K] where between ears (0) and chin (1) hairs grow."""
-    lips, ear = (rest[part_rows(body, name)] for name in ("lips", "ear"))
+    lips, ear = (rest[body.part_vertices(name)] for name in ("lips", "ear"))
     back, front = float(np.quantile(ear[:, 2], 0.9)), float(lips[:, 2].mean())
     return np.asarray(smoothstep(root[:, 2], back, front - S.before))
 
 
 def _above_neckline(rest: FloatArray, body: Body) -> FloatArray:
     """[V] 0..1 what is not shaved: above a line from the throat to the lobes of the ears."""
-    lips, ear = (rest[part_rows(body, name)] for name in ("lips", "ear"))
+    lips, ear = (rest[body.part_vertices(name)] for name in ("lips", "ear"))
     throat = np.array([head_shape(rest, body).chin - S.throat, lips[:, 2].mean()])
     jaw = np.array([lips[:, 1].mean() - S.throat, np.quantile(ear[:, 2], 0.9)])
     back = (throat[1] - rest[:, 2]) / max(throat[1] - jaw[1], 1e-3)

@@ -122,7 +122,7 @@ def covers_trunk(cloth: Cloth, rest: PosedBody, joints: tuple[str, ...]) -> bool
         joints: names of them.
     """
     body = rest.dress.body
-    torso = np.unique(body.f[body.face_part == body.part_names.index("torso")])
+    torso = body.part_vertices("torso")
     held = np.isin(body.weights[torso].argmax(1), [JOINT_INDEX[name] for name in joints])
     rows = torso[held]
     normals = vertex_normals(rest.vertices, body.f)

@@ -263,7 +263,7 @@ def _tuck(layer: Cloth, rest: FloatArray, body: Body, over: FloatArray) -> Cloth
 def _find_hidden(layers: list[Cloth], posed: PosedBody, category: str) -> BoolArray:
     """[F] triangles of the default body that lie under a garment, well within its edges."""
     body = posed.dress.body
-    rows = np.unique(body.f[np.isin(np.array(body.part_names)[body.face_part], BARE)])
+    rows = body.part_vertices(*BARE)
     points = np.asarray(posed.rest[: len(body.v_template)], np.float64)
     normals = vertex_normals(points, body.f)
     belt = S.shoe_belt if category == "shoes" else S.belt

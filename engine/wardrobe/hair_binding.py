@@ -25,12 +25,6 @@ HAT_TILT = 0.12  # metres by which a hat's rim is lower for each metre further b
 TRUNK = ("spine1", "spine2", "spine3", "neck", "head", "pelvis")
 
 
-def part_rows(body: Body, *parts: str) -> IntArray:
-    """[N] vertices of the body's named parts, ascending."""
-    wanted = [body.part_names.index(name) for name in parts if name in body.part_names]
-    return np.asarray(np.unique(body.f[np.isin(body.face_part, wanted)]))
-
-
 def normalize(v: FloatArray) -> FloatArray:
     """Scale vectors to length one.
 
@@ -161,7 +155,7 @@ def hanging_weights(points: FloatArray, rest: FloatArray, posed: PosedBody) -> F
     dress = posed.dress
     y = float(posed_head_height(posed))
     share = smoothstep(points[:, 1], y - FALL, y)
-    rows = part_rows(dress.body, "neck", "torso", "scalp", "face")
+    rows = dress.body.part_vertices("neck", "torso", "scalp", "face")
     distance, near = cKDTree(rest[rows]).query(points, NEIGHBOURS)
     closeness = 1.0 / np.maximum(distance, 0.005) ** 2
     weights = np.einsum("nk,nkj->nj", closeness, dress.body.weights[rows[near]])

@@ -15,7 +15,7 @@ from ..gaussians.binding import place_gaussians
 from .attribute_splats import COMES, GOES_AFTER, AddedSplats, find_own
 from .avatar_wearer import fill_out, make_garment_body, measure_thickness
 from .bare_head import HeadSkin
-from .hair_binding import build_surface, normalize, part_rows
+from .hair_binding import build_surface, normalize
 from .hairstyles import bind_hair, cover_hair_cards, grow_hairstyle
 from .head_shape import HeadShape, head_shape
 from .items import ItemRequest
@@ -114,7 +114,7 @@ def _find_below_hat(avatar: Avatar, own: BoolArray, hair: Gaussians) -> BoolArra
 
 def _raise_head(body: Body, skin: HeadSkin, thickness: FloatArray) -> FloatArray:
     """[V, 3] the body at rest below hair, with clothes [V] metres thick and the head's own skin."""
-    head = part_rows(body, "scalp", "face")
+    head = body.part_vertices("scalp", "face")
     thick = np.array(thickness)
     thick[head] = np.maximum(thick[head], skin.find_height(body.v_template[head]))
     return fill_out(body, thick)
@@ -141,10 +141,10 @@ def _cut_hair(
     end = _end_height(points, head, request.length) + rng.normal(0.0, S.end, len(rows))
     stays = points[:, 1] > end
     share = float(np.interp(request.length, [0.0, S.short], S.crop))
-    ear = cKDTree(rest[part_rows(body, "ear")]).query(points)[0]
+    ear = cKDTree(rest[body.part_vertices("ear")]).query(points)[0]
     rest = _raise_head(body, skin, np.zeros(len(rest)))
     if share < S.free:  # ears are free of short hair
-        beside = cKDTree(rest[part_rows(body, "scalp", "face", "neck")]).query(points)[0]
+        beside = cKDTree(rest[body.part_vertices("scalp", "face", "neck")]).query(points)[0]
         stays &= beside < ear
     surface = build_surface(rest, body, "scalp", "face", "ear", "neck")
     height, normals = surface.height(points)

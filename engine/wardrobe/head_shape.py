@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from ..body.model import Body
 from ..core.geometry import vertex_normals
 from ..core.types import FloatArray, IntArray
-from .hair_binding import BodySurface, build_surface, part_rows
+from .hair_binding import BodySurface, build_surface
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def head_shape(vertices: FloatArray, body: Body) -> HeadShape:
     scalp = np.unique(faces)
     points = vertices[scalp]
     low, high = points.min(0), points.max(0)
-    chin = float(vertices[part_rows(body, "lips"), 1].min()) - 0.025
-    brow = float(vertices[part_rows(body, "eyelid"), 1].max()) + 0.018
+    chin = float(vertices[body.part_vertices("lips"), 1].min()) - 0.025
+    brow = float(vertices[body.part_vertices("eyelid"), 1].max()) + 0.018
     radius = float(high[0] - low[0]) / 2
     centre = np.array([0.0, high[1] - 1.15 * radius, (low[2] + high[2]) / 2])
     return HeadShape(

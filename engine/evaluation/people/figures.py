@@ -81,8 +81,7 @@ class PersonMetrics:
 
 def face_rows(body: Body) -> IntArray:
     """Rows [R] of the open face's vertices: no ears, scalp, neck, eyeballs or mouth cavity."""
-    parts = [body.part_names.index(name) for name in FACE_PARTS if name in body.part_names]
-    return np.asarray(np.unique(body.f[np.isin(body.face_part, parts)]))
+    return body.part_vertices(*FACE_PARTS)
 
 
 def fingertip_rows(body: Body) -> dict[str, IntArray]:

@@ -111,8 +111,7 @@ def head_square(body: Body, vertices: FloatArray, camera: Camera) -> Square | No
         vertices: [V, 3] of the body in the photo's pose, world space, metres.
         camera: of the picture.
     """
-    parts = [body.part_names.index(name) for name in _HEAD if name in body.part_names]
-    rows = np.unique(body.f[np.isin(body.face_part, parts)])
+    rows = body.part_vertices(*_HEAD)
     if len(rows) == 0:
         return None
     xy, z = project(vertices[rows], camera)
