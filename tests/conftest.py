@@ -15,6 +15,12 @@ if _HOME.is_dir():
     os.environ["LIKENESS_CACHE"] = str(_HOME / "cache")
     os.environ["LIKENESS_DATA"] = str(_HOME / "data")
 
+# Tests beside each other, and the processes that they start, have a core each: threads of more
+# only wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from likeness.engine.files.weights import asset_path, cache_assets_dir  # noqa: E402

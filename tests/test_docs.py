@@ -93,7 +93,7 @@ def test_every_page_is_on_the_site() -> None:
     assert listed == {"index.md"} | {page.name for page in PAGES} - {"README.md"}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs")
     # mkdocstrings would start ruff for each of 1,700 long signatures, to break their lines.

@@ -128,6 +128,7 @@ def test_the_wardrobe_is_listed_by_kind(blender) -> None:
     assert found["chosen"] == ["hat=beanie", "hat=fedora"]
 
 
+@newer_if_asked
 def test_the_wardrobe_in_the_asset_browser(blender, tmp_path: Path, person_file: Path) -> None:
     found = blender(CHECKS, "browsed", folder=str(tmp_path), avatar=str(person_file))
     assert found["unchanged"]

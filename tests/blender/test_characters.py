@@ -105,7 +105,7 @@ def rms_mm(out: Path, vertices: FloatArray) -> float:
     return 1e3 * float(np.sqrt(((found - vertices) ** 2).sum(1).mean()))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_converts_a_rigged_dressed_character(blender_lts, tmp_path: Path) -> None:
     file, out = tmp_path / "person.glb", tmp_path / "subject"
     blender_lts(CHECKS, "write", path=str(file), seed=3)

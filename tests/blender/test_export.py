@@ -38,11 +38,12 @@ def test_rigged_mesh(blender_lts, kind: str, value: float, tmp_path: Path) -> No
     check_mesh(blender_lts, kind, tmp_path, sculpted=value)
 
 
+@newer_if_asked
 def test_rigged_mesh_by_blenders_exporter(blender, sculpted: bool, tmp_path: Path) -> None:
     check_mesh(blender, "fbx", tmp_path, sculpted=0.5 * sculpted)
 
 
-@pytest.mark.parametrize("program", ["UNITY", "UNREAL"])
+@pytest.mark.parametrize("program", ["UNITY", pytest.param("UNREAL", marks=pytest.mark.soak)])
 def test_rigged_mesh_for_other_programs(blender_lts, program: str, tmp_path: Path) -> None:
     check_mesh(blender_lts, "fbx", tmp_path, program)
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from likeness.engine.body.synthetic import make_synthetic_body
 
+from tests.blender.versions import newer_if_asked
+
 CHECKS = "extension_checks"
 
 
@@ -77,6 +79,7 @@ def test_bad_portrait_says_what_is_wrong(installed: dict[str, Any]) -> None:
     assert "someone.png" in installed["bad_avatar"]
 
 
+@newer_if_asked
 @pytest.mark.slow
 def test_batch_and_convert_run_as_commands(blender, extension: Path, tmp_path: Path) -> None:
     chosen = ["batch", "convert"]
@@ -94,7 +97,7 @@ def test_batch_and_convert_run_as_commands(blender, extension: Path, tmp_path: P
     assert done["warnings"] == {}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_synth_runs_as_a_command(blender_lts, extension: Path, tmp_path: Path) -> None:
     given = {"zip_path": str(extension), "folder": str(tmp_path), "names": ["synth"]}
     done = blender_lts(CHECKS, "commands", **given)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.blender.versions import newer_if_asked
+
 CHECKS = "light_checks"
 
 
-@pytest.mark.parametrize("engine", ["CYCLES", "EEVEE"])
+@pytest.mark.parametrize("engine", ["CYCLES", pytest.param("EEVEE", marks=pytest.mark.soak)])
 def test_lamps_light_splats_as_lambert_says(blender_lts, engine: str) -> None:
     found = blender_lts(CHECKS, "lamp", engine=engine)
     for lit in found.values():
@@ -18,6 +20,7 @@ def test_lamps_light_splats_as_lambert_says(blender_lts, engine: str) -> None:
         assert lit["alike"] > 0.85
 
 
+@newer_if_asked
 def test_the_slider(blender, tmp_path: Path) -> None:
     found = blender(CHECKS, "amounts", folder=str(tmp_path))
     assert found["same"] == 0.0  # at 0 nothing is evaluated, and nothing changes
@@ -28,7 +31,7 @@ def test_the_slider(blender, tmp_path: Path) -> None:
         assert found[kept] < 0.02
 
 
-@pytest.mark.parametrize("engine", ["CYCLES", "EEVEE"])
+@pytest.mark.parametrize("engine", ["CYCLES", pytest.param("EEVEE", marks=pytest.mark.soak)])
 def test_the_proxy_does_not_shade_what_is_lit(blender_lts, engine: str) -> None:
     found = blender_lts(CHECKS, "shade", engine=engine)
     assert 0.9 < found["own"] < 1.05

@@ -15,7 +15,7 @@ def test_a_check_leaves_nothing_to_the_next(blender: Blenders) -> None:
         assert blender(CHECKS, "look") == [False, False, False, False]
 
 
-@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("alone", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_what_ends_a_check_is_told_and_the_next_one_runs(
     blender_lts: Blenders, alone: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,7 +126,7 @@ def bare_python(version: str, folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["4.5", "5.0"])
+@pytest.mark.parametrize("version", ["4.5", pytest.param("5.0", marks=pytest.mark.soak)])
 def test_the_zip_brings_all_that_it_needs(
     version: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

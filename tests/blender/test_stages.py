@@ -11,7 +11,7 @@ STAGES = ("fit",)
 """To Blender, stages differ in their names alone."""
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ended_at_a_stage(blender_lts, small_portrait: Path, tmp_path: Path) -> None:
     done = blender_lts(

@@ -144,7 +144,7 @@ def test_perses_network_builds_an_avatar_that_takes_its_looks(
     assert "no looks of 'wig'" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_portrait_is_built_through_a_network(
     default_body: Body, small_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -196,6 +196,7 @@ def ran(out: Path, folder: Path, executor: Executor, until: int | None = None) -
         batch.close()
 
 
+@pytest.mark.soak
 @needs_ray
 def test_a_batch_goes_on_from_the_pool_to_ray_and_back(cluster: None, tmp_path: Path) -> None:
     whole, mixed, folder = tmp_path / "whole", tmp_path / "mixed", tmp_path / "in"

@@ -156,7 +156,7 @@ def test_skins_pass_into_each_other_at_the_neck(ehm: Body, smplx_body: Body) -> 
     np.testing.assert_allclose(ehm.weights.sum(1), 1.0, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_without_numbers_the_head_is_laid_onto_the_bodys(
     licensed: tuple[Path, ...], ehm: Body, tmp_path: Path
 ) -> None:

@@ -271,6 +271,7 @@ def shard(synth_world: SynthContext, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
+@pytest.mark.soak
 def test_a_synthetic_person_measured_from_outside(
     shard: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

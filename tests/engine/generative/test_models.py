@@ -113,7 +113,7 @@ def test_a_picture_is_edited(tmp_path: Path, tiny: SimpleNamespace) -> None:
     assert made.width == made.height >= 512
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_picture_is_edited_by_the_later_pipeline(tmp_path: Path, tiny: SimpleNamespace) -> None:
     source = str(tiny.editing_pipeline(tmp_path / "edit", "QwenImageEditPlusPipeline"))
     edit, about = open_editing_model(source, CPU, EditOptions(steps=1, guidance=1.0))

@@ -229,7 +229,7 @@ def test_the_fit_is_not_squeezed_into_half_a_mask(person: Person) -> None:
     assert filter_landmarks(nobody) is nobody
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_build_mends_what_the_networks_lost(
     sample_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -271,8 +271,8 @@ def test_cuts_break_the_motion(body: Body) -> None:
     assert any("0.3 s" in warning for warning in motion.warnings)
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("known_shape")
-@pytest.mark.slow
 def test_turning_around_never_flips(body: Body) -> None:
     eye = ScriptedEye(body, noise=1.0, turn=np.radians(12))
     motion = track(eye, 30)
@@ -367,8 +367,8 @@ def test_a_checkpoint_of_other_work_is_not_used(tmp_path: Path) -> None:
         Checkpoint(tmp_path / "none" / "half.npz", "this").save({})
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("known_shape")
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_clip(body: Body, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = []
     take = ClipTracker._take

@@ -44,7 +44,7 @@ def test_one_person_is_learned_and_the_map_carries(default_body: Body, tmp_path:
     assert found.no_map_db <= found.hidden_db - 5.0
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_step_resumes_exactly_and_its_network_runs_without_torch(
     default_body: Body, someone: Path, tmp_path: Path
 ) -> None:

@@ -157,6 +157,7 @@ def test_bf16_is_finite(
     assert all(p.dtype == torch.float32 for p in trainer.network.parameters())
 
 
+@pytest.mark.soak
 def test_steps_lower_the_loss(config: TrainConfig, box_body: Body, batch: StepBatch) -> None:
     trainer = Trainer(replace(config, lr=2e-2, steps=40), box_body, "cpu")
     losses = [trainer.step(batch).loss for _ in range(40)]

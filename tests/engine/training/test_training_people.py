@@ -174,7 +174,7 @@ def test_a_clock_adds_up() -> None:
     assert 0.0 <= clock.seconds["render"] < 1.0
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_person_is_found_and_lifted(world: SynthContext, tmp_path: Path) -> None:
     """The real detectors and the real lift, kept and read back."""
     options = replace(SMALL, size=320, views=3, seed=1, framing="half", texture_size=256)

@@ -68,6 +68,7 @@ def seen(character: Character, joints: FloatArray) -> CharacterTarget:
     return CharacterTarget(None, rows, joints[rows], cloud, classify_points(surface, cloud, None))
 
 
+@pytest.mark.soak
 def test_recovers_a_bare_and_a_dressed_body(default_body: Body) -> None:
     betas, pose = person(default_body, 5)
     vertices, joints = default_body.vertices(pose, betas)
