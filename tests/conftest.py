@@ -15,16 +15,19 @@ if _HOME.is_dir():
     os.environ["LIKENESS_CACHE"] = str(_HOME / "cache")
     os.environ["LIKENESS_DATA"] = str(_HOME / "data")
 
-# Tests beside each other, and the processes that they start, have a core each: threads of more
-# only wait for one another.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+# Tests that run beside each other have a core each: more threads would wait for one another.
+_BESIDE_OTHERS = "PYTEST_XDIST_WORKER" in os.environ
+if _BESIDE_OTHERS:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numba  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from likeness.engine.files.weights import asset_path, cache_assets_dir  # noqa: E402
 from PIL import Image  # noqa: E402
+
+if _BESIDE_OTHERS:
+    numba.set_num_threads(1)
 
 if TYPE_CHECKING:
     from likeness.engine.body import Body
