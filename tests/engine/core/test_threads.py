@@ -23,12 +23,11 @@ def _square(first, beyond, values, out):  # type: ignore[no-untyped-def]
         out[i] += values[i] * values[i]
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=[1, pytest.param(2, marks=pytest.mark.threads)])
 def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     before = numba.get_num_threads()
-    count = min(request.param, numba.config.NUMBA_NUM_THREADS)
-    numba.set_num_threads(count)
-    yield count
+    numba.set_num_threads(request.param)
+    yield request.param
     numba.set_num_threads(before)
 
 

@@ -275,11 +275,12 @@ def test_no_step_is_no_change(scene: Scene) -> None:
 # The same every time --------------------------------------------------------------------------
 
 
+@pytest.mark.threads
 def test_the_same_twice_and_with_any_number_of_threads(scene: Scene) -> None:
     brief = replace(SHORT, steps=6)
     results = []
     try:
-        for threads in (1, 1, min(2, numba.config.NUMBA_NUM_THREADS)):
+        for threads in (1, 1, 2):
             numba.set_num_threads(threads)
             results.append(refine_gaussians(scene.lift, [scene.photo()], scene.body, brief))
     finally:

@@ -182,6 +182,7 @@ def test_cameras_add_up():
         )
 
 
+@pytest.mark.threads
 def test_the_same_on_any_count_of_threads_and_every_time():
     scene = ALL["person, lens off centre"]
     seen = []
