@@ -8,9 +8,11 @@ import numpy as np
 
 from ..body import Body
 from ..core.cameras import camera_position
+from ..core.geometry import vertex_normals
 from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import Camera, FloatArray, Gaussians, IntArray
+from ..render.mesh import MeshBuffer
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,24 @@ def cosine_to_camera(
     toward = position - points
     toward = toward / np.maximum(np.linalg.norm(toward, axis=1, keepdims=True), 1e-9)
     return np.asarray(np.einsum("nd,nd->n", normals, toward))
+
+
+def drawn_cosines(
+    drawn: MeshBuffer, vertices: FloatArray, body: Body, camera: Camera
+) -> FloatArray:
+    """Return the cosines [H, W] between the body's smooth normals and the directions to a camera.
+
+    Where nothing is drawn, they say nothing.
+
+    Args:
+        drawn: the body, [H, W].
+        vertices: [V, 3] world space, metres.
+        body: the person's own.
+        camera: that sees it.
+    """
+    normals = vertex_normals(vertices, body.f)
+    cosine = cosine_to_camera(vertices, normals, camera_position(camera))
+    return np.asarray(np.einsum("hwk,hwk->hw", drawn.bary, cosine[body.f[drawn.face]]))
 
 
 def photo_trust(gaussians: Gaussians, camera: Camera, triangle: IntArray, body: Body) -> FloatArray:

@@ -312,11 +312,13 @@ def find_seen_labels(
     behind = regions.hands_beside[row, col] < depth - S.behind_hand
     doubted = (label == SKIN) & behind & np.isin(at.part, ["arm", "torso", "leg"])
     weight[doubted & ~_find_bare_forearms(label, weight, at)] = 0.0
-    # Hair in front of the side of a head covers what lies behind it, whichever way that faces.
+    # Hair in front of the side of a head covers what lies behind it, whichever way that faces;
+    # beyond a far cheek it hangs behind, and says nothing of the cheek.
     inside = (depth > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(np.int64).T
     below = inside & regions.hair[row, col] & np.isin(at.part, ["face", "ear", "neck"])
-    label, weight = np.where(below, HAIR, label), np.where(below, 1.0, weight)
+    covers = np.where(at.part == "face", 1.0 - regions.beyond_cheek[row, col], 1.0)
+    label, weight = np.where(below, HAIR, label), np.where(below, covers, weight)
     return label, np.where(np.isin(at.part, INNER_PARTS), 0.0, weight)
 
 

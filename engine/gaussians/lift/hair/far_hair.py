@@ -12,16 +12,14 @@ import numpy as np
 from scipy import ndimage
 
 from ....body import Body
-from ....core.cameras import camera_position, project
-from ....core.geometry import vertex_normals
+from ....core.cameras import project
 from ....core.settings import register_settings
 from ....core.types import Camera, FloatArray, IntArray
 from ....render.mesh import rasterize_mesh
-from ...squareness import cosine_to_camera
+from ..pixels.far_cheek import measure_yaw
 from ..pixels.regions import Regions
 from ..shape.depth_sheets import DepthSheet
 from ..shape.dressed_mesh import DressedMesh
-from ..shape.hair_field import head_rotation
 from ..surface.labels import HAIR, SKIN, ramp
 from ..surface.limbs import HEAD
 
@@ -30,12 +28,6 @@ from ..surface.limbs import HEAD
 class FarHairSettings:
     """Hair beyond the far cheek."""
 
-    turned: tuple[float, float] = (15.0, 25.0)
-    """Degrees that the head is turned between which its hair moves back."""
-
-    profile: tuple[float, float] = (75.0, 60.0)
-    """Degrees between which that fades in, from a profile on: there, a fringe lies beyond."""
-
     below: tuple[float, float] = (0.08, 0.02)
     """Metres below the chin between which that fades in: on the shoulder hair lies in front."""
 
@@ -43,7 +35,6 @@ class FarHairSettings:
     row: float = 0.01  # metres of height over which the foremost of that hair is looked for
     foremost: float = 10.0  # percentile of depth that is the foremost
     smooth: float = 0.02  # metres of height, standard deviation of the smoothing
-    grazing: float = 0.4  # cosine to the camera below which the fitted cheek itself may show hair
     before: float = 0.002  # metres that it lies before the worn surface
     most: float = 0.12  # metres that hair moves back
     least: int = 20  # vertices with hair there that say anything
@@ -75,23 +66,13 @@ def settle_far_hair(
         camera: of the region grid.
     """
     trunk, head = sheets[0], groups == HEAD
-    turn = head_rotation(vertices[head], body.v_template[head])
-    yaw = float(np.degrees(np.arctan2(turn[0, 2], turn[2, 2])))
-    share = float(ramp(np.abs(yaw), *S.turned) * ramp(np.abs(yaw), *S.profile))
-    far = np.sign(yaw)  # a face that looks to the picture's right hides its own left side
+    far = np.sign(measure_yaw(vertices, body))
     aside = (body.v_template[:, 0] - body.v_template[head].mean(0)[0]) * far
     grown = head & (aside > S.side) & (shares[:, HAIR] > 0.5)
-    drawn = regions.body.face >= 0
-    face = drawn & (regions.label == SKIN) & (regions.group == HEAD)
-    if share == 0.0 or grown.sum() < S.least or not face.any():
+    face = (regions.body.face >= 0) & (regions.label == SKIN) & (regions.group == HEAD)
+    beyond = regions.beyond_cheek * trunk.visible
+    if grown.sum() < S.least or not beyond.any():
         return sheets
-    cols = np.arange(face.shape[1]) * far
-    outline = np.where(face, cols, -np.inf).max(1)
-    outline = np.where(np.isfinite(outline), outline, np.median(outline[np.isfinite(outline)]))
-    cosine = cosine_to_camera(vertices, vertex_normals(vertices, body.f), camera_position(camera))
-    turns = np.einsum("hwk,hwk->hw", regions.body.bary, cosine[body.f[regions.body.face]])
-    beyond = trunk.visible & (regions.label == HAIR) & (cols > outline[:, None])
-    beyond &= ~drawn | ((turns < S.grazing) & head[body.f[:, 0]][regions.body.face])
     f = dressed.f[(shares[:, HAIR] > 0.5)[dressed.f].all(1)]
     worn = rasterize_mesh(dressed.vertices, f, camera)
     foremost = _find_foremost(vertices[grown], camera)
@@ -99,7 +80,7 @@ def settle_far_hair(
     metre = float(camera.K[0, 0] / np.median(regions.body.depth[face]))
     below = (np.arange(len(face)) - chin) / metre
     grows = np.where(worn.face >= 0, worn.depth - S.before, foremost[:, None])
-    fades = share * ramp(below, *S.below)[:, None]
+    fades = ramp(below, *S.below)[:, None]
     move = fades * np.clip(grows - trunk.front, 0.0, S.most) * beyond
     return trunk.move_front(trunk.front + move, move > 0.0), *sheets[1:]
 

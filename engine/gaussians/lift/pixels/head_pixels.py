@@ -12,7 +12,7 @@ from ....core.distances import measure_depth
 from ....core.face_size import face_size
 from ....core.settings import register_settings
 from ....core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Observation
-from ..face.face_parts import INNER_LIPS
+from ..face.face_parts import BROWS, EYE_RINGS, INNER_LIPS
 from ..grids.pixel_grids import erode, fill_polygon
 from ..surface.labels import NamesArray
 from ..surface.limbs import ARMS, HEAD, LEFT_LEG, RIGHT_LEG
@@ -80,8 +80,9 @@ class FaceOutlines:
 
     Attributes:
         face: [H, W] inside its oval.
-        mouth: [H, W] between the lips. Both empty where no face was found; the rest is of the
-            body's eyes then.
+        mouth: [H, W] between the lips.
+        features: [H, W] eyes and brows. All three are empty where no face was found; the rest is
+            of the body's eyes then.
         brow: row above the brows.
         chin: row, or None.
         unit: pixels between the eyes.
@@ -89,6 +90,7 @@ class FaceOutlines:
 
     face: BoolArray
     mouth: BoolArray
+    features: BoolArray
     brow: float
     chin: float | None
     unit: float
@@ -120,13 +122,15 @@ def find_face_outlines(
         (_, row), depth = project(middle, camera)
         metre = camera.K[1, 1] / max(float(depth), 1e-6)
         return FaceOutlines(
-            nothing, nothing, row - S.eyes_to_brows * metre, None, S.between_eyes * metre
+            nothing, nothing, nothing, row - S.eyes_to_brows * metre, None, S.between_eyes * metre
         )
     points = observation.face * scale
     unit = face_size(points)
+    rings = (*EYE_RINGS.values(), *BROWS.values())
     return FaceOutlines(
         fill_polygon(points[:468], *shape),
         fill_polygon(points[list(INNER_LIPS)], *shape),
+        np.any([fill_polygon(points[list(ring)], *shape) for ring in rings], axis=0),
         float(points[[105, 334], 1].min() - 0.08 * unit),
         float(points[152, 1]),
         unit,

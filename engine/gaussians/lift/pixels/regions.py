@@ -13,6 +13,7 @@ from ....core.settings import register_settings
 from ....core.threads import start_thread
 from ....core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ....render.mesh import MeshBuffer, rasterize_mesh
+from ...squareness import drawn_cosines
 from ..grids.pixel_grids import dilate, resize_nearest
 from ..grids.pixel_smoother import PixelSmoother
 from ..surface.labels import GLASSES, HAIR, HAT, NONE, SKIN, Places, find_places
@@ -32,6 +33,9 @@ from ..surface.limbs import (
 from .brims import find_brim
 from .cloth_rims import release_cloth_rims
 from .collars import claim_collars
+from .far_cheek import find_beyond_cheek
+from .hair_edges import S as HAIR_EDGES
+from .hair_edges import settle_hair_edge
 from .hand_pixels import Hand, find_bust, measure_hands_beside, settle_hand_pixels
 from .head_pixels import UnlabelledPixels, find_face_outlines, find_head_cues, is_hairy, is_head_cut
 from .labels_cleanup import claim_hair_beside_face, find_hat, find_parsed_hat, release_lit_skin
@@ -101,6 +105,7 @@ class Regions:
         hair: [H, W] pixels labelled as hair or a hat, also where it falls over the trunk.
         handless: the arms whose hands something hides.
         hidden: [F] triangles of those hands.
+        beyond_cheek: [H, W] 0..1 how far hair hangs behind the far cheek of a turned head.
         hands_beside: [H, W] metres along the view axis of the hand drawn at a pixel or beside it.
         head_cut: the frame cuts the head below the eyes, so that no face is found and the fitted
             head's features lie beside the photo's.
@@ -122,6 +127,7 @@ class Regions:
     hair: BoolArray
     handless: tuple[int, ...]
     hidden: BoolArray
+    beyond_cheek: FloatArray
     hands_beside: FloatArray
     head_cut: bool
     body: MeshBuffer
@@ -228,6 +234,8 @@ def find_regions(
         skin = parsed[..., PARSED.index("skin")]
         label = release_lit_skin(label, lab, tone, skin, pixels.head, unit)
         label = find_parsed_hat(label, parsed, pixels.head, unit)
+    away = ~on_body | (drawn_cosines(whole, vertices, body, camera) < HAIR_EDGES.grazing)
+    label = settle_hair_edge(label, lab, pixels.head & away & ~outlines.features, unit)
     for find in (find_brim, find_hat):
         if not (label == HAT).any():
             label = find(label, lab, pixels.head, outlines.brow, unit)
@@ -268,6 +276,7 @@ def find_regions(
         frame = glasses.on_grid(height, width, scale) > S.frame_cover
         label[frame & mask & (face | on_face) & ~hair] = GLASSES
     seen_face = face & mask
+    bare_head = on_body & (label == SKIN) & (group == HEAD)
     return Regions(
         mask=mask,
         group=group,
@@ -278,6 +287,7 @@ def find_regions(
         hair=hair,
         handless=handless,
         hidden=hidden,
+        beyond_cheek=find_beyond_cheek(whole, bare_head, label == HAIR, vertices, body, camera),
         hands_beside=measure_hands_beside(whole, any_hand, camera),
         head_cut=not seen_face.any() and is_head_cut(camera, body, vertices),
         body=whole,

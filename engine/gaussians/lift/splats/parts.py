@@ -128,10 +128,12 @@ def name_beard(bound: BoundGaussians, body: Body, skin: FloatArray) -> BoundGaus
     hair &= np.linalg.norm(bound.offset, axis=1) < S.deep
     bare = np.isin(bound.part, [_SKIN, _FACE]) & area
     dark = np.log((bound.colors + 0.05) / (skin + 0.05)).mean(1) < S.dark
-    aside = np.abs(body.v_template[body.f[bound.triangle], 0].mean(1))
-    chin = (hair | bare) & on_face & (aside < S.chin)  # long hair hangs beside it
-    if not chin.any() or (hair | dark)[chin].mean() < S.least:
-        return bound
+    aside = body.v_template[body.f[bound.triangle], 0].mean(1)
+    chin = (hair | bare) & on_face & (np.abs(aside) < S.chin)  # long hair hangs beside it
+    # A beard grows on both sides; a chin lit from aside is dark on one.
+    for side in (chin & (aside < 0.0), chin & (aside >= 0.0)):
+        if not side.any() or (hair | dark)[side].mean() < S.least:
+            return bound
     beard = hair | (bare & dark)
     return replace(bound, part=np.where(beard, _BEARD, bound.part).astype(np.uint8))
 

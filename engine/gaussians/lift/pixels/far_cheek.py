@@ -1,0 +1,79 @@
+"""Hair beyond the far cheek of a turned head: it hangs behind that cheek, and doesn't cover it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....body import Body
+from ....core.settings import register_settings
+from ....core.types import BoolArray, Camera, FloatArray
+from ....render.mesh import MeshBuffer
+from ...squareness import drawn_cosines
+from ..shape.hair_field import head_rotation
+from ..surface.labels import ramp
+from ..surface.limbs import HEAD, vertex_groups
+
+
+@dataclass(frozen=True)
+class FarCheekSettings:
+    """What lies beyond a far cheek."""
+
+    turned: tuple[float, float] = (15.0, 25.0)
+    """Degrees that the head is turned between which its hair is taken to hang behind the cheek."""
+
+    profile: tuple[float, float] = (75.0, 60.0)
+    """Degrees between which that fades in, from a profile on: there, a fringe lies beyond."""
+
+    grazing: float = 0.4  # cosine to the camera below which the fitted cheek itself may show hair
+
+
+S = register_settings("lift.far_cheek", FarCheekSettings())
+
+
+def measure_yaw(vertices: FloatArray, body: Body) -> float:
+    """Return the degrees that the head is turned to the picture's right.
+
+    Args:
+        vertices: [V, 3] the body in the photo's pose, world space, metres.
+        body: the person's own.
+    """
+    head = vertex_groups(body) == HEAD
+    turn = head_rotation(vertices[head], body.v_template[head])
+    return float(np.degrees(np.arctan2(turn[0, 2], turn[2, 2])))
+
+
+def find_beyond_cheek(
+    drawn: MeshBuffer,
+    face: BoolArray,
+    hair: BoolArray,
+    vertices: FloatArray,
+    body: Body,
+    camera: Camera,
+) -> FloatArray:
+    """Find hair beyond the far outline of a turned face.
+
+    Args:
+        drawn: the body, [H, W].
+        face: [H, W] pixels that show the head's skin, where the body is drawn.
+        hair: [H, W] pixels of hair.
+        vertices: [V, 3] the body in the photo's pose, world space, metres.
+        body: the person's own.
+        camera: of this grid.
+
+    Returns:
+        [H, W] 0..1 how far such hair hangs behind the cheek.
+    """
+    yaw = measure_yaw(vertices, body)
+    share = float(ramp(np.abs(yaw), *S.turned) * ramp(np.abs(yaw), *S.profile))
+    if share == 0.0 or not face.any():
+        return np.zeros(face.shape)
+    # A face that looks to the picture's right hides its own left side.
+    cols = np.arange(face.shape[1]) * np.sign(yaw)
+    outline = np.where(face, cols, -np.inf).max(1)
+    outline = np.where(np.isfinite(outline), outline, np.median(outline[np.isfinite(outline)]))
+    on_head = (vertex_groups(body) == HEAD)[body.f[:, 0]]
+    turns = drawn_cosines(drawn, vertices, body, camera)
+    shows_hair = (drawn.face < 0) | ((turns < S.grazing) & on_head[drawn.face])
+    return np.asarray(share * (hair & shows_hair & (cols > outline[:, None])))
