@@ -25,6 +25,7 @@ from ..surface.limbs import HEAD, LEFT_LEG, RIGHT_LEG
 from ..surface.texel_patch import TexelPatch
 from .fabric_clusters import fabric_lab, has_hue, have_same_hue
 from .fabrics import find_fabrics
+from .face_light import extend_face_light
 from .sandals import are_sandals
 from .skin_shade import tint_shade
 from .stray_colors import find_fallen_hair, find_shaded_skin
@@ -71,10 +72,6 @@ class BaseColorSettings:
     own_cloth: float = 10.0  # inter-ocular distances, squared, from which it is theirs nonetheless
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
-    light_smooth: float = 12.0  # edges, squared, over which a face's light is averaged
-    light_fade: float = 0.02  # its pull to the fitted light on the face
-    light_beside: float = 3.0  # the same beside the face
-    light_most: float = 0.2  # of the logarithm, that it is lighter than the fitted light at most
     match_fade: float = 0.15  # the same of hair that is as light as the photo's around it
     gilded_fade: float = 0.03  # the same of hair with a light behind it: after six
     least_match: float = 0.6  # the least that hair's light is multiplied by, to match the photo's
@@ -163,11 +160,13 @@ def base_colors(
             solved = mesh.diffuse(own_albedo, trust[own], smooth, middle, smooth * drift)
             base = solved * light
             if label == SKIN:
-                base = base * _face_light(base, t, own, mesh, body)
+                seen_color, known = t.color[own], t.known[own]
+                beard = beard_area(body)[mesh.vertices]
+                base = base * extend_face_light(base, seen_color, known, beard, mesh, body)
                 # Where the photo ends its colour fades into the completed one.
-                rest = np.clip(t.color[own] - base, -0.6, 0.25)
-                fade = S.fade * (S.beard_fade / S.fade) ** beard_area(body)[mesh.vertices]
-                base = base + mesh.diffuse(rest, 4.0 * t.known[own], 1.0, np.zeros(3), fade)
+                rest = np.clip(seen_color - base, -0.6, 0.25)
+                fade = S.fade * (S.beard_fade / S.fade) ** beard
+                base = base + mesh.diffuse(rest, 4.0 * known, 1.0, np.zeros(3), fade)
             else:
                 base = _match_hair(base, t.known[own], mesh, view)
                 base = _gild_hair(base, t.color[own], t.known[own], mesh, view.backlight)
@@ -230,27 +229,6 @@ def base_colors(
 
     map_threads(fill, [int(label) for label in np.unique(t.label)])
     return out, fabric, printed
-
-
-def _face_light(
-    base: FloatArray, t: Texels, own: IntArray, mesh: TexelPatch, body: Body
-) -> FloatArray:
-    """[M, 3] light on a face that its fitted light lacks, as a factor: its shaded side goes on.
-
-    Args:
-        base: [M, 3] the completed colours of skin.
-        t: all texels.
-        own: [M] those of skin.
-        mesh: of those.
-        body: the person's own.
-    """
-    face = np.isin(mesh.vertices, body.part_vertices("face", "ear"))
-    beard = beard_area(body)[mesh.vertices]
-    usual = np.einsum("nk,nk->n", mesh.bary, (face * (1.0 - beard))[mesh.at])
-    off = np.log((t.color[own] + LIGHT.floor) / (base + LIGHT.floor))
-    off = np.clip(off, -S.most, S.light_most)
-    pull = np.where(face, S.light_fade, S.light_beside)
-    return np.exp(mesh.diffuse(off, t.known[own] * usual, S.light_smooth, np.zeros(3), pull))
 
 
 def _frame_ends(xy: FloatArray, view: PhotoView) -> FloatArray:

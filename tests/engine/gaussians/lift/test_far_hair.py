@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,12 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.rotations import axis_angle_to_matrix
+from likeness.engine.gaussians.lift.garments.labels_surface import (
+    find_seen_labels,
+    surface_vertices,
+)
 from likeness.engine.gaussians.lift.hair.far_hair import S, settle_far_hair
+from likeness.engine.gaussians.lift.pixels.far_cheek import find_beyond_cheek, measure_yaw
 from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet
 from likeness.engine.gaussians.lift.surface.labels import HAIR, LABELS, SKIN
 from likeness.engine.gaussians.lift.surface.limbs import HEAD, TORSO, vertex_groups
@@ -43,6 +49,7 @@ def settle(average: Body) -> Any:
             face=on_head,
             label=np.where(on_head, SKIN, HAIR),
             group=np.where(on_head | (drawn.face < 0), HEAD, TORSO),
+            beyond_cheek=find_beyond_cheek(drawn, on_head, ~on_head, vertices, body, camera),
         )
         front = np.where(drawn.face >= 0, drawn.depth, NEAR)
         trunk = DepthSheet(
@@ -56,6 +63,9 @@ def settle(average: Body) -> Any:
         from_left = np.logical_or.accumulate(on_head, 1)
         from_right = np.logical_or.accumulate(on_head[:, ::-1], 1)[:, ::-1]
         return SimpleNamespace(
+            regions=regions,
+            camera=camera,
+            vertices=vertices,
             trunk=trunk,
             after=after,
             beside=[rows & (drawn.face < 0) & ~reached for reached in (from_left, from_right)],
@@ -76,6 +86,47 @@ def test_it_goes_back_to_where_it_grows(settle: Any, degrees: float) -> None:
     assert moved.max() <= S.most + 1e-9
     assert (scene.after.back > scene.after.front).all()
     np.testing.assert_array_equal(scene.after.on_mesh == 0.0, moved > 0.0)
+
+
+@pytest.mark.parametrize("degrees", [-50.0, 0.0, 30.0])
+def test_the_turn_of_a_head_is_measured(average: Body, degrees: float) -> None:
+    turn = axis_angle_to_matrix(np.array([0.0, np.radians(degrees), 0.0]))
+    assert measure_yaw(average.v_template @ turn.T, average) == pytest.approx(degrees, abs=1e-3)
+
+
+def test_it_hangs_behind_the_far_cheek_alone_and_the_more_the_head_is_turned(settle: Any) -> None:
+    far = settle(40.0)
+    near, beyond = far.beside
+    assert (far.regions.beyond_cheek[beyond] == 1.0).all()
+    assert (far.regions.beyond_cheek[near] == 0.0).all()
+    assert (far.regions.beyond_cheek[far.regions.label == SKIN] == 0.0).all()
+    a_little = settle(20.0)
+    assert a_little.regions.beyond_cheek.max() == pytest.approx(0.5, abs=0.05)
+
+
+def test_it_says_nothing_of_the_cheek_before_it(average: Body, settle: Any) -> None:
+    """Hair at the near side covers the cheek behind it, whichever way that faces."""
+    scene = settle(40.0)
+    regions = scene.regions
+    everywhere = np.ones((SIDE, SIDE), bool)
+    regions.hair = (regions.label == HAIR) | (np.arange(SIDE) < 50)
+    regions.mask, regions.hidden = everywhere, np.zeros(len(average.f), bool)
+    regions.hands_beside = np.full((SIDE, SIDE), np.inf)
+    points = surface_vertices(regions, average, scene.vertices)
+    cheek = points.part == "face"
+    # The fitted face ends at the outline: of a face that is too wide, vertices lie beyond it.
+    wide = replace(points, points=points.points * [1.15, 1.0, 1.0])
+    label, weight = find_seen_labels(regions, scene.camera, wide)
+    xy, _ = project(wide.points, scene.camera)
+    col, row = np.clip(xy.astype(int), 0, SIDE - 1).T
+    on_hair = cheek & regions.hair[row, col]
+    far = on_hair & (regions.beyond_cheek[row, col] == 1.0)
+    near = on_hair & (regions.beyond_cheek[row, col] == 0.0)
+    assert far.sum() > 10
+    assert near.sum() > 10
+    assert (weight[far] == 0.0).all()
+    assert (weight[near] == 1.0).all()
+    assert (label[near] == HAIR).all()
 
 
 @pytest.mark.parametrize("degrees", [5.0, 90.0, 180.0])

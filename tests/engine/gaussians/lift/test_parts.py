@@ -88,6 +88,17 @@ def test_a_dark_chin_is_a_beard_a_shadow_on_it_is_none(
     assert (found[int(dark * len(chin)) :] == "face").all()
 
 
+def test_a_chin_in_the_shade_on_one_side_has_no_beard(average: Body) -> None:
+    face = average.face_part == average.part_names.index("face")
+    chin = np.nonzero((beard_area(average)[average.f].mean(1) > 0.9) & face)[0]
+    bound = name_unknown(splats(chin), average)
+    shaded = average.v_template[average.f[chin], 0].mean(1) > 0.0
+    assert 0.4 < shaded.mean() < 0.6
+    colors = np.where(shaded[:, None], 0.1, bound.colors).astype(np.float32)
+    found = name_beard(replace(bound, colors=colors), average, SKIN)
+    assert set(named(found)) == {"face"}
+
+
 def test_long_hair_beside_a_bare_chin_is_no_beard(average: Body) -> None:
     face = average.face_part == average.part_names.index("face")
     area = np.nonzero((beard_area(average)[average.f].mean(1) > 0.9) & face)[0]
