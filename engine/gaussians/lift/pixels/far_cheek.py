@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....body import Body
+from ....core.alignment import fit_rigid
 from ....core.settings import register_settings
 from ....core.types import BoolArray, Camera, FloatArray
 from ....render.mesh import MeshBuffer
 from ...squareness import drawn_cosines
-from ..shape.hair_field import head_rotation
 from ..surface.labels import ramp
 from ..surface.limbs import HEAD, vertex_groups
 
@@ -40,7 +40,7 @@ def measure_yaw(vertices: FloatArray, body: Body) -> float:
         body: the person's own.
     """
     head = vertex_groups(body) == HEAD
-    turn = head_rotation(vertices[head], body.v_template[head])
+    turn, _ = fit_rigid(body.v_template[head], vertices[head])
     return float(np.degrees(np.arctan2(turn[0, 2], turn[2, 2])))
 
 

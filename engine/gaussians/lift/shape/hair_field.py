@@ -9,6 +9,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ....body import Body
+from ....core.alignment import fit_rigid
 from ....core.settings import register_settings
 from ....core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from ..grids.pixel_grids import smooth_within
@@ -34,22 +35,6 @@ class HairFieldSettings:
 S = register_settings("lift.hair_field", HairFieldSettings())
 
 
-def head_rotation(points: FloatArray, rest: FloatArray) -> FloatArray:
-    """Find how the head is turned.
-
-    Args:
-        points: [N, 3] of the head, metres, in any axes.
-        rest: [N, 3] the same at rest.
-
-    Returns:
-        [3, 3] from the axes of ``rest`` to those of ``points``.
-    """
-    a, b = points - points.mean(0), rest - rest.mean(0)
-    u, _, vt = np.linalg.svd(a.T @ b)
-    u[:, -1] *= np.sign(np.linalg.det(u @ vt))
-    return np.asarray(u @ vt)
-
-
 def hair_directions(
     points: FloatArray, normals: FloatArray, rest: FloatArray, on_head: BoolArray, body: Body
 ) -> FloatArray:
@@ -63,7 +48,7 @@ def hair_directions(
         body: the person's own.
     """
     own = on_head if on_head.sum() > 3 else np.ones(len(points), bool)
-    turn = head_rotation(points[own], rest[own])
+    turn, _ = fit_rigid(rest[own], points[own])
     skull = body.J_template[JOINT_INDEX["head"]] + np.array([0.0, S.centre, 0.0])
     out = (points - points[own].mean(0)) @ turn + rest[own].mean(0) - skull
     crown = np.array([0.0, np.cos(S.crown), -np.sin(S.crown)])

@@ -9,10 +9,10 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 from ....body import Body
+from ....core.alignment import fit_rigid
 from ....core.settings import register_settings
 from ....core.types import JOINT_INDEX, BoolArray, FloatArray
 from ..surface.labels import ramp
-from .hair_field import head_rotation
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def fill_nape(
     rest = body.v_template[rows] - body.v_template[head].mean(0)
     back = rest[:, 2] / np.maximum(np.hypot(rest[:, 0], rest[:, 2]), 1e-6)
     share = ramp(np.maximum(facing[rows], back), *S.away) * ramp(from_axis[:, 1], *S.below)
-    share *= ramp(head_rotation(surface[head], body.v_template[head])[2, 2], *S.frontal)
+    share *= ramp(fit_rigid(body.v_template[head], surface[head])[0][2, 2], *S.frontal)
     filled = np.array(offset)
     filled[rows] += S.filled * share * hollow
     return filled
