@@ -44,6 +44,24 @@ def measure_yaw(vertices: FloatArray, body: Body) -> float:
     return float(np.degrees(np.arctan2(turn[0, 2], turn[2, 2])))
 
 
+def find_far_side(face: BoolArray, vertices: FloatArray, body: Body) -> BoolArray:
+    """Find the side of the picture that a turned face looks to.
+
+    Args:
+        face: [H, W] inside the face's oval.
+        vertices: [V, 3] the body in the photo's pose, world space, metres.
+        body: the person's own.
+
+    Returns:
+        [H, W] pixels beyond the middle of the face; none of a face that is hardly turned.
+    """
+    yaw = measure_yaw(vertices, body)
+    if not face.any() or abs(yaw) < S.turned[0]:
+        return np.zeros_like(face)
+    cols = np.broadcast_to(np.arange(face.shape[1]), face.shape)
+    return np.asarray((cols - cols[face].mean()) * yaw > 0.0)
+
+
 def find_beyond_cheek(
     drawn: MeshBuffer,
     face: BoolArray,

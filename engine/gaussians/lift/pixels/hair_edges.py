@@ -1,8 +1,8 @@
-"""Where the face ends and hair begins: by the colors on both sides, pixel for pixel.
+"""Where the far side of a turned face ends and hair begins: by the colors on both sides.
 
-Along the far cheek of a turned head, and below a chin before long hair, a pixel too much of skin is
-no small matter: the body turns away from the camera there, and a row of dark pixels becomes a band
-of hair on the cheek when the avatar is seen from its other side.
+A pixel too much of skin is no small matter there: the body turns away from the camera, and a row of
+dark pixels becomes a band of hair on the cheek when the avatar is seen from its other side. Nearer
+to the camera, beards and sideburns have the color of the hair and belong to the face.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def settle_hair_edge(label: IntArray, lab: FloatArray, where: BoolArray, unit: f
     Args:
         label: [H, W] index into ``labels.LABELS``.
         lab: [H, W, 3] L*a*b*.
-        where: [H, W] pixels of the head that may become hair: neither eyes nor brows, and only
-            where the body turns away or is not drawn.
+        where: [H, W] pixels that may become hair: of the head's far side, neither eyes nor
+            brows, and only where the body turns away or is not drawn.
         unit: pixels between the eyes.
 
     Returns:

@@ -33,7 +33,7 @@ from ..surface.limbs import (
 from .brims import find_brim
 from .cloth_rims import release_cloth_rims
 from .collars import claim_collars
-from .far_cheek import find_beyond_cheek
+from .far_cheek import find_beyond_cheek, find_far_side
 from .hair_edges import S as HAIR_EDGES
 from .hair_edges import settle_hair_edge
 from .hand_pixels import Hand, find_bust, measure_hands_beside, settle_hand_pixels
@@ -235,7 +235,8 @@ def find_regions(
         label = release_lit_skin(label, lab, tone, skin, pixels.head, unit)
         label = find_parsed_hat(label, parsed, pixels.head, unit)
     away = ~on_body | (drawn_cosines(whole, vertices, body, camera) < HAIR_EDGES.grazing)
-    label = settle_hair_edge(label, lab, pixels.head & away & ~outlines.features, unit)
+    far = find_far_side(face, vertices, body) & pixels.head & ~outlines.features
+    label = settle_hair_edge(label, lab, far & away, unit)
     for find in (find_brim, find_hat):
         if not (label == HAT).any():
             label = find(label, lab, pixels.head, outlines.brow, unit)

@@ -16,7 +16,11 @@ from likeness.engine.gaussians.lift.garments.labels_surface import (
     surface_vertices,
 )
 from likeness.engine.gaussians.lift.hair.far_hair import S, settle_far_hair
-from likeness.engine.gaussians.lift.pixels.far_cheek import find_beyond_cheek, measure_yaw
+from likeness.engine.gaussians.lift.pixels.far_cheek import (
+    find_beyond_cheek,
+    find_far_side,
+    measure_yaw,
+)
 from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet
 from likeness.engine.gaussians.lift.surface.labels import HAIR, LABELS, SKIN
 from likeness.engine.gaussians.lift.surface.limbs import HEAD, TORSO, vertex_groups
@@ -92,6 +96,16 @@ def test_it_goes_back_to_where_it_grows(settle: Any, degrees: float) -> None:
 def test_the_turn_of_a_head_is_measured(average: Body, degrees: float) -> None:
     turn = axis_angle_to_matrix(np.array([0.0, np.radians(degrees), 0.0]))
     assert measure_yaw(average.v_template @ turn.T, average) == pytest.approx(degrees, abs=1e-3)
+
+
+def test_a_face_looks_to_its_far_side(average: Body) -> None:
+    face = np.zeros((20, 40), bool)
+    face[5:15, 10:20] = True
+    for degrees, columns in ((30.0, range(15, 40)), (-30.0, range(15)), (5.0, range(0))):
+        turn = axis_angle_to_matrix(np.array([0.0, np.radians(degrees), 0.0]))
+        far = find_far_side(face, average.v_template @ turn.T, average)
+        assert far.all(0).nonzero()[0].tolist() == list(columns)
+    assert not find_far_side(np.zeros_like(face), average.v_template @ turn.T, average).any()
 
 
 def test_it_hangs_behind_the_far_cheek_alone_and_the_more_the_head_is_turned(settle: Any) -> None:
