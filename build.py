@@ -131,7 +131,8 @@ def run_tests(arguments: Sequence[str]) -> int:
     print_step("Running the tests")
     # Files of tests keep all cores busy with one thread each, and layers as small as theirs take
     # more time with several. Threads that spin while they wait stall a machine with few cores.
-    env = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+    env = {**threads, "OMP_WAIT_POLICY": "PASSIVE", **os.environ}
     # Containers often set this; each of some hundred processes would compile torch and numba again.
     env.pop(DONT_COMPILE, None)
     command = [python, "-m", "pytest", *PARALLEL, *arguments]

@@ -15,11 +15,6 @@ if _HOME.is_dir():
     os.environ["LIKENESS_CACHE"] = str(_HOME / "cache")
     os.environ["LIKENESS_DATA"] = str(_HOME / "data")
 
-# Tests that run beside each other have a core each: more threads would wait for one another.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from likeness.engine.files.weights import asset_path, cache_assets_dir  # noqa: E402
@@ -97,6 +92,7 @@ def quick_people() -> Iterator[None]:
 _FIRST = (
     "tests/test_package.py",  # it compiles the kernels of a build once for all;
     "tests/test_lint.py",  # meanwhile, these need few or none of them
+    "tests/test_several_threads.py",
     "tests/engine/training/test_two_processes.py",
     "tests/test_docs.py",
     "tests/engine/training/test_resume.py",
@@ -127,7 +123,6 @@ _FIRST = (
     "tests/engine/evaluation/test_people_render.py",
     "tests/engine/gaussians/lift/test_lift_path.py",
     "tests/engine/gaussians/lift/test_lift_labels.py",
-    "tests/blender/test_stages.py",
     "tests/test_examples.py",
 )
 """The longest files, so that none is left over when all others have ended."""
@@ -142,7 +137,9 @@ def pytest_runtest_setup() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {file: index for index, file in enumerate(_FIRST)}
-    if os.environ.get("NUMBA_NUM_THREADS") == "1":
+    import numba  # after the engine, which says where its cache is
+
+    if numba.config.NUMBA_NUM_THREADS < 2:
         skip = pytest.mark.skip(reason="tests/test_several_threads.py runs it")
         for item in items:
             if item.get_closest_marker("threads"):

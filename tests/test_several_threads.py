@@ -1,4 +1,4 @@
-"""What several threads do, in a process that has them: tests beside each other have one."""
+"""What several threads do, in a process that has them: ``build.py test`` gives each test one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = (
@@ -15,6 +17,7 @@ FILES = (
 )
 
 
+@pytest.mark.skipif("NUMBA_NUM_THREADS" not in os.environ, reason="they run in this process")
 def test_several_threads_do_the_same() -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     done = subprocess.run(

@@ -51,9 +51,12 @@ def extend_face_light(
     Returns:
         [M, 3] a factor on ``base``.
     """
-    face = np.isin(mesh.vertices, body.part_vertices("face", "ear"))
+    face, around = (
+        np.isin(mesh.vertices, body.part_vertices(*parts))
+        for parts in (("face", "ear"), ("face", "ear", "lips", "eyelid"))
+    )
     trust = known * np.einsum("mk,mk->m", mesh.bary, (face * (1.0 - beard))[mesh.at])
     off = np.log((color + LIGHT.floor) / (np.maximum(base, 0.0) + LIGHT.floor))
     off = np.clip(off, -S.darker, S.lighter)
-    pull = np.where(face, S.fade, S.beside)
+    pull = np.where(around, S.fade, S.beside)
     return np.asarray(np.exp(mesh.diffuse(off, trust, S.smooth, np.zeros(3), pull)))

@@ -317,7 +317,9 @@ def find_seen_labels(
     inside = (depth > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(np.int64).T
     below = inside & regions.hair[row, col] & np.isin(at.part, ["face", "ear", "neck"])
-    covers = np.where(at.part == "face", 1.0 - regions.beyond_cheek[row, col], 1.0)
+    lids = xy[inside & (at.part == "eyelid"), 1]
+    cheek = (at.part == "face") & (xy[:, 1] > lids.min(initial=np.inf))  # a fringe covers brows
+    covers = np.where(cheek, 1.0 - regions.beyond_cheek[row, col], 1.0)
     label, weight = np.where(below, HAIR, label), np.where(below, covers, weight)
     return label, np.where(np.isin(at.part, INNER_PARTS), 0.0, weight)
 

@@ -66,12 +66,12 @@ def settle_far_hair(
         camera: of the region grid.
     """
     trunk, head = sheets[0], groups == HEAD
-    far = np.sign(measure_yaw(vertices, body))
+    far = np.sign(measure_yaw(vertices, head, body))
     aside = (body.v_template[:, 0] - body.v_template[head].mean(0)[0]) * far
     grown = head & (aside > S.side) & (shares[:, HAIR] > 0.5)
     face = (regions.body.face >= 0) & (regions.label == SKIN) & (regions.group == HEAD)
-    beyond = regions.beyond_cheek * trunk.visible
-    if grown.sum() < S.least or not beyond.any():
+    beyond = regions.beyond_cheek * (trunk.visible & (regions.label == HAIR))
+    if grown.sum() < S.least or not (beyond.any() and face.any()):
         return sheets
     f = dressed.f[(shares[:, HAIR] > 0.5)[dressed.f].all(1)]
     worn = rasterize_mesh(dressed.vertices, f, camera)

@@ -9,11 +9,8 @@ import numpy as np
 from ....body import Body
 from ....core.alignment import fit_rigid
 from ....core.settings import register_settings
-from ....core.types import BoolArray, Camera, FloatArray
-from ....render.mesh import MeshBuffer
-from ...squareness import drawn_cosines
+from ....core.types import BoolArray, FloatArray
 from ..surface.labels import ramp
-from ..surface.limbs import HEAD, vertex_groups
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,9 @@ class FarCheekSettings:
     """What lies beyond a far cheek."""
 
     turned: tuple[float, float] = (15.0, 25.0)
-    """Degrees that the head is turned between which its hair is taken to hang behind the cheek."""
+    """Degrees that the head is turned between which its hair is taken to hang behind the cheek.
+
+    From the first on, a face has a far side."""
 
     profile: tuple[float, float] = (75.0, 60.0)
     """Degrees between which that fades in, from a profile on: there, a fringe lies beyond."""
@@ -32,30 +31,28 @@ class FarCheekSettings:
 S = register_settings("lift.far_cheek", FarCheekSettings())
 
 
-def measure_yaw(vertices: FloatArray, body: Body) -> float:
+def measure_yaw(vertices: FloatArray, head: BoolArray, body: Body) -> float:
     """Return the degrees that the head is turned to the picture's right.
 
     Args:
         vertices: [V, 3] the body in the photo's pose, world space, metres.
+        head: [V] those of the head.
         body: the person's own.
     """
-    head = vertex_groups(body) == HEAD
     turn, _ = fit_rigid(body.v_template[head], vertices[head])
     return float(np.degrees(np.arctan2(turn[0, 2], turn[2, 2])))
 
 
-def find_far_side(face: BoolArray, vertices: FloatArray, body: Body) -> BoolArray:
+def find_far_side(face: BoolArray, yaw: float) -> BoolArray:
     """Find the side of the picture that a turned face looks to.
 
     Args:
         face: [H, W] inside the face's oval.
-        vertices: [V, 3] the body in the photo's pose, world space, metres.
-        body: the person's own.
+        yaw: of :func:`measure_yaw`.
 
     Returns:
         [H, W] pixels beyond the middle of the face; none of a face that is hardly turned.
     """
-    yaw = measure_yaw(vertices, body)
     if not face.any() or abs(yaw) < S.turned[0]:
         return np.zeros_like(face)
     cols = np.broadcast_to(np.arange(face.shape[1]), face.shape)
@@ -63,27 +60,20 @@ def find_far_side(face: BoolArray, vertices: FloatArray, body: Body) -> BoolArra
 
 
 def find_beyond_cheek(
-    drawn: MeshBuffer,
-    face: BoolArray,
-    hair: BoolArray,
-    vertices: FloatArray,
-    body: Body,
-    camera: Camera,
+    face: BoolArray, hair: BoolArray, shows_hair: BoolArray, yaw: float
 ) -> FloatArray:
     """Find hair beyond the far outline of a turned face.
 
     Args:
-        drawn: the body, [H, W].
         face: [H, W] pixels that show the head's skin, where the body is drawn.
         hair: [H, W] pixels of hair.
-        vertices: [V, 3] the body in the photo's pose, world space, metres.
-        body: the person's own.
-        camera: of this grid.
+        shows_hair: [H, W] pixels beside the drawn body, or where its head turns away so much that
+            the fitted cheek itself may show hair.
+        yaw: of :func:`measure_yaw`.
 
     Returns:
         [H, W] 0..1 how far such hair hangs behind the cheek.
     """
-    yaw = measure_yaw(vertices, body)
     share = float(ramp(np.abs(yaw), *S.turned) * ramp(np.abs(yaw), *S.profile))
     if share == 0.0 or not face.any():
         return np.zeros(face.shape)
@@ -91,7 +81,4 @@ def find_beyond_cheek(
     cols = np.arange(face.shape[1]) * np.sign(yaw)
     outline = np.where(face, cols, -np.inf).max(1)
     outline = np.where(np.isfinite(outline), outline, np.median(outline[np.isfinite(outline)]))
-    on_head = (vertex_groups(body) == HEAD)[body.f[:, 0]]
-    turns = drawn_cosines(drawn, vertices, body, camera)
-    shows_hair = (drawn.face < 0) | ((turns < S.grazing) & on_head[drawn.face])
     return np.asarray(share * (hair & shows_hair & (cols > outline[:, None])))

@@ -1,8 +1,8 @@
-"""Where the far side of a turned face ends and hair begins: by the colors on both sides.
+"""Where the far side of a turned face ends and hair begins: by the colours on both sides.
 
-A pixel too much of skin is no small matter there: the body turns away from the camera, and a row of
-dark pixels becomes a band of hair on the cheek when the avatar is seen from its other side. Nearer
-to the camera, beards and sideburns have the color of the hair and belong to the face.
+The body turns away from the camera there: a row of dark pixels that are taken for skin becomes a
+band of hair on the cheek when the avatar is seen from its other side. On the near side beards and
+sideburns have the colour of the hair, and belong to the face.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class HairEdgeSettings:
     reach: float = 0.35  # from hair within which skin may be hair
     skin_inside: float = 0.12  # from any other label from which on skin is certain
     hair_inside: float = 0.04  # the same of hair
-    around: float = 0.25  # standard deviation of the means of the colors beside the edge
+    around: float = 0.25  # standard deviation of the means of the colours beside the edge
     some: float = 0.005  # share of such pixels around without which there is nothing to compare
-    contrast: float = 20.0  # L*a*b* units between the two colors at least
-    nearer: float = 0.65  # distance to the hair's color, over that to the skin's, at most
+    contrast: float = 20.0  # L*a*b* units between the two colours at least
+    nearer: float = 0.65  # distance to the hair's colour, over that to the skin's, at most
 
 
 S = register_settings("lift.hair_edges", HairEdgeSettings())
 
 
 def settle_hair_edge(label: IntArray, lab: FloatArray, where: BoolArray, unit: float) -> IntArray:
-    """Make hair of skin that is joined to hair and has the color of the hair beside it.
+    """Make hair of skin that is joined to hair and has the colour of the hair beside it.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
@@ -49,9 +49,10 @@ def settle_hair_edge(label: IntArray, lab: FloatArray, where: BoolArray, unit: f
         [H, W] labels.
     """
     skin, hair = label == SKIN, label == HAIR
-    near = skin & where & dilate(hair, max(round(S.reach * unit), 1))
-    if not near.any():
+    near = skin & where
+    if not (near.any() and hair.any()):
         return label
+    near &= dilate(hair, max(round(S.reach * unit), 1))
     sides = (
         erode(skin, max(round(S.skin_inside * unit), 1)),
         erode(hair, max(round(S.hair_inside * unit), 1)),

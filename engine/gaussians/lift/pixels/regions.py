@@ -33,7 +33,8 @@ from ..surface.limbs import (
 from .brims import find_brim
 from .cloth_rims import release_cloth_rims
 from .collars import claim_collars
-from .far_cheek import find_beyond_cheek, find_far_side
+from .far_cheek import S as FAR_CHEEK
+from .far_cheek import find_beyond_cheek, find_far_side, measure_yaw
 from .hair_edges import S as HAIR_EDGES
 from .hair_edges import settle_hair_edge
 from .hand_pixels import Hand, find_bust, measure_hands_beside, settle_hand_pixels
@@ -184,7 +185,8 @@ def find_regions(
     smoother = PixelSmoother(lab, mask) if some else None
     outlines = find_face_outlines(observation, scale, (height, width), body, vertices, camera)
     face, unit = outlines.face, outlines.unit
-    face_group = vertex_groups(body)[body.f[:, 0]]
+    vertex_group = vertex_groups(body)
+    face_group = vertex_group[body.f[:, 0]]
     whole = rasterize_mesh(vertices, body.f, camera)
     heads = mask & (whole.face >= 0) & (face_group[whole.face] == HEAD)
     names = np.array(body.part_names)
@@ -234,8 +236,14 @@ def find_regions(
         skin = parsed[..., PARSED.index("skin")]
         label = release_lit_skin(label, lab, tone, skin, pixels.head, unit)
         label = find_parsed_hat(label, parsed, pixels.head, unit)
-    away = ~on_body | (drawn_cosines(whole, vertices, body, camera) < HAIR_EDGES.grazing)
-    far = find_far_side(face, vertices, body) & pixels.head & ~outlines.features
+    yaw = measure_yaw(vertices, vertex_group == HEAD, body)
+    turns = drawn_cosines(whole, vertices, body, camera)
+    away = ~on_body | (turns < HAIR_EDGES.grazing)
+    glasses = None if photo is None else find_glasses(photo, observation)
+    frame = np.zeros_like(mask)
+    if glasses is not None:
+        frame = glasses.on_grid(height, width, scale) > S.frame_cover
+    far = find_far_side(face, yaw) & pixels.head & ~outlines.features & ~frame
     label = settle_hair_edge(label, lab, far & away, unit)
     for find in (find_brim, find_hat):
         if not (label == HAT).any():
@@ -243,7 +251,6 @@ def find_regions(
     if known is not None:
         given = resize_nearest(known, mask.shape)
         label = np.where(mask & (given != NONE), given, label)
-    glasses = None if photo is None else find_glasses(photo, observation)
     drawn_arms = {arm: limb[arm] for arm in ARMS if (limb[arm].face >= 0).any()}
     silhouettes = {
         arm: dilate(drawn.face >= 0, max(round(S.beside_arm / pixel_size(drawn, camera)), 1))
@@ -274,10 +281,10 @@ def find_regions(
     group = settle_sleeve_pixels(group, label, lab, forearms, behind)
     group = settle_hand_pixels(group, label, find_bust(places.part, body), hands, limb)
     if glasses is not None:  # thin as they are, the skin's surface goes on below them
-        frame = glasses.on_grid(height, width, scale) > S.frame_cover
         label[frame & mask & (face | on_face) & ~hair] = GLASSES
     seen_face = face & mask
     bare_head = on_body & (label == SKIN) & (group == HEAD)
+    shows_hair = ~on_body | ((turns < FAR_CHEEK.grazing) & (seen_group == HEAD))
     return Regions(
         mask=mask,
         group=group,
@@ -288,7 +295,7 @@ def find_regions(
         hair=hair,
         handless=handless,
         hidden=hidden,
-        beyond_cheek=find_beyond_cheek(whole, bare_head, label == HAIR, vertices, body, camera),
+        beyond_cheek=find_beyond_cheek(bare_head, label == HAIR, shows_hair, yaw),
         hands_beside=measure_hands_beside(whole, any_hand, camera),
         head_cut=not seen_face.any() and is_head_cut(camera, body, vertices),
         body=whole,

@@ -41,7 +41,7 @@ class PartSettings:
 
     area: float = 0.5  # 0..1 of the place where beards grow, from which on hair is beard
     dark: float = -0.5  # logarithm of a beard's colour over the skin's
-    least: float = 0.3  # share of the chin that is dark or hair: less is a shadow
+    least: float = 0.3  # share of either side of the chin that is dark or hair: less is a shadow
     chin: float = 0.03  # metres from the middle
     deep: float = 0.03  # metres over the face: more is hair that hangs before it
 

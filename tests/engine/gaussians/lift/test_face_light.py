@@ -22,8 +22,8 @@ SKIN = np.array([0.8, 0.6, 0.5])
 def head(average: Body) -> SimpleNamespace:
     samples = sample_surface(average, 96)
     parts = np.array(average.part_names)[average.face_part[samples.triangle]]
-    samples = samples.take(np.isin(parts, ["face", "ear", "neck", "torso"]))
-    parts = parts[np.isin(parts, ["face", "ear", "neck", "torso"])]
+    samples = samples.take(np.isin(parts, ["face", "ear", "eyelid", "lips", "neck", "torso"]))
+    parts = np.array(average.part_names)[average.face_part[samples.triangle]]
     points = samples.points(average.v_template, average.f)
     normals = samples.points(vertex_normals(average.v_template, average.f), average.f)
     corner = average.f[samples.triangle]
@@ -49,6 +49,8 @@ def test_the_shaded_side_of_a_face_goes_on_where_it_is_not_seen(
     assert np.median(light[beyond & shaded]) < 0.75
     assert np.median(light[beyond & ~shaded]) > 0.92
     assert np.median(light[head.parts == "torso"]) > 0.99
+    features = np.isin(head.parts, ["eyelid", "lips"]) & shaded
+    assert np.median(light[features]) < 0.87
 
 
 def test_a_beard_and_unseen_skin_do_not_darken_a_face(average: Body, head: SimpleNamespace) -> None:

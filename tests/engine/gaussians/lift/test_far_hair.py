@@ -22,7 +22,7 @@ from likeness.engine.gaussians.lift.pixels.far_cheek import (
     measure_yaw,
 )
 from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet
-from likeness.engine.gaussians.lift.surface.labels import HAIR, LABELS, SKIN
+from likeness.engine.gaussians.lift.surface.labels import HAIR, LABELS, NONE, SKIN
 from likeness.engine.gaussians.lift.surface.limbs import HEAD, TORSO, vertex_groups
 from likeness.engine.render.mesh import rasterize_mesh
 
@@ -41,7 +41,7 @@ def settle(average: Body) -> Any:
     hairy = head & (rest[:, 2] < 0.0)  # the back of the head
     shares[np.arange(len(rest)), np.where(hairy, HAIR, SKIN)] = 1.0
 
-    def settled(degrees: float) -> SimpleNamespace:
+    def settled(degrees: float, removed: bool = False) -> SimpleNamespace:
         turn = axis_angle_to_matrix(np.array([0.0, np.radians(degrees), 0.0]))
         vertices = rest @ turn.T - [0.0, 0.0, 2.0]
         camera = photo_camera(600.0, SIDE, SIDE)
@@ -53,8 +53,12 @@ def settle(average: Body) -> Any:
             face=on_head,
             label=np.where(on_head, SKIN, HAIR),
             group=np.where(on_head | (drawn.face < 0), HEAD, TORSO),
-            beyond_cheek=find_beyond_cheek(drawn, on_head, ~on_head, vertices, body, camera),
+            beyond_cheek=find_beyond_cheek(
+                on_head, ~on_head, drawn.face < 0, measure_yaw(vertices, head, body)
+            ),
         )
+        if removed:
+            regions.label = np.full((SIDE, SIDE), NONE)
         front = np.where(drawn.face >= 0, drawn.depth, NEAR)
         trunk = DepthSheet(
             0, everywhere, everywhere, front, front + 0.1, np.ones_like(front), ~everywhere
@@ -95,17 +99,18 @@ def test_it_goes_back_to_where_it_grows(settle: Any, degrees: float) -> None:
 @pytest.mark.parametrize("degrees", [-50.0, 0.0, 30.0])
 def test_the_turn_of_a_head_is_measured(average: Body, degrees: float) -> None:
     turn = axis_angle_to_matrix(np.array([0.0, np.radians(degrees), 0.0]))
-    assert measure_yaw(average.v_template @ turn.T, average) == pytest.approx(degrees, abs=1e-3)
+    head = vertex_groups(average) == HEAD
+    yaw = measure_yaw(average.v_template @ turn.T, head, average)
+    assert yaw == pytest.approx(degrees, abs=1e-3)
 
 
-def test_a_face_looks_to_its_far_side(average: Body) -> None:
+def test_a_face_looks_to_its_far_side() -> None:
     face = np.zeros((20, 40), bool)
     face[5:15, 10:20] = True
-    for degrees, columns in ((30.0, range(15, 40)), (-30.0, range(15)), (5.0, range(0))):
-        turn = axis_angle_to_matrix(np.array([0.0, np.radians(degrees), 0.0]))
-        far = find_far_side(face, average.v_template @ turn.T, average)
+    for yaw, columns in ((30.0, range(15, 40)), (-30.0, range(15)), (5.0, range(0))):
+        far = find_far_side(face, yaw)
         assert far.all(0).nonzero()[0].tolist() == list(columns)
-    assert not find_far_side(np.zeros_like(face), average.v_template @ turn.T, average).any()
+    assert not find_far_side(np.zeros_like(face), 30.0).any()
 
 
 def test_it_hangs_behind_the_far_cheek_alone_and_the_more_the_head_is_turned(settle: Any) -> None:
@@ -135,12 +140,21 @@ def test_it_says_nothing_of_the_cheek_before_it(average: Body, settle: Any) -> N
     col, row = np.clip(xy.astype(int), 0, SIDE - 1).T
     on_hair = cheek & regions.hair[row, col]
     far = on_hair & (regions.beyond_cheek[row, col] == 1.0)
+    fringe = far & (xy[:, 1] < xy[points.part == "eyelid", 1].min())
+    far &= ~fringe
     near = on_hair & (regions.beyond_cheek[row, col] == 0.0)
     assert far.sum() > 10
     assert near.sum() > 10
     assert (weight[far] == 0.0).all()
     assert (weight[near] == 1.0).all()
+    assert fringe.any()
+    assert (weight[fringe] == 1.0).all(), "a fringe lies on the forehead"
     assert (label[near] == HAIR).all()
+
+
+def test_a_head_that_was_removed_has_no_hair_to_move(settle: Any) -> None:
+    scene = settle(40.0, removed=True)
+    assert scene.after is scene.trunk
 
 
 @pytest.mark.parametrize("degrees", [5.0, 90.0, 180.0])

@@ -28,7 +28,7 @@ def test_skin_of_the_colour_of_the_hair_beside_it_is_hair() -> None:
 def test_the_shaded_side_of_a_face_stays() -> None:
     """It darkens towards the hair, but is nearer to the skin beside it than to the hair."""
     lab, label = picture(70.0, 10.0, 60, 60)
-    lab[:, 40:60, 0] -= np.linspace(0.0, 25.0, 20)
+    lab[:, 40:60, 0] -= np.linspace(0.0, 32.0, 20)
     settled = settle_hair_edge(label, lab, EVERYWHERE, UNIT)
     np.testing.assert_array_equal(settled, label)
 
@@ -36,9 +36,12 @@ def test_the_shaded_side_of_a_face_stays() -> None:
 def test_only_what_is_joined_to_the_hair_and_near_it_may_change() -> None:
     lab, label = picture(70.0, 10.0, 60, 60)
     lab[30:34, 52:56] = [10.0, 3.0, 4.0]  # a mole
-    lab[:, 20:24] = [10.0, 3.0, 4.0]  # far from all hair
     settled = settle_hair_edge(label, lab, EVERYWHERE, UNIT)
     np.testing.assert_array_equal(settled, label)
+    lab[40:44, 30:60] = [10.0, 3.0, 4.0]  # a scarf's end, longer than labels are wrong
+    settled = settle_hair_edge(label, lab, EVERYWHERE, UNIT)
+    assert (settled[40:44, 50:60] == HAIR).all()
+    assert (settled[:, :44] == SKIN).all()
     lab, label = picture(70.0, 10.0, 60, 66)
     eye = np.zeros((80, 120), bool)
     eye[30:40, 58:70] = True
@@ -48,7 +51,7 @@ def test_only_what_is_joined_to_the_hair_and_near_it_may_change() -> None:
 
 
 def test_without_a_contrast_or_without_hair_labels_stay() -> None:
-    lab, label = picture(30.0, 18.0, 60, 66)
+    lab, label = picture(20.0, 16.0, 60, 66)
     np.testing.assert_array_equal(settle_hair_edge(label, lab, EVERYWHERE, UNIT), label)
     lab, _ = picture(70.0, 10.0, 60, 66)
     bare = np.full((80, 120), SKIN)
