@@ -197,6 +197,7 @@ def test_skin_beside_a_hand_says_nothing_of_the_sleeve_far_behind_it(pointing: P
         mask=pointing.whole.face >= 0,
         hair=np.zeros(part.shape, bool),
         hidden=np.zeros(len(pointing.body.f), bool),
+        beyond_cheek=np.zeros(part.shape),
         hands_beside=np.full(part.shape, np.inf),
     )
     points = surface_vertices(regions, pointing.body, pointing.vertices)
