@@ -71,8 +71,7 @@ class ExpressionMap:
             ],
             np.int64,
         )
-        parts = [k for k, name in enumerate(body.part_names) if name in FACE_PARTS]
-        face = np.unique(body.f[np.isin(body.face_part, parts)])
+        face = body.part_vertices(*FACE_PARTS)
         if not len(own) or not len(actions) or not len(face):
             return None
         moves = body.exprdirs[face].astype(np.float64)

@@ -225,8 +225,7 @@ def _skirt(rest: PosedBody, length: float) -> Cloth:
 def make_shoes(style: str, rest: PosedBody) -> Cloth:
     """Make a pair of :data:`SHOES`: the hull of each foot with a sole, open at the ankle."""
     body = rest.dress.body
-    parts = [body.part_names.index(name) for name in ("foot", "leg")]
-    low = np.unique(body.f[np.isin(body.face_part, parts)])
+    low = body.part_vertices("foot", "leg")
     over = {"sneakers": 0.0, "boots": 0.03, "slippers": -0.03}[style]
     pieces: list[tuple[FloatArray, FloatArray, IntArray]] = []
     sides = []

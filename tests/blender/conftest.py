@@ -74,7 +74,7 @@ class Blenders:
             pytest.skip(f"No bpy {version}. Run 'python build.py test'.")
         self.version, self._folder, self._python = version, folder, python
         self._environment = {**os.environ, "BLENDER_USER_RESOURCES": str(folder / "user")}
-        self._environment["NUMBA_NUM_THREADS"] = "2"  # as users have; with one, none would start
+        self._environment["NUMBA_NUM_THREADS"] = "2"  # with one, no thread would start
         self._forks = sys.platform == "linux" and version != "executable"
         self._ready: dict[str, subprocess.Popen[str]] = {}
 

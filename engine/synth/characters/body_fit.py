@@ -294,12 +294,10 @@ class SurfaceMatcher:
         triangle, k = np.divmod(self.corner[self.rows], 3)
         self.points = BodyPoints.on_surface(self.body, triangle, np.eye(3)[k])
         self.tree = build_tree(self.target.cloud, TURN_WEIGHT)
-        names = self.body.part_names
-        kept = [names.index(n) for n in COUNTS if n in names]
-        self.skin = np.unique(self.body.f[np.isin(self.body.face_part, kept)])
-        feet = self.body.f[self.body.face_part == names.index("foot")]
-        self.foot = np.isin(self.skin, feet)
+        self.skin = self.body.part_vertices(*COUNTS)
+        self.foot = np.isin(self.skin, self.body.part_vertices("foot"))
         self.even = voxel_downsample(self.target.cloud.points, BACK_CELL)
+        names = self.body.part_names
         self.scalp = np.isin(self.parts, [names.index("scalp")])
         self.face = np.isin(self.parts, [names.index(n) for n in BARE_PARTS])
 

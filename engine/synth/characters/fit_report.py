@@ -8,7 +8,7 @@ import numpy as np
 
 from ...body.model import Body
 from ...core.geometry import vertex_normals
-from ...core.types import JOINT_NAMES, FloatArray, IntArray
+from ...core.types import JOINT_NAMES, FloatArray
 from ...tracking.fit_state import FitState, PosedJoints
 from ...visual.overlay import OverlayPainter
 from .body_fit import (
@@ -60,13 +60,13 @@ def measure_fit(body: Body, state: FitState, target: CharacterTarget) -> dict[st
     beside = np.sqrt(np.maximum(straight**2 - along**2, 0.0))
     distance = np.hypot(along, np.maximum(beside - 0.005, 0.0))
     of = {
-        name: np.isin(np.arange(len(vertices)), _rows(body, parts))
+        name: np.isin(np.arange(len(vertices)), body.part_vertices(*parts))
         for name, parts in (("bare", BARE_PARTS), ("scalp", ("scalp",)))
     }
     kind = expected_kind(target.kind[found], of["bare"], of["scalp"], along)
     regions: dict[str, Any] = {}
     for name, parts in REGIONS.items():
-        rows = _rows(body, parts)
+        rows = body.part_vertices(*parts)
         near = rows[straight[rows] < FAR_OFF]
         counts = kind[near] == BARE if name in HEAD else kind[near] != COVERED
         regions[name] = {
@@ -76,7 +76,7 @@ def measure_fit(body: Body, state: FitState, target: CharacterTarget) -> dict[st
             "hair": _share(kind[near] == COVERED),
             "alone": round(1.0 - len(near) / max(len(rows), 1), 3),
         }
-    rows = _rows(body, tuple(p for parts in REGIONS.values() for p in parts))
+    rows = body.part_vertices(*(part for parts in REGIONS.values() for part in parts))
     alone = max(region["alone"] for region in regions.values())
     dressed = rows[(kind[rows] == CLOTHED) & (straight[rows] < FAR_OFF)]
     bare = rows[(kind[rows] == BARE) & (straight[rows] < FAR_OFF)]
@@ -90,12 +90,6 @@ def measure_fit(body: Body, state: FitState, target: CharacterTarget) -> dict[st
         "largest_beta": round(float(np.abs(state.betas).max()), 2),
         "height_m": round(float(np.ptp(_standing(body, state)[:, 1])), 3),
     }
-
-
-def _rows(body: Body, parts: tuple[str, ...]) -> IntArray:
-    names = [body.part_names.index(n) for n in parts if n in body.part_names]
-    out: IntArray = np.unique(body.f[np.isin(body.face_part, names)])
-    return out
 
 
 def _spread(distance: FloatArray) -> dict[str, float | None]:

@@ -37,8 +37,8 @@ def extend_face_light(
 ) -> FloatArray:
     """Find how much lighter or darker than completed a face is, also where it is not seen.
 
-    A face lit from aside is darker on one side than smooth light on its normals says. Completed
-    without that, its unseen cheek would be lighter than the seen one beside it.
+    A face lit from the side is darker on its shaded half than smooth light on its normals says.
+    Completed without that, an unseen cheek would be lighter than the skin seen beside it.
 
     Args:
         base: [M, 3] the completed colours of skin.
@@ -51,12 +51,10 @@ def extend_face_light(
     Returns:
         [M, 3] a factor on ``base``.
     """
-    face, around = (
-        np.isin(mesh.vertices, body.part_vertices(*parts))
-        for parts in (("face", "ear"), ("face", "ear", "lips", "eyelid"))
-    )
+    face = np.isin(mesh.vertices, body.part_vertices("face", "ear"))
+    reached = face | np.isin(mesh.vertices, body.part_vertices("lips", "eyelid"))
     trust = known * np.einsum("mk,mk->m", mesh.bary, (face * (1.0 - beard))[mesh.at])
     off = np.log((color + LIGHT.floor) / (np.maximum(base, 0.0) + LIGHT.floor))
     off = np.clip(off, -S.darker, S.lighter)
-    pull = np.where(around, S.fade, S.beside)
+    pull = np.where(reached, S.fade, S.beside)
     return np.asarray(np.exp(mesh.diffuse(off, trust, S.smooth, np.zeros(3), pull)))

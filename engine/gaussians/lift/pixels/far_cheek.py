@@ -60,15 +60,15 @@ def find_far_side(face: BoolArray, yaw: float) -> BoolArray:
 
 
 def find_beyond_cheek(
-    face: BoolArray, hair: BoolArray, shows_hair: BoolArray, yaw: float
+    face: BoolArray, hair: BoolArray, facing: FloatArray, yaw: float
 ) -> FloatArray:
     """Find hair beyond the far outline of a turned face.
 
     Args:
         face: [H, W] pixels that show the head's skin, where the body is drawn.
         hair: [H, W] pixels of hair.
-        shows_hair: [H, W] pixels beside the drawn body, or where its head turns away so much that
-            the fitted cheek itself may show hair.
+        facing: [H, W] cosine of the head to the camera, 0 beside the drawn body and 1 on the
+            rest of it.
         yaw: of :func:`measure_yaw`.
 
     Returns:
@@ -81,4 +81,4 @@ def find_beyond_cheek(
     cols = np.arange(face.shape[1]) * np.sign(yaw)
     outline = np.where(face, cols, -np.inf).max(1)
     outline = np.where(np.isfinite(outline), outline, np.median(outline[np.isfinite(outline)]))
-    return np.asarray(share * (hair & shows_hair & (cols > outline[:, None])))
+    return np.asarray(share * (hair & (facing < S.grazing) & (cols > outline[:, None])))

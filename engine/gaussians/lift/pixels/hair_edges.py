@@ -35,21 +35,24 @@ class HairEdgeSettings:
 S = register_settings("lift.hair_edges", HairEdgeSettings())
 
 
-def settle_hair_edge(label: IntArray, lab: FloatArray, where: BoolArray, unit: float) -> IntArray:
+def settle_hair_edge(
+    label: IntArray, lab: FloatArray, where: BoolArray, facing: FloatArray, unit: float
+) -> IntArray:
     """Make hair of skin that is joined to hair and has the colour of the hair beside it.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
         lab: [H, W, 3] L*a*b*.
         where: [H, W] pixels that may become hair: of the head's far side, neither eyes nor
-            brows, and only where the body turns away or is not drawn.
+            brows.
+        facing: [H, W] cosine of the body to the camera, 0 where it is not drawn.
         unit: pixels between the eyes.
 
     Returns:
         [H, W] labels.
     """
     skin, hair = label == SKIN, label == HAIR
-    near = skin & where
+    near = skin & where & (facing < S.grazing)
     if not (near.any() and hair.any()):
         return label
     near &= dilate(hair, max(round(S.reach * unit), 1))

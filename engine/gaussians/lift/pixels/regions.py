@@ -33,9 +33,7 @@ from ..surface.limbs import (
 from .brims import find_brim
 from .cloth_rims import release_cloth_rims
 from .collars import claim_collars
-from .far_cheek import S as FAR_CHEEK
 from .far_cheek import find_beyond_cheek, find_far_side, measure_yaw
-from .hair_edges import S as HAIR_EDGES
 from .hair_edges import settle_hair_edge
 from .hand_pixels import Hand, find_bust, measure_hands_beside, settle_hand_pixels
 from .head_pixels import UnlabelledPixels, find_face_outlines, find_head_cues, is_hairy, is_head_cut
@@ -237,14 +235,13 @@ def find_regions(
         label = release_lit_skin(label, lab, tone, skin, pixels.head, unit)
         label = find_parsed_hat(label, parsed, pixels.head, unit)
     yaw = measure_yaw(vertices, vertex_group == HEAD, body)
-    turns = drawn_cosines(whole, vertices, body, camera)
-    away = ~on_body | (turns < HAIR_EDGES.grazing)
+    facing = np.where(on_body, drawn_cosines(whole, vertices, body, camera), 0.0)
     glasses = None if photo is None else find_glasses(photo, observation)
     frame = np.zeros_like(mask)
     if glasses is not None:
         frame = glasses.on_grid(height, width, scale) > S.frame_cover
     far = find_far_side(face, yaw) & pixels.head & ~outlines.features & ~frame
-    label = settle_hair_edge(label, lab, far & away, unit)
+    label = settle_hair_edge(label, lab, far, facing, unit)
     for find in (find_brim, find_hat):
         if not (label == HAT).any():
             label = find(label, lab, pixels.head, outlines.brow, unit)
@@ -284,7 +281,7 @@ def find_regions(
         label[frame & mask & (face | on_face) & ~hair] = GLASSES
     seen_face = face & mask
     bare_head = on_body & (label == SKIN) & (group == HEAD)
-    shows_hair = ~on_body | ((turns < FAR_CHEEK.grazing) & (seen_group == HEAD))
+    head_facing = np.where(on_body & (seen_group != HEAD), 1.0, facing)
     return Regions(
         mask=mask,
         group=group,
@@ -295,7 +292,7 @@ def find_regions(
         hair=hair,
         handless=handless,
         hidden=hidden,
-        beyond_cheek=find_beyond_cheek(bare_head, label == HAIR, shows_hair, yaw),
+        beyond_cheek=find_beyond_cheek(bare_head, label == HAIR, head_facing, yaw),
         hands_beside=measure_hands_beside(whole, any_hand, camera),
         head_cut=not seen_face.any() and is_head_cut(camera, body, vertices),
         body=whole,

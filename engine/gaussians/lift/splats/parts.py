@@ -130,7 +130,7 @@ def name_beard(bound: BoundGaussians, body: Body, skin: FloatArray) -> BoundGaus
     dark = np.log((bound.colors + 0.05) / (skin + 0.05)).mean(1) < S.dark
     aside = body.v_template[body.f[bound.triangle], 0].mean(1)
     chin = (hair | bare) & on_face & (np.abs(aside) < S.chin)  # long hair hangs beside it
-    # A beard grows on both sides; a chin lit from aside is dark on one.
+    # A beard grows on both sides; a chin lit from one side is dark on the other.
     for side in (chin & (aside < 0.0), chin & (aside >= 0.0)):
         if not side.any() or (hair | dark)[side].mean() < S.least:
             return bound

@@ -54,7 +54,7 @@ def settle(average: Body) -> Any:
             label=np.where(on_head, SKIN, HAIR),
             group=np.where(on_head | (drawn.face < 0), HEAD, TORSO),
             beyond_cheek=find_beyond_cheek(
-                on_head, ~on_head, drawn.face < 0, measure_yaw(vertices, head, body)
+                on_head, ~on_head, 1.0 * (drawn.face >= 0), measure_yaw(vertices, head, body)
             ),
         )
         if removed:
