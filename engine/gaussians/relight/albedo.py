@@ -4,10 +4,10 @@
 
 The light is fitted to the splats of the photo's pixels (:mod:`.photo_shade`); what they do not
 show was painted in the light that its part has in front. How bright the whole light was, and of
-which colour, one photo cannot say. Weak cues are followed part of the way: the brightest things
-that people wear or are (whites, teeth, highlights) reflect about as much everywhere, very dark skin
-is mostly in poor light and very light skin in strong light, and skin of all tones has nearly the
-same hue.
+which colour, one photo cannot say. Cameras are set for what is well lit, so that of people in one-
+sided light all the rest is too dark, and no less than their bright side is as bright as what is lit
+evenly. Weak cues are followed part of the way: very dark skin is mostly in poor light and very
+light skin in strong light, and skin of all tones has nearly the same hue.
 
 Nothing is stored in avatar files: every file has what is needed.
 """
@@ -32,14 +32,17 @@ from .surface_normals import find_surface_normals, place_normals
 class AlbedoSettings:
     """How light and colour are split."""
 
-    bright: float = 95.0  # percentile of the photo's splats whose brightness is that of whites
-    white: float = 0.75  # their sRGB brightness in good light
-    white_trust: float = 0.1  # exponent: share of the way, of the logarithm, that is gone
-    gain: tuple[float, float] = (0.9, 1.2)  # least and most
+    caution: float = 0.1  # of the light's fit, against that of the completion
+    lit: float = 97.0  # percentile of the light on the photo's splats that cameras are set for
+    lit_trust: float = 0.8  # exponent of that light over the mean one
+    lit_most: float = 0.5  # of that power's logarithm
+    even: float = -0.1  # logarithm of the factor in light from everywhere
     skin: tuple[float, float, float] = (60.0, 11.0, 17.0)  # CIE Lab of skin in white light
     usual_face: float = 55.0  # lightness of faces whose light is not doubted
-    face_trust: float = 0.12  # of the light's logarithm, for a face that is ``odd_face`` off that
+    face_trust: float = 0.08  # of the light's logarithm, for a face that is ``odd_face`` off that
     odd_face: float = 30.0  # units of L*; nothing more is gone for what is farther off
+    darkest_face: float = 30.0  # lightness of the darkest skin
+    dark_trust: float = 0.8  # share of the way to it that a darker face goes
     skin_trust: float = 0.4  # share of the way to its hue
     tint: float = 0.15  # most that a channel's logarithm moves for it
     few: int = 100  # splats of a face from which its hue counts
@@ -83,7 +86,9 @@ def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
     facing = turn_to_camera(place_normals(normals, avatar, vertices), avatar)
     seen = (g.layer == _PHOTO) & (g.opacities > S.solid)
     weight = np.where(seen, np.clip(facing[:, 2], 0.0, 1.0), 0.0)
-    shade = find_light(avatar).all_around(facing, g.part.astype(int), weight)
+    light = find_light(avatar, facing, S.caution)
+    shade = light.all_around(facing, g.part.astype(int), weight)
+    exposure = _exposure(shade[seen], weight[seen])
     skin = np.flatnonzero(np.isin(g.part, _FLESH))
     if len(skin):
         shade[skin] = _smooth(shade[skin], g.take(skin), body.f, len(vertices))
@@ -91,7 +96,8 @@ def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
     depth = np.where(np.isin(g.part, _SKIN), COLORS.skin_folds, COLORS.cloth_folds)
     folds = 1.0 - depth * (1.0 - np.clip(open_, 0.0, 1.0))
     albedo = np.asarray(g.colors, np.float64) / (shade * folds[:, None])
-    albedo = albedo * _light_level(g.colors, seen) * _light_tint(albedo, seen, g.part)
+    albedo = albedo * exposure
+    albedo = albedo * _light_tint(albedo, seen, g.part)
     albedo = np.clip(albedo * _face_level(albedo, seen, g.part), 0, 1)
     return Reflectance(albedo.astype(np.float32), folds.astype(np.float32))
 
@@ -130,22 +136,29 @@ def use_albedo(avatar: Avatar) -> Avatar:
     return replace(avatar, gaussians=replace(avatar.gaussians, colors=found.albedo))
 
 
-def _light_level(colors: FloatArray, seen: BoolArray) -> float:
-    """The factor by which whites, if these are whites, come nearer to white."""
-    if not seen.any():
+def _exposure(shade: FloatArray, weight: FloatArray) -> float:
+    """The factor by which what is seen is brighter than its light, mean 1, says.
+
+    Args:
+        shade: [N, 3] light on the photo's splats.
+        weight: [N] how squarely each is seen.
+    """
+    if not weight.any():
         return 1.0
-    bright = float(np.percentile(colors[seen].mean(1), S.bright))
-    return float(np.clip((S.white / max(bright, 0.05)) ** S.white_trust, *S.gain))
+    log = np.log(shade.mean(1))
+    above = float(np.percentile(log, S.lit) - np.average(log, weights=weight))
+    return float(np.exp(np.clip(S.lit_trust * above, 0.0, S.lit_most) + S.even))
 
 
 def _face_level(albedo: FloatArray, seen: BoolArray, part: IntArray) -> float:
-    """The factor by which the face's lightness comes nearer to the usual one."""
+    """The factor by which the face's lightness comes nearer to a likely one."""
     face = seen & (part == _FACE)
     if face.sum() < S.few:
         return 1.0
     lightness = float(np.median(rgb_to_lab(albedo[face])[:, 0]))
     off = np.clip((S.usual_face - lightness) / S.odd_face, -1.0, 1.0)
-    return float(np.exp(S.face_trust * off))
+    darkest, own = lab_to_rgb(np.array([[S.darkest_face, 0, 0], [max(lightness, 1.0), 0, 0]]))[:, 0]
+    return float(max(np.exp(S.face_trust * off), (darkest / own) ** S.dark_trust))
 
 
 def _light_tint(albedo: FloatArray, seen: BoolArray, part: IntArray) -> FloatArray:

@@ -46,21 +46,30 @@ def turn_to_camera(normals: FloatArray, avatar: Avatar) -> FloatArray:
     return np.asarray(normals @ turn.T)
 
 
-def find_light(avatar: Avatar) -> PhotoLight:
+def find_light(
+    avatar: Avatar, facing: FloatArray | None = None, caution: float = 1.0
+) -> PhotoLight:
     """Estimate the light of the photo from the splats of its pixels.
 
     Args:
         avatar: with its attributes.
+        facing: [N, 3] normals of all splats as of :func:`turn_to_camera`; None takes the splats'
+            own axes, which costs less and tells the light less well.
+        caution: as of :func:`.fit_light`.
     """
     rows = np.nonzero((avatar.gaussians.layer == _PHOTO) & (avatar.gaussians.opacities > 0.5))[0]
     rows = rows[:: max(1, len(rows) // S.shown)]
     bound = avatar.gaussians.take(rows)
-    placed = place_gaussians(bound, avatar.body.vertices(avatar.pose)[0], avatar.body)
-    normals = turn_to_camera(find_normals(placed), avatar)
-    normals = normals * np.where(normals[:, 2:] < 0.0, -1.0, 1.0)
+    if facing is None:
+        placed = place_gaussians(bound, avatar.body.vertices(avatar.pose)[0], avatar.body)
+        normals = turn_to_camera(find_normals(placed), avatar)
+        normals = normals * np.where(normals[:, 2:] < 0.0, -1.0, 1.0)
+    else:
+        normals = facing[rows]
     usual = np.isin(bound.part, [PARTS.index(name) for name in ("skin", "face", "upper", "lower")])
     surface = np.where(usual, bound.part.astype(int), -1)
-    return fit_light(normals, np.asarray(bound.colors, np.float64), surface, normals[:, 2])
+    colors, weight = np.asarray(bound.colors, np.float64), np.maximum(normals[:, 2], 0.0)
+    return fit_light(normals, colors, surface, weight, caution=caution)
 
 
 def light_all_around(light: PhotoLight, normals: FloatArray) -> FloatArray:

@@ -195,7 +195,7 @@ def test_clothes_are_smoother_than_the_body_below() -> None:
 
 def test_the_photos_light_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ball of one colour, photographed in light from its left, is of one colour again."""
-    plain = replace(albedo_module.S, white_trust=0.0, skin_trust=0.0)
+    plain = replace(albedo_module.S, lit_trust=0.0, even=0.0, skin_trust=0.0)
     monkeypatch.setattr(albedo_module, "S", plain)
     ball = cover_ball((0.6, 0.45, 0.4), 6000)
     normals = true_normals(ball)
@@ -208,6 +208,37 @@ def test_the_photos_light_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert after.std(0)[0] < 0.35 * before.std(0)[0]
     usual = np.linalg.norm(np.median(after, 0) - rgb_to_lab(np.array([0.6, 0.45, 0.4])))
     assert usual < 5
+
+
+def test_cameras_are_set_for_the_bright_side() -> None:
+    """A ball as bright as its albedo where the light falls, and darker elsewhere."""
+    ball = cover_ball((0.6, 0.5, 0.4), 6000)
+    normals = true_normals(ball)
+    front = normals[:, 2] > 0.1
+    shown = ball.gaussians.take(front)
+    off = {}
+    for strength in (0.0, 0.6):
+        shade = np.exp(strength * (normals[front, :1] - 1.0))
+        lit = replace(shown, colors=(shown.colors * shade).astype(np.float32))
+        avatar = replace(ball, gaussians=lit)
+        found = find_reflectance(avatar, find_surface_normals(avatar)).albedo
+        off[strength] = np.log(np.median(found / shown.colors))
+        if strength:  # four tenths of what the light takes on the mean are given back
+            assert off[strength] > 0.6 * np.log(shade.mean()) + albedo_module.S.even
+    assert off[0.0] == pytest.approx(albedo_module.S.even, abs=0.05)
+
+
+@pytest.mark.parametrize(("value", "lightness"), [(0.1, (20, 31)), (0.35, (32, 42))])
+def test_faces_darker_than_skin_are_in_poor_light(
+    value: float, lightness: tuple[float, float]
+) -> None:
+    ball = cover_ball((value, 0.85 * value, 0.75 * value), 3000)
+    front = true_normals(ball)[:, 2] > 0.1
+    face = np.full(3000, PARTS.index("face"), np.uint8)
+    avatar = replace(ball, gaussians=replace(ball.gaussians, part=face).take(front))
+    found = find_reflectance(avatar, find_surface_normals(avatar)).albedo
+    least, most = lightness
+    assert least < np.median(rgb_to_lab(found.astype(np.float64))[:, 0]) < most
 
 
 def test_nothing_is_lit_without_splats() -> None:

@@ -123,6 +123,7 @@ def fit_light(
     surface: IntArray,
     weight: FloatArray,
     usual: PhotoLight | None = None,
+    caution: float = 1.0,
 ) -> PhotoLight:
     """Estimate the light from seen points.
 
@@ -133,6 +134,7 @@ def fit_light(
         weight: [N] trust in each.
         usual: the light that is likely before anything is seen; None: ambient light, a little
             more from above and from the camera.
+        caution: times as much as usual the light that is likely counts against what is seen.
 
     Returns:
         The light; without enough points the usual one.
@@ -150,12 +152,17 @@ def fit_light(
     _, kind = np.unique(surface[used], return_inverse=True)
     trust = weight[used] / weight[used].sum()
     out = prior.copy()
-    out[1:] = _robust_fit(terms, value, kind, trust, prior[1:])
+    out[1:] = _robust_fit(terms, value, kind, trust, prior[1:], caution)
     return PhotoLight(_centred(out, normals[used], trust))
 
 
 def _robust_fit(
-    terms: FloatArray, value: FloatArray, kind: IntArray, trust: FloatArray, prior: FloatArray
+    terms: FloatArray,
+    value: FloatArray,
+    kind: IntArray,
+    trust: FloatArray,
+    prior: FloatArray,
+    caution: float,
 ) -> FloatArray:
     """[8, 3] coefficients; each kind's own level is taken out by its weighted mean."""
     count = int(kind.max()) + 1
@@ -165,7 +172,7 @@ def _robust_fit(
         mean = np.stack([np.bincount(kind, w * c, count) for c in x.T], -1) / total[:, None]
         return np.asarray(x - mean[kind])
 
-    ridge = np.diag(S.ridge)
+    ridge = caution * np.diag(S.ridge)
     w = trust.copy()
     out = prior
     for _ in range(S.rounds):
