@@ -65,6 +65,11 @@ class SkirtWearer:
     shares: FloatArray
     dressed: DressedMesh
 
+    @property
+    def covered(self) -> BoolArray:
+        """[V] the vertices of ``bare`` that the skirt hides, but for those near its hem."""
+        return np.asarray((self.skirt.depth > 0.0) & (self.skirt.depth < S.hem_shown))
+
 
 def attach_skirt(
     skirt: Skirt, body: Body, pose: Pose, regions: Regions, shares: FloatArray, dressed: DressedMesh

@@ -50,6 +50,7 @@ class TexelColorSettings:
     min_radius: float = 2e-4  # metres
     max_radius: float = 0.012  # metres
     covers: int = 4  # texels that colour skin below a collar beside them, or a waistband
+    skirt_rim: float = 0.2  # share of a skirt's texels, from its top, that colour no waistband
     shoe_beside: int = 12  # texels of a shoe that look the same way
     deep_hair: float = 0.5  # cosine from which on hair shows its usual colour
     rounded: float = 0.75  # share of the way from a flat triangle to a round one that hair lies
@@ -218,8 +219,10 @@ def color_texels(
             view,
         )
         if wearer.skirt.label == LOWER:  # else the trunk shows what it is of
-            waist = own & (label == LOWER) & (group == TORSO) & ~known
-            color = color_waistband(color, waist, ~own, points)
+            below = own & (group == TORSO)
+            below[own] |= wearer.covered[wearer.bare.f[samples.triangle[own]]].any(1)
+            below &= (label == LOWER) & ~known
+            color = color_below_skirt(color, below, ~own, points)
     color = smooth_edges(
         color, label, ~known & ~inner, radius, samples, dressed.vertices, f, shares
     )
@@ -255,26 +258,30 @@ def color_texels(
     )
 
 
-def color_waistband(
-    color: FloatArray, waist: BoolArray, skirt: BoolArray, points: FloatArray
+def color_below_skirt(
+    color: FloatArray, below: BoolArray, skirt: BoolArray, points: FloatArray
 ) -> FloatArray:
-    """Give a skirt's waistband, which lies on the trunk, the skirt's colours beside it.
+    """Give a skirt's waistband and the legs below it the skirt's colours beside them.
 
-    What the body wears below its hem, such as tights, would give it theirs.
+    The one lies on the trunk, and the others may come through where legs stand apart. What the
+    body wears below the hem, such as tights, would give them theirs. The skirt's upper rim may lie
+    in the shade of a shirt, and says nothing.
 
     Args:
         color: [N, 3] 0..1.
-        waist: [N] texels of the waistband.
+        below: [N] texels of the waistband and the legs.
         skirt: [N] texels of the skirt.
         points: [N, 3] metres.
 
     Returns:
         [N, 3] 0..1.
     """
-    if skirt.sum() < S.covers or not waist.any():
+    if skirt.sum() < S.covers or not below.any():
         return color
+    rim = np.quantile(points[skirt][:, 1], 1.0 - S.skirt_rim)
+    skirt = skirt & (points[:, 1] <= rim)
     color = np.array(color)
-    color[waist] = _colors_beside(points[waist], points[skirt], color[skirt])
+    color[below] = _colors_beside(points[below], points[skirt], color[skirt])
     return color
 
 

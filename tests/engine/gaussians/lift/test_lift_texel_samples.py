@@ -13,7 +13,7 @@ from likeness.engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from likeness.engine.gaussians.lift.lift_photo import LiftOptions
 from likeness.engine.gaussians.lift.splats.texel_colors import (
     clothe_covered_skin,
-    color_waistband,
+    color_below_skirt,
     near_seam,
 )
 from likeness.engine.gaussians.lift.splats.texel_samples import (
@@ -179,9 +179,19 @@ def test_a_waistband_has_the_colours_of_its_skirt() -> None:
     skirt, waist = (place > 3) & (place < 10), place < 4
     tone = np.where(skirt[:, None], [0.9, 0.9, 0.95], [0.4, 0.3, 0.3])
     tone[8:10] = [0.2, 0.2, 0.9]  # a stripe far from the waist
-    color = color_waistband(tone, waist, skirt, points)
+    color = color_below_skirt(tone, waist, skirt, points)
     np.testing.assert_allclose(color[waist], np.tile([0.9, 0.9, 0.95], (4, 1)))
     np.testing.assert_array_equal(color[~waist], tone[~waist])
     for none in (waist & False, place == 5):  # no waistband, or hardly a skirt
         args = (none, skirt) if not none.any() else (waist, none)
-        np.testing.assert_array_equal(color_waistband(tone, *args, points), tone)
+        np.testing.assert_array_equal(color_below_skirt(tone, *args, points), tone)
+
+
+def test_a_skirts_shaded_rim_colours_no_waistband() -> None:
+    points = np.column_stack([np.zeros(40), -np.arange(40.0), np.zeros(40)])
+    waist, skirt = np.arange(40) < 10, np.arange(40) >= 10
+    tone = np.full((40, 3), 0.9)
+    tone[:15] = 0.3
+    color = color_below_skirt(tone, waist, skirt, points)
+    np.testing.assert_allclose(color[waist], 0.9)
+    np.testing.assert_array_equal(color[~waist], tone[~waist])
