@@ -98,8 +98,11 @@ def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
     albedo = np.asarray(g.colors, np.float64) / (shade * folds[:, None])
     albedo = albedo * exposure
     albedo = albedo * _light_tint(albedo, seen, g.part)
-    albedo = np.clip(albedo * _face_level(albedo, seen, g.part), 0, 1)
-    return Reflectance(albedo.astype(np.float32), folds.astype(np.float32))
+    albedo = albedo * _face_level(albedo, seen, g.part)
+    # What would be whiter than white, such as teeth, lies in less of a fold.
+    over = np.clip(albedo.max(1), 1.0, 1.0 / folds)
+    albedo = np.clip(albedo / over[:, None], 0, 1)
+    return Reflectance(albedo.astype(np.float32), (folds * over).astype(np.float32))
 
 
 def _smooth(shade: FloatArray, bound: BoundGaussians, f: IntArray, count: int) -> FloatArray:

@@ -228,6 +228,20 @@ def test_cameras_are_set_for_the_bright_side() -> None:
     assert off[0.0] == pytest.approx(albedo_module.S.even, abs=0.05)
 
 
+def test_white_teeth_lie_in_no_deep_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else their albedo is cut off at white, and a scene's light shows them grey."""
+    ball = cover_ball((0.9, 0.9, 0.85), 2000)
+    monkeypatch.setattr(
+        albedo_module, "vertex_occlusion", lambda body: np.zeros(len(body.v_template))
+    )
+    front = true_normals(ball)[:, 2] > 0.1
+    avatar = replace(ball, gaussians=ball.gaussians.take(front))
+    found = find_reflectance(avatar, find_surface_normals(avatar))
+    shown = found.albedo * found.folds[:, None]
+    even = np.exp(albedo_module.S.even)
+    np.testing.assert_allclose(shown, avatar.gaussians.colors * even, atol=0.06)
+
+
 @pytest.mark.parametrize(("value", "lightness"), [(0.1, (20, 31)), (0.35, (32, 42))])
 def test_faces_darker_than_skin_are_in_poor_light(
     value: float, lightness: tuple[float, float]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from ....core.types import BoolArray, FloatArray, IntArray, Observation
 from ....render.mesh import MeshBuffer
 from ..grids.pixel_grids import dilate, neighbour_links
 from ..surface.limbs import ARMS, GROUPS, HANDS, LEFT_ARM, TORSO, hand_triangles
+from .labels_parser import PARSED
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class LimbPixelSettings:
     """Limbs in the picture."""
 
     visible_hand: float = 0.35  # share of a hand's drawn pixels that must look like skin
+    parsed_skin: float = 0.3  # probability from which the parser takes a pixel for skin
+    parsed_hand: float = 0.45  # share of those that must look like skin to both
     off_limb: float = 3.0  # how much farther a step counts beyond the limb's own silhouette
 
 
@@ -29,11 +33,17 @@ S = register_settings("lift.limb_pixels", LimbPixelSettings())
 
 
 def find_hidden_hands(
-    body: Body, whole: MeshBuffer, mask: BoolArray, to_skin: FloatArray, observation: Observation
+    body: Body,
+    whole: MeshBuffer,
+    mask: BoolArray,
+    to_skin: FloatArray,
+    observation: Observation,
+    parsing: Future[FloatArray] | None = None,
 ) -> tuple[int, ...]:
     """Find the arms whose hands the photo does not show.
 
-    Those were not detected, and there is no skin where the fitted body has them.
+    Those were not detected, and there is no skin where the fitted body has them. A brown coat has
+    the colour of skin, so that the parser is asked as well.
 
     Args:
         body: the person's own.
@@ -41,13 +51,21 @@ def find_hidden_hands(
         mask: [H, W] the person.
         to_skin: [H, W] squared distance to the skin's tone.
         observation: of the photo.
+        parsing: will be the parser's probabilities [H, W, len(PARSED)]; waited for only where a
+            hand that was not detected has the colour of skin.
     """
     out = []
     for arm, joints in zip(ARMS, HANDS, strict=True):
         if any(seen.left == (arm == LEFT_ARM) for seen in observation.hands):
             continue
         drawn = mask & (whole.face >= 0) & hand_triangles(body, joints)[whole.face]
-        if drawn.sum() > 20 and (to_skin[drawn] < 5.0).mean() < S.visible_hand:
+        if drawn.sum() <= 20:
+            continue
+        skin, least = to_skin[drawn] < 5.0, S.visible_hand
+        if parsing is not None and skin.mean() >= least:
+            parsed = parsing.result()[..., PARSED.index("skin")]
+            skin, least = skin & (parsed[drawn] > S.parsed_skin), S.parsed_hand
+        if skin.mean() < least:
             out.append(arm)
     return tuple(out)
 

@@ -193,7 +193,7 @@ def find_regions(
     # Lightness varies with shading three times as much as hue does.
     to_skin = (((lab - tone) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
     # From here on a hidden hand does not exist: a pocket's cloth belongs to the leg.
-    handless = find_hidden_hands(body, whole, mask, to_skin, observation)
+    handless = find_hidden_hands(body, whole, mask, to_skin, observation, parsing)
     hand_of = {arm: hand_triangles(body, joints) for arm, joints in zip(ARMS, HANDS, strict=True)}
     any_hand = np.any(list(hand_of.values()), axis=0)
     hidden = np.any([(arm in handless) & hand for arm, hand in hand_of.items()], axis=0)
