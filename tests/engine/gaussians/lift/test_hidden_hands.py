@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 import numpy as np
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.distances import find_nearest
-from likeness.engine.core.types import BoolArray, IntArray, Pose
+from likeness.engine.core.types import BoolArray, FloatArray, IntArray, Pose
 from likeness.engine.gaussians.lift.occlusion.hidden_hands import (
     HandScene,
     S,
@@ -16,6 +17,8 @@ from likeness.engine.gaussians.lift.occlusion.hidden_hands import (
     reach_shown_hands,
     tuck_hidden_hands,
 )
+from likeness.engine.gaussians.lift.pixels.labels_parser import PARSED
+from likeness.engine.gaussians.lift.pixels.limb_pixels import find_hidden_hands
 from likeness.engine.gaussians.lift.surface.labels import OBJECT, SKIN, UPPER
 from likeness.engine.gaussians.lift.surface.limbs import (
     ARMS,
@@ -27,6 +30,8 @@ from likeness.engine.gaussians.lift.surface.limbs import (
 )
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
+
+from .observations import observe_nothing
 
 
 @dataclass(frozen=True)
@@ -212,3 +217,27 @@ def test_exposure_is_the_mean_of_what_stands_in_front() -> None:
             expected[k, n] = before if mask[at] else S.deepest
     np.testing.assert_allclose(scene.measure_exposures(points), expected.mean(1), rtol=1e-9)
     assert len(np.unique(expected)) > 100
+
+
+def test_a_brown_coats_pocket_shows_no_hand(average: Body) -> None:
+    """Where no hand was detected, what has the colour of skin has to be skin to the parser too."""
+    pose = replace(build_pose("relaxed", average), transl=np.array([0.0, 0.1, -2.6]))
+    drawn = rasterize_mesh(average.vertices(pose)[0], average.f, photo_camera(420.0, 240, 260))
+    mask = drawn.face >= 0
+    like_skin, unlike = np.zeros(mask.shape), np.full(mask.shape, 99.0)
+    observation = observe_nothing(mask)
+
+    def parsed(name: str) -> Future[FloatArray]:
+        out: Future[FloatArray] = Future()
+        probability = np.zeros((*mask.shape, len(PARSED)))
+        probability[..., PARSED.index(name)] = 1.0
+        out.set_result(probability)
+        return out
+
+    def hidden(to_skin: FloatArray, parsing: Future[FloatArray] | None) -> tuple[int, ...]:
+        return find_hidden_hands(average, drawn, mask, to_skin, observation, parsing)
+
+    assert hidden(like_skin, None) == ()
+    assert hidden(like_skin, parsed("skin")) == ()
+    assert hidden(like_skin, parsed("upper")) == ARMS
+    assert hidden(unlike, Future()) == ARMS  # what has another colour does not wait for the parser
