@@ -12,6 +12,7 @@ from ..addon.scene.avatar_objects import find_avatar
 from ..addon.scene.camera import shows_photo
 from ..addon.scene.grade_nodes import CONTROLS, GRADED, grade_name
 from ..addon.scene.light_nodes import RELIGHT
+from ..addon.scene.part_selection import list_parts
 from ..addon.scene.read_back import splat_count
 from ..addon.scene.splat_object import MODIFIER_NAME, input_identifier
 from ..addon.translations import CONTEXT, translate
@@ -150,10 +151,14 @@ class GradePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
     def draw(self, context: Any) -> None:
         avatar = find_avatar(context.object)
         modifier = avatar.splats.modifiers.get(MODIFIER_NAME) if avatar else None
-        if modifier is None or not splat_object.can_grade(modifier):
+        graded = splat_object.list_graded(modifier) if modifier is not None else []
+        if not graded:
             self.layout.label(text="Import the avatar again to grade it", icon="INFO")
             return
-        for part in GRADED:
+        shown = list_parts(avatar.splats)
+        for part in graded:
+            if not set(GRADED[part]).intersection(shown):
+                continue
             column = self.layout.column(align=True)
             column.label(text=part, text_ctxt=CONTEXT)
             for control in CONTROLS:

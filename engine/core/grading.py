@@ -17,11 +17,16 @@ from .types import PARTS, BoundGaussians, FloatArray, IntArray
 
 GRADED: dict[str, tuple[str, ...]] = {
     "Skin": ("skin", "face"),
-    "Hair": ("hair", "beard"),
-    "Top": ("upper", "scarf"),
-    "Bottom": ("lower", "skirt"),
+    "Hair": ("hair",),
+    "Beard": ("beard",),
+    "Top": ("upper",),
+    "Bottom": ("lower", "skirt"),  # a skirt's waistband is lower wear
     "Shoes": ("shoes",),
-    "Items": ("hat", "glasses", "held", "headphones", "earrings", "necklace"),
+    "Hat": ("hat",),
+    "Glasses": ("glasses",),
+    "Scarf": ("scarf",),
+    "Jewelry": ("earrings", "necklace"),
+    "Items": ("held", "headphones"),
 }
 """What is graded together -> the parts; eyes, mouth and what is unknown stay as they are."""
 

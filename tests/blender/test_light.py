@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from likeness.engine.core.grading import GRADED
 
 from tests.blender.versions import newer_if_asked
 
@@ -52,4 +53,6 @@ def test_grades(blender, tmp_path: Path) -> None:
     assert found["alpha"] == 0.0
     assert found["read"][0] == pytest.approx(found["read"][1], rel=1e-3)
     assert set(found["edit"][0]["grade"]) == {"Skin", "Top", "Hair"}
+    assert found["graded"] == [name for name in GRADED if name != "Beard"]
+    assert set(found["kept"]) == {"Skin", "Top", "Hair"}
     assert found["saved"] == 0.0
