@@ -54,6 +54,8 @@ class DetailSettings:
     usual_area: float = 0.015  # square metres that must be seen to weigh as much as that
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones
+    tone: float = 0.08  # metres over which a seen border's light passes into the usual one
+    most_tone: float = 0.5  # soft limit of its logarithm
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
     little_weave: float = 0.02  # square metres seen that halve it: few patches repeat
     printed: tuple[float, float] = (5.0, 0.2)
@@ -164,6 +166,7 @@ class _Cloth:
         todo: the same as rows of all texels.
         texture: [R, C, 3] logarithm of the colour over the base, without ``folds``.
         folds: [R, C] light on the seen folds of plain cloth; None for other materials.
+        tone: [R, C] broad light on plain cloth beside what is seen, which its base lacks.
         source: [R, C] cells that may be repeated.
         shown: [R, C] cells that the photo shows.
         flip: whether patches may be mirrored: folds may, prints may not.
@@ -174,6 +177,7 @@ class _Cloth:
     todo: IntArray
     texture: FloatArray
     folds: FloatArray | None
+    tone: FloatArray
     source: BoolArray
     shown: BoolArray
     flip: bool
@@ -195,6 +199,7 @@ class _Cloth:
         wanted = of_kind & ~t.known[mine]
         texture = np.zeros((*grid.shape, 3))
         folds = np.zeros(grid.shape) if label in (UPPER, LOWER) and not printed else None
+        tone = np.zeros(grid.shape)
         source = np.zeros(grid.shape, bool)
         # A print's colours are rare beside one another, as a badge's are: all of it goes round.
         sure = known & (printed | (trust[mine] > 0.4))
@@ -207,6 +212,12 @@ class _Cloth:
             hue = rgb_to_lab(seen)[:, 1:] - own_hue
             chroma = float(np.median(np.linalg.norm(own_hue, axis=1)))
             weights = _channel_weights(base[mine][sure])
+            if folds is not None:
+                tone = S.most_tone * np.tanh(
+                    grid.spread(shown @ weights[:, None], sure) / S.most_tone
+                )
+                away, _ = grid.nearest(grid.count(sure) > 0)
+                tone = tone[..., 0] * np.exp(-((away / S.tone) ** 2))
             material = _judge(shown[flank], hue, chroma, weights, label, printed)
             # Of grey cloth every channel counts in full, of pink the missing green hardly does.
             off = np.abs(shown - np.median(shown[sure], axis=0)) * np.minimum(3.0 * weights, 1.0)
@@ -243,7 +254,7 @@ class _Cloth:
                 folds = None
                 texture = material.most * np.tanh(texture / material.most)
         shows, flip = grid.count(known) > 0, not material.print
-        return _Cloth(grid, wanted, mine[wanted], texture, folds, source, shows, flip)
+        return _Cloth(grid, wanted, mine[wanted], texture, folds, tone, source, shows, flip)
 
     @property
     def area(self) -> float:
@@ -293,6 +304,7 @@ class _Cloth:
             filled, (S.blur, S.blur, 0.0), mode=("nearest", "wrap", "nearest")
         )
         filled = filled + S.sharpen * (filled - blurred)
+        filled = filled + self.tone[..., None]
         if label == SKIN:  # what is seen of it is narrow, and shows bands when it goes round
             filled = S.bare_texture * filled
         place = np.stack([self.grid.u[self.wanted], self.grid.v[self.wanted]], -1)

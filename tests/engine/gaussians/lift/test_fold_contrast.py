@@ -18,6 +18,8 @@ from likeness.engine.gaussians.lift.surface.limb_grid import LimbGrid
 from likeness.engine.gaussians.lift.surface.limbs import HEAD, LEFT_ARM
 from scipy import ndimage
 
+EVEN = np.zeros((60, 100))
+
 
 @pytest.fixture(scope="module")
 def body() -> Body:
@@ -34,7 +36,7 @@ def test_folds_have_a_usual_contrast_where_none_are_seen_and_a_greatest() -> Non
         source = np.arange(100) < 100 * seen + np.zeros((60, 1))
         none = np.zeros(0, bool)
         cloth = _Cloth(
-            grid, none, none, np.zeros((60, 100, 3)), deviation * light, source, source, True
+            grid, none, none, np.zeros((60, 100, 3)), deviation * light, EVEN, source, source, True
         )
         return _fold_contrasts([cloth], [1.0], DETAIL.usual_fold)
 
@@ -58,7 +60,7 @@ def test_weave_does_not_count_as_folds() -> None:
 
     def cloth(weave: np.ndarray) -> _Cloth:
         texture = np.repeat(weave[..., None], 3, axis=2)
-        return _Cloth(grid, none, none, texture, np.zeros((60, 100)), every, every, True)
+        return _Cloth(grid, none, none, texture, EVEN, EVEN, every, every, True)
 
     grainy = cloth(0.05 * rng.normal(size=(60, 100)))
     edged = cloth(np.where(rng.random((60, 100)) < 0.05, 0.2, 0.0))
@@ -74,10 +76,10 @@ def test_a_print_seen_on_the_trunk_alone_goes_on_over_the_sleeves(body: Body) ->
     none, every = np.zeros((60, 100), bool), np.ones((60, 100), bool)
     print_ = 0.3 * np.random.default_rng(0).normal(size=(60, 100, 3))
     no_rows = np.zeros(0, int)
-    trunk = _Cloth(grid, np.zeros(6000, bool), no_rows, print_, None, every, every, False)
+    trunk = _Cloth(grid, np.zeros(6000, bool), no_rows, print_, None, EVEN, every, every, False)
     plain = np.zeros((60, 100, 3))
     rows = np.arange(6000)
-    sleeve = _Cloth(grid, rows >= 0, rows, plain, plain[..., 0], none, none, True)
+    sleeve = _Cloth(grid, rows >= 0, rows, plain, EVEN, EVEN, none, none, True)
     none_seen = 1e-6 * USUAL_BANDS
     texture = sleeve.textured(np.full((6000, 3), 0.5), UPPER, [trunk], none_seen, LEFT_ARM, body)
     assert texture.std() > 0.05
@@ -90,7 +92,8 @@ def test_a_hood_keeps_its_folds_though_none_are_painted_on_a_head(body: Body) ->
     source = np.arange(100) < 50 + np.zeros((60, 1))
     wanted = v >= 50
     rows, plain = np.nonzero(wanted)[0], np.zeros((60, 100, 3))
-    cloth = _Cloth(grid, wanted, rows, plain, 0.05 * light / light.std(), source, source, True)
+    folds = 0.05 * light / light.std()
+    cloth = _Cloth(grid, wanted, rows, plain, folds, EVEN, source, source, True)
     contrasts = _fold_contrasts([cloth], [1.0], DETAIL.usual_fold)
     texture = cloth.textured(np.full((6000, 3), 0.5), UPPER, [], contrasts, HEAD, body)
     assert 0.01 < texture.std() < 0.05

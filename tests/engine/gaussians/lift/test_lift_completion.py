@@ -392,8 +392,8 @@ def test_bare_limbs_have_little_of_the_texture_that_clothes_have(body: Body) -> 
     texture = 0.05 * np.random.default_rng(0).normal(size=(60, 100, 3))
     source = np.arange(100) < 50 + np.zeros((60, 1))
     wanted = v >= 50
-    rows = np.nonzero(wanted)[0]
-    cloth = _Cloth(grid, wanted, rows, texture, None, source, source, True)
+    rows, even = np.nonzero(wanted)[0], np.zeros((60, 100))
+    cloth = _Cloth(grid, wanted, rows, texture, None, even, source, source, True)
     bare, worn = (
         cloth.textured(
             np.full((6000, 3), 0.5), label, [], DETAIL.usual_fold * USUAL_BANDS, TORSO, body
@@ -408,8 +408,8 @@ def test_crests_of_folds_are_not_brighter_than_white(body: Body, light: float) -
     u, v = np.divmod(np.arange(6000), 100)
     grid = LimbGrid(u.astype(float), v.astype(float), (60, 100), 0.006, 0.0)
     none, every = np.zeros((60, 100), bool), np.ones(6000, bool)
-    plain = np.zeros((60, 100, 3))
-    cloth = _Cloth(grid, every, np.arange(6000), plain, plain[..., 0], none, none, True)
+    plain, even = np.zeros((60, 100, 3)), np.zeros((60, 100))
+    cloth = _Cloth(grid, every, np.arange(6000), plain, even, even, none, none, True)
     texture = cloth.textured(np.full((6000, 3), light), UPPER, [], 0.3 * USUAL_BANDS, TORSO, body)
     assert (texture > 0.0).any()
     assert (texture < -0.05).any()
@@ -432,3 +432,23 @@ def test_straps_of_sandals_do_not_cover_the_heel(body: Body, samples: SurfaceSam
     assert behind.sum() > 100
     assert np.abs(np.median(out[behind], axis=0) - 0.75 * SKIN_TONE).max() < 0.15
     assert (np.abs(out[behind] - 0.75 * SKIN_TONE).max(1) < 0.25).mean() > 0.9
+
+
+def test_shade_at_a_flank_passes_into_the_back(body: Body, samples: SurfaceSamples) -> None:
+    """Else it ends in a line where the photo's last splats are."""
+    person, view = dressed_person(body, samples)
+    label, facing, rest = person["label"], person["facing"], person["rest"]
+    height = np.quantile(rest[label == LOWER, 1], [0.4, 0.7])
+    leg = (label == LOWER) & (rest[:, 0] > 0) & (rest[:, 1] > height[0]) & (rest[:, 1] < height[1])
+    outer = rest[:, 0] > np.median(rest[leg, 0])
+    color = person["color"].copy()
+    color[leg & outer & person["known"] & (facing < 0.7)] *= 0.6
+    even = complete(person, samples, body, view)
+    shaded = complete(person, samples, body, view, color=color)
+    change = np.log((shaded + 0.02) / (even + 0.02)).mean(1)
+    beside = leg & outer & ~person["known"] & (facing > 0.0)
+    behind = leg & (facing < -0.8)
+    assert min(beside.sum(), behind.sum()) > 20
+    near, far = (float(np.median(change[rows])) for rows in (beside, behind))
+    assert near < -0.12
+    assert near < far - 0.05
