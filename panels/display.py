@@ -152,7 +152,7 @@ class GradePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         avatar = find_avatar(context.object)
         modifier = avatar.splats.modifiers.get(MODIFIER_NAME) if avatar else None
         graded = splat_object.list_graded(modifier) if modifier is not None else []
-        if not graded:
+        if avatar is None or not graded:
             self.layout.label(text="Import the avatar again to grade it", icon="INFO")
             return
         shown = list_parts(avatar.splats)

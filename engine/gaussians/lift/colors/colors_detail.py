@@ -212,13 +212,11 @@ class _Cloth:
             hue = rgb_to_lab(seen)[:, 1:] - own_hue
             chroma = float(np.median(np.linalg.norm(own_hue, axis=1)))
             weights = _channel_weights(base[mine][sure])
-            if folds is not None:
-                tone = S.most_tone * np.tanh(
-                    grid.spread(shown @ weights[:, None], sure) / S.most_tone
-                )
-                away, _ = grid.nearest(grid.count(sure) > 0)
-                tone = tone[..., 0] * np.exp(-((away / S.tone) ** 2))
             material = _judge(shown[flank], hue, chroma, weights, label, printed)
+            if folds is not None and not material.print:
+                tone = grid.spread(shown @ weights[:, None], sure)[..., 0]
+                near = np.exp(-((grid.nearest(grid.count(sure) > 0)[0] / S.tone) ** 2))
+                tone = near * S.most_tone * np.tanh(tone / S.most_tone)
             # Of grey cloth every channel counts in full, of pink the missing green hardly does.
             off = np.abs(shown - np.median(shown[sure], axis=0)) * np.minimum(3.0 * weights, 1.0)
             sure &= off.max(1) < material.odd
