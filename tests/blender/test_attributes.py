@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.blender.versions import newer_if_asked
 from tests.library_hair import write_hair
 
 CHECKS = "attribute_checks"
 
 
-@newer_if_asked
 def test_sliders_show_what_the_engine_shows(blender) -> None:
     found = blender(CHECKS, "sliders")
     assert found["start"] == {"hat": 0.75, "beard": 1.0}
@@ -40,7 +38,6 @@ def test_blenders_own_splats_come_and_go(blender) -> None:
     assert found["counts"] == [3000 - 600, 3000, 3000 - 300]
 
 
-@newer_if_asked
 def test_things_are_put_on_in_blender(blender, tmp_path: Path, person_file: Path) -> None:
     """File > Export wrote the avatar without its sliders; grades were applied twice."""
     names = ["earrings", "glasses"]
@@ -128,7 +125,6 @@ def test_the_wardrobe_is_listed_by_kind(blender) -> None:
     assert found["chosen"] == ["hat=beanie", "hat=fedora"]
 
 
-@newer_if_asked
 def test_the_wardrobe_in_the_asset_browser(blender, tmp_path: Path, person_file: Path) -> None:
     found = blender(CHECKS, "browsed", folder=str(tmp_path), avatar=str(person_file))
     assert found["unchanged"]

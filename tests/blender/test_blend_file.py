@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.blender.versions import in_every_blender
+
 SCENE = "scene_checks"
 
 
+@in_every_blender
 def test_blend_lives_without_the_extension(blender, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     Image.fromarray(np.full((192, 144, 3), 200, np.uint8)).save(photo)

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.blender.versions import newer_if_asked
-
 CROWD = "crowd_checks"
 
 
-@newer_if_asked
 def test_a_crowd_shares_its_data_and_moves_apart(blender, tmp_path: Path) -> None:
     found = blender(CROWD, "crowd", folder=str(tmp_path))
     assert found["count"] == 6

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.blender.versions import newer_if_asked
-
 EXPORT = "export_checks"
 
 
@@ -17,7 +15,6 @@ def sculpted(blender) -> bool:
     return blender.version == "4.5"
 
 
-@newer_if_asked
 def test_splats_and_avatars(blender, sculpted: bool, tmp_path: Path) -> None:
     """Drawn as in Blender; a sculpted avatar is far from the other, in dB."""
     found = blender(EXPORT, "splats", folder=str(tmp_path), sculpted=float(sculpted))
@@ -38,7 +35,6 @@ def test_rigged_mesh(blender_lts, kind: str, value: float, tmp_path: Path) -> No
     check_mesh(blender_lts, kind, tmp_path, sculpted=value)
 
 
-@newer_if_asked
 def test_rigged_mesh_by_blenders_exporter(blender, sculpted: bool, tmp_path: Path) -> None:
     check_mesh(blender, "fbx", tmp_path, sculpted=0.5 * sculpted)
 
@@ -74,7 +70,6 @@ def check_mesh(blender, kind: str, folder: Path, program: str = "", sculpted: fl
     assert found["sculpted"] > 0.05 * sculpted
 
 
-@newer_if_asked
 def test_vrm(blender, sculpted: bool, tmp_path: Path) -> None:
     """Whole and on the floor; a sculpted avatar is centimetres taller."""
     found = blender(EXPORT, "vrm", folder=str(tmp_path), sculpted=float(sculpted))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from likeness.engine.body.synthetic import make_synthetic_body
 
-from tests.blender.versions import newer_if_asked
+from tests.blender.versions import in_every_blender
 
 CHECKS = "extension_checks"
 
@@ -18,6 +18,7 @@ def installed(blender, extension: Path, avatar: Path, photo: Path) -> dict[str, 
     return blender(CHECKS, "install", zip_path=str(extension), avatar=str(avatar), photo=str(photo))
 
 
+@in_every_blender
 def test_installs_and_enables_without_complaints(installed: dict[str, Any]) -> None:
     assert installed["installed"] == "FINISHED"
     assert installed["enabled"]
@@ -79,7 +80,6 @@ def test_bad_portrait_says_what_is_wrong(installed: dict[str, Any]) -> None:
     assert "someone.png" in installed["bad_avatar"]
 
 
-@newer_if_asked
 @pytest.mark.slow
 def test_batch_and_convert_run_as_commands(blender, extension: Path, tmp_path: Path) -> None:
     chosen = ["batch", "convert"]

@@ -9,6 +9,8 @@ from likeness.engine.body.names import ARKIT_EXPRESSIONS
 from likeness.engine.files.weights import asset_path
 from likeness.engine.poses import named_expressions, named_poses
 
+from tests.blender.versions import in_every_blender
+
 LIBRARY = "library_checks"
 CATALOGS = {"Poses", "Face", "Poses/Body", "Poses/Hands", "Face/Expressions", "Face/Visemes"}
 
@@ -62,6 +64,7 @@ def test_the_library_can_be_made_in_every_blender(blender, tmp_path: Path) -> No
     assert made["left"] == 0
 
 
+@in_every_blender
 def test_the_panels_operators(blender, library: Path) -> None:
     figures = blender(LIBRARY, "operated", library=str(library.parent))
     smile = named_expressions()["smile"].weights

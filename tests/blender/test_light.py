@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from likeness.engine.core.grading import GRADED
 
-from tests.blender.versions import newer_if_asked
-
 CHECKS = "light_checks"
 
 
@@ -21,7 +19,6 @@ def test_lamps_light_splats_as_lambert_says(blender_lts, engine: str) -> None:
         assert lit["alike"] > 0.85
 
 
-@newer_if_asked
 def test_the_slider(blender, tmp_path: Path) -> None:
     found = blender(CHECKS, "amounts", folder=str(tmp_path))
     assert found["same"] == 0.0  # at 0 nothing is evaluated, and nothing changes

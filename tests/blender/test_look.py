@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.blender.versions import newer_if_asked
-
 LOOK, FAST = "look_checks", "fast_checks"
 RENDERING = Path(__file__).resolve().parents[2] / "docs" / "rendering.md"
 
@@ -32,7 +30,6 @@ def test_numbers_of_splats(blender) -> None:
     assert blender(LOOK, "numbers") == [90, 450, 90, 900]
 
 
-@newer_if_asked
 def test_pictures_by_the_engine(blender, tmp_path: Path) -> None:
     """All avatars together, camera animated and shifted, at the scene's size and names."""
     made = blender.alone(LOOK, "pictures", folder=str(tmp_path))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.blender.versions import in_every_blender
+
 NATIVE = "native_checks"
 
 
+@in_every_blender
 @pytest.mark.parametrize("part", [1.0, 0.4])
 def test_native_splats_are_the_engines(blender, part: float) -> None:
     for errors in blender(NATIVE, "compared", ordered=part < 1, part=part):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from tests.blender.versions import in_every_blender
+
 SCENE = "scene_checks"
 
 
 # In another pose the splats keep the softness that they have in the photo, while the engine works
 # it out afresh. Blender also mixes colours as light, the engine as the numbers in photos.
+@in_every_blender
 @pytest.mark.parametrize(("posed", "floor"), [(False, 30), (True, 28)])
 def test_cycles_agrees_with_the_rasteriser(blender, posed: bool, floor: float) -> None:
     figures = blender(SCENE, "render", engine="CYCLES", posed=posed)

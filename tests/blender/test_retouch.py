@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.blender.versions import newer_if_asked
-
 RETOUCH, PROXY = "retouch_checks", "proxy_checks"
 
 
-@newer_if_asked
 def test_selected_splats_are_erased_tinted_and_moved_and_come_back(blender, tmp_path: Path) -> None:
     made = blender(RETOUCH, "retouch", folder=str(tmp_path))
     assert "No splats are selected" in made["nothing"]
@@ -91,7 +88,6 @@ def test_edits_are_graded_like_what_they_edit(blender_lts) -> None:
     assert made["hair"] < 1e-5
 
 
-@newer_if_asked
 def test_the_proxy_is_painted_and_sculpted_and_the_splats_follow(blender, tmp_path: Path) -> None:
     made = blender(PROXY, "paint_and_sculpt", folder=str(tmp_path))
     assert not made["before"]
@@ -131,7 +127,6 @@ def test_a_proxy_that_is_no_longer_the_surface_changes_nothing(blender_lts) -> N
     assert edited == "False"
 
 
-@newer_if_asked
 def test_applying_can_be_undone_and_done_again(blender) -> None:
     made = blender(PROXY, "apply_undone")
     assert made["painted"]

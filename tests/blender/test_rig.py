@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import JOINT_NAMES
 
+from tests.blender.versions import in_every_blender
+
 RIG, FILES = "rig_checks", "rig_file_checks"
 
 
@@ -176,6 +178,7 @@ def test_pose_correctives_are_the_engines(rig) -> None:
     assert figures["keys"] == 1 + 52 + 9 * 54
 
 
+@in_every_blender
 def test_everything_works_without_the_extension(blender, tmp_path: Path) -> None:
     blender(FILES, "write", folder=str(tmp_path))
     figures = blender(FILES, "without_extension", folder=str(tmp_path))

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import JOINT_NAMES, PARENTS
 
+from tests.blender.versions import in_every_blender
+
 SCENE = "scene_checks"
 NODE_GROUP = "node_group_checks"
 
@@ -56,6 +58,7 @@ def test_older_files_keep_their_place(blender_lts, tmp_path: Path) -> None:
     assert max(figures.values()) < 1e-4
 
 
+@in_every_blender
 def test_objects(blender) -> None:
     made = blender(SCENE, "objects_and_names")
     assert made["bones"] == list(JOINT_NAMES)
@@ -115,6 +118,7 @@ def test_the_node_group_is_made_in_small_slices(blender) -> None:
     assert max(added) < 25
 
 
+@in_every_blender
 def test_the_node_group_is_kept_and_appended(blender, tmp_path: Path) -> None:
     """Not when another version made it, nor from a damaged file, which the log names."""
     found = blender(NODE_GROUP, "kept_group", folder=str(tmp_path))

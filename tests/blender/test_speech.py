@@ -11,13 +11,10 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.imaging.video_writer import VideoWriter
 from PIL import Image
 
-from tests.blender.versions import newer_if_asked
-
 from ..engine.motion.test_cue_files import TSV
 from ..engine.motion.test_speech_audio import make_vowel, write_wav
 
 
-@newer_if_asked
 def test_an_avatar_speaks_and_stays_in_its_pose(blender, tmp_path: Path) -> None:
     parts = [make_vowel((750.0, 1250.0), 0.5), np.zeros(8000), make_vowel((320.0, 2350.0), 0.5)]
     write_wav(tmp_path / "voice.wav", np.concatenate(parts), 16000, 2)

@@ -8,9 +8,12 @@ import pytest
 from likeness.engine.body.body_file import save_body
 from likeness.engine.body.synthetic import make_synthetic_body
 
+from tests.blender.versions import in_every_blender
+
 CHECKS = "splats_checks"
 
 
+@in_every_blender
 def test_files_of_splats(blender, tmp_path: Path) -> None:
     done = blender(CHECKS, "static", folder=str(tmp_path))
     assert (done["ply"], done["spz"]) == (["FINISHED"], ["FINISHED"])

@@ -6,10 +6,6 @@ from typing import Any
 
 import pytest
 
-from tests.blender.versions import newer_if_asked
-
-pytestmark = newer_if_asked
-
 
 @pytest.fixture(scope="module")
 def swing(blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

@@ -6,12 +6,11 @@ import os
 
 import pytest
 
-VERSIONS = ["4.5", "5.0", *(["executable"] if os.environ.get("BLENDER") else [])]
+from tests.soaked import if_asked
 
-newer_if_asked = pytest.mark.parametrize(
-    "blender",
-    [pytest.param(v, marks=pytest.mark.soak) if v == "5.0" else v for v in VERSIONS],
-    indirect=True,
-    scope="session",
-)
-"""For slow checks that never depended on the version: Blender 5.0 runs them with ``-m soak``."""
+VERSIONS = ["4.5", "5.0", *(["executable"] if os.environ.get("BLENDER") else [])]
+BASE_FIRST = [VERSIONS[0], *if_asked(VERSIONS[1]), *VERSIONS[2:]]
+"""What most checks run in: Blender 5.0 runs them with ``-m soak``."""
+
+in_every_blender = pytest.mark.parametrize("blender", VERSIONS, indirect=True, scope="session")
+"""For what has differed between the versions, and for one check of each kind, always in all."""

@@ -85,6 +85,7 @@ def test_a_back_view_shows_no_face(synth_world: SynthContext, shots: dict) -> No
     assert shown["full"] < 0.1
 
 
+@pytest.mark.soak
 def test_a_seed_draws_the_same_person_again(synth_world: SynthContext, shots: dict) -> None:
     def draw(seed: int) -> RandomPerson:
         return random_person(synth_world, np.random.default_rng(seed), framing="head", yaw=10.0)

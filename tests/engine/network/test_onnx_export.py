@@ -142,7 +142,7 @@ ABLATED = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_new_network_gives_the_lift_exactly_and_so_do_ablations(
     small_config: NetworkConfig, tmp_path: Path
 ) -> None:
@@ -157,7 +157,7 @@ def test_a_new_network_gives_the_lift_exactly_and_so_do_ablations(
         np.testing.assert_array_equal(getattr(out, name), getattr(person.inputs.base, name))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_papers_form_says_what_torch_says(small_config: NetworkConfig, tmp_path: Path) -> None:
     config = replace(small_config, decoder=replace(small_config.decoder, residual=False, layers=1))
     person = small_person(config)

@@ -85,6 +85,7 @@ def drawn(number: int, world: SynthContext) -> Subject:
     return draw_subject(make_subject(number, OPTIONS, world), OPTIONS, RasterStudio(), StageClock())
 
 
+@pytest.mark.soak
 def test_siblings_agree_outside_the_edited_part(synth_world: SynthContext) -> None:
     """Labels and depths are equal to the last bit; colours but for the shade that is thrown."""
     bare, other = (drawn(number, synth_world) for number in (0, HAT))

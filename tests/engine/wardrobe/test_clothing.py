@@ -104,6 +104,7 @@ def test_a_top_moves_as_its_own_skinning_says(dressed: Avatar) -> None:
     assert np.quantile(apart, 0.99) < 0.03
 
 
+@pytest.mark.soak
 def test_trousers_go_under_the_photos_top(person: Avatar, tmp_path: Path) -> None:
     path = write_trousers(tmp_path)
     worn = add_item(person, ItemRequest("lower", str(path), (0.1, 0.8, 0.1)))
@@ -122,6 +123,7 @@ def test_trousers_go_under_the_photos_top(person: Avatar, tmp_path: Path) -> Non
     assert (shown.part == PARTS.index("upper")).sum() >= upper.sum()  # with its shade
 
 
+@pytest.mark.soak
 def test_clothes_come_before_what_lies_on_them(person: Avatar, shirt: Path) -> None:
     worn = edit_avatar(person, add=["scarf=plain", f"upper={shirt},value=0.5"])
     assert [one.name for one in worn.attributes] == ["upper", "scarf"]

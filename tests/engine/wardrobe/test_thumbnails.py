@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from likeness.engine.synth.wardrobe_thumbnails import draw_wardrobe
 from likeness.engine.wardrobe.thumbnails import FOLDER, SIZE, list_thumbnails
 from PIL import Image
@@ -19,6 +20,7 @@ def test_every_item_has_a_picture_and_no_other_lies_there() -> None:
             assert np.asarray(image.convert("L"), float).std() > 10.0, path.name
 
 
+@pytest.mark.soak
 def test_pictures_show_the_items_of_today(tmp_path: Path) -> None:
     """The stored pictures are what the task draws, up to their compression."""
     names = ["glasses-round", "headphones-over-ear", "hair-bob"]

@@ -87,6 +87,7 @@ def no_painting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "random_garment", lambda rng: None)
 
 
+@pytest.mark.soak
 def test_a_network_learns_and_is_better_than_chance(
     people: Path, box_body: Body, tmp_path: Path
 ) -> None:
