@@ -212,6 +212,7 @@ def test_medians_leave_out_what_is_not_seen() -> None:
 
 
 @pytest.mark.usefixtures("coarse")
+@pytest.mark.soak
 def test_a_sheet_has_a_row_for_each_avatar() -> None:
     avatar = painted(behind(BLUE))
     portrait = Portrait(np.ones((500, 500, 3), np.float32), None, Path("photo.png"))

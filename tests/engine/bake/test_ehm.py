@@ -170,6 +170,7 @@ def test_without_numbers_the_head_is_laid_onto_the_bodys(
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_the_default_body_gets_flames_head(
     licensed: tuple[Path, ...], flame: Flame, default_body: Body, tmp_path: Path
 ) -> None:

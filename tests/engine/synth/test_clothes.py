@@ -19,6 +19,8 @@ from likeness.engine.wardrobe.mesh_parts import LABEL, LABELS, MeshPart
 from PIL import Image
 from scipy.spatial import cKDTree
 
+from tests.soaked import every_other
+
 TRAITS = Traits("female", 30.0, 4, (0.2, 0.3, 0.5))
 
 
@@ -104,7 +106,7 @@ POSES = {
 }
 
 
-@pytest.mark.parametrize("pose", POSES)
+@pytest.mark.parametrize("pose", every_other(POSES))
 @pytest.mark.parametrize("outfit", ["", "clothes/suit/suit.mhclo"])
 def test_cloth_stays_out_of_the_skin(
     dress: DressBody, library: Library, pose: str, outfit: str

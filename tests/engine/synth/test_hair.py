@@ -21,6 +21,8 @@ from likeness.engine.wardrobe.library import Library, open_library
 from likeness.engine.wardrobe.mesh_parts import LABEL, MeshPart
 from PIL import Image
 
+from tests.soaked import every_other
+
 WOMAN = Traits("female", 30.0, 3, (0.0, 0.0, 1.0))
 MAN = Traits("male", 30.0, 3, (0.0, 0.0, 1.0))
 
@@ -85,7 +87,7 @@ def test_parts_are_deterministic_cards_with_labels() -> None:
     assert first[0].bias > first[1].bias > 0.0
 
 
-@pytest.mark.parametrize("style", list(hair_growth.STYLES))
+@pytest.mark.parametrize("style", every_other(hair_growth.STYLES))
 def test_grown_hair_stays_out_of_the_body(style: str) -> None:
     body, person = dress().body, wearer(seed=1)
     head = head_shape(person.rest().rest[: len(body.v_template)], body)

@@ -35,6 +35,7 @@ def test_one_person_in_several_poses(made: SynthSubject, synth_world: SynthConte
                 np.testing.assert_array_equal(mine.material.color, theirs.material.color)
 
 
+@pytest.mark.soak
 def test_each_view_shows_its_own_pose(made: SynthSubject, synth_world: SynthContext) -> None:
     """Hands lie on the person where the pose says so, and beside it by another pose."""
     subject = draw_subject(made, OPTIONS, RasterStudio(), StageClock())

@@ -18,6 +18,8 @@ from likeness.engine.wardrobe.items import ITEMS, ItemRequest
 from likeness.engine.wardrobe.tint import tint_part
 from likeness.engine.workflows.edit_avatar import edit_avatar, parse_item
 
+from tests.soaked import every_other
+
 from .conftest import SKIN
 
 FACIAL = [(name, item) for name in ("brows", "nose", "mouth", "wrinkles") for item in ITEMS[name]]
@@ -53,7 +55,7 @@ def added(worn: Avatar) -> FloatArray:
     return np.asarray(placed.means, np.float64)
 
 
-@pytest.mark.parametrize(("category", "item"), FACIAL)
+@pytest.mark.parametrize(("category", "item"), every_other(FACIAL))
 def test_only_the_face_changes_and_at_zero_nothing_does(
     browed: Avatar, wear: Wear, category: str, item: str
 ) -> None:
