@@ -12,7 +12,7 @@ from ..addon.scene.avatar_objects import find_avatar
 from ..addon.scene.camera import shows_photo
 from ..addon.scene.grade_nodes import CONTROLS, GRADED, grade_name
 from ..addon.scene.light_nodes import RELIGHT
-from ..addon.scene.part_selection import list_parts
+from ..addon.scene.part_selection import list_grades
 from ..addon.scene.read_back import splat_count
 from ..addon.scene.splat_object import MODIFIER_NAME, input_identifier
 from ..addon.translations import CONTEXT, translate
@@ -151,14 +151,10 @@ class GradePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
     def draw(self, context: Any) -> None:
         avatar = find_avatar(context.object)
         modifier = avatar.splats.modifiers.get(MODIFIER_NAME) if avatar else None
-        graded = splat_object.list_graded(modifier) if modifier is not None else []
-        if avatar is None or not graded:
+        if avatar is None or modifier is None or not splat_object.can_grade(modifier):
             self.layout.label(text="Import the avatar again to grade it", icon="INFO")
             return
-        shown = list_parts(avatar.splats)
-        for part in graded:
-            if not set(GRADED[part]).intersection(shown):
-                continue
+        for part in list_grades(avatar.splats) or GRADED:
             column = self.layout.column(align=True)
             column.label(text=part, text_ctxt=CONTEXT)
             for control in CONTROLS:

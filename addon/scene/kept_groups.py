@@ -17,8 +17,8 @@ from ...engine.files.atomic import swap_file
 from ...engine.files.digests import code_sha256
 from ..paths import cache_folder
 
-_ENGINE_CODE = ("core/attributes.py", "scene/mesh.py")
-"""What the groups take from the engine: names of attributes."""
+_ENGINE_CODE = ("core/attributes.py", "core/grading.py", "scene/mesh.py")
+"""What the groups take from the engine: names of attributes, and which parts are graded."""
 
 FOLDER = "node_groups"
 """Of :func:`.paths.cache_folder`."""

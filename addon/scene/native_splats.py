@@ -56,7 +56,7 @@ MIN_THICKNESS = 1e-3
 _MIN_SCALE = 1e-6  # metres
 _NODE = "GeometryNodePointsSetType"
 _GROUP_NAME = "Likeness Native Splats"
-_VERSION = 2
+_VERSION = 3
 
 
 class PointCloudKind(NamedTuple):

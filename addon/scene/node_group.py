@@ -43,7 +43,7 @@ from .node_builder import NodeBuilder
 from .steps import run_to_end
 
 GROUP_NAME = "Likeness Splats"
-GROUP_VERSION = 7
+GROUP_VERSION = 8
 
 SIGMA_RANGE = (0.5, 2.0)
 """As in engine/gaussians/binding.py; a test compares them."""

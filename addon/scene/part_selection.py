@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...engine.core.grading import GRADED
 from ...engine.core.types import PARTS, BoolArray, LikenessError
 from ...engine.scene.mesh import KEPT
 from .avatar_objects import AvatarObjects
@@ -23,6 +24,12 @@ def list_parts(obj: Any) -> list[str]:
             return []
         count = np.bincount(read_attribute(mesh, KEPT.part), minlength=len(PARTS))
     return [name for name, number in zip(PARTS, count, strict=True) if number and name != PARTS[0]]
+
+
+def list_grades(obj: Any) -> list[str]:
+    """Names of the grades that change something that an object's splats show."""
+    shown = set(list_parts(obj))
+    return [name for name, parts in GRADED.items() if shown.intersection(parts)]
 
 
 def require_part(obj: Any, name: str) -> None:

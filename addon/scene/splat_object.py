@@ -126,18 +126,20 @@ def get_grades(obj: Any) -> dict[str, Grade]:
     modifier = obj.modifiers.get(MODIFIER_NAME)
     if modifier is None:
         return {}
+    if not can_grade(modifier):
+        return {}
     out: dict[str, Grade] = {}
-    for part in list_graded(modifier):
+    for part in GRADED:
         inputs = [grade_name(part, control) for control in CONTROLS]
         grade = Grade(*(float(get_input(modifier, name)) for name in inputs))
         out |= {part: grade} if grade != Grade() else {}
     return out
 
 
-def list_graded(modifier: Any) -> list[str]:
-    """Names of the graded parts whose sliders a modifier's group has; older ones have fewer."""
-    names = set(input_names(modifier.node_group))
-    return [part for part in GRADED if names.issuperset(grade_name(part, c) for c in CONTROLS)]
+def can_grade(modifier: Any) -> bool:
+    """Whether a modifier's group has the sliders of grades."""
+    names = input_names(modifier.node_group)
+    return all(grade_name(part, control) in names for part in GRADED for control in CONTROLS)
 
 
 def can_relight(modifier: Any) -> bool:

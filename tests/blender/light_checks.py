@@ -17,15 +17,9 @@ from likeness.addon.scene.axes import points_to_engine
 from likeness.addon.scene.grade_nodes import CONTROLS, grade_name
 from likeness.addon.scene.light_nodes import HAS_LIGHT, RELIGHT
 from likeness.addon.scene.material import COLOR_ATTRIBUTE
+from likeness.addon.scene.part_selection import list_grades
 from likeness.addon.scene.read_back import read_attribute, read_avatar
-from likeness.addon.scene.splat_object import (
-    MODIFIER_NAME,
-    get_grades,
-    get_input,
-    input_identifier,
-    list_graded,
-    set_input,
-)
+from likeness.addon.scene.splat_object import MODIFIER_NAME, get_input, input_identifier, set_input
 from likeness.addon.viewport.fast_splats import read_faded_colors
 from likeness.engine.core.cameras import camera_position
 from likeness.engine.core.color import srgb_to_linear
@@ -238,10 +232,7 @@ def grades(folder: str) -> dict[str, Any]:
     given = srgb_to_linear(back.gaussians.colors.astype(np.float64))
     out["read"] = [float(np.sort(x.sum(1)).sum()) for x in (given, np.clip(plain, 0, 1))]
     out["edit"] = back.provenance["edits"]
-    interface = modifier.node_group.interface
-    interface.remove(interface.items_tree[grade_name("Beard", "Hue")])  # as of an older version
-    out["graded"] = list_graded(modifier)
-    out["kept"] = list(get_grades(objects.splats))
+    out["shown"] = list_grades(objects.splats)
     file = str(Path(folder) / "graded.blend")
     shown = faces(objects)
     bpy.ops.wm.save_as_mainfile(filepath=file)
@@ -249,6 +240,9 @@ def grades(folder: str) -> dict[str, Any]:
     bpy.ops.wm.open_mainfile(filepath=file)
     splats = next(obj for obj in bpy.data.objects if MODIFIER_NAME in obj.modifiers)
     out["saved"] = float(np.abs(faces(replace(objects, splats=splats)) - shown).max())
+    hair = np.full(2000, PARTS.index("hair"), np.uint8)
+    bare = replace(avatar, gaussians=replace(avatar.gaussians, part=hair))
+    out["of_hair"] = list_grades(build_scene(bare, "Hair").splats)
     return out
 
 

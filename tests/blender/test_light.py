@@ -50,6 +50,6 @@ def test_grades(blender, tmp_path: Path) -> None:
     assert found["alpha"] == 0.0
     assert found["read"][0] == pytest.approx(found["read"][1], rel=1e-3)
     assert set(found["edit"][0]["grade"]) == {"Skin", "Top", "Hair"}
-    assert found["graded"] == [name for name in GRADED if name != "Beard"]
-    assert set(found["kept"]) == {"Skin", "Top", "Hair"}
+    assert found["shown"] == list(GRADED)
+    assert found["of_hair"] == ["Hair"]
     assert found["saved"] == 0.0

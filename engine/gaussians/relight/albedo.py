@@ -4,10 +4,10 @@
 
 The light is fitted to the splats of the photo's pixels (:mod:`.photo_shade`); what they do not
 show was painted in the light that its part has in front. How bright the whole light was, and of
-which colour, one photo cannot say. Cameras are set for what is well lit, so that of people in one-
-sided light all the rest is too dark, and no less than their bright side is as bright as what is lit
-evenly. Weak cues are followed part of the way: very dark skin is mostly in poor light and very
-light skin in strong light, and skin of all tones has nearly the same hue.
+which colour, one photo cannot say. Cameras expose for what is well lit: in one-sided light the
+bright side is taken to be exposed as in even light, and everything else is too dark. Weak cues are
+followed part of the way: very dark skin is mostly in poor light and very light skin in strong
+light, and skin of all tones has nearly the same hue.
 
 Nothing is stored in avatar files: every file has what is needed.
 """
@@ -32,17 +32,18 @@ from .surface_normals import find_surface_normals, place_normals
 class AlbedoSettings:
     """How light and colour are split."""
 
-    caution: float = 0.1  # of the light's fit, against that of the completion
-    lit: float = 97.0  # percentile of the light on the photo's splats that cameras are set for
-    lit_trust: float = 0.8  # exponent of that light over the mean one
-    lit_most: float = 0.5  # of that power's logarithm
-    even: float = -0.1  # logarithm of the factor in light from everywhere
+    caution: float = 0.1  # weight of the usual light in the fit, times that in the completion's
+    lit: float = 97.0  # percentile of the light on the photo's splats that cameras expose for
+    lit_trust: float = 0.8  # exponent of that light over the mean one: a factor on the albedo
+    lit_most: float = 0.5  # most of the logarithm of that factor
+    even: float = -0.1  # logarithm of a factor on every albedo, the whole of it in even light
     skin: tuple[float, float, float] = (60.0, 11.0, 17.0)  # CIE Lab of skin in white light
     usual_face: float = 55.0  # lightness of faces whose light is not doubted
     face_trust: float = 0.08  # of the light's logarithm, for a face that is ``odd_face`` off that
     odd_face: float = 30.0  # units of L*; nothing more is gone for what is farther off
     darkest_face: float = 30.0  # lightness of the darkest skin
     dark_trust: float = 0.8  # share of the way to it that a darker face goes
+    dark_most: float = 2.0  # greatest factor for it
     skin_trust: float = 0.4  # share of the way to its hue
     tint: float = 0.15  # most that a channel's logarithm moves for it
     few: int = 100  # splats of a face from which its hue counts
@@ -140,14 +141,14 @@ def use_albedo(avatar: Avatar) -> Avatar:
 
 
 def _exposure(shade: FloatArray, weight: FloatArray) -> float:
-    """The factor by which what is seen is brighter than its light, mean 1, says.
+    """Factor on the albedo, for a photo exposed for its bright side rather than its mean light.
 
     Args:
         shade: [N, 3] light on the photo's splats.
         weight: [N] how squarely each is seen.
     """
     if not weight.any():
-        return 1.0
+        return float(np.exp(S.even))
     log = np.log(shade.mean(1))
     above = float(np.percentile(log, S.lit) - np.average(log, weights=weight))
     return float(np.exp(np.clip(S.lit_trust * above, 0.0, S.lit_most) + S.even))
@@ -161,7 +162,8 @@ def _face_level(albedo: FloatArray, seen: BoolArray, part: IntArray) -> float:
     lightness = float(np.median(rgb_to_lab(albedo[face])[:, 0]))
     off = np.clip((S.usual_face - lightness) / S.odd_face, -1.0, 1.0)
     darkest, own = lab_to_rgb(np.array([[S.darkest_face, 0, 0], [max(lightness, 1.0), 0, 0]]))[:, 0]
-    return float(max(np.exp(S.face_trust * off), (darkest / own) ** S.dark_trust))
+    dark = min((darkest / own) ** S.dark_trust, S.dark_most)
+    return float(max(np.exp(S.face_trust * off), dark))
 
 
 def _light_tint(albedo: FloatArray, seen: BoolArray, part: IntArray) -> FloatArray:

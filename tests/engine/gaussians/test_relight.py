@@ -223,8 +223,8 @@ def test_cameras_are_set_for_the_bright_side() -> None:
         avatar = replace(ball, gaussians=lit)
         found = find_reflectance(avatar, find_surface_normals(avatar)).albedo
         off[strength] = np.log(np.median(found / shown.colors))
-        if strength:  # four tenths of what the light takes on the mean are given back
-            assert off[strength] > 0.6 * np.log(shade.mean()) + albedo_module.S.even
+    # Four tenths of what the light takes on the mean are given back, and no more than all.
+    assert 0.6 * np.log(shade.mean()) + albedo_module.S.even < off[0.6] < off[0.0]
     assert off[0.0] == pytest.approx(albedo_module.S.even, abs=0.05)
 
 
@@ -242,7 +242,7 @@ def test_white_teeth_lie_in_no_deep_fold(monkeypatch: pytest.MonkeyPatch) -> Non
     np.testing.assert_allclose(shown, avatar.gaussians.colors * even, atol=0.06)
 
 
-@pytest.mark.parametrize(("value", "lightness"), [(0.1, (20, 31)), (0.35, (32, 42))])
+@pytest.mark.parametrize(("value", "lightness"), [(0.13, (20, 31)), (0.35, (32, 42))])
 def test_faces_darker_than_skin_are_in_poor_light(
     value: float, lightness: tuple[float, float]
 ) -> None:

@@ -54,8 +54,9 @@ class DetailSettings:
     usual_area: float = 0.015  # square metres that must be seen to weigh as much as that
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones
-    tone: float = 0.08  # metres over which a seen border's light passes into the usual one
-    most_tone: float = 0.5  # soft limit of its logarithm
+    broad: float = 0.03  # metres over which the light at a seen border is smoothed
+    tone: float = 0.16  # metres over which it passes into the usual light
+    most_tone: float = 0.5  # soft limit of the logarithm of that light
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
     little_weave: float = 0.02  # square metres seen that halve it: few patches repeat
     printed: tuple[float, float] = (5.0, 0.2)
@@ -166,7 +167,7 @@ class _Cloth:
         todo: the same as rows of all texels.
         texture: [R, C, 3] logarithm of the colour over the base, without ``folds``.
         folds: [R, C] light on the seen folds of plain cloth; None for other materials.
-        tone: [R, C] broad light on plain cloth beside what is seen, which its base lacks.
+        tone: [R, C] logarithm of the broad light beside what is seen of plain cloth, over its base.
         source: [R, C] cells that may be repeated.
         shown: [R, C] cells that the photo shows.
         flip: whether patches may be mirrored: folds may, prints may not.
@@ -214,9 +215,11 @@ class _Cloth:
             weights = _channel_weights(base[mine][sure])
             material = _judge(shown[flank], hue, chroma, weights, label, printed)
             if folds is not None and not material.print:
-                tone = grid.spread(shown @ weights[:, None], sure)[..., 0]
-                near = np.exp(-((grid.nearest(grid.count(sure) > 0)[0] / S.tone) ** 2))
-                tone = near * S.most_tone * np.tanh(tone / S.most_tone)
+                # Without small folds, which go on by themselves.
+                light = grid.blur(grid.spread(shown @ weights[:, None], sure)[..., 0], S.broad)
+                away, _ = grid.nearest(grid.count(sure) > 0)
+                tone = S.most_tone * np.tanh(light / S.most_tone)
+                tone *= np.exp(-((away / S.tone) ** 2))
             # Of grey cloth every channel counts in full, of pink the missing green hardly does.
             off = np.abs(shown - np.median(shown[sure], axis=0)) * np.minimum(3.0 * weights, 1.0)
             sure &= off.max(1) < material.odd

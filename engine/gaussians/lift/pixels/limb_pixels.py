@@ -25,7 +25,7 @@ class LimbPixelSettings:
 
     visible_hand: float = 0.35  # share of a hand's drawn pixels that must look like skin
     parsed_skin: float = 0.3  # probability from which the parser takes a pixel for skin
-    parsed_hand: float = 0.45  # share of those that must look like skin to both
+    parsed_hand: float = 0.45  # least share of a hand's drawn pixels that look like skin to both
     off_limb: float = 3.0  # how much farther a step counts beyond the limb's own silhouette
 
 

@@ -67,7 +67,7 @@ class SkirtWearer:
 
     @property
     def covered(self) -> BoolArray:
-        """[V] the vertices of ``bare`` that the skirt hides, but for those near its hem."""
+        """[B] those of the B vertices of ``bare`` that the skirt hides, but for its hem's."""
         return np.asarray((self.skirt.depth > 0.0) & (self.skirt.depth < S.hem_shown))
 
 

@@ -50,7 +50,7 @@ class TexelColorSettings:
     min_radius: float = 2e-4  # metres
     max_radius: float = 0.012  # metres
     covers: int = 4  # texels that colour skin below a collar beside them, or a waistband
-    skirt_rim: float = 0.2  # share of a skirt's texels, from its top, that colour no waistband
+    skirt_rim: float = 0.2  # share of a skirt's texels, from its top, that colour nothing below it
     shoe_beside: int = 12  # texels of a shoe that look the same way
     deep_hair: float = 0.5  # cosine from which on hair shows its usual colour
     rounded: float = 0.75  # share of the way from a flat triangle to a round one that hair lies
@@ -276,10 +276,11 @@ def color_below_skirt(
     Returns:
         [N, 3] 0..1.
     """
+    if skirt.any():
+        rim = np.quantile(points[skirt][:, 1], 1.0 - S.skirt_rim)
+        skirt = skirt & (points[:, 1] <= rim)
     if skirt.sum() < S.covers or not below.any():
         return color
-    rim = np.quantile(points[skirt][:, 1], 1.0 - S.skirt_rim)
-    skirt = skirt & (points[:, 1] <= rim)
     color = np.array(color)
     color[below] = _colors_beside(points[below], points[skirt], color[skirt])
     return color
