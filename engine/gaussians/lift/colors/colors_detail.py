@@ -56,7 +56,7 @@ class DetailSettings:
     join: float = 0.015  # metres over which painted folds blend into seen ones
     broad: float = 0.03  # metres over which the light at a seen border is smoothed
     tone: float = 0.16  # metres over which it passes into the usual light
-    most_tone: float = 0.5  # soft limit of the logarithm of that light
+    most_tone: float = 0.35  # greatest logarithm of that light
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
     little_weave: float = 0.02  # square metres seen that halve it: few patches repeat
     printed: tuple[float, float] = (5.0, 0.2)
@@ -214,12 +214,12 @@ class _Cloth:
             chroma = float(np.median(np.linalg.norm(own_hue, axis=1)))
             weights = _channel_weights(base[mine][sure])
             material = _judge(shown[flank], hue, chroma, weights, label, printed)
-            if folds is not None and not material.print:
+            light = shown @ weights
+            lit = sure & (np.abs(light) < S.most_tone)  # what is darker are other things
+            if folds is not None and not material.print and lit.any():
                 # Without small folds, which go on by themselves.
-                light = grid.blur(grid.spread(shown @ weights[:, None], sure)[..., 0], S.broad)
-                away, _ = grid.nearest(grid.count(sure) > 0)
-                tone = S.most_tone * np.tanh(light / S.most_tone)
-                tone *= np.exp(-((away / S.tone) ** 2))
+                broad = grid.blur(grid.spread(light[:, None], lit)[..., 0], S.broad)
+                tone = broad * np.exp(-((grid.nearest(grid.count(lit) > 0)[0] / S.tone) ** 2))
             # Of grey cloth every channel counts in full, of pink the missing green hardly does.
             off = np.abs(shown - np.median(shown[sure], axis=0)) * np.minimum(3.0 * weights, 1.0)
             sure &= off.max(1) < material.odd
