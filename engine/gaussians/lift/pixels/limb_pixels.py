@@ -42,7 +42,7 @@ def find_hidden_hands(
 ) -> tuple[int, ...]:
     """Find the arms whose hands the photo does not show.
 
-    Those were not detected, and there is no skin where the fitted body has them. A brown coat has
+    Those were not detected, nor does skin show where the fitted body has them. A brown coat has
     the colour of skin, so that the parser is asked as well.
 
     Args:
