@@ -27,7 +27,12 @@ def list_parts(obj: Any) -> list[str]:
 
 
 def list_grades(obj: Any) -> list[str]:
-    """Names of the grades that change something that an object's splats show."""
+    """Names of the grades that change something that an object's splats show.
+
+    In Edit Mode all of them: panels ask at every redraw, and the mesh would be copied each time.
+    """
+    if obj.mode == "EDIT":
+        return list(GRADED)
     shown = set(list_parts(obj))
     return [name for name, parts in GRADED.items() if shown.intersection(parts)]
 

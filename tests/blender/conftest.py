@@ -25,7 +25,7 @@ from likeness.engine.formats.avatar import save_avatar
 from PIL import Image
 
 from tests.blender import inside
-from tests.blender.versions import BASE_FIRST
+from tests.blender.versions import USUAL_VERSIONS
 from tests.engine.wardrobe.conftest import person, person_file
 from tests.extension_zip import extension_tasks
 from tests.made_once import make_once
@@ -164,7 +164,7 @@ def blenders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
         checks.close()
 
 
-@pytest.fixture(scope="session", params=BASE_FIRST)
+@pytest.fixture(scope="session", params=USUAL_VERSIONS)
 def blender(request: pytest.FixtureRequest, blenders: Callable[[str], Blenders]) -> Blenders:
     return blenders(request.param)
 

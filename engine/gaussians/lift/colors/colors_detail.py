@@ -56,7 +56,7 @@ class DetailSettings:
     join: float = 0.015  # metres over which painted folds blend into seen ones
     broad: float = 0.03  # metres over which the light at a seen border is smoothed
     tone: float = 0.16  # metres over which it passes into the usual light
-    most_tone: float = 0.35  # greatest logarithm of that light
+    most_tone: float = 0.35  # most of its logarithm: what differs more is something else
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
     little_weave: float = 0.02  # square metres seen that halve it: few patches repeat
     printed: tuple[float, float] = (5.0, 0.2)
@@ -215,7 +215,7 @@ class _Cloth:
             weights = _channel_weights(base[mine][sure])
             material = _judge(shown[flank], hue, chroma, weights, label, printed)
             light = shown @ weights
-            lit = sure & (np.abs(light) < S.most_tone)  # what is darker are other things
+            lit = sure & (np.abs(light) < S.most_tone)
             if folds is not None and not material.print and lit.any():
                 # Without small folds, which go on by themselves.
                 broad = grid.blur(grid.spread(light[:, None], lit)[..., 0], S.broad)
