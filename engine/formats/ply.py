@@ -1,4 +1,4 @@
-"""Gaussian PLY files as 3D Gaussian splatting programs write them, through gsply.
+"""Gaussian PLY files as 3D Gaussian splatting programs write them; gsply reads them.
 
 The file stores ``scale_*`` as the natural logarithm of metres, ``opacity`` before the sigmoid,
 ``rot_*`` as w, x, y, z, and colours as the first spherical-harmonics coefficient:
@@ -34,6 +34,12 @@ _WIDTHS = {
     **dict.fromkeys(("double", "float64", "int64", "uint64"), 8),
 }
 """Bytes of each property type."""
+
+_PROPERTIES = (
+    *("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"),
+    *("scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"),
+)
+"""What a written file has of each Gaussian, in this order."""
 
 UPS: dict[str, FloatArray] = {
     "y": np.eye(3),
@@ -140,8 +146,15 @@ def write_ply(gaussians: Gaussians, path: Path, up: str = "y") -> None:
     Raises:
         LikenessError: The folder cannot be written to.
     """
-    with atomic_write(path) as scratch:
-        gsply.plywrite(scratch, *encode_gaussians(rotate_gaussians(gaussians, UPS[up])))
+    # Not by gsply: where torch is installed it imports all of that, which takes seconds, and from
+    # the values it guesses whether scales are logarithms.
+    means, scales, quats, opacities, sh0 = encode_gaussians(rotate_gaussians(gaussians, UPS[up]))
+    rows = np.concatenate([means, sh0, opacities[:, None], scales, quats], 1)
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}"]
+    header += [f"property float {name}" for name in _PROPERTIES]
+    with atomic_write(path) as scratch, scratch.open("wb") as file:
+        file.write("\n".join([*header, "end_header\n"]).encode("ascii"))
+        file.write(rows.astype("<f4").tobytes())
 
 
 def check_ply_header(path: Path) -> None:

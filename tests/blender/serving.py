@@ -1,12 +1,13 @@
 """A Blender that runs check after check: ``python serving.py TREE``, and lines of JSON on stdin.
 
-bpy is imported once, and with ``TREE`` being "tree" this tree's package as well, and compiled loops
-are loaded. Each check runs in a fork of this process, so that none meets what another has left in
-the scene or in modules.
+bpy is imported once, and with ``TREE`` being "tree" this tree's package as well, with what it
+imports late: that takes longer than most checks. Compiled loops are loaded. Each check runs in a
+fork of this process, so that none meets what another has left in the scene or in modules.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -19,6 +20,17 @@ from typing import Any
 import bpy
 import inside
 
+_LATE = (
+    "likeness.addon.preferences_view",
+    "likeness.addon.scene.blend_writer",
+    "likeness.addon.warm_up",
+    "likeness.engine.gaussians.lod",
+    "likeness.engine.gaussians.relight.albedo",
+    "likeness.engine.render.cpu",
+    "likeness.engine.scene.fit",
+)
+"""What nearly every check would import for itself."""
+
 
 def answer_requests(tree: bool) -> None:
     """Run the checks that are asked for; each is answered when its process has ended."""
@@ -29,6 +41,9 @@ def answer_requests(tree: bool) -> None:
         import likeness.operators
         import likeness.panels  # noqa: F401
         from likeness.engine.core.kernels import load_kernels
+
+        for name in _LATE:
+            importlib.import_module(name)
     for line in sys.stdin:
         request = json.loads(line)
         if tree:
