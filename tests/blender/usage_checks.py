@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import traceback
 import types
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,19 @@ import shared
 from shared import MODULE, attempt
 
 INSTALLED = True  # read by inside.py
+
+
+def several(checks: list[str], **given: str) -> dict[str, Any]:
+    """The answers of checks, one after the other in one process; what fails says how."""
+    out: dict[str, Any] = {}
+    for name in checks:
+        check = globals()[name]
+        wanted = check.__code__.co_varnames[: check.__code__.co_argcount]
+        try:
+            out[name] = check(**{key: given[key] for key in wanted})
+        except Exception:
+            out[name] = traceback.format_exc()
+    return out
 
 
 def start(zip_path: str, avatar: str) -> Any:
