@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ..core.types import FloatArray, LikenessError
 from ..imaging.video import VideoReader, import_av
+from .v4l2_camera import V4l2Camera, list_cameras
 
 CAMERA = "camera:"
 """With what a camera's name begins; a number, or the name that the system gives it, follows."""
@@ -25,6 +27,8 @@ _LATE = 0.5
 
 _HANGS = 2.0
 """Seconds after which a camera that gives no picture hangs."""
+
+_RECORD = "record a video with the system's camera program and choose its file"
 
 
 class LivePicture(NamedTuple):
@@ -43,7 +47,7 @@ def open_live_source(source: str) -> Iterator[LivePicture]:
     """The pictures of a video file or a camera, in real time; what comes too late is left out.
 
     Args:
-        source: a file, or ``camera:0`` and the like.
+        source: a file, or ``camera:0`` and the like; on Linux also ``camera:/dev/video2``.
 
     Raises:
         LikenessError: the file or the camera cannot be opened, or the camera stops.
@@ -70,27 +74,81 @@ def _of_video(reader: VideoReader) -> Iterator[LivePicture]:
         begin = time.monotonic() - frame.time if begin is None else begin
 
 
-def _open_camera(name: str) -> Any:
-    """The opened device, through FFmpeg."""
+class Camera(Protocol):
+    """A camera that gives pictures."""
+
+    def read_packets(self) -> Iterator[Callable[[], Any]]:
+        """Pictures as they come: each a function that decodes it to PyAV's ``VideoFrame``.
+
+        One that gives None, as of a damaged picture, is passed over.
+        """
+
+    def close(self) -> None:
+        """Let go of the device."""
+
+
+class _FfmpegCamera:
+    """A camera of Windows or macOS, through FFmpeg's input."""
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+
+    def read_packets(self) -> Iterator[Callable[[], Any]]:
+        stream = self._container.streams.video[0]
+        apart = bool(stream.codec_context.codec.intra_only)
+        for packet in self._container.demux(stream):
+            if apart:
+                # Needs no other to be decoded, as nearly all cameras give them.
+                yield partial(_decode_last, packet)
+            else:
+                for frame in packet.decode():
+                    yield partial(_same, frame)
+
+    def close(self) -> None:
+        self._container.close()
+
+
+def _decode_last(packet: Any) -> Any:
+    frames = packet.decode()
+    return frames[-1] if frames else None
+
+
+def _same(frame: Any) -> Any:
+    return frame
+
+
+def _open_camera(name: str) -> Camera:
+    """The opened device.
+
+    Raises:
+        LikenessError: there is none, or others hold it.
+    """
     av = import_av()
-    kinds = {"linux": "v4l2", "win32": "dshow", "darwin": "avfoundation"}
-    kind = kinds.get(sys.platform, "v4l2")
-    device = name
-    if kind == "v4l2" and name.isdigit():
-        device = f"/dev/video{name}"
-    elif kind == "dshow" and not name.startswith("video="):
-        device = f"video={name}"
     try:
-        return av.open(device, format=kind, options={"framerate": "30"})
+        if sys.platform.startswith("linux"):
+            return V4l2Camera(name)
+        kind = "dshow" if sys.platform == "win32" else "avfoundation"
+        device = f"video={name}" if kind == "dshow" and not name.startswith("video=") else name
+        return _FfmpegCamera(av.open(device, format=kind, options={"framerate": "30"}))
     except (av.FFmpegError, OSError, ValueError) as error:
         raise LikenessError(
-            f"The camera '{name}' cannot be opened ({error}).",
-            "Connect a camera and close other programs that use it; or record a video with the "
-            "system's camera program and choose its file.",
+            f"The camera '{name}' cannot be opened ({error}).", _remedy(error)
         ) from error
 
 
-def _of_camera(container: Any, name: str) -> Iterator[LivePicture]:
+def _remedy(error: Exception) -> str:
+    """What to do about a camera that does not open."""
+    if not sys.platform.startswith("linux"):
+        return f"Connect a camera and close other programs that use it; or {_RECORD}."
+    if isinstance(error, PermissionError):
+        return f"Add yourself to the group 'video', and log in again; or {_RECORD}."
+    cameras = list_cameras()
+    if cameras:
+        return f"Choose one that is here ({', '.join(cameras)}), and close programs that use it."
+    return f"Linux shows no camera here. Connect one; or {_RECORD}."
+
+
+def _of_camera(camera: Camera, name: str) -> Iterator[LivePicture]:
     """Always the newest picture: what came meanwhile is left out.
 
     Raises:
@@ -98,7 +156,7 @@ def _of_camera(container: Any, name: str) -> Iterator[LivePicture]:
     """
     av = import_av()
     begin = time.monotonic()
-    with _CameraQueue(container) as queue:
+    with _CameraQueue(camera) as queue:
         while True:
             try:
                 frame = queue.take_newest()
@@ -119,16 +177,13 @@ def _of_camera(container: Any, name: str) -> Iterator[LivePicture]:
 class _CameraQueue:
     """Empties a camera's queue in a thread: a full one would give pictures of up to a second ago.
 
-    Pictures that need no other to be decoded, as nearly all cameras give them, are decoded only
-    when they are taken.
+    Pictures are decoded only when they are taken.
     """
 
-    def __init__(self, container: Any) -> None:
-        self._container = container
-        self._stream = container.streams.video[0]
-        self._apart = bool(self._stream.codec_context.codec.intra_only)
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
         self._changed = threading.Condition()
-        self._newest: Any = None
+        self._newest: Callable[[], Any] | None = None
         self._ended, self._left = False, False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -141,7 +196,7 @@ class _CameraQueue:
         self._left = True
         self._thread.join(_HANGS)
         if not self._thread.is_alive():  # else it still reads from it
-            self._container.close()
+            self._camera.close()
 
     def take_newest(self) -> Any:
         """Wait for a picture newer than the last one taken; None after the end.
@@ -157,19 +212,18 @@ class _CameraQueue:
                 if self._error is not None:
                     raise self._error
                 return None
-            frames = newest.decode() if self._apart else [newest]
-            if frames:
-                return frames[-1]
+            frame = newest()
+            if frame is not None:
+                return frame
 
     def _read(self) -> None:
         try:
-            for packet in self._container.demux(self._stream):
+            for newest in self._camera.read_packets():
                 if self._left:
                     return
-                for newest in [packet] if self._apart else packet.decode():
-                    with self._changed:
-                        self._newest = newest
-                        self._changed.notify()
+                with self._changed:
+                    self._newest = newest
+                    self._changed.notify()
         except Exception as error:  # raised where pictures are taken
             self._error = error
         finally:

@@ -217,7 +217,7 @@ def test_a_camera_gives_its_newest_picture(
             for k in range(40):
                 writer.write(np.full((64, 64, 3), k / 40, np.float32))
     camera = Camera(path, 0.01, 40)
-    monkeypatch.setattr(live_source, "_open_camera", lambda name: camera)
+    monkeypatch.setattr(live_source, "_open_camera", lambda name: live_source._FfmpegCamera(camera))
     pictures = open_live_source("camera:0")
     next(pictures)
     time.sleep(0.2)  # a tracker that takes as long as many pictures
@@ -233,7 +233,7 @@ def test_a_camera_gives_its_newest_picture(
 def test_a_camera_that_stops_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when its cable is pulled, after three pictures."""
     camera = Camera(_motion_jpeg(tmp_path / "camera.avi", 6), 0.2, 3)
-    monkeypatch.setattr(live_source, "_open_camera", lambda name: camera)
+    monkeypatch.setattr(live_source, "_open_camera", lambda name: live_source._FfmpegCamera(camera))
     pictures = open_live_source("camera:0")
     assert [next(pictures).rgb.shape for _ in range(3)] == [(64, 64, 3)] * 3
     with pytest.raises(LikenessError, match=r"camera '0' gives no more.*No such device") as caught:
