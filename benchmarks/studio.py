@@ -12,7 +12,10 @@ JSON. A part that lacks something (espeak-ng, the detectors, bpy) says so, and i
                 viseme_pct and heard_pct with a recorded voice of Flite, where it is installed;
                 these four not with --quick (benchmarks/figures/speech.py)
     face_fps    pictures a second of the face follower (engine/tracking/live_face.py), of 640 pixels
-                with a face, decoding included; nothing else runs beside it
+                with a face, decoding included; nothing else runs beside it. face_update_ms:
+                milliseconds in which an avatar of 250,000 splats shows the next face in Blender,
+                by its nodes; face_fast_ms: with Fast Splats, before the GPU draws
+                (benchmarks/figures/live_update.py)
     albedo_de   median distance in CIE Lab (1976) of avatars' albedo to the truth, over the body in
                 the photo's frame and over people of the split ``test``, dressed from ``--assets``
                 and drawn by our own rasteriser at 384 pixels; their photos are lifted with the true
@@ -43,6 +46,7 @@ from likeness.benchmarks.figures.albedo import AlbedoScore, score_albedo, summar
 from likeness.benchmarks.figures.brush_start import measure_stroke_start
 from likeness.benchmarks.figures.crowd_memory import measure_crowd
 from likeness.benchmarks.figures.hidden_labels import LiftNetworks, lift_shot
+from likeness.benchmarks.figures.live_update import measure_live_faces
 from likeness.benchmarks.figures.speech import (
     OTHER_SENTENCES,
     find_flite,
@@ -183,7 +187,7 @@ def measure_brush(options: argparse.Namespace) -> Figures:
 
 PARTS: dict[str, Callable[[argparse.Namespace], Figures]] = {
     "speech": measure_visemes,
-    "face": measure_face_rate,
+    "face": lambda options: measure_face_rate(options) | measure_live_faces(250_000),
     "albedo": measure_albedo,
     "crowd": measure_crowd_memory,
     "brush": measure_brush,

@@ -1,0 +1,144 @@
+"""How long an avatar takes to show the next face of a performance, in a process of its own.
+
+    python -m likeness.benchmarks.figures.live_update SPLATS [FACES]
+
+puts a random person into Blender's module and shows it faces as the worker of Follow Face sends
+them, from the line of text to the splats of the evaluated scene. Drawing is not counted: Blender's
+module has no window.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...engine.body import load_body
+from ...engine.body.names import ARKIT_EXPRESSIONS
+from ...engine.files.weights import asset_path
+from .random_scenes import cover_body
+
+_FACES = 60
+_WARM_UP = 3  # the first ones allocate
+
+
+class LiveUpdate(NamedTuple):
+    """Milliseconds from a face's line to what is drawn of it, medians.
+
+    Attributes:
+        nodes: until the geometry nodes have moved all splats, as Material Preview shows them.
+        fast: until Fast Splats could draw them: the body is posed, and as many splats as are drawn
+            while an avatar moves are sorted.
+        slowest: the longest of ``nodes``.
+    """
+
+    nodes: float
+    fast: float
+    slowest: float
+
+
+def measure_live_update(splats: int, faces: int = _FACES) -> LiveUpdate:
+    """Measure the default body under random splats.
+
+    Args:
+        splats: of the avatar.
+        faces: how many it shows.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    command = [sys.executable, "-m", __name__, str(splats), str(faces)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    if done.returncode or not lines:
+        raise RuntimeError((done.stderr or done.stdout)[-500:])
+    return LiveUpdate(*map(float, lines[-1].split()))
+
+
+def measure_live_faces(splats: int) -> dict[str, float | None]:
+    """Measure and print a line; None for each figure where Blender's module is not installed.
+
+    Args:
+        splats: of the avatar.
+    """
+    if importlib.util.find_spec("bpy") is None:
+        print("face: Blender's Python module bpy is not installed.")
+        return {"face_update_ms": None, "face_fast_ms": None}
+    taken = measure_live_update(splats)
+    print(
+        f"face: an avatar of {splats:,} splats shows the next face in {taken.nodes:.0f} ms (at most "
+        f"{taken.slowest:.0f}), with Fast Splats in {taken.fast:.0f} ms"
+    )
+    return {"face_update_ms": taken.nodes, "face_fast_ms": taken.fast}
+
+
+def write_faces(count: int) -> list[str]:
+    """A talking, blinking and nodding face, as lines of the worker's task ``live_face``."""
+    rng, lines = np.random.default_rng(0), []
+    rate, phase = rng.uniform(0.5, 4, 52), rng.uniform(0, 6, 52)
+    for k in range(count):
+        seconds = k / 30
+        face = {
+            "type": "face",
+            "seconds": round(seconds, 4),
+            "weights": np.round(0.4 + 0.4 * np.sin(rate * seconds + phase), 4).tolist(),
+            "head": np.round([0.1 * np.sin(seconds), 0.2 * np.sin(2 * seconds), 0.0], 4).tolist(),
+            "left_eye": [0.0, round(0.2 * np.sin(seconds), 4), 0.0],
+            "right_eye": [0.0, round(0.2 * np.sin(seconds), 4), 0.0],
+            "calibrating": False,
+        }
+        assert len(ARKIT_EXPRESSIONS) == len(rate)
+        lines.append(json.dumps(face))
+    return lines
+
+
+def time_faces(splats: int, faces: int) -> LiveUpdate:
+    """Show faces in this process; the arguments are as for :func:`measure_live_update`."""
+    import bpy
+
+    from ...addon.motion.live_face import show_face
+    from ...addon.scene.avatar_objects import build_scene
+    from ...addon.viewport.fast_splats import MOVING_COUNT, posed_body, read_splats, set_fast
+    from ...addon.viewport.splat_cloud import SplatCloud
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    body = load_body(asset_path("body"))
+    own = body.personalised(np.random.default_rng(0).normal(0, 1, body.num_betas))
+    objects = build_scene(cover_body(own, splats, 0), "Person")
+    cloud = SplatCloud(read_splats(objects.splats))
+    view = np.array([0.0, 1.0, 0.0], np.float32)
+
+    def show(line: str) -> Any:
+        show_face(objects.armature, json.loads(line))
+        bpy.context.view_layer.update()
+        return bpy.context.evaluated_depsgraph_get()
+
+    def show_nodes(line: str) -> None:
+        mesh = objects.splats.evaluated_get(show(line)).data
+        assert len(mesh.vertices) >= splats
+
+    def show_fast(line: str) -> None:
+        cloud.order(*posed_body(objects.splats, show(line)), view, min(MOVING_COUNT, splats))
+
+    taken: list[list[float]] = []
+    for fast, shown in ((False, show_nodes), (True, show_fast)):
+        set_fast(objects.splats, fast)
+        taken.append([])
+        for line in write_faces(faces + _WARM_UP):
+            begin = time.perf_counter()
+            shown(line)
+            taken[-1].append(1e3 * (time.perf_counter() - begin))
+    nodes, quick = (times[_WARM_UP:] for times in taken)
+    return LiveUpdate(statistics.median(nodes), statistics.median(quick), max(nodes))
+
+
+if __name__ == "__main__":
+    print(*time_faces(int(sys.argv[1]), int((sys.argv[2:] or [_FACES])[0])), flush=True)
+    os._exit(0)  # bpy's own exit may crash after everything is done
