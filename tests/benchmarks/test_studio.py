@@ -45,7 +45,9 @@ def test_face_update_ms_is_the_median_of_the_nodes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(studio, "measure_face_rate", lambda options: {"face_fps": 43.0})
-    monkeypatch.setattr(live_update, "measure_live_update", lambda splats: LiveUpdate(50, 25, 70))
+    monkeypatch.setattr(
+        live_update, "measure_live_update", lambda splats: LiveUpdate(50, 25, 80, 30)
+    )
     monkeypatch.setattr(live_update.importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr("sys.argv", ["studio.py", "--quick", "--only", "face"])
     studio.main()
