@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # ``build.py test`` fills this folder. The variables have to be set before the engine is imported,
 # and child processes inherit them.
@@ -19,6 +19,8 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from likeness.engine.files.weights import asset_path, cache_assets_dir  # noqa: E402
 from PIL import Image  # noqa: E402
+
+from tests.together import name_group  # noqa: E402
 
 if TYPE_CHECKING:
     from likeness.engine.body import Body
@@ -96,36 +98,50 @@ _FIRST = (
     "tests/engine/training/test_two_processes.py",
     "tests/test_docs.py",
     "tests/engine/training/test_resume.py",
+    "onnx",
+    "diffusers",
     "tests/blender/test_export.py",
     "tests/blender/test_attributes.py",
     "tests/engine/training/test_training_people.py",  # compiles those of synthetic people
+    "Blender 5.0",
+    "tests/blender/test_shipping.py",
+    "tests/blender/test_extension.py",
+    "tests/blender/test_retouch.py",
+    "tests/engine/tracking/test_video_tracking.py",
+    "tests/blender/test_motion.py",
     "tests/blender/test_characters.py",
     "tests/engine/training/test_paper_form.py",
-    "tests/blender/test_shipping.py",
-    "tests/blender/test_retouch.py",
-    "tests/blender/test_extension.py",
-    "tests/blender/test_light.py",
-    "tests/blender/test_usage.py",
-    "tests/engine/training/test_guava_training.py",
-    "tests/engine/wardrobe/test_hair_edit.py",
-    "tests/engine/tracking/test_video_tracking.py",
-    "tests/engine/bake/test_ehm.py",
     "tests/engine/pipeline/test_photo_edit.py",
     "tests/engine/wardrobe/test_face_edits.py",
-    "tests/addon/cli/test_cli_network.py",
-    "tests/engine/network/test_onnx_export.py",
-    "tests/engine/workflows/worker/test_worker.py",
-    "tests/addon/cli/test_cli_track.py",
+    "tests/engine/wardrobe/test_hair_edit.py",
+    "tests/addon/test_synth_run.py",
     "tests/addon/cli/test_cli_batch.py",
+    "tests/addon/cli/test_cli_track.py",
+    "tests/test_recipes.py",
+    "tests/engine/gaussians/lift/test_lift_outline.py",
+    "tests/blender/test_light.py",
+    "tests/blender/test_assets.py",
+    "tests/engine/core/test_kernels.py",
+    "tests/engine/workflows/worker/test_worker.py",
+    "tests/engine/gaussians/lift/test_lift_path.py",
+    "tests/blender/test_scene.py",
+    "tests/blender/test_look.py",
+    "tests/blender/test_crowd.py",
+    "tests/engine/training/test_guava_training.py",
+    "tests/engine/bake/test_ehm.py",
     "tests/fuzz/test_fuzz.py",
     "tests/engine/evaluation/test_protocols_report.py",
-    "tests/addon/test_synth_run.py",
     "tests/engine/evaluation/test_people_render.py",
-    "tests/engine/gaussians/lift/test_lift_path.py",
+    "tests/engine/evaluation/test_people_fov.py",
+    "tests/engine/pipeline/test_real_build.py",
+    "tests/blender/test_swing.py",
+    "tests/blender/test_usage.py",
     "tests/engine/gaussians/lift/test_lift_labels.py",
+    "tests/engine/gaussians/lift/test_lift_held.py",
     "tests/test_examples.py",
 )
-"""The longest files, so that none is left over when all others have ended."""
+"""The longest files and groups (tests/together.py), so that none is left over when all others have
+ended."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -144,4 +160,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("threads"):
                 item.add_marker(skip)
-    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(_FIRST)))
+    items.sort(key=lambda item: place.get(name_group(item.nodeid), len(_FIRST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out files of tests, and some of them together."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return name_group(nodeid)
+
+    return Together(config, log)

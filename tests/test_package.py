@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import email
+import importlib.metadata
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import venv
 import zipfile
@@ -13,12 +16,16 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.files.user_folders import cache_root
+from packaging.requirements import Requirement
+
+from tests.soaked import if_asked
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("addon", "engine", "operators", "panels")
 FILES = "__init__.py __main__.py LICENSE README.md MANIFEST.in pyproject.toml py.typed".split()
 
 pytestmark = pytest.mark.slow
+needs_links = pytest.mark.skipif(os.name == "nt", reason="links take privileges there")
 
 QUICK_ASSETS = """
 from likeness.__main__ import run
@@ -72,13 +79,43 @@ def test_it_holds_the_package_and_nothing_else(distributions: tuple[Path, Path])
     assert not tops & {"tests", "docs", "benchmarks", "examples", "requirements"}
 
 
+def link_requirements(wheel: Path, folder: Path) -> None:
+    """Link the packages that a wheel requires, and that these require, into an environment.
+
+    They are this environment's own, as pip would install them, and nothing else of it is there.
+    """
+    base = {"base": str(folder), "platbase": str(folder)}
+    site = Path(sysconfig.get_path("purelib", scheme="venv", vars=base))
+    (name,) = (n for n in zipfile.ZipFile(wheel).namelist() if n.endswith(".dist-info/METADATA"))
+    text = zipfile.ZipFile(wheel).read(name).decode()
+    wanted = email.message_from_string(text).get_all("Requires-Dist", [])
+    done = set()
+    while wanted:
+        requirement = Requirement(wanted.pop())
+        if requirement.name in done or not (
+            requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        ):
+            continue
+        done.add(requirement.name)
+        found = importlib.metadata.distribution(requirement.name)
+        assert requirement.specifier.contains(found.version), f"{requirement}: {found.version}"
+        wanted += found.requires or []
+        for top in {file.parts[0] for file in found.files or []} - {"..", "__pycache__"}:
+            if not (site / top).exists():
+                (site / top).symlink_to(Path(str(found.locate_file(top))))
+
+
+@pytest.mark.parametrize(
+    "linked", [pytest.param(True, marks=needs_links), *if_asked(False)], ids=["linked", "installed"]
+)
 def test_three_commands_make_an_avatar_in_a_plain_environment(
-    distributions: tuple[Path, Path], small_portrait: Path, tmp_path: Path
+    linked: bool, distributions: tuple[Path, Path], small_portrait: Path, tmp_path: Path
 ) -> None:
     """Install, ``likeness assets``, ``likeness build``: with caches and a home of their own.
 
-    Only compiled kernels are shared: every test of a build would compile the same. The body is
-    baked from few people (``QUICK_ASSETS``).
+    What it requires is ``linked``, or installed as well, which takes a minute. Only compiled
+    kernels are shared: every test of a build would compile the same. The body is baked from few
+    people (``QUICK_ASSETS``).
     """
     folder = tmp_path / "environment"
     venv.create(folder)  # the tests' own pip fills it: a thousand files less
@@ -99,7 +136,9 @@ def test_three_commands_make_an_avatar_in_a_plain_environment(
         return done.stdout
 
     pip = ("-m", "pip", "--python", programs / "python", "install", "--quiet", "--no-compile")
-    run(sys.executable, *pip, "-c", pins, distributions[0])
+    if linked:
+        link_requirements(distributions[0], folder)
+    run(sys.executable, *pip, *(["--no-deps"] if linked else ["-c", pins]), distributions[0])
     assets = Path(run("python", "-c", QUICK_ASSETS, "assets", "--yes").splitlines()[-1])
     assert assets.parent == cache
     out = tmp_path / "out"

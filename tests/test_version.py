@@ -18,11 +18,16 @@ def test_version_is_the_manifests_and_the_projects() -> None:
 
 
 def test_nobody_else_writes_it_down() -> None:
-    found = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
+    sources = {
+        path: path.read_text(encoding="utf-8")
         for room in ("addon", "engine", "operators", "panels", "tasks")
         for path in sorted((ROOT / room).rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, text in sources.items()
+        if VERSION in text
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Constant) and node.value == VERSION
     ]
     assert not found

@@ -1,0 +1,30 @@
+"""Which tests one process of tests runs: a file's, and those of some files that start the same."""
+
+from __future__ import annotations
+
+import re
+
+_NEWER_BLENDER = re.compile(r"tests/blender/.*[\[-]5\.0[\]-]")
+_IMPORTS_FOR_LONG = {
+    "tests/addon/cli/test_cli_network.py": "onnx",
+    "tests/engine/network/test_onnx_export.py": "onnx",
+    "tests/engine/network/test_shipping_weights.py": "onnx",
+    "tests/engine/generative/test_fill.py": "diffusers",
+    "tests/engine/generative/test_models.py": "diffusers",
+    "tests/engine/generative/test_run.py": "diffusers",
+    "tests/engine/generative/test_text_edit.py": "diffusers",
+}
+
+
+def name_group(nodeid: str) -> str:
+    """What a test runs with: its file, or a name of ours.
+
+    >>> name_group("tests/test_docs.py::test_pages")
+    'tests/test_docs.py'
+    >>> name_group("tests/blender/test_scene.py::test_wide[5.0]")
+    'Blender 5.0'
+    """
+    file = nodeid.partition("::")[0]
+    if _NEWER_BLENDER.match(nodeid):
+        return "Blender 5.0"  # it starts, and installs the extension, once
+    return _IMPORTS_FOR_LONG.get(file, file)
