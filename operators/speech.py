@@ -140,7 +140,7 @@ class AudioFileHandler(bpy.types.FileHandler):  # type: ignore[misc]
     bl_idname = "LIKENESS_FH_audio"
     bl_label = "Speech for Avatar"
     bl_import_operator = AnimateFromAudio.bl_idname
-    bl_file_extensions = ".wav;.mp3;.m4a;.flac;.ogg;.tsv;.pgo;.dat"
+    bl_file_extensions = ".wav;.mp3;.m4a;.flac;.ogg;.tsv;.pgo;.pg2;.dat"
 
     @classmethod
     def poll_drop(cls, context: Any) -> bool:

@@ -23,7 +23,7 @@ def speak(audio: Path, out: Path, body: Path | None, verbose: bool, **chosen: An
     """Animate a face from a recording: mouth, jaw, blinks and a little of the head.
 
     AUDIO is a WAV, MP3, M4A, FLAC or OGG file or a video with sound; LIPSYNC a file of Rhubarb
-    (.tsv, .xml, .json), Papagayo (.pgo) or Moho (.dat). Everything runs on this computer.
+    (.tsv, .xml, .json), Papagayo (.pgo, .pg2) or Moho (.dat). Everything runs on this computer.
     """
     from ...engine.workflows.speak_files import speak_to_file, summarize_speech
 

@@ -125,7 +125,7 @@ def speak(
 
     Args:
         audio: a recording or a video with sound (what is not WAV is read by PyAV), or a file of
-            Rhubarb (.tsv, .xml, .json), Papagayo (.pgo) or Moho (.dat).
+            Rhubarb (.tsv, .xml, .json), Papagayo (.pgo, .pg2) or Moho (.dat).
         out: the motion file, ``.npz`` (docs/MOTION.md).
         options: None for the defaults; ``SpeakOptions(text="...")`` makes the mouth surer.
         body: as for :func:`build`.

@@ -259,6 +259,13 @@ def lip_sync(folder: Path) -> None:
     (folder / "a.dat").write_text("MohoSwitch1\n1 rest\n13 MBP\n16 AI\n31 rest\n")
     voice = "Voice 1\nmap\n1\nmap\n12\n35\n1\nmap 12 20 2\n12 MBP\n14 AI\n"
     (folder / "a.pgo").write_text(f"lipsync version 1\na.wav\n24\n48\n1\n{voice}")
+    phones = [
+        {"id": k, "text": s, "frame": f} for k, (f, s) in enumerate([(12, "MBP"), (14, "AI")])
+    ]
+    word = {"text": "map", "start_frame": 12, "end_frame": 20, "phonemes": phones}
+    of_voice = {"name": "Voice 1", "text": "map", "phrases": [{"text": "map", "words": [word]}]}
+    spoken = {"version": 2, "fps": 24, "sound_duration": 48, "voices": [of_voice]}
+    (folder / "a.pg2").write_text(json.dumps(spoken))
     with wave.open(str(folder / "a.wav"), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes((9000 * np.sin(np.arange(4000) / 9)).astype("<i2").tobytes())

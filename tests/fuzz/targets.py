@@ -113,7 +113,7 @@ TARGETS: tuple[Target, ...] = (
         readers.lip_sync,
         {
             **dict.fromkeys((".tsv", ".xml", ".dat", ".pgo"), mutate.text),
-            ".json": mutate.json_text,
+            **dict.fromkeys((".json", ".pg2"), mutate.json_text),
             ".wav": mutate.mutated,
         },
         (ENGINE + "motion.speech.performance", "av"),

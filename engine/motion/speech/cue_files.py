@@ -1,4 +1,7 @@
-"""Other programs' lip sync: Rhubarb (TSV, XML, JSON), Papagayo (.pgo) and Moho switches (.dat)."""
+"""Other programs' lip sync: Rhubarb (TSV, XML, JSON), Papagayo and Moho switches (.dat).
+
+Papagayo writes ``.pgo``, lines of text; Papagayo-NG also ``.pg2``, the same as JSON.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ DEFAULT_RATE = 24.0
 
 _MAX_CUES = 100_000
 _LAST_SECONDS = 0.1  # of a shape without an end
-_REMEDY = "Give a file of Rhubarb (-f tsv, xml or json), Papagayo (.pgo) or Moho (.dat)."
+_REMEDY = "Give a file of Rhubarb (-f tsv, xml or json), Papagayo (.pgo, .pg2) or Moho (.dat)."
 
 
 class _Shape(NamedTuple):
@@ -54,6 +57,9 @@ def read_cues(path: Path, frame_rate: float | None = None) -> list[Cue]:
             shapes, names = _read_switch(text, frame_rate or DEFAULT_RATE), table.papagayo
         elif suffix == ".pgo":
             shapes, names = _read_papagayo(text), table.papagayo
+        elif suffix == ".pg2":
+            shapes, rhubarb = _read_papagayo_ng(text)
+            names = {**table.rhubarb, "REST": table.rhubarb["X"]} if rhubarb else table.papagayo
         elif suffix in (".tsv", ".xml", ".json"):
             reader = {".tsv": _read_tsv, ".xml": _read_xml, ".json": _read_json}[suffix]
             shapes, names = reader(text), table.rhubarb
@@ -185,10 +191,51 @@ def _read_papagayo(text: str) -> Shapes:
                     shapes.append(_Shape(_number(frame, place) / rate, name, place))
                 shapes.append(_Shape((last + 1) / rate, "rest", place))
         if shapes:
-            end = max(frames / rate, shapes[-1].start + _LAST_SECONDS)
-            kept = _without_overlaps(shapes)
-            return [*kept[:-1], kept[-1]._replace(end=end)]
+            return _end_shapes(shapes, frames / rate)
     raise CorruptFileError("no voice has shapes")
+
+
+def _read_papagayo_ng(text: str) -> tuple[Shapes, bool]:
+    """As :func:`_read_papagayo`, and whether the shapes are named as Rhubarb does."""
+    data = parse_json(text)
+    if not isinstance(data, dict) or data.get("version") != 2:
+        raise CorruptFileError("it does not say 'version': 2")
+    rate, frames = (_number(data.get(key), key) for key in ("fps", "sound_duration"))
+    if not 1 <= rate <= 240:
+        raise CorruptFileError(f"fps: {rate:g} frames a second")
+    for voice, place in _entries(data, "voices", "the file"):
+        shapes: Shapes = []
+        for phrase, of_phrase in _entries(voice, "phrases", place):
+            for word, of_word in _entries(phrase, "words", of_phrase):
+                for phone, of_phone in _entries(word, "phonemes", of_word):
+                    name = phone.get("text")
+                    if not isinstance(name, str):
+                        raise CorruptFileError(f"{of_phone}: it has no text")
+                    start = _number(phone.get("frame"), of_phone) / rate
+                    shapes.append(_Shape(start, name, of_phone))
+                last = _number(word.get("end_frame"), of_word)
+                shapes.append(_Shape((last + 1) / rate, "rest", of_word))
+        if any(shape.name != "rest" for shape in shapes):
+            return _end_shapes(shapes, frames / rate), data.get("phoneme_set") == "rhubarb"
+    raise CorruptFileError("no voice has shapes")
+
+
+def _entries(holder: dict[str, Any], key: str, place: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The objects of a list, with their places."""
+    found = holder.get(key)
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise CorruptFileError(f"{place}: it has no list '{key}'")
+    if len(found) > _MAX_CUES:
+        raise CorruptFileError(f"{place}: it has {len(found):,} {key}; the limit is {_MAX_CUES:,}")
+    begin = "" if place == "the file" else f"{place}, "
+    yield from ((entry, f"{begin}{key[:-1]} {k}") for k, entry in enumerate(found, 1))
+
+
+def _end_shapes(shapes: Shapes, seconds: float) -> Shapes:
+    """Papagayo's shapes, the last of which lasts to the recording's end."""
+    end = max(seconds, shapes[-1].start + _LAST_SECONDS)
+    kept = _without_overlaps(shapes)
+    return [*kept[:-1], kept[-1]._replace(end=end)]
 
 
 def _without_overlaps(shapes: Shapes) -> Shapes:

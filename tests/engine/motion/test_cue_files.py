@@ -53,6 +53,35 @@ PGO = """lipsync version 1
 GOOD = {"a.tsv": TSV, "a.xml": XML, "a.json": JSON, "a.dat": DAT, "a.pgo": PGO}
 
 
+def pg2(words: list[tuple[int, list[tuple[int, str]]]], **other: object) -> str:
+    """Papagayo-NG's JSON, of words that end in a frame and have phonemes at frames."""
+    listed = [
+        {
+            "id": k,
+            "text": "word",
+            "start_frame": phones[0][0],
+            "end_frame": end,
+            "tags": [],
+            "phonemes": [
+                {"id": i, "text": name, "frame": frame, "tags": []}
+                for i, (frame, name) in enumerate(phones)
+            ],
+        }
+        for k, (end, phones) in enumerate(words)
+    ]
+    phrase = {"id": 0, "text": "map now", "start_frame": 12, "end_frame": 35, "tags": []}
+    voice = {"name": "Voice 1", "start_frame": 12, "end_frame": 35, "text": "map now"}
+    silent = {**voice, "name": "Voice 0", "num_children": 0, "phrases": [], "used_phonemes": []}
+    spoken = {**voice, "num_children": 8, "phrases": [{**phrase, "words": listed}]}
+    data = {"version": 2, "sound_path": "hello.wav", "fps": 24, "sound_duration": 48}
+    data |= {"num_voices": 2, "phoneme_set": "preston_blair", "voices": [silent, spoken], **other}
+    return json.dumps(data, indent=True)
+
+
+MAP_NOW = [(20, [(12, "MBP"), (14, "AI"), (19, "MBP")]), (35, [(24, "L"), (28, "U")])]
+PG2 = pg2(MAP_NOW)
+
+
 def write(folder: Path, name: str, text: str) -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
@@ -99,8 +128,9 @@ def test_moho_switches_have_the_frame_rate_that_is_given(tmp_path: Path) -> None
     assert shapes(read_cues(path, 30.0))[1] == ("PP", 0.4)
 
 
-def test_papagayo_rests_between_words_that_are_apart(tmp_path: Path) -> None:
-    cues = read_cues(write(tmp_path, "a.pgo", PGO))
+@pytest.mark.parametrize(("name", "text"), [("a.pgo", PGO), ("a.pg2", PG2)])
+def test_papagayo_rests_between_words_that_are_apart(tmp_path: Path, name: str, text: str) -> None:
+    cues = read_cues(write(tmp_path, name, text))
     assert [(v, round(24 * t)) for v, t in shapes(cues)] == [
         ("PP", 12),
         ("aa", 14),
@@ -117,6 +147,27 @@ def test_papagayos_other_phones(tmp_path: Path) -> None:
     text = PGO.replace("14 AI", "14 AE1").replace("24 L", "24 N").replace("28 U", "28 AW0")
     visemes = [cue.viseme for cue in read_cues(write(tmp_path, "a.pgo", text))]
     assert visemes == ["PP", "aa", "PP", "sil", "nn", "aa", "U", "sil"]
+
+
+@pytest.mark.parametrize(
+    ("names", "phoneme_set", "visemes"),
+    [
+        (("M", "AE", "P", "N", "AW"), "CMU_39", ["PP", "aa", "PP", "sil", "nn", "aa", "U", "sil"]),
+        (
+            ("MBP", "EHSZ", "GK", "NLTDR", "AA"),
+            "fleming_dobbs",
+            ["PP", "E", "kk", "sil", "nn", "aa", "sil"],
+        ),
+        (("A", "D", "B", "rest", "E"), "rhubarb", ["PP", "aa", "SS", "sil", "sil", "O", "sil"]),
+    ],
+)
+def test_papagayo_ngs_other_names(
+    tmp_path: Path, names: tuple[str, ...], phoneme_set: str, visemes: list[str]
+) -> None:
+    a, b, c, d, e = names
+    words = [(20, [(12, a), (14, b), (19, c)]), (35, [(24, d), (28, e)])]
+    path = write(tmp_path, "a.pg2", pg2(words, phoneme_set=phoneme_set))
+    assert [cue.viseme for cue in read_cues(path)] == visemes
 
 
 @pytest.mark.parametrize(
@@ -142,6 +193,14 @@ def test_papagayos_other_phones(tmp_path: Path) -> None:
         ("a.pgo", PGO.replace("map 12 20 3", "map"), "line 13"),
         ("a.pgo", PGO.replace("\n24\n", "\n0\n", 1), "0 frames a second"),
         ("a.pgo", PGO.replace("\t1\n", "\t-3\n", 1), "'-3'"),
+        ("a.pg2", '{"version": 1}', "'version': 2"),
+        ("a.pg2", '{"version": 2, "fps": 24, "sound_duration": 9}', "no list 'voices'"),
+        ("a.pg2", pg2(MAP_NOW, fps=0), "0 frames a second"),
+        ("a.pg2", pg2(MAP_NOW, sound_duration="x"), "sound_duration: 'x'"),
+        ("a.pg2", pg2([]), "no voice has shapes"),
+        ("a.pg2", pg2([(9, [(3, "GRIN")])]), "voice 2, phrase 1, word 1, phoneme 1: unknown"),
+        ("a.pg2", PG2.replace('"frame": 28', '"frame": "x"'), "word 2, phoneme 2: 'x'"),
+        ("a.pg2", PG2.replace('"phonemes"', '"other"'), "word 1: it has no list 'phonemes'"),
         ("a.txt", "hello", "does not end in"),
     ],
 )
