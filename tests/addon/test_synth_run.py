@@ -23,6 +23,8 @@ from likeness.engine.dataset.shards import INDEX_FILE, read_subjects, shard_file
 from likeness.engine.dataset.stored_subjects import read_stored_subjects
 from likeness.engine.dataset.subjects import person_key
 
+from tests.soaked import if_asked
+
 STAND_IN = Path(__file__).with_name("synth_stand_in.py")
 COMMAND = [sys.executable, str(STAND_IN)]
 SEED = {"seed": 3}
@@ -162,21 +164,22 @@ sys.exit(3 if outcome.given_up else 0)
 
 
 @on_linux
-def test_killed_ten_times_all_are_there_once(whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [4, *if_asked(10)])
+def test_killed_again_and_again_all_are_there_once(whole: Path, tmp_path: Path, most: int) -> None:
     """The coordinator or one of its workers, at random moments from start to packing."""
     chance = random.Random(7)
     command = [sys.executable, "-c", RUNNER, str(tmp_path), str(STAND_IN)]
     kills = 0
-    while kills < 10:
+    while kills < most:
         process = subprocess.Popen(command)
-        while kills < 10 and process.poll() is None:
+        while kills < most and process.poll() is None:
             time.sleep(chance.uniform(0.1, 0.9))
             workers = children(process.pid)
             if process.poll() is None:
                 whom = chance.choice([process.pid, *workers])
                 os.kill(whom, signal.SIGKILL)
                 kills += 1
-        if kills < 10:
+        if kills < most:
             process.wait()
             if process.returncode == 0:  # too quick for so many kills: begin again
                 for path in tmp_path.glob("shard-00000[0-3].tar"):

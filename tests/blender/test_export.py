@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.soaked import if_asked
+
 EXPORT = "export_checks"
 
 
@@ -29,7 +31,10 @@ def test_splats_and_avatars(blender, sculpted: bool, tmp_path: Path) -> None:
     assert found["unchanged"]
 
 
-@pytest.mark.parametrize(("kind", "value"), [("glb", 0.5), ("usda", 1.0), ("usdz", 0.0)])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("glb", 0.5), ("usda", 1.0), pytest.param("usdz", 0.0, marks=pytest.mark.soak)],
+)
 def test_rigged_mesh(blender_lts, kind: str, value: float, tmp_path: Path) -> None:
     """Sculpted or not, at the value at which the shape key stands."""
     check_mesh(blender_lts, kind, tmp_path, sculpted=value)
@@ -95,7 +100,7 @@ def test_what_is_refused(blender_lts, tmp_path: Path) -> None:
     assert found["scenes"]
 
 
-@pytest.mark.parametrize("kind", ["glb", "fbx"])
+@pytest.mark.parametrize("kind", ["glb", *if_asked("fbx")])
 def test_albedo(blender_lts, kind: str, tmp_path: Path) -> None:
     found, expected = blender_lts("export_checks", "albedo", folder=str(tmp_path), kind=kind)
     assert found == pytest.approx(expected, abs=0.01)

@@ -13,7 +13,6 @@ import pytest
 from likeness.engine.files.weights import WEIGHTS
 from PIL import Image
 
-from tests.blender.versions import in_every_blender
 from tests.extension_zip import whole_zip
 
 from .conftest import HERE, blender_python
@@ -63,7 +62,6 @@ def test_everything_has_a_label_and_a_tooltip(blender_lts, extension: Path) -> N
     assert found["counted"]["properties"] > 20
 
 
-@in_every_blender
 def test_panels_draw_in_every_state(blender, extension: Path, avatar: Path, photo: Path) -> None:
     found = blender(CHECKS, "panels", zip_path=str(extension), avatar=str(avatar), photo=str(photo))
     assert found["wrong"] == []

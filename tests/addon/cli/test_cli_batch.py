@@ -292,7 +292,7 @@ needs_signals = pytest.mark.skipif(os.name == "nt", reason="kills as POSIX syste
 
 @needs_signals
 def test_killed_at_random_nothing_is_lost_or_made_twice(tmp_path: Path) -> None:
-    kill_at_random(tmp_path, 5, 11)
+    kill_at_random(tmp_path, 3, 11)
 
 
 @needs_signals

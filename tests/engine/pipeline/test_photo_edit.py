@@ -22,7 +22,7 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.formats.avatar import avatar_from_bytes, avatar_to_bytes, save_avatar
 from likeness.engine.gaussians import place_gaussians, pose_avatar
-from likeness.engine.pipeline import photo_edit
+from likeness.engine.pipeline import build, photo_edit
 from likeness.engine.pipeline.build import LiftedPortrait, build_avatar
 from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.pipeline.photo_edit import edit_from_photo
@@ -37,7 +37,7 @@ BLUE = (20, 40, 230)
 
 @pytest.fixture(scope="module", autouse=True)
 def lifted_once() -> Iterator[None]:
-    """Every edit lifts the portrait again, and would find the same in each test."""
+    """Every edit lifts the portrait again, and would find what the build has found."""
     lift, lifted = photo_edit.lift_portrait, dict[str, LiftedPortrait]()
 
     def lift_or_take(path: Path, options: BuildOptions, **named: Any) -> LiftedPortrait:
@@ -47,7 +47,8 @@ def lifted_once() -> Iterator[None]:
         return lifted[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(photo_edit, "lift_portrait", lift_or_take)
+        for module in (build, photo_edit):
+            patch.setattr(module, "lift_portrait", lift_or_take)
         yield
 
 

@@ -34,6 +34,7 @@ from likeness.engine.workflows.edit_avatar import edit_avatar
 from scipy.spatial import cKDTree
 
 from tests.library_hair import write_hair
+from tests.soaked import if_asked
 
 HAIR, HAIR_DEPTH, SKIN = (0.20, 0.13, 0.08), 0.02, (0.78, 0.60, 0.50)  # of the person
 RED = (0.7, 0.1, 0.08)
@@ -145,7 +146,7 @@ def test_a_shaved_head_has_the_hairs_shade_within_the_hairline(person: Avatar) -
     assert np.abs(light[0] - light[1])[~on_scalp].max() < 1e-3
 
 
-@pytest.mark.parametrize("item", ["side-part", "long", "curls"])
+@pytest.mark.parametrize("item", ["curls", *if_asked("side-part", "long")])
 def test_hair_grows_on_the_scalp_in_the_color_asked_for(person: Avatar, item: str) -> None:
     worn = apply_attributes(add_item(person, ItemRequest("hair", item, RED)))
     hair = hair_of(worn)

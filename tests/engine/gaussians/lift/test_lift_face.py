@@ -44,6 +44,8 @@ from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from tests.soaked import if_asked
+
 from .photographed_head import BUDGET, IRIS, LIP, SKIN, Head
 
 
@@ -386,8 +388,12 @@ def test_eyes_closed_in_the_photo_need_no_lids(head: Head):
 
 
 @pytest.mark.slow
-def test_every_expression_keeps_the_head_whole(head: Head):
-    """Each of the 52 at full weight makes no holes, strands no splats and moves only its region."""
+@pytest.mark.parametrize("step", [3, *if_asked(1)])
+def test_every_expression_keeps_the_head_whole(head: Head, step: int):
+    """Each of the 52 at full weight makes no holes, strands no splats and moves only its region.
+
+    Most of them are a left and a right one, which every third takes in turns.
+    """
     body, camera = head.body, head.track.camera
     rest = np.asarray(body.v_template, np.float64)
     own = head.bound
@@ -412,7 +418,7 @@ def test_every_expression_keeps_the_head_whole(head: Head):
 
     neutral, holes = place(head.track.pose)
     assert len(body.expression_names) == 52
-    for name in body.expression_names:
+    for name in body.expression_names[::step]:
         means, more = place(head.pose(**{name: 1.0}))
         assert more <= holes + 0.001, name
         assert astray[-1] < astray[0] + 0.005, name

@@ -135,6 +135,7 @@ def test_the_worker_loads_what_the_package_compiled(tmp_path: Path) -> None:
     assert worker[2] == package[2]
 
 
+@pytest.mark.soak  # tests/blender/test_extension.py builds one with the worker
 @pytest.mark.slow
 def test_a_portrait_is_built_and_progress_told(small_portrait: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
