@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from likeness.addon.cli.main import main
+from likeness.engine.imaging.environment import read_environment
+from likeness.engine.imaging.exr import write_exr
 from PIL import Image
 
 SMALL = ["--width", "64", "--height", "64"]
@@ -46,6 +49,24 @@ def test_surroundings_light_the_person(avatar: str, tmp_path: Path) -> None:
     spin = ["render", avatar, "--turntable", "--seconds", "0.1", "--fps", "20", *SMALL]
     assert main([*spin, "--light", light, "-o", str(clip)]) == 0
     assert len(list(clip.iterdir())) == 2
+
+
+def test_an_exr_file_lights_without_further_packages(
+    avatar: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the same numbers in a Radiance file do."""
+    pytest.importorskip("av")
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    light = read_environment(hdr_of_one_side(tmp_path / "side.hdr"))
+    channels = {name: light[..., k].astype(np.float32) for k, name in enumerate("RGB")}
+    write_exr(tmp_path / "side.exr", channels)
+    shown = []
+    for name in ("side.hdr", "side.exr"):
+        out = tmp_path / f"{name}.png"
+        asked = ["render", avatar, "--light", str(tmp_path / name), "-o", str(out), *SMALL]
+        assert main(asked) == 0
+        shown.append(np.asarray(Image.open(out)))
+    np.testing.assert_array_equal(*shown)
 
 
 @pytest.mark.parametrize(
