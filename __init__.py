@@ -154,6 +154,7 @@ def register() -> None:
 
     preferences_view.attach()
     for cls in preferences.CLASSES:
+        translations.set_context(cls)
         bpy.utils.register_class(cls)
     translations.register()
     properties.register()

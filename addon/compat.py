@@ -9,6 +9,8 @@ from typing import Any
 
 import bpy
 
+from .translations import CONTEXT
+
 
 def eevee_id() -> str:
     """EEVEE's engine id: ``BLENDER_EEVEE_NEXT`` up to 4.5, ``BLENDER_EEVEE`` from 5.0."""
@@ -68,11 +70,12 @@ def get_modifier_input(modifier: Any, identifier: str) -> Any:
 
 
 def draw_modifier_input(layout: Any, modifier: Any, identifier: str, text: str) -> None:
-    """Draw an input of a geometry nodes modifier in a panel."""
+    """Draw an input of a geometry nodes modifier in a panel, in our words: "Face" is not a mesh's."""
     if hasattr(modifier, "properties"):
-        layout.prop(getattr(modifier.properties.inputs, identifier), "value", text=text)
+        owner = getattr(modifier.properties.inputs, identifier)
+        layout.prop(owner, "value", text=text, text_ctxt=CONTEXT)
     else:
-        layout.prop(modifier, f'["{identifier}"]', text=text)
+        layout.prop(modifier, f'["{identifier}"]', text=text, text_ctxt=CONTEXT)
 
 
 def get_hide_owner(bone: Any) -> Any:

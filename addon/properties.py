@@ -8,6 +8,7 @@ import bpy
 
 from .brush_settings import BrushSettings
 from .gallery import gallery_items
+from .translations import set_context
 
 
 def _gallery_items(owner: Any, context: Any) -> list[tuple[str, str, str, int, int]]:
@@ -44,8 +45,9 @@ def get_session(context: Any) -> Any:
 
 
 def register() -> None:
-    bpy.utils.register_class(SessionBrush)
-    bpy.utils.register_class(LikenessSession)
+    for cls in (SessionBrush, LikenessSession):
+        set_context(cls)
+        bpy.utils.register_class(cls)
     bpy.types.WindowManager.likeness = bpy.props.PointerProperty(type=LikenessSession)
 
 

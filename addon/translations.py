@@ -67,6 +67,17 @@ def unregister() -> None:
     bpy.app.translations.unregister(ROOT_PACKAGE)
 
 
+def set_context(cls: Any) -> None:
+    """Translate a class's label and its properties in our own context; call it before it is
+    registered. Else Blender's word for an English one wins: a coat of paint, the face of a mesh."""
+    if issubclass(cls, bpy.types.Operator):
+        cls.bl_translation_context = CONTEXT
+    for base in cls.__mro__:
+        for kind in getattr(base, "__annotations__", {}).values():
+            if hasattr(kind, "keywords"):  # a property of bpy.props
+                kind.keywords.setdefault("translation_context", CONTEXT)
+
+
 def set_tooltip(cls: Any) -> None:
     """Use an operator's docstring as its tooltip, in one line: Blender shows line breaks, and the
     indentation of docstrings depends on the Python version."""

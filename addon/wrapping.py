@@ -11,7 +11,10 @@ _WIDE = r"\u3000-\u9fff\uff00-\uffef"
 _CLOSING = "\u3001\u3002\uff0c\uff0e\uff01\uff1f\uff09\uff1b\uff1a\u300d\u300f\u30fc\u201d"
 """Marks that begin no line; a long vowel's is one of them."""
 
-_PIECES = re.compile(rf"\s*(?:[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+[{_CLOSING}]*)")
+_SPACES = " \t\n"
+"""Where a line may end: at no space that binds, as French has it before a colon."""
+
+_PIECES = re.compile(rf"[{_SPACES}]*(?:[{_WIDE}][{_CLOSING}]*|[^{_SPACES}{_WIDE}]+[{_CLOSING}]*)")
 
 
 def wrap_text(text: str, width: int) -> list[str]:
@@ -23,6 +26,8 @@ def wrap_text(text: str, width: int) -> list[str]:
 
     >>> wrap_text("It stands on the floor", 10)
     ['It stands', 'on the', 'floor']
+    >>> wrap_text("Voici\\u00a0: une note", 6)
+    ['Voici\\xa0:', 'une', 'note']
     """
     lines, line = [], ""
     for piece in _PIECES.findall(text):

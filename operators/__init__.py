@@ -11,7 +11,7 @@ from typing import Any
 
 import bpy
 
-from ..addon.translations import set_tooltip
+from ..addon.translations import set_context, set_tooltip
 from . import (
     add_body,
     asset_library,
@@ -108,6 +108,7 @@ _MENUS = {
 def register() -> None:
     for module in _MODULES:
         for cls in module.CLASSES:
+            set_context(cls)
             set_tooltip(cls)
             bpy.utils.register_class(cls)
         if hasattr(module, "start"):

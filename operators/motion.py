@@ -223,14 +223,14 @@ class AnimateFromVideo(MotionJob, ActionProperties, PhotoOptions, bpy.types.Oper
     begin_seconds: option_property(  # type: ignore[valid-type]
         TrackOptions,
         "start",
-        name="From",
+        name="Start",
         description="Time to start at, in seconds",
         options={"SKIP_SAVE"},
     )
     end_seconds: option_property(  # type: ignore[valid-type]
         TrackOptions,
         "end",
-        name="To",
+        name="End",
         description="Time to stop at, in seconds; 0 for the end of the video",
         options={"SKIP_SAVE"},
     )

@@ -11,7 +11,7 @@ from ..addon.scene.avatar_objects import find_avatar, find_avatars
 from ..addon.scene.orphans import Orphan, find_orphans
 from ..addon.scene.wardrobe_assets import find_item
 from ..addon.viewport.fast_splats import is_fast
-from .base import MAIN_PANEL, LikenessPanel
+from .base import MAIN_PANEL, LikenessPanel, draw_wrapped
 
 
 class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
@@ -41,7 +41,7 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
                 depress=active is not None and active.armature == avatar.armature,
             ).name = name
         for orphan in find_orphans(context.scene):
-            _draw_orphan(self.layout.box(), orphan)
+            _draw_orphan(self.layout.box(), context, orphan)
         if find_instanced_avatar(context.object) is not None:
             box = self.layout.box()
             box.label(text="Instance of an avatar", icon="OUTLINER_OB_GROUP_INSTANCE")
@@ -63,14 +63,14 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
         row.operator("likeness.render_setup", text="Set Up Scene", icon="SCENE")
 
 
-def _draw_orphan(box: Any, orphan: Orphan) -> None:
+def _draw_orphan(box: Any, context: Any, orphan: Orphan) -> None:
     row = box.row()
     row.label(text=orphan.title, icon="ORPHAN_DATA", translate=False)
     row.operator("likeness.delete_orphan", text="", icon="TRASH").name = orphan.name
     if orphan.lacks_only_rig:
         box.operator("likeness.rebuild_rig", icon="ARMATURE_DATA").name = orphan.name
     else:
-        box.label(text="Parts of an avatar without the rest", icon="INFO")
+        draw_wrapped(box, context, "Parts of an avatar without the rest", "INFO")
 
 
 CLASSES = (AvatarsPanel,)

@@ -10,6 +10,7 @@ import bpy
 from ..addon import fit_preview, running
 from ..addon.motion import live_face
 from ..addon.scene import fit_adjustment
+from ..addon.translations import translate
 from .base import MAIN_PANEL, LikenessPanel, draw_wrapped
 
 
@@ -28,7 +29,7 @@ class MainPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
         elif live_face.is_live():
             _draw_live(layout)
         elif under_way is not None:
-            _draw_running(layout, under_way)
+            _draw_running(layout, context, under_way)
         else:
             column = layout.column(align=True)
             column.scale_y = 1.3
@@ -39,7 +40,7 @@ class MainPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
             _draw_problem(layout, context, said)
 
 
-def _draw_running(layout: Any, under_way: running.RunningJob) -> None:
+def _draw_running(layout: Any, context: Any, under_way: running.RunningJob) -> None:
     box = layout.box()
     row = box.row()
     row.label(text=under_way.title, icon="SORTTIME")
@@ -52,7 +53,7 @@ def _draw_running(layout: Any, under_way: running.RunningJob) -> None:
     if icon:
         box.template_icon(icon_value=icon, scale=8.0)
     if under_way.first:
-        box.label(text="First run: takes up to a minute longer", icon="INFO")
+        draw_wrapped(box, context, "First run: takes up to a minute longer", "INFO")
     box.operator("likeness.cancel_job", icon="X")
 
 
@@ -79,7 +80,8 @@ def _draw_question(layout: Any, context: Any, question: dict[str, Any]) -> None:
     box.label(text="Does the body fit?", icon="QUESTION")
     box.template_icon(icon_value=fit_preview.get_icon(Path(question["picture"])), scale=12.0)
     if people > 1:
-        box.label(text=f"{people} people: which one?")
+        text = translate("Which of {count} people?").format(count=people)
+        box.label(text=text, translate=False)
         row = box.row(align=True)
         for number in range(1, people + 1):
             button = row.operator(
@@ -112,7 +114,8 @@ def _draw_problem(layout: Any, context: Any, said: running.JobProblem) -> None:
     box = layout.box()
     row = box.row()
     row.alert = True
-    row.label(text=f"{said.title} failed", icon="ERROR")
+    text = translate("Failed: {title}").format(title=said.title)
+    row.label(text=text, icon="ERROR", translate=False)
     row.operator("likeness.dismiss_problem", text="", icon="X", emboss=False)
     column = box.column(align=True)
     draw_wrapped(column, context, said.message)

@@ -39,7 +39,7 @@ class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         avatar = find_avatar(context.object)
         modifier = avatar.splats.modifiers.get(MODIFIER_NAME) if avatar else None
         if avatar is None or modifier is None:
-            layout.label(text="The splats' modifier was removed", icon="ERROR")
+            draw_wrapped(layout, context, "The splats' modifier was removed", "ERROR")
             return
         total = len(avatar.splats.data.polygons)
         for name, label in _DETAILS.items():
@@ -152,7 +152,7 @@ class GradePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         avatar = find_avatar(context.object)
         modifier = avatar.splats.modifiers.get(MODIFIER_NAME) if avatar else None
         if avatar is None or modifier is None or not splat_object.can_grade(modifier):
-            self.layout.label(text="Import the avatar again to grade it", icon="INFO")
+            draw_wrapped(self.layout, context, "Import the avatar again to grade it", "INFO")
             return
         for part in list_grades(avatar.splats) or GRADED:
             column = self.layout.column(align=True)

@@ -12,6 +12,7 @@ from ..addon.properties import get_session
 from ..addon.rig.control_names import FACE
 from ..addon.scene.avatar_objects import find_avatar
 from ..addon.scene.body_object import expression_names
+from ..addon.translations import translate
 from ..engine.core.types import LikenessError
 from .base import AvatarPanel, draw_wrapped
 
@@ -77,7 +78,8 @@ class LibraryPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
                 "likeness.add_pose_library", text="Add to Asset Browser", icon="ASSET_MANAGER"
             )
         else:
-            self.layout.label(text=f"Assets: {entry.name}", icon="ASSET_MANAGER")
+            text = translate("Assets: {name}").format(name=entry.name)
+            self.layout.label(text=text, icon="ASSET_MANAGER", translate=False)
         selected = context.selected_pose_bones_from_active_object
         if selected and not any(bone.name == FACE for bone in selected):
             text = "Poses change selected bones only: for expressions select the bone face, or none"
@@ -94,7 +96,8 @@ class ExpressionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         avatar = find_avatar(context.object)
         bone = avatar.armature.pose.bones.get(FACE) if avatar else None
         if avatar is None or bone is None:
-            self.layout.label(text="Made by an older version: import the avatar again", icon="INFO")
+            text = "Made by an older version: import the avatar again"
+            draw_wrapped(self.layout, context, text, "INFO")
             return
         names = expression_names(avatar.armature)
         if not names:

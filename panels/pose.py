@@ -21,6 +21,7 @@ from ..addon.rig.joint_limits import has_active_limits
 from ..addon.rig.pose_tools import find_posing_problem
 from ..addon.scene.avatar_objects import find_avatar
 from ..addon.scene.rig_upgrade import is_outdated
+from ..addon.translations import CONTEXT
 from .base import AvatarPanel, draw_wrapped
 
 _LIMB_LABELS = {
@@ -48,7 +49,7 @@ def _switch(column: Any, label: str, bone: Any, prop: str, operator: str, texts:
     """A row with a label and the button that switches without a jump. The influence slider only
     shows above 0, because raising it from 0 would make the limb jump."""
     split = column.split(factor=_LABEL, align=True)
-    split.label(text=label)
+    split.label(text=label, text_ctxt=CONTEXT)
     if bone[prop] == 0.0:
         return split.operator(operator, text=texts[0])
     row = split.split(factor=0.6, align=True)
@@ -61,7 +62,7 @@ def _draw_parent(column: Any, control: Any, prop: str) -> None:
     if control[prop] == 0.0 or PARENT not in control:
         return
     split = column.split(factor=_LABEL, align=True)
-    split.label(text="Follows")
+    split.label(text="Follows", text_ctxt=CONTEXT)
     now = list(PARENTS)[control[PARENT]]
     split.operator_menu_enum("likeness.switch_parent", "to", text=now).control = plain_name(control)
 
@@ -80,7 +81,7 @@ def _draw_switches(layout: Any, armature: Any) -> None:
         _draw_parent(column, control, IK)
         if control[IK] > 0.0 and STRETCH in control:
             split = column.split(factor=_LABEL, align=True)
-            split.label(text="Stretch")
+            split.label(text="Stretch", text_ctxt=CONTEXT)
             split.prop(control, f'["{STRETCH}"]', text="", slider=True)
     row = column.row(align=True)
     for to, text in (("IK", "All IK"), ("FK", "All FK")):
@@ -109,7 +110,7 @@ def _draw_bones(layout: Any, armature: Any) -> None:
         for name in names:
             if name in shown:
                 pair, layer = row.row(align=True), shown[name]
-                pair.prop(layer, "is_visible", text=name, toggle=True)
+                pair.prop(layer, "is_visible", text=name, text_ctxt=CONTEXT, toggle=True)
                 star = "SOLO_ON" if layer.is_solo else "SOLO_OFF"
                 pair.prop(layer, "is_solo", text="", icon=star)
     body.prop(armature, "show_in_front", text="In Front")

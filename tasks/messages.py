@@ -43,6 +43,19 @@ WORKER_SOURCES = (
 )
 """Sources of the worker's stages, which are shown with a capital."""
 
+NODE_SOURCES = {
+    "addon/rig/controls.py": (),
+    "addon/rig/stretch.py": (),
+    "addon/scene/grade_nodes.py": ("PANEL", "CONTROLS"),
+    "addon/scene/light_nodes.py": ("RELIGHT", "add_light_inputs"),
+    "addon/scene/node_group.py": ("_interface",),
+    "addon/scene/shadow_proxy.py": ("_build",),
+    "addon/scene/static_splat_object.py": ("_build",),
+}
+"""Sources of node groups and of the rig -> their functions and constants with names and tooltips of
+a node group's inputs, which Blender translates in the modifier's panel. Besides, what is named
+``text`` is the tooltip of a custom property."""
+
 _SHOWN = re.compile(r"[A-Z][^\W_]*([ ,.:;'()/>&%-].*)?", re.DOTALL)
 _HIDDEN = re.compile(r"[A-Z][A-Z0-9_]*|[A-Z]\w*[A-Z_]\w*|Likeness")
 """Icons, names of classes and of the program itself."""
@@ -57,6 +70,9 @@ def collect_messages(root: Path = ROOT) -> list[str]:
         found.update(extract_texts(path.read_text(encoding="utf-8")))
     for path in _files(root, WORKER_SOURCES):
         found.update(extract_stages(path.read_text(encoding="utf-8")))
+    for place, names in NODE_SOURCES.items():
+        found.update(extract_inputs((root / place).read_text(encoding="utf-8"), names))
+    found.update(_composed_names(root))
     for path in sorted((root / "engine" / "poses").glob("*.toml")):
         found.update(
             re.findall(r'^label = "(.+)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
@@ -168,6 +184,75 @@ def extract_stages(source: str) -> set[str]:
         ):
             found.add(last.value[:1].upper() + last.value[1:])
     return found
+
+
+def extract_inputs(source: str, names: tuple[str, ...]) -> set[str]:
+    """Names and tooltips of a node group's inputs, and of custom properties.
+
+    >>> source = "def f():\\n    add('Hue', 'NodeSocketFloat', '0 is gray')\\n    text = 'How far'"
+    >>> sorted(extract_inputs(source, ("f",)))
+    ['0 is gray', 'How far', 'Hue']
+    """
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assign):
+            targets = {target.id for target in node.targets if isinstance(target, ast.Name)}
+            taken = targets & {*names, "text"}
+            inside: list[ast.AST] = [node.value] if taken else []
+        else:
+            inside = (
+                _calls(node) if isinstance(node, ast.FunctionDef) and node.name in names else []
+            )
+        found.update(text for one in inside for text in _strings(one))
+    return found
+
+
+def _calls(function: ast.FunctionDef) -> list[ast.AST]:
+    """What a function does to a group's interface: its calls of ``socket``, ``new`` and the like,
+    and the tables that it reads."""
+    made = ("socket", "new", "new_socket", "new_panel")
+    out: list[ast.AST] = []
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            out += [node] if name in made and "nodes" not in ast.unparse(node.func) else []
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            out.append(node.value)
+    return out
+
+
+def _strings(node: ast.AST) -> set[str]:
+    """The texts for people in an expression."""
+    return {
+        one.value
+        for one in ast.walk(node)
+        if isinstance(one, ast.Constant)
+        and isinstance(one.value, str)
+        and (" " in one.value or _looks_shown(one))
+    }
+
+
+def _composed_names(root: Path) -> set[str]:
+    """Names of sliders that the source puts together: an attribute's, and a part's with what is
+    graded."""
+    parts = _named_strings(root / "engine/core/grading.py", "GRADED", keys=True)
+    controls = _named_strings(root / "addon/scene/grade_nodes.py", "CONTROLS", keys=True)
+    attributes = _named_strings(root / "engine/core/attributes.py", "NAMES")
+    return {
+        *(f"{part} {control}" for part in parts for control in controls),
+        *(name.title() for name in attributes),
+    }
+
+
+def _named_strings(path: Path, name: str, keys: bool = False) -> list[str]:
+    """The strings of a module's constant, or the keys of its dictionary."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            value = getattr(node, "value", node)
+            found = value.keys if keys and isinstance(value, ast.Dict) else ast.walk(value)
+            return [one.value for one in found if isinstance(one, ast.Constant)]
+    raise KeyError(f"{path} has no {name}.")
 
 
 def read_messages() -> dict[str, dict[str, str]]:
