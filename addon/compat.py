@@ -70,7 +70,7 @@ def get_modifier_input(modifier: Any, identifier: str) -> Any:
 
 
 def draw_modifier_input(layout: Any, modifier: Any, identifier: str, text: str) -> None:
-    """Draw an input of a geometry nodes modifier in a panel, in our words: "Face" is not a mesh's."""
+    """Draw an input of a geometry nodes modifier in a panel, in our words."""
     if hasattr(modifier, "properties"):
         owner = getattr(modifier.properties.inputs, identifier)
         layout.prop(owner, "value", text=text, text_ctxt=CONTEXT)

@@ -189,20 +189,18 @@ def extract_stages(source: str) -> set[str]:
 def extract_inputs(source: str, names: tuple[str, ...]) -> set[str]:
     """Names and tooltips of a node group's inputs, and of custom properties.
 
-    >>> source = "def f():\\n    add('Hue', 'NodeSocketFloat', '0 is gray')\\n    text = 'How far'"
+    >>> source = "def f():\\n    socket('Hue', 'NodeSocketFloat', '0 is gray')\\ntext = 'How far'"
     >>> sorted(extract_inputs(source, ("f",)))
     ['0 is gray', 'How far', 'Hue']
     """
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
+        inside: list[ast.AST] = []
         if isinstance(node, ast.Assign):
             targets = {target.id for target in node.targets if isinstance(target, ast.Name)}
-            taken = targets & {*names, "text"}
-            inside: list[ast.AST] = [node.value] if taken else []
-        else:
-            inside = (
-                _calls(node) if isinstance(node, ast.FunctionDef) and node.name in names else []
-            )
+            inside = [node.value] if targets & {*names, "text"} else []
+        elif isinstance(node, ast.FunctionDef) and node.name in names:
+            inside = _calls(node)
         found.update(text for one in inside for text in _strings(one))
     return found
 
