@@ -10,7 +10,9 @@ JSON. A part that lacks something (espeak-ng, the detectors, bpy) says so, and i
                 heard_pct: as viseme_pct, without the text; heard_other_pct: that of ten other
                 sentences, on which nothing was tuned; recorded_pct and recorded_heard_pct: as
                 viseme_pct and heard_pct with a recorded voice of Flite, where it is installed;
-                these four not with --quick (benchmarks/figures/speech.py)
+                heard_closures_pct and heard_other_closures_pct: as closures_pct, without the text;
+                heard_false_closures: how often the lips close at no p, b or m, in a sentence of the
+                ten; all of these not with --quick (benchmarks/figures/speech.py)
     face_fps    pictures a second of the face follower (engine/tracking/live_face.py), of 640 pixels
                 with a face, decoding included; nothing else runs beside it. face_update_ms:
                 milliseconds in which an avatar of 250,000 splats shows the next face in Blender,
@@ -88,9 +90,12 @@ def measure_visemes(options: argparse.Namespace) -> Figures:
     )
     figures: Figures = {"viseme_pct": with_text["classes"], "closures_pct": with_text["closures"]}
     if not options.quick:
-        figures["heard_pct"] = measure_speech(with_text=False)["classes"]
+        heard = measure_speech(with_text=False)
+        figures |= {"heard_pct": heard["classes"], "heard_closures_pct": heard["closures"]}
+        figures["heard_false_closures"] = heard["false_closures"]
         other = measure_speech(with_text=False, sentences=OTHER_SENTENCES)
         figures["heard_other_pct"] = other["classes"]
+        figures["heard_other_closures_pct"] = other["closures"]
     if not options.quick and find_flite() is not None:
         for name, given in (("recorded_pct", True), ("recorded_heard_pct", False)):
             figures[name] = measure_speech(given, "slt", say_with_flite)["classes"]

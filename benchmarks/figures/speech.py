@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
-from likeness.engine.core.types import FloatArray
+from likeness.engine.core.types import BoolArray, FloatArray
 from likeness.engine.motion.speech.audio import Audio, read_audio, resample
 from likeness.engine.motion.speech.performance import hear_speech, perform_speech
 from likeness.engine.motion.speech.visemes import (
@@ -222,16 +222,43 @@ def count_closures(sentence: SpokenSentence, weights: FloatArray) -> tuple[int, 
     Returns:
         How many have one, and how many there are.
     """
+    shut = _find_shut(weights)
+    hits = [bool(shut[frames].any()) for frames in _list_closures(sentence)]
+    return sum(hits), len(hits)
+
+
+def count_false_closures(sentence: SpokenSentence, weights: FloatArray) -> int:
+    """How often the lips shut, for one frame or several, at no p, b or m.
+
+    Args:
+        sentence: with its true times.
+        weights: [T, 52] at :data:`FRAME_RATE`.
+    """
+    shut = _find_shut(weights)
+    right = np.zeros(len(shut), bool)
+    for frames in _list_closures(sentence):
+        right[frames] = True
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], shut.astype(int), [0]])))
+    return sum(not right[first:end].any() for first, end in edges.reshape(-1, 2))
+
+
+def _find_shut(weights: FloatArray) -> BoolArray:
+    """[T] the frames with shut lips."""
     shape = np.array(viseme_weights(CLOSED))
     names = [k for k, name in enumerate(ARKIT_EXPRESSIONS) if name.startswith(("jaw", "mouth"))]
-    shut = np.abs(weights[:, names] - shape[names]).max(1) < 1e-3
+    shut: BoolArray = np.abs(weights[:, names] - shape[names]).max(1) < 1e-3
+    return shut
+
+
+def _list_closures(sentence: SpokenSentence) -> list[slice]:
+    """The frames during which the lips may shut for each p, b and m."""
     ends = (*sentence.times[1:], sentence.audio.seconds)
-    hits = []
-    for start, end, kind in zip(sentence.times, ends, sentence.classes, strict=True):
-        if kind == CLOSED:
-            first, last = ((t * FRAME_RATE) for t in (start - TOLERANCE, end + TOLERANCE))
-            hits.append(bool(shut[max(int(np.ceil(first)), 0) : int(last) + 1].any()))
-    return sum(hits), len(hits)
+    spans = [
+        (int(np.ceil((start - TOLERANCE) * FRAME_RATE)), int((end + TOLERANCE) * FRAME_RATE))
+        for start, end, kind in zip(sentence.times, ends, sentence.classes, strict=True)
+        if kind == CLOSED
+    ]
+    return [slice(max(first, 0), last + 1) for first, last in spans]
 
 
 def measure_speech(
@@ -240,14 +267,24 @@ def measure_speech(
     say: Callable[[str, str], SpokenSentence] = say,
     sentences: Sequence[str] = SENTENCES,
 ) -> dict[str, float]:
-    """Per cent of phoneme classes found, and of p, b and m with closed lips."""
-    found = phonemes = closed = closures = 0
+    """Per cent of phoneme classes found, and of p, b and m with closed lips.
+
+    Returns:
+        ``classes`` and ``closures``, per cent; ``false_closures``, others in a sentence.
+    """
+    found = phonemes = closed = closures = false = 0
     for text in sentences:
         sentence = say(text, voice)
         speech = hear_speech(sentence.audio, text if with_text else None)
         found += count_found(sentence, speech.phones)
         phonemes += len(sentence.times)
-        hits, count = count_closures(sentence, perform_speech(speech, FRAME_RATE).expression)
+        weights = perform_speech(speech, FRAME_RATE).expression
+        false += count_false_closures(sentence, weights)
+        hits, count = count_closures(sentence, weights)
         closed += hits
         closures += count
-    return {"classes": 100 * found / phonemes, "closures": 100 * closed / closures}
+    return {
+        "classes": 100 * found / phonemes,
+        "closures": 100 * closed / closures,
+        "false_closures": false / len(sentences),
+    }
