@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
+from likeness.engine.formats.ply import SH_C0
 
 DISTANCE = 2.6
 LIFT = 0.012  # metres that the splats stand off the body
@@ -51,6 +53,12 @@ def painted_avatar(seed: int = 0, count: int = 6000) -> Avatar:
         rng.uniform(0, 1, body.num_expression),
     )
     return Avatar(body, gaussians, pose, photo_camera(120.0, 96, 128), "full", {})
+
+
+def usd_colors(path: Path) -> np.ndarray:
+    """[N, 3] sRGB of a text file's splats."""
+    (rows,) = re.findall(r"sphericalHarmonicsCoefficients = \[(.*?)\]", path.read_text(), re.DOTALL)
+    return np.array([float(v) for v in re.findall(r"[-\d.e]+", rows)]).reshape(-1, 3) * SH_C0 + 0.5
 
 
 class Glb:

@@ -31,6 +31,7 @@ from likeness.engine.workflows.export_files import (
     poses_to_motion,
 )
 from likeness.engine.workflows.options import VrmOptions
+from PIL import Image
 
 _spec = importlib.util.spec_from_file_location(
     "exported", Path(__file__).parents[1] / "formats" / "exported.py"
@@ -237,3 +238,23 @@ def test_albedo_replaces_the_photos_light(avatar, tmp_path: Path) -> None:
     assert "extensions" not in glb_json(file)["materials"][0]
     textures = [make_mesh(one, SMALL).texture for one in (avatar, found)]
     assert np.abs(textures[0] - textures[1]).max() > 0.02
+
+
+def test_albedo_in_usd(avatar, tmp_path: Path) -> None:
+    """Splats, texture, and both of the packed form; the material is lit either way."""
+    found = use_albedo(avatar)
+    files = {}
+    for name, options in (("photo", SMALL), ("albedo", replace(SMALL, albedo=True))):
+        files[name] = tmp_path / f"{name}.usda"
+        export_avatar(avatar, files[name], avatar.pose, options)
+    for name, one in (("photo", avatar), ("albedo", found)):
+        expected = pose_avatar(one).colors
+        np.testing.assert_allclose(exported.usd_colors(files[name]), expected, atol=1e-4)
+        texture = np.asarray(Image.open(texture_path(files[name])).convert("RGB"), float) / 255
+        np.testing.assert_allclose(texture, make_mesh(one, SMALL).texture[..., :3], atol=3 / 255)
+        assert "inputs:diffuseColor.connect" in files[name].read_text()
+    packed = tmp_path / "albedo.usdz"
+    export_avatar(avatar, packed, avatar.pose, replace(SMALL, albedo=True))
+    with zipfile.ZipFile(packed) as package:
+        assert package.read("albedo.usda") == files["albedo"].read_bytes()
+        assert package.read("albedo_texture.png") == texture_path(files["albedo"]).read_bytes()
