@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import JOINT_INDEX
 
+from tests.soaked import if_asked
+
 from ..engine.tracking.estimates import (
     HEIGHT,
     REST,
@@ -120,8 +122,13 @@ def test_where_and_how_a_motion_lands(motion) -> None:
     assert out["mode"] == "QUATERNION"
 
 
-def test_bad_files_are_refused_and_change_nothing(motion_lts) -> None:
-    said = found(motion_lts, "bad_files")
+@pytest.mark.parametrize("every", [False, *if_asked(True)])
+def test_bad_files_are_refused_and_change_nothing(
+    every: bool, blender_lts, motion_lts, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if every:
+        motion_lts = _answers(blender_lts, ["more_bad_files"], tmp_path_factory)
+    said = found(motion_lts, "more_bad_files" if every else "bad_files")
     words = {
         "truncated.npz": "truncated.npz",
         "pickle.pkl": "pickle.pkl",
@@ -140,7 +147,10 @@ def test_bad_files_are_refused_and_change_nothing(motion_lts) -> None:
         "export": "where.npz",
         "armature": "source armature",
     }
+    assert len(said) == (len(words) if every else 7)
     for name, word in words.items():
+        if name not in said:
+            continue
         assert word in " ".join(said[name].split()), name
         assert "CHANGED" not in said[name], name
 
