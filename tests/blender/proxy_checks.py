@@ -91,7 +91,9 @@ def paint_and_sculpt(folder: str) -> dict[str, Any]:
     out["facts"] = describe_retouch(load_editable_avatar(file))
     for kind in (".glb", ".usda"):
         path = Path(folder) / f"sculpted{kind}"
-        out[kind] = attempt(bpy.ops.likeness.export_scene, filepath=str(path), texture="1024")
+        options = {"filepath": str(path), "content": "both", "texture": "1024"}
+        out[kind] = attempt(bpy.ops.likeness.export_scene, **options)
+    bpy.ops.likeness.export_splats(filepath=str(Path(folder) / "sculpted.ply"))
     bpy.ops.likeness.export_rig(filepath=str(Path(folder) / "sculpted.fbx"), texture="1024")
 
     bpy.ops.wm.save_as_mainfile(filepath=str(blend))

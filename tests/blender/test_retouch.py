@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
+from likeness.engine.core.retouch import remove_retouch
+from likeness.engine.formats.avatar import load_avatar, load_editable_avatar
+from likeness.engine.formats.ply import SH_C0, read_ply
+from likeness.engine.formats.usd import texture_path
+from likeness.engine.workflows.export_files import ExportOptions, make_mesh
+from PIL import Image
+
+_spec = importlib.util.spec_from_file_location(
+    "exported", Path(__file__).parents[1] / "engine" / "formats" / "exported.py"
+)
+exported = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(exported)
 
 RETOUCH, PROXY = "retouch_checks", "proxy_checks"
 
@@ -88,6 +103,31 @@ def test_edits_are_graded_like_what_they_edit(blender_lts) -> None:
     assert made["hair"] < 1e-5
 
 
+def check_painted_files(folder: Path) -> None:
+    """Read the paint of 0.1 back, from splats of all three kinds and the textures of the meshes."""
+    painted = load_avatar(folder / "sculpted.safetensors")
+    plain = remove_retouch(load_editable_avatar(folder / "sculpted.safetensors"))
+    lighter = painted.gaussians.colors - plain.gaussians.colors
+    assert (lighter > 0.09).all(1).sum() > 100
+    glb = exported.Glb(folder / "sculpted.glb")
+    parts = [part for mesh in glb.json["meshes"] for part in mesh["primitives"]]
+    key = "KHR_gaussian_splatting:SH_DEGREE_0_COEF_0"
+    (cloud,) = (part["attributes"] for part in parts if key in part["attributes"])
+    for colors in (
+        read_ply(folder / "sculpted.ply").colors,
+        glb.array(cloud[key]) * SH_C0 + 0.5,
+        exported.usd_colors(folder / "sculpted.usda"),
+    ):
+        np.testing.assert_allclose(colors, painted.gaussians.colors, atol=1 / 255)
+    before = make_mesh(plain, ExportOptions(texture=1024)).texture[..., :3]
+    picture = io.BytesIO(glb.view(glb.json["images"][0]["bufferView"]))
+    for file in (picture, texture_path(folder / "sculpted.usda")):
+        shown = np.asarray(Image.open(file).convert("RGB"), float) / 255
+        changed = np.abs(shown - before).max(2) > 0.05
+        assert changed.mean() > 0.02
+        assert np.median((shown - before)[changed]) == pytest.approx(0.1, abs=0.02)
+
+
 def test_the_proxy_is_painted_and_sculpted_and_the_splats_follow(blender, tmp_path: Path) -> None:
     made = blender(PROXY, "paint_and_sculpt", folder=str(tmp_path))
     assert not made["before"]
@@ -109,6 +149,7 @@ def test_the_proxy_is_painted_and_sculpted_and_the_splats_follow(blender, tmp_pa
     assert made["facts"]["sculpted_mm"] == pytest.approx(50.0, abs=0.1)
     assert made[".glb"] == made[".usda"] == "FINISHED"
     assert (tmp_path / "sculpted.fbx").stat().st_size > 10_000
+    check_painted_files(tmp_path)
     assert made["key"] == 1.0
     assert not made["expressions"]
     assert made["restored"]
