@@ -94,9 +94,10 @@ def _draw_question(layout: Any, context: Any, question: dict[str, Any]) -> None:
     row.scale_y = 1.3
     row.operator("likeness.accept_fit", icon="CHECKMARK")
     row = box.row(align=True)
-    row.operator("likeness.adjust_fit", icon="EMPTY_AXIS")
-    row.operator("likeness.show_fit", icon="FULLSCREEN_ENTER")
-    row.operator("likeness.cancel_job", icon="X")
+    # Without icons: three words fit in every language.
+    row.operator("likeness.adjust_fit")
+    row.operator("likeness.show_fit")
+    row.operator("likeness.cancel_job")
 
 
 def _draw_adjusting(layout: Any, context: Any, under_way: running.RunningJob | None) -> None:

@@ -31,8 +31,8 @@ _LIMB_LABELS = {
     "right_foot": "Right Leg",
 }
 
-_LABEL = 0.38
-"""Width of a row's label: "Jambe gauche" fits."""
+_LABEL = 0.41
+"""Width of a row's label: "Pierna izquierda" fits."""
 
 _LAYERS = (
     ("Root", "Controls"),

@@ -30,12 +30,9 @@ class RetouchPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column = layout.column(align=True)
         column.enabled = avatar.splats.mode == "EDIT"
         row = column.row(align=True)
-        for action, text, icon in (
-            ("ERASE", "Erase", "X"),
-            ("RESTORE", "Restore", "LOOP_BACK"),
-            ("TINT", "Tint", "COLOR"),
-        ):
-            button = row.operator("likeness.retouch_splats", text=text, icon=icon)
+        # Without icons: three words fit in every language.
+        for action, text in (("ERASE", "Erase"), ("RESTORE", "Restore"), ("TINT", "Tint")):
+            button = row.operator("likeness.retouch_splats", text=text)
             button.action = action
             button.color = brush.color
         column.operator("likeness.apply_splat_moves", icon="ORIENTATION_GLOBAL")
