@@ -85,6 +85,7 @@ def test_splats_far_off_their_limb_are_stray(whole: Avatar, found: PoseFigures) 
     assert found.stray_pct["T pose"] == 0.0
 
 
+@pytest.mark.soak
 def test_an_arms_colour_on_the_trunk_beside_it_is_a_strangers(whole: Avatar) -> None:
     shown = Shown.of(whole)
     assert not find_strangers(whole, shown)[1].any()
