@@ -13,8 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..body import Body
 from ..core.types import LikenessError, Pose
+from .face_keys import known_joints
 from .io import pose_arrays, pose_frames, read_arrays, write_npz
 
 
@@ -32,7 +35,13 @@ def save_pose(pose: Pose, path: Path, body: Body | None = None) -> None:
     )
 
 
-def load_pose(path: Path, num_expression: int, frame: int = 0, names: Sequence[str] = ()) -> Pose:
+def load_pose(
+    path: Path,
+    num_expression: int,
+    frame: int = 0,
+    names: Sequence[str] = (),
+    base: Pose | None = None,
+) -> Pose:
     """Read one frame; what the file lacks stays at rest.
 
     Args:
@@ -41,13 +50,21 @@ def load_pose(path: Path, num_expression: int, frame: int = 0, names: Sequence[s
             belongs to another basis and is left out, with a warning.
         frame: which frame of a sequence, from 0.
         names: of the body's expressions, as for :func:`.io.pose_frames`.
+        base: what the other joints and the place are of, where a file is about a part of the body,
+            as captures of a face are; the rest pose by default.
 
     Raises:
         LikenessError: no such file or frame, or arrays of a wrong size.
     """
-    poses = pose_frames(read_arrays(path), path, num_expression, names)
+    arrays = read_arrays(path)
+    poses = pose_frames(arrays, path, num_expression, names)
     if not 0 <= frame < len(poses.transl):
         raise LikenessError(
             f"'{path}' has no frame {frame}.", f"Choose one from 0 to {len(poses.transl) - 1}."
         )
-    return Pose(poses.full_pose[frame], poses.transl[frame], poses.expression[frame])
+    full_pose, transl = poses.full_pose[frame], poses.transl[frame]
+    known = known_joints(arrays)
+    if known is not None and base is not None:
+        full_pose = np.where(known[:, None], full_pose, base.full_pose)
+        transl = np.asarray(base.transl, np.float64)
+    return Pose(full_pose, transl, poses.expression[frame])

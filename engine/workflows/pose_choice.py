@@ -60,7 +60,8 @@ def resolve_pose(
 
     Args:
         avatar: the avatar.
-        pose: a pose or motion file (a name with a suffix), or a name such as ``wave``.
+        pose: a pose or motion file (a name with a suffix), or a name such as ``wave``. A file
+            about the face alone leaves the body as in the photo.
         expression: as for :func:`parse_expression`.
         frame: of a motion file, from 0.
 
@@ -70,7 +71,11 @@ def resolve_pose(
     posed = avatar.pose
     if pose is not None and Path(pose).suffix:
         posed = load_pose(
-            Path(pose), avatar.body.num_expression, frame, avatar.body.expression_names
+            Path(pose),
+            avatar.body.num_expression,
+            frame,
+            avatar.body.expression_names,
+            avatar.pose,
         )
     elif pose is not None:
         posed = build_pose(str(pose), avatar.body, avatar.pose)

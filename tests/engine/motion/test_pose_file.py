@@ -80,3 +80,20 @@ def test_bad_files_are_named(tmp_path: Path):
     np.savez(path, body_pose=np.array([{"a": 1}], dtype=object))
     with pytest.raises(LikenessError, match=r"a\.npz"):
         load_pose(path, 0)
+
+
+def test_a_capture_of_the_face_leaves_the_body_as_it_is(pose, tmp_path: Path):
+    path = tmp_path / "take.csv"
+    path.write_text("timestamp,jawOpen,headYaw\n0.0,0.5,0.5\n0.02,0.5,0.5\n")
+    alone = load_pose(path, 3, names=("jawOpen", "a", "b"))
+    assert not alone.full_pose[JOINT_INDEX["left_elbow"]].any()
+    kept = load_pose(path, 3, names=("jawOpen", "a", "b"), base=pose)
+    head = [JOINT_INDEX[name] for name in ("neck", "head")]
+    np.testing.assert_array_equal(kept.full_pose[head], alone.full_pose[head])
+    assert alone.full_pose[head, 1] == pytest.approx([0.2, 0.3])
+    body = [k for name, k in JOINT_INDEX.items() if "eye" not in name and k not in (*head, 22)]
+    np.testing.assert_array_equal(kept.full_pose[body], pose.full_pose[body])
+    np.testing.assert_array_equal(kept.transl, pose.transl)
+    assert kept.expression.tolist() == [0.5, 0.0, 0.0]
+    save_pose(pose, tmp_path / "whole.npz")
+    assert_same(load_pose(tmp_path / "whole.npz", 3, base=Pose.rest(3)), pose)
