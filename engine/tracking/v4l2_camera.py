@@ -192,6 +192,6 @@ def _import_linuxpy() -> Any:
     except ImportError as error:
         raise LikenessError(
             "Cameras on Linux need the package 'linuxpy', which is not installed.",
-            "Run 'pip install linuxpy'; Likeness for Blender brings it along: install it again.",
+            "Install the package linuxpy. Likeness for Blender brings it along: restart Blender.",
         ) from error
     return device

@@ -215,4 +215,4 @@ def test_without_the_package_it_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "linuxpy.video", None)
     with pytest.raises(LikenessError, match="linuxpy") as caught:
         open_live_source("camera:0")
-    assert "pip install linuxpy" in caught.value.remedy
+    assert "package linuxpy" in caught.value.remedy
