@@ -71,11 +71,7 @@ def resolve_pose(
     posed = avatar.pose
     if pose is not None and Path(pose).suffix:
         posed = load_pose(
-            Path(pose),
-            avatar.body.num_expression,
-            frame,
-            avatar.body.expression_names,
-            avatar.pose,
+            Path(pose), avatar.body.num_expression, frame, avatar.body.expression_names, avatar.pose
         )
     elif pose is not None:
         posed = build_pose(str(pose), avatar.body, avatar.pose)
