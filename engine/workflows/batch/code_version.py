@@ -46,6 +46,7 @@ ELSEWHERE = (
     "addon/compat.py",
     "addon/keys.py",
     "addon/paths.py",
+    "addon/translations.py",
 )
 """Other files, as patterns."""
 
