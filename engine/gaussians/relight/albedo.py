@@ -19,11 +19,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csr_array
 
+from ...body import Body
 from ...core.color import lab_to_rgb, rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import LAYERS, PARTS, Avatar, BoolArray, BoundGaussians, FloatArray, IntArray
 from ..lift.colors.colors import S as COLORS
 from ..lift.surface.colors_occlusion import vertex_occlusion
+from ..mesh_diffusion import mirror_vertices
 from .photo_shade import find_light, turn_to_camera
 from .surface_normals import find_surface_normals, place_normals
 
@@ -48,6 +50,12 @@ class AlbedoSettings:
     tint: float = 0.15  # most that a channel's logarithm moves for it
     few: int = 100  # splats of a face from which its hue counts
     rounds: int = 8  # of smoothing over skin, each over a vertex's neighbours
+    one_sided: float = 0.9  # share of what skin differs from its other side that is light
+    one_sided_rounds: int = 6  # of smoothing of that
+    uneven: float = 0.5  # share of what both sides differ from skin elsewhere that is light
+    uneven_rounds: int = 18  # of smoothing of that: lips and brows are smaller
+    uneven_most: float = 0.5  # most of the logarithm that is taken for light
+    odd_skin: float = 0.7  # most of the logarithm that one splat counts for
     solid: float = 0.5  # opacity of splats that count
 
 
@@ -98,6 +106,9 @@ def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
     folds = 1.0 - depth * (1.0 - np.clip(open_, 0.0, 1.0))
     albedo = np.asarray(g.colors, np.float64) / (shade * folds[:, None])
     albedo = albedo * exposure
+    bare = np.flatnonzero(np.isin(g.part, _SKIN))
+    if (g.opacities[bare] > S.solid).sum() >= S.few:
+        albedo[bare] /= _uneven_light(albedo[bare].mean(1), g.take(bare), body)[:, None]
     albedo = albedo * _light_tint(albedo, seen, g.part)
     albedo = albedo * _face_level(albedo, seen, g.part)
     # What would be whiter than white, such as teeth, lies in less of a fold.
@@ -117,17 +128,56 @@ def _smooth(shade: FloatArray, bound: BoundGaussians, f: IntArray, count: int) -
         f: [F, 3] triangles.
         count: of the body's vertices.
     """
-    corner = f[bound.triangle]
-    rows = np.repeat(np.arange(len(bound)), 3)
-    spread = csr_array((bound.bary.ravel(), (rows, corner.ravel())), (len(bound), count))
-    ends = (f.ravel(), f[:, [1, 2, 0]].ravel())
-    near = csr_array((np.ones(f.size), ends), (count, count))
-    near = near + near.T + csr_array((np.ones(count), (np.arange(count),) * 2), (count, count))
+    spread, near = _corner_weights(bound, f, count), _neighbours(f, count)
     total = spread.T @ np.ones((len(bound), 1))
     light = spread.T @ np.log(np.maximum(shade, 1e-3))
     for _ in range(S.rounds):
         light, total = near @ light, near @ total
     return np.asarray(np.exp(spread @ (light / np.maximum(total, 1e-9))))
+
+
+def _corner_weights(bound: BoundGaussians, f: IntArray, count: int) -> csr_array:
+    """[N, count] shares of the body's vertices in splats."""
+    rows = np.repeat(np.arange(len(bound)), 3)
+    return csr_array((bound.bary.ravel(), (rows, f[bound.triangle].ravel())), (len(bound), count))
+
+
+def _neighbours(f: IntArray, count: int) -> csr_array:
+    """[count, count] a vertex and those that share edges with it, twice where two triangles do."""
+    ends = (f.ravel(), f[:, [1, 2, 0]].ravel())
+    near = csr_array((np.ones(f.size), ends), (count, count))
+    return near + near.T + csr_array((np.ones(count), (np.arange(count),) * 2), (count, count))
+
+
+def _uneven_light(lightness: FloatArray, skin: BoundGaussians, body: Body) -> FloatArray:
+    """[N] light that skin still has, 1 on average: cast shadows, and broad highlights.
+
+    A face is alike on both sides, and light is not. What both sides have, such as the shadow below
+    a chin, is light in part.
+
+    Args:
+        lightness: [N] linear in the albedo.
+        skin: its splats.
+        body: the avatar's.
+    """
+    count = len(body.v_template)
+    spread, near = _corner_weights(skin, body.f, count), _neighbours(body.f, count)
+    mirror = mirror_vertices(body.v_template)
+    solid = skin.opacities > S.solid
+    log = np.log(np.maximum(lightness, 1e-2))
+    off = np.clip(log - np.median(log[solid]), -S.odd_skin, S.odd_skin)
+    total, light = spread.T @ solid.astype(float), spread.T @ (off * solid)
+    one_sided = uneven = np.zeros(count)
+    for done in range(max(S.one_sided_rounds, S.uneven_rounds) + 1):
+        mean = light / np.maximum(total, 1e-30)
+        both = (mirror >= 0) & (total > 0) & (total[mirror] > 0)
+        if done == S.one_sided_rounds:
+            one_sided = np.where(both, 0.5 * (mean - mean[mirror]), 0.0)
+        if done == S.uneven_rounds:
+            uneven = np.where(both, 0.5 * (mean + mean[mirror]), mean)
+        total, light = near @ total, near @ light
+    found = spread @ (S.one_sided * one_sided + S.uneven * uneven)
+    return np.asarray(np.exp(np.clip(found, -S.uneven_most, S.uneven_most)))
 
 
 def use_albedo(avatar: Avatar) -> Avatar:

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from likeness.benchmarks.figures.random_scenes import cover_ball
+from likeness.benchmarks.figures.random_scenes import cover_ball, cover_body
+from likeness.engine.body import Body
 from likeness.engine.core.cameras import camera_position, orbit
 from likeness.engine.core.color import linear_to_srgb, rgb_to_lab, srgb_to_linear
 from likeness.engine.core.geometry import triangle_frames
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.spherical_harmonics import latlong_directions
-from likeness.engine.core.types import PARTS, Avatar, Camera, FloatArray
+from likeness.engine.core.types import JOINT_INDEX, PARTS, Avatar, BoolArray, Camera, FloatArray
 from likeness.engine.gaussians import bind_gaussians, place_gaussians, pose_avatar
 from likeness.engine.gaussians.relight import albedo as albedo_module
 from likeness.engine.gaussians.relight.albedo import Reflectance, find_reflectance
@@ -270,3 +271,26 @@ def test_frames_are_those_of_the_splats() -> None:
     np.testing.assert_allclose(
         place_normals(find_surface_normals(ball), ball, posed(ball)), frames.R[:, :, 2], atol=1e-6
     )
+
+
+def test_a_shadow_on_one_cheek_is_light_and_a_blush_on_both_is_not(average: Body) -> None:
+    avatar = cover_body(average, 30_000, 3)
+    vertices = np.asarray(average.v_template, np.float64)
+    place = place_gaussians(avatar.gaussians, vertices, average).means
+    head = np.asarray(average.J_template)[JOINT_INDEX["head"]]
+    near = np.linalg.norm(place * [0.0, 1.0, 1.0] - head * [0.0, 1.0, 1.0], axis=1) < 0.15
+    cheek = near & (place[:, 2] > head[2]) & (np.abs(place[:, 0]) > 0.03)
+    skin = replace(avatar.gaussians, opacities=np.ones(len(place), np.float32))
+    left, right = cheek & (place[:, 0] > 0), cheek & (place[:, 0] < 0)
+    dark = np.log(0.35 / 0.5)
+
+    def remove(there: BoolArray) -> FloatArray:
+        lightness = np.where(there, 0.35, 0.5)
+        return np.log(lightness / albedo_module._uneven_light(lightness, skin, average))
+
+    after = remove(left)
+    assert np.median(after[left]) - np.median(after[right]) > 0.45 * dark
+    after = remove(cheek)
+    assert np.median(after[cheek]) - np.median(after[near & ~cheek]) < 0.5 * dark
+    assert np.median(after[left]) - np.median(after[right]) == pytest.approx(0.0, abs=0.02)
+    assert np.median(after[~near]) == pytest.approx(np.log(0.5), abs=0.02)
