@@ -22,6 +22,12 @@ JSON. A part that lacks something (espeak-ng, the detectors, bpy) says so, and i
                 the photo's frame and over people of the split ``test``, dressed from ``--assets``
                 and drawn by our own rasteriser at 384 pixels; their photos are lifted with the true
                 body, camera and matte (benchmarks/figures/albedo.py has the other figures)
+    relit_strength, relit_eevee, relit_degrees, relit_noise
+                the first of these people, relit in Cycles at 8 samples, beside the lit mesh of
+                ``export --albedo``: its light over the mesh's, in EEVEE as well, the angle between
+                the directions from which it comes, and its noise over the mesh's; the worst of a
+                lamp and three of Blender's worlds, quick of the lamp
+                (benchmarks/figures/relit_mesh.py)
     crowd_mb    MB of memory that a hundred people at 10,000 splats take at most, rendered in Cycles
                 and EEVEE (benchmarks/figures/crowd_memory.py); quick: in a small picture
     brush_ms    milliseconds until a stroke of the retouch brush has touched an avatar of 250,000
@@ -38,7 +44,7 @@ import importlib.util
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +55,7 @@ from likeness.benchmarks.figures.brush_start import measure_stroke_start
 from likeness.benchmarks.figures.crowd_memory import measure_crowd
 from likeness.benchmarks.figures.hidden_labels import LiftNetworks, lift_shot
 from likeness.benchmarks.figures.live_update import measure_live_faces
+from likeness.benchmarks.figures.relit_mesh import LIGHTS, LightScore, compare_lights
 from likeness.benchmarks.figures.speech import (
     OTHER_SENTENCES,
     find_flite,
@@ -56,8 +63,9 @@ from likeness.benchmarks.figures.speech import (
     open_espeak,
     say_with_flite,
 )
-from likeness.engine.body import load_body
+from likeness.engine.body import Body, load_body
 from likeness.engine.core.types import Avatar, LikenessError
+from likeness.engine.dataset.atlas_people import AtlasPerson
 from likeness.engine.evaluation.protocols.observed_photos import observe_truth
 from likeness.engine.files.weights import asset_path, cache_assets_dir
 from likeness.engine.imaging.video import VideoReader
@@ -131,8 +139,19 @@ def measure_face_rate(options: argparse.Namespace) -> Figures:
     return {"face_fps": rate}
 
 
-def measure_albedo(options: argparse.Namespace) -> Figures:
-    """Make people and their photos, lift them, and compare the albedo with the truth."""
+def lift_people(
+    options: argparse.Namespace, count: int, failed: list[str]
+) -> Iterator[tuple[int, AtlasPerson, Body, Avatar]]:
+    """Make people and their photos, and lift them.
+
+    Args:
+        options: of the command line.
+        count: of people.
+        failed: gets what went wrong, one line a person.
+
+    Yields:
+        number, truth, default body, avatar.
+    """
     asked = SynthOptions(
         seed=SEED,
         split="test",
@@ -146,9 +165,7 @@ def measure_albedo(options: argparse.Namespace) -> Figures:
     maker = AtlasTruthMaker.open(asked, context)
     detectors = Detectors(asset_path("face_landmark").parent)
     networks, body = LiftNetworks.load(), context.dress.body
-    scores: list[AlbedoScore] = []
-    failed = 0
-    for number in range(options.people or (QUICK_PEOPLE if options.quick else PEOPLE)):
+    for number in range(count):
         try:
             made = make_subject(number, asked, context)
             studio = RasterStudio(context.surroundings.read)
@@ -156,17 +173,48 @@ def measure_albedo(options: argparse.Namespace) -> Figures:
             shot = observe_truth(subject, 0, body, detectors)
             lifted = lift_shot(shot, networks)
         except LikenessError as error:
-            failed += 1
-            print(f"albedo: person {number} FAILED: {error}", flush=True)
+            failed.append(f"person {number} FAILED: {error}")
+            print(failed[-1], flush=True)
             continue
         pose = lifted.pose or shot.track.pose
         framing = subject.framing
         avatar = Avatar(lifted.body, lifted.gaussians, pose, shot.track.camera, framing)
-        scores.append(score_albedo(maker.make(number), avatar, body, framing))
+        yield number, maker.make(number), body, avatar
+
+
+def measure_albedo(options: argparse.Namespace) -> Figures:
+    """People's albedo against the truth."""
+    scores: list[AlbedoScore] = []
+    failed: list[str] = []
+    count = options.people or (QUICK_PEOPLE if options.quick else PEOPLE)
+    for number, truth, body, avatar in lift_people(options, count, failed):
+        scores.append(score_albedo(truth, avatar, body, avatar.framing))
         named = zip(AlbedoScore._fields, scores[-1], strict=True)
         said = ", ".join(f"{name} {value:.1f}" for name, value in named)
         print(f"albedo: person {number}: {said}", flush=True)
-    return {**summarize_albedo(scores), "people": len(scores), "people_failed": failed}
+    return {**summarize_albedo(scores), "people": len(scores), "people_failed": len(failed)}
+
+
+def measure_relight(options: argparse.Namespace) -> Figures:
+    """The first of these people beside the mesh; quick in the lamp's light alone."""
+    names = ("relit_strength", "relit_eevee", "relit_degrees", "relit_noise")
+    if importlib.util.find_spec("bpy") is None:
+        print("relight: Blender's Python module bpy is not installed.")
+        return dict.fromkeys(names)
+    found: dict[str, LightScore] = {}
+    for _, _, _, avatar in lift_people(options, 1, []):
+        found = (
+            compare_lights(avatar, LIGHTS[:1], 80, 3) if options.quick else compare_lights(avatar)
+        )
+    for light, score in found.items():
+        print(f"relight: {light}: {' '.join(f'{k} {v:.2f}' for k, v in score._asdict().items())}")
+    if not found:
+        return dict.fromkeys(names)
+    scores = found.values()
+    strength = max((score.strength for score in scores), key=lambda s: abs(np.log(s)))
+    eevee = max((score.eevee for score in scores), key=lambda s: abs(np.log(s)))
+    degrees, noise = max(score.degrees for score in scores), max(score.noise for score in scores)
+    return dict(zip(names, (strength, eevee, degrees, noise), strict=True))
 
 
 def measure_crowd_memory(options: argparse.Namespace) -> Figures:
@@ -194,6 +242,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Figures]] = {
     "speech": measure_visemes,
     "face": lambda options: measure_face_rate(options) | measure_live_faces(250_000),
     "albedo": measure_albedo,
+    "relight": measure_relight,
     "crowd": measure_crowd_memory,
     "brush": measure_brush,
 }

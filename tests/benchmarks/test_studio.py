@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from likeness.benchmarks import studio
-from likeness.benchmarks.figures import live_update
+from likeness.benchmarks.figures import live_update, relit_mesh
 from likeness.benchmarks.figures.brush_start import StrokeStart
 from likeness.benchmarks.figures.live_update import LiveUpdate
+from likeness.benchmarks.figures.relit_mesh import LightScore
+from likeness.engine.core.types import FloatArray
 
 
 def test_crowd_mb_is_the_larger_of_both_engines(
@@ -61,3 +64,43 @@ def test_faces_are_written_as_the_worker_does() -> None:
     assert len(first["weights"]) == 52
     assert first["weights"] != second["weights"]
     assert 0 <= min(first["weights"]) <= max(first["weights"]) <= 1
+
+
+def test_relit_figures_are_those_of_the_worst_light(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = {"lamp": LightScore(1.02, 4.0, 3.0, 1.0), "studio": LightScore(0.9, 9.0, 1.0, 0.8)}
+    monkeypatch.setattr(studio, "lift_people", lambda *_: [(0, None, None, None)])
+    monkeypatch.setattr(studio, "compare_lights", lambda *_: scores)
+    monkeypatch.setattr(studio.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr("sys.argv", ["studio.py", "--only", "relight"])
+    studio.main()
+    *_, last = capsys.readouterr().out.splitlines()
+    figures = json.loads(last)
+    found = [figures[f"relit_{name}"] for name in ("strength", "eevee", "degrees", "noise")]
+    assert found == [0.9, 0.8, 9.0, 3.0]
+
+
+def test_light_from_another_side_is_told_by_its_angle_strength_and_noise() -> None:
+    rng = np.random.default_rng(2)
+    normals = rng.normal((0, 0, 2), 1, (40, 40, 3))
+    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
+    albedo, solid = np.full((40, 40), 0.5), np.ones((40, 40), bool)
+
+    def draw(towards: list[float], strength: float, noise: float, seeds: int) -> FloatArray:
+        lit = 0.5 * strength * (1.5 + normals @ np.array(towards))
+        rgb = lit * (1 + noise * rng.normal(0, 1, (seeds, 40, 40)))
+        return np.stack([rgb, rgb, rgb, np.ones_like(rgb)], -1)
+
+    turned = [np.sin(np.radians(20)), 0.0, np.cos(np.radians(20))]
+    drawn = {
+        "mesh": draw([0, 0, 1], 1.0, 0.01, 40),
+        "splats": draw([0, 0, 1], 1.1, 0.03, 40),
+        "eevee": draw([0, 0, 1], 0.9, 0.0, 1),
+    }
+    same = relit_mesh._score(drawn, normals, albedo, solid)
+    assert same == pytest.approx((1.1, 0.0, 3.2, 0.9), abs=0.4)
+    assert same.strength == pytest.approx(1.1, abs=0.01)
+    assert same.noise == pytest.approx(3.0 * 1.1, rel=0.1)
+    other = relit_mesh._score(drawn | {"splats": draw(turned, 1.0, 0.0, 4)}, normals, albedo, solid)
+    assert other.degrees == pytest.approx(20.0, abs=0.5)
