@@ -16,7 +16,8 @@ JSON. A part that lacks something (espeak-ng, the detectors, bpy) says so, and i
     face_fps    pictures a second of the face follower (engine/tracking/live_face.py), of 640 pixels
                 with a face, decoding included; nothing else runs beside it. face_update_ms:
                 milliseconds in which an avatar of 250,000 splats shows the next face in Blender,
-                by its nodes; face_fast_ms: with Fast Splats, before the GPU draws
+                by its nodes; face_fast_ms: with Fast Splats, before the GPU draws;
+                face_update_cpu_ms and face_fast_cpu_ms: these in CPU time of all cores
                 (benchmarks/figures/live_update.py)
     albedo_de   median distance in CIE Lab (1976) of avatars' albedo to the truth, over the body in
                 the photo's frame and over people of the split ``test``, dressed from ``--assets``

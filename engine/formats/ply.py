@@ -149,12 +149,13 @@ def write_ply(gaussians: Gaussians, path: Path, up: str = "y") -> None:
     # Not by gsply: where torch is installed it imports all of that, which takes seconds, and from
     # the values it guesses whether scales are logarithms.
     means, scales, quats, opacities, sh0 = encode_gaussians(rotate_gaussians(gaussians, UPS[up]))
-    rows = np.concatenate([means, sh0, opacities[:, None], scales, quats], 1)
+    columns = means, sh0, opacities[:, None], scales, quats
+    rows = np.concatenate(columns, 1, dtype="<f4", casting="same_kind")
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}"]
     header += [f"property float {name}" for name in _PROPERTIES]
     with atomic_write(path) as scratch, scratch.open("wb") as file:
         file.write("\n".join([*header, "end_header\n"]).encode("ascii"))
-        file.write(rows.astype("<f4").tobytes())
+        file.write(rows.tobytes())
 
 
 def check_ply_header(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 
 from ..core.types import FloatArray, LikenessError
 from ..files.untrusted import read_bytes, require_file
-from .video import import_av
 
 ENVIRONMENT_SUFFIXES = (".exr", ".hdr")
 
@@ -31,11 +29,6 @@ _MAX_EXPANSION = 8192
 _MAX_RUN = 127
 """Equal pixels that two bytes of a Radiance file hold."""
 
-_MAX_EXR_BYTES = 2 << 30
-_EXR_MAGIC, _EXR_TILES, _EXR_PARTS = 20000630, 0x200, 0x1800
-
-_ZIP = "Give a lat-long picture with the channels R, G and B, saved with ZIP compression."
-
 _LATLONG = "Give a lat-long picture of the surroundings, twice as wide as high."
 
 
@@ -43,7 +36,8 @@ def read_environment(path: Path) -> FloatArray:
     """[H, W, 3] linear float32 of an OpenEXR or a Radiance file, without Blender.
 
     Raises:
-        LikenessError: the file is missing, or not a readable .exr or .hdr.
+        LikenessError: the file is missing, not a readable .exr or .hdr, or it is an .exr and the
+            package OpenEXR is missing.
     """
     suffix = path.suffix.lower()
     if suffix not in ENVIRONMENT_SUFFIXES:
@@ -98,11 +92,13 @@ def turn_environment(picture: FloatArray, degrees: float) -> FloatArray:
 
 
 def _read_exr(path: Path) -> FloatArray:
-    """By the package OpenEXR where it is installed, else by FFmpeg: the numbers are the same."""
     try:
         import OpenEXR
-    except ImportError:
-        return _read_exr_with_av(path)
+    except ImportError as error:
+        raise LikenessError(
+            f"'{path}' needs the package OpenEXR to be read without Blender.",
+            "Install the package OpenEXR, or give the environment as an .hdr file.",
+        ) from error
     try:
         headers = [part.header for part in OpenEXR.File(str(path), header_only=True).parts]
         _check_exr_headers(headers, path.stat().st_size)
@@ -114,79 +110,10 @@ def _read_exr(path: Path) -> FloatArray:
                 pixels = np.stack([channels[name].pixels for name in "RGB"], -1)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise LikenessError(
-            f"'{path}' cannot be read as an environment ({error}).", _ZIP
+            f"'{path}' cannot be read as an environment ({error}).",
+            "Give a lat-long picture with the channels R, G and B, saved with ZIP compression.",
         ) from error
     return np.asarray(pixels, np.float32)
-
-
-def _read_exr_with_av(path: Path) -> FloatArray:
-    """[H, W, 3] of a file with one part, by the FFmpeg that reads videos.
-
-    It shows damaged rows black and says nothing; files that end too early are found here.
-    """
-    av = import_av()
-    size = path.stat().st_size
-    # As in _check_exr_headers, but FFmpeg refuses by itself what is announced too large.
-    most = min(_MAX_PIXELS, max(_SMALL, _MAX_EXPANSION * size) // (4 * len("RGB")))
-    try:
-        codec = av.CodecContext.create("exr", "r")
-        codec.options = {"max_pixels": str(most)}
-        data = read_bytes(path, _MAX_EXR_BYTES)
-        _check_exr_end(data)
-        frames = [*codec.decode(av.Packet(data)), *codec.decode(None)]
-        if not frames:
-            raise ValueError("it holds no picture")
-        return _read_planes(frames[0])
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise LikenessError(
-            f"'{path}' cannot be read as an environment ({error}).",
-            f"{_ZIP} The package OpenEXR reads more kinds of files.",
-        ) from error
-
-
-def _check_exr_end(data: bytes) -> None:
-    """Check that an OpenEXR file reaches to the end of its last block.
-
-    Raises:
-        ValueError: it does not, or has no header of a single part.
-    """
-    magic, version = struct.unpack("<ii", data[:8]) if len(data) >= 8 else (0, 0)
-    if magic != _EXR_MAGIC or version & _EXR_PARTS:
-        raise ValueError("it is no OpenEXR file, or has several parts")
-    try:
-        at = 8
-        while data[at]:
-            kind = data.index(b"\0", at) + 1
-            value = data.index(b"\0", kind) + 1
-            at = value + 4 + struct.unpack_from("<i", data, value)[0]
-        at += 1
-        count = (struct.unpack_from("<Q", data, at)[0] - at) // 8  # blocks follow their list
-        starts = np.frombuffer(data, "<u8", max(count, 1), at)
-        size = int(starts.max()) + (16 if version & _EXR_TILES else 4)
-        end = size + 4 + struct.unpack_from("<i", data, size)[0]
-        whole = bool(starts.all()) and end <= len(data)
-    except (IndexError, ValueError, OverflowError, struct.error):
-        whole = False
-    if not whole:
-        raise ValueError("it ends too early")
-
-
-def _read_planes(frame: Any) -> FloatArray:
-    """[H, W, 3] float32 of a frame with a plane of half or single floats for each channel.
-
-    PyAV itself converts single floats only.
-    """
-    kind = {"gbrpf16le": "<f2", "gbrapf16le": "<f2", "gbrpf32le": "<f4", "gbrapf32le": "<f4"}
-    dtype = kind.get(frame.format.name)
-    if dtype is None:
-        raise ValueError("it lacks one of the channels R, G and B")
-    planes = []
-    for plane in frame.planes[:3]:
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height]
-        pixels = np.ascontiguousarray(rows[:, : frame.width * np.dtype(dtype).itemsize])
-        planes.append(pixels.view(dtype).astype(np.float32))
-    green, blue, red = planes
-    return np.stack([red, green, blue], -1)
 
 
 def _check_exr_headers(headers: Sequence[Mapping[str, Any]], size: int) -> None:

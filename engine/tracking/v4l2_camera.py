@@ -8,6 +8,7 @@ refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,11 @@ _FORMATS = ("YUYV", "UYVY", "NV12", "MJPG", "JPEG", "BGR3", "RGB3", "GREY")
 _BYTES = {"YUYV": 2, "UYVY": 2, "NV12": 1, "BGR3": 3, "RGB3": 3, "GREY": 1}
 """Format -> bytes of a pixel, in its first plane."""
 
-_NAMES = {"YUYV": "yuyv422", "UYVY": "yuyv422", "NV12": "nv12", "GREY": "gray"} | {
+_NAMES = {
+    "YUYV": "yuyv422",
+    "UYVY": "yuyv422",
+    "NV12": "nv12",
+    "GREY": "gray",
     "BGR3": "bgr24",
     "RGB3": "rgb24",
 }
@@ -58,6 +63,7 @@ class V4l2Camera:
     def __init__(self, name: str) -> None:
         video = _import_linuxpy()
         path = Path(f"/dev/video{name}" if name.isdigit() else name)
+        self._capture: Any = None
         self._device = video.Device(path)
         self._device.open()
         try:
@@ -67,7 +73,7 @@ class V4l2Camera:
             self._capture = video.VideoCapture(self._device)
             self._capture.open()
         except BaseException:
-            self._device.close()
+            self.close()
             raise
         self._jpeg: Any = None
         self._damaged = 0
@@ -90,11 +96,15 @@ class V4l2Camera:
         raise OSError(f"no picture for {_WAIT * _MAX_WAITS:.0f} seconds")
 
     def close(self) -> None:
-        """Let go of the device."""
-        try:
-            self._capture.close()
-        finally:
-            self._device.close()
+        """Release the device, also one that was unplugged and refuses everything."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            with suppress(OSError):
+                capture.close()
+            if capture.buffer is not None:  # its memory would hold the device
+                with suppress(OSError):
+                    capture.buffer.close()
+        self._device.close()
 
     def _choose_format(self, video: Any, path: Path) -> str:
         kind = video.BufferType.VIDEO_CAPTURE
@@ -147,7 +157,7 @@ def list_cameras() -> list[str]:
             with video.Device(path) as device:
                 if video.Capability.VIDEO_CAPTURE in device.info.device_capabilities:
                     found.append(f"{path} ({device.info.card})")
-        except OSError:  # unplugged meanwhile, or held by others
+        except (OSError, ValueError, video.V4L2Error):  # unplugged, held by others, or odd
             continue
     return found
 
@@ -182,8 +192,8 @@ def _pixels(data: bytes, letters: str, width: int, height: int, row: int) -> Int
 
 def _refused(path: Path, why: str) -> LikenessError:
     cameras = list_cameras()
-    listed = f"Cameras here: {', '.join(cameras)}." if cameras else "Linux shows no camera here."
-    return LikenessError(f"'{path}' {why}.", f"Choose another number. {listed}")
+    listed = f"Cameras here: {', '.join(cameras)}." if cameras else "No camera was found."
+    return LikenessError(f"'{path}' {why}.", f"Choose another camera. {listed}")
 
 
 def _import_linuxpy() -> Any:

@@ -7,7 +7,8 @@ show was painted in the light that its part has in front. How bright the whole l
 which colour, one photo cannot say. Cameras expose for what is well lit: in one-sided light the
 bright side is taken to be exposed as in even light, and everything else is too dark. Weak cues are
 followed part of the way: very dark skin is mostly in poor light and very light skin in strong
-light, and skin of all tones has nearly the same hue.
+light, and skin of all tones has nearly the same hue. A face is alike on both sides: what bare skin
+differs from its other side is mostly light.
 
 Nothing is stored in avatar files: every file has what is needed.
 """
@@ -48,7 +49,7 @@ class AlbedoSettings:
     dark_most: float = 2.0  # greatest factor for it
     skin_trust: float = 0.4  # share of the way to its hue
     tint: float = 0.15  # most that a channel's logarithm moves for it
-    few: int = 100  # splats of a face from which its hue counts
+    few: int = 100  # splats of a face, or of bare skin, from which they count
     rounds: int = 8  # of smoothing over skin, each over a vertex's neighbours
     one_sided: float = 0.9  # share of what skin differs from its other side that is light
     one_sided_rounds: int = 6  # of smoothing of that
@@ -150,7 +151,7 @@ def _neighbours(f: IntArray, count: int) -> csr_array:
 
 
 def _uneven_light(lightness: FloatArray, skin: BoundGaussians, body: Body) -> FloatArray:
-    """[N] light that skin still has, 1 on average: cast shadows, and broad highlights.
+    """[N] light that skin still has, 1 where it is as usual: cast shadows, and broad highlights.
 
     A face is alike on both sides, and light is not. What both sides have, such as the shadow below
     a chin, is light in part.
@@ -167,7 +168,7 @@ def _uneven_light(lightness: FloatArray, skin: BoundGaussians, body: Body) -> Fl
     log = np.log(np.maximum(lightness, 1e-2))
     off = np.clip(log - np.median(log[solid]), -S.odd_skin, S.odd_skin)
     total, light = spread.T @ solid.astype(float), spread.T @ (off * solid)
-    one_sided = uneven = np.zeros(count)
+    one_sided, uneven = np.zeros(count), np.zeros(count)
     for done in range(max(S.one_sided_rounds, S.uneven_rounds) + 1):
         mean = light / np.maximum(total, 1e-30)
         both = (mirror >= 0) & (total > 0) & (total[mirror] > 0)

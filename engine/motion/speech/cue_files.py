@@ -213,6 +213,8 @@ def _read_papagayo_ng(text: str) -> tuple[Shapes, bool]:
                         raise CorruptFileError(f"{of_phone}: it has no text")
                     start = _number(phone.get("frame"), of_phone) / rate
                     shapes.append(_Shape(start, name, of_phone))
+                if len(shapes) > _MAX_CUES:
+                    raise CorruptFileError(f"{place}: more than {_MAX_CUES} shapes")
                 last = _number(word.get("end_frame"), of_word)
                 shapes.append(_Shape((last + 1) / rate, "rest", of_word))
         if any(shape.name != "rest" for shape in shapes):

@@ -40,7 +40,7 @@ PACKAGES = {
     "platformdirs": "platformdirs",
     "filelock": "filelock",
     "av": "av",
-}
+} | ({"linuxpy": "linuxpy"} if sys.platform == "linux" else {})
 """The packages that the engine requires: pip's name -> the module's."""
 
 EXTRAS = {"torch": "torch", "gsplat": "gsplat", "huggingface-hub": "huggingface_hub"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.imaging import environment
 from likeness.engine.imaging.environment import load_environment, read_environment
-from likeness.engine.imaging.exr import write_exr
 
 HEADER = b"#?RADIANCE\n# made by a test\nFORMAT=32-bit_rle_rgbe\nEXPOSURE=1.0\n\n"
 
@@ -160,69 +158,3 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     for name in ("room.png", "room.hdr", "room.exr"):  # a wrong suffix; files that do not exist
         with pytest.raises(LikenessError, match=name):
             read_environment(tmp_path / name)
-
-
-@pytest.fixture
-def without_openexr(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("av")
-    monkeypatch.setitem(sys.modules, "OpenEXR", None)
-
-
-@pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_exr_files_need_no_further_package(
-    room: np.ndarray, dtype: type, tmp_path: Path, without_openexr: None
-) -> None:
-    path = tmp_path / "room.exr"
-    channels = {name: room[..., k].astype(dtype) for k, name in enumerate("RGB")}
-    write_exr(path, {**channels, "A": np.full(room.shape[:2], 0.5, dtype)})
-    found = load_environment(path)
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, room.astype(dtype).astype(np.float32))
-
-
-@pytest.mark.parametrize("compression", ["NO", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "DWAA"])
-def test_both_readers_of_exr_files_agree(
-    room: np.ndarray, compression: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    exr = pytest.importorskip("OpenEXR")
-    kinds = {"compression": getattr(exr, f"{compression}_COMPRESSION"), "type": exr.scanlineimage}
-    path = tmp_path / "room.exr"
-    with exr.File(kinds, {"RGB": np.tile(room, (9, 9, 1)).astype(np.float16)}) as file:
-        file.write(str(path))
-    theirs = read_environment(path)
-    monkeypatch.setitem(sys.modules, "OpenEXR", None)
-    close = {"rtol": 0.01, "atol": 1.0} if compression == "DWAA" else {"rtol": 1e-6}  # a cosine
-    np.testing.assert_allclose(read_environment(path), theirs, **close)
-
-
-def test_what_ffmpeg_cannot_read_is_named(
-    room: np.ndarray, tmp_path: Path, without_openexr: None
-) -> None:
-    path = tmp_path / "room.exr"
-    write_exr(path, {name: room[..., k].astype(np.float32) for k, name in enumerate("RGB")})
-    content = path.read_bytes()
-    window = np.array([0, 0, 15, 7], "<i4").tobytes()
-    huge = np.array([0, 0, 40_000, 40_000], "<i4").tobytes()
-    cut = content[:-20]
-    for name, data in (("huge", content.replace(window, huge)), ("none", b""), ("cut", cut)):
-        broken = tmp_path / f"{name}.exr"
-        broken.write_bytes(data)
-        with pytest.raises(LikenessError, match=rf"{name}\.exr") as caught:
-            read_environment(broken)
-        assert "OpenEXR" in caught.value.remedy
-    write_exr(tmp_path / "depth.exr", {"Z": np.ones((8, 16), np.float32)})
-    with pytest.raises(LikenessError, match=r"depth\.exr"):
-        read_environment(tmp_path / "depth.exr")
-
-
-def test_an_exr_file_too_small_for_its_size_is_not_decoded_by_ffmpeg_either(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_openexr: None
-) -> None:
-    path = tmp_path / "bomb.exr"
-    nothing = np.zeros((512, 1024), np.float16)
-    write_exr(path, dict.fromkeys("RGB", nothing))
-    assert read_environment(path).shape == (512, 1024, 3)
-    monkeypatch.setattr(environment, "_SMALL", 1 << 10)
-    monkeypatch.setattr(environment, "_MAX_EXPANSION", 4)
-    with pytest.raises(LikenessError, match=r"bomb\.exr"):
-        read_environment(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.core.types import LikenessError
+from likeness.engine.motion.speech import cue_files
 from likeness.engine.motion.speech.articulation import articulate
 from likeness.engine.motion.speech.cue_files import read_cues
 from likeness.engine.motion.speech.visemes import Cue, read_viseme_table
@@ -220,3 +221,12 @@ def test_every_shape_is_a_viseme_of_the_library() -> None:
     assert set(table.rhubarb) == set("ABCDEFGHX")
     preston_blair = "AI E O U ETC L WQ MBP FV REST".split()
     assert set(preston_blair) <= set(table.papagayo)
+
+
+def test_a_pg2_file_with_too_many_shapes_ends_at_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cue_files, "_MAX_CUES", 5)
+    words = [(9, [(k, "AI") for k in range(4)])] * 3
+    with pytest.raises(LikenessError, match="more than 5 shapes"):
+        read_cues(write(tmp_path, "a.pg2", pg2(words)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -15,6 +14,8 @@ from likeness.engine.core.types import LikenessError
 from likeness.engine.tracking import v4l2_camera
 from likeness.engine.tracking.live_source import open_live_source
 from likeness.engine.tracking.v4l2_camera import V4l2Camera, list_cameras
+
+fcntl = pytest.importorskip("fcntl")
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only on Linux")
 
@@ -35,7 +36,7 @@ class Kernel:
     def __init__(self, path: Path) -> None:
         from linuxpy.video import device
 
-        self.device, self.path = device, path
+        self.device, self.path, self.unplugged = device, path, False
         self.pictures: list[bytes] = []
         self.formats, self.row, self.captures = ["YUYV"], 0, True
         self.calls: list[str] = []
@@ -75,6 +76,7 @@ class Kernel:
         pix.bytesperline, pix.sizeimage = self.row, ROOM
 
     def _REQBUFS(self, out: Any) -> None:
+        self._refuse_if_unplugged()
         out.count = min(out.count, 4)
 
     def _QUERYBUF(self, out: Any) -> None:
@@ -84,8 +86,8 @@ class Kernel:
         self._queue.append(given.index)
 
     def _DQBUF(self, out: Any) -> None:
-        if not self.pictures:
-            raise OSError(19, "No such device")
+        self.unplugged = not self.pictures
+        self._refuse_if_unplugged()
         out.index, data = self._queue.pop(0), self.pictures.pop(0)
         out.bytesused = len(data)
         with self.path.open("r+b") as file:
@@ -96,7 +98,12 @@ class Kernel:
         pass
 
     def _STREAMOFF(self, _: Any) -> None:
-        pass
+        self._refuse_if_unplugged()
+
+    def _refuse_if_unplugged(self) -> None:
+        """As the kernel answers everything that is asked of a device that is gone."""
+        if self.unplugged:
+            raise OSError(19, "No such device")
 
 
 @pytest.fixture
@@ -201,7 +208,7 @@ def test_devices_without_pictures_are_refused(kernel: Kernel) -> None:
     kernel.captures = False
     with pytest.raises(LikenessError, match="gives no pictures") as caught:
         V4l2Camera(str(kernel.path))
-    assert "shows no camera" in caught.value.remedy
+    assert "No camera was found" in caught.value.remedy
     assert list_cameras() == []
 
 
