@@ -113,9 +113,9 @@ def test_three_commands_make_an_avatar_in_a_plain_environment(
 ) -> None:
     """Install, ``likeness assets``, ``likeness build``: with caches and a home of their own.
 
-    What it requires is ``linked``, or installed as well, which takes a minute. Only compiled
-    kernels are shared: every test of a build would compile the same. The body is baked from few
-    people (``QUICK_ASSETS``).
+    What it requires is ``linked``, or, with ``-m soak``, installed as well, which takes a minute.
+    Only compiled kernels are shared: every test of a build would compile the same. The body is
+    baked from few people (``QUICK_ASSETS``).
     """
     folder = tmp_path / "environment"
     venv.create(folder)  # the tests' own pip fills it: a thousand files less

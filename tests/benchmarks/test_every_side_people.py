@@ -67,7 +67,6 @@ def test_an_avatar_that_is_the_truth_elsewhere_is_without_error() -> None:
 
 
 @pytest.mark.usefixtures("quick_people")
-@pytest.mark.soak
 def test_a_scene_is_the_same_person_from_behind(synth_world: SynthContext) -> None:
     rng = np.random.default_rng(5)
     person = random_person(synth_world, rng, framing="full", yaw=0.0)

@@ -146,7 +146,6 @@ def test_parts_are_where_the_body_has_them() -> None:
     assert measure_hidden_sides("", replace(avatar, gaussians=alone)).back_de is None
 
 
-@pytest.mark.soak
 def test_a_coats_back_is_not_compared_with_the_shirt_below() -> None:
     """A coat left of the middle, a boldly striped shirt right of it; behind there is the coat."""
 

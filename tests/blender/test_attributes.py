@@ -52,9 +52,8 @@ def test_things_are_put_on_in_blender(
     assert found["sliders"] == worn
     colors = dict(zip(names, found["colors"], strict=True))
     wanted = {"earrings": "#ff8000", "glasses": "#120f0f"}
-    assert {name: colors[name] for name in names if name in wanted} == {
-        name: wanted[name] for name in names if name in wanted
-    }
+    for name in wanted.keys() & colors:
+        assert colors[name] == wanted[name]
     assert found["edits"] == names
     assert found["graded"] > 0.05
     assert found["grade"] == -1.0
