@@ -54,7 +54,7 @@ class LightScore(NamedTuple):
 
 
 def compare_lights(
-    avatar: Avatar, lights: tuple[str, ...] = LIGHTS, height: int = 192, seeds: int = 6
+    avatar: Avatar, lights: tuple[str, ...] = LIGHTS, height: int = 112, seeds: int = 4
 ) -> dict[str, LightScore]:
     """Draw an avatar's splats and mesh in several lights, and compare them.
 
