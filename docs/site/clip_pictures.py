@@ -1,7 +1,9 @@
-"""Pictures, texels and cameras for clips.py."""
+"""What clips.py is made of: commands, pictures, texels and cameras."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -114,3 +116,38 @@ def place_texels(corners: Any, uv: Any, side: int) -> Any:
         share = np.concatenate([1.0 - b.sum(-1, keepdims=True), b], -1)
         out[up[within], across[within]] = share[within] @ places
     return out
+
+
+def run(*words: Any) -> None:
+    """One of the extension's commands, as its page has it."""
+    subprocess.run([sys.executable, "-m", "likeness", *map(str, words)], check=True)
+
+
+def draw_motion(avatar: Path, folder: Path, *words: Any, size: int = 360) -> list[Image.Image]:
+    """The frames of ``likeness render``."""
+    sides = ("--width", size, "--height", size)
+    run("render", avatar, "-o", folder, "--background", PAPER, *sides, *words)
+    return [Image.open(path).convert("RGB") for path in sorted(folder.glob("*.png"))]
+
+
+def say(sentence: str, scratch: Path, name: str = "hello") -> Path:
+    """The motion of a sentence that espeak-ng speaks."""
+    wav, motion = scratch / f"{name}.wav", scratch / f"{name}.npz"
+    subprocess.run(["espeak-ng", "-v", "en-us", "-s", "150", "-w", wav, sentence], check=True)
+    run("speak", wav, "-o", motion, "--text", sentence, "--seed", 3)
+    return motion
+
+
+def stroke_point(x: float, y: float) -> dict[str, Any]:
+    """A point of a stroke, in pixels, at full pressure."""
+    import bpy
+
+    fields = bpy.types.OperatorStrokeElement.bl_rna.properties
+    blank = {
+        field.identifier: list(field.default_array)
+        if getattr(field, "is_array", False)
+        else field.default
+        for field in fields
+        if field.identifier != "rna_type"
+    }
+    return {**blank, "mouse": (x, y), "pressure": 1.0}

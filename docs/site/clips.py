@@ -14,7 +14,6 @@ import argparse
 import json
 import math
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -28,15 +27,19 @@ import numpy as np
 from clip_pictures import (
     PAPER,
     beside,
+    draw_motion,
     ease,
     grid,
     label,
     photo_view,
     pick,
     place_texels,
+    run,
     save_clip,
     save_picture,
+    say,
     soft,
+    stroke_point,
     to_image,
 )
 from PIL import Image, ImageDraw
@@ -49,18 +52,6 @@ SENTENCE = "Hello, my name is Anna. I am made of two hundred thousand splats."
 
 
 # The command line's clips --------------------------------------------------------------------
-
-
-def run(*words: Any) -> None:
-    """One of the extension's commands, as its page has it."""
-    subprocess.run([sys.executable, "-m", "likeness", *map(str, words)], check=True)
-
-
-def draw_motion(avatar: Path, folder: Path, *words: Any, size: int = 360) -> list[Image.Image]:
-    """The frames of ``likeness render``."""
-    sides = ("--width", size, "--height", size)
-    run("render", avatar, "-o", folder, "--background", PAPER, *sides, *words)
-    return [Image.open(path).convert("RGB") for path in sorted(folder.glob("*.png"))]
 
 
 def relight(options: argparse.Namespace, scratch: Path) -> None:
@@ -87,14 +78,6 @@ def relight(options: argparse.Namespace, scratch: Path) -> None:
         ]
         frames.append(beside(*(frame.crop((0, 0, 240, 300)) for frame in row)))
     save_clip(frames, "relight", 12)
-
-
-def say(sentence: str, scratch: Path, name: str = "hello") -> Path:
-    """The motion of a sentence that espeak-ng speaks."""
-    wav, motion = scratch / f"{name}.wav", scratch / f"{name}.npz"
-    subprocess.run(["espeak-ng", "-v", "en-us", "-s", "150", "-w", wav, sentence], check=True)
-    run("speak", wav, "-o", motion, "--text", sentence, "--seed", 3)
-    return motion
 
 
 def speech(options: argparse.Namespace, scratch: Path) -> None:
@@ -264,21 +247,6 @@ def retouch(options: argparse.Namespace, scratch: Path) -> None:
     stroke("Erase", down, 26, action="ERASE", strength=1.0)
     stroke("Ctrl: Restore", down[::-1], 30, action="ERASE", strength=1.0, invert=True)
     save_clip([frame.crop((0, 0, 300, 400)) for frame in frames], "retouch", 8)
-
-
-def stroke_point(x: float, y: float) -> dict[str, Any]:
-    """A point of a stroke, in pixels, at full pressure."""
-    import bpy
-
-    fields = bpy.types.OperatorStrokeElement.bl_rna.properties
-    blank = {
-        field.identifier: list(field.default_array)
-        if getattr(field, "is_array", False)
-        else field.default
-        for field in fields
-        if field.identifier != "rna_type"
-    }
-    return {**blank, "mouse": (x, y), "pressure": 1.0}
 
 
 def grade(options: argparse.Namespace, scratch: Path) -> None:
