@@ -91,7 +91,7 @@ def speech(options: argparse.Namespace, scratch: Path) -> None:
         file = scratch / f"{name}.png"
         shape = "--expression", f"viseme_{name}", "--focus", "head", "--width", 400
         run("render", options.avatar, "-o", file, "--background", PAPER, *shape)
-        stills.append(label(Image.open(file).crop((75, 70, 325, 330)), f"viseme_{name}"))
+        stills.append(label(Image.open(file).crop((75, 118, 325, 378)), f"viseme_{name}"))
     save_picture(grid(stills, 6, 260), "speech")
 
 
@@ -262,6 +262,7 @@ def grade(options: argparse.Namespace, scratch: Path) -> None:
         for value in values:
             set_input(modifier, name, value)
             frame = draw_scene(objects, view)
+            frame = frame.crop((0, 0, 320, 400))
             frames.append(label(frame, f"{name}  {value:+.2f}"))
             kept[name, round(value, 3)] = frame
         frames.extend(frames[-1:] * 3)
@@ -274,7 +275,7 @@ def grade(options: argparse.Namespace, scratch: Path) -> None:
     stills = [
         (kept["Top Hue", 0.0], "as built"),
         (kept["Top Hue", -0.42], "Top Hue -0.42"),
-        (kept["Top Saturation", 0.15], "and Hair Exposure -1.5, Top Saturation 0.15"),
+        (kept["Top Saturation", 0.15], "Saturation 0.15, Hair Exposure -1.5"),
     ]
     save_picture(beside(*(label(frame, text) for frame, text in stills)), "grade")
 
