@@ -151,9 +151,15 @@ def write_ply(gaussians: Gaussians, path: Path, up: str = "y") -> None:
     means, scales, quats, opacities, sh0 = encode_gaussians(rotate_gaussians(gaussians, UPS[up]))
     columns = means, sh0, opacities[:, None], scales, quats
     rows = np.concatenate(columns, 1, dtype="<f4", casting="same_kind")
+    with atomic_write(path) as scratch:
+        _write_rows(scratch, rows)
+
+
+def _write_rows(path: Path, rows: FloatArray) -> None:
+    """Write a file of the rows [N, properties], not atomically."""
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}"]
     header += [f"property float {name}" for name in _PROPERTIES]
-    with atomic_write(path) as scratch, scratch.open("wb") as file:
+    with path.open("wb") as file:
         file.write("\n".join([*header, "end_header\n"]).encode("ascii"))
         file.write(rows.tobytes())
 

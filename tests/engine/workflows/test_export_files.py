@@ -118,7 +118,7 @@ def test_a_failure_leaves_what_was_there(avatar, tmp_path: Path, monkeypatch, su
             scratch.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    for module, name in (("ply.gsply", "plywrite"), ("spz.gsply", "write_spz")):
+    for module, name in (("ply", "_write_rows"), ("spz.gsply", "write_spz")):
         monkeypatch.setattr(f"likeness.engine.formats.{module}.{name}", full)
     for module in ("glb", "usd"):
         monkeypatch.setattr(f"likeness.engine.formats.{module}.encode_png", full)
