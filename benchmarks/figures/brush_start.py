@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import sys
 import time
 from typing import NamedTuple
@@ -20,6 +19,7 @@ import numpy as np
 
 from ...engine.body import load_body
 from ...engine.files.weights import asset_path
+from .own_process import run_module
 from .random_scenes import cover_body
 
 _STROKES = 9
@@ -48,12 +48,7 @@ def measure_stroke_start(splats: int) -> StrokeStart:
     Raises:
         RuntimeError: it failed.
     """
-    command = [sys.executable, "-m", __name__, str(splats)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = done.stdout.splitlines()
-    if done.returncode or not lines:
-        raise RuntimeError((done.stderr or done.stdout)[-500:])
-    first, after = map(float, lines[-1].split())
+    first, after = map(float, run_module(__name__, splats).split())
     return StrokeStart(first, after)
 
 

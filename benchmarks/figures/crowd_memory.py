@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +21,7 @@ from ...engine.core.types import Avatar
 from ...engine.files.weights import asset_path
 from ...engine.formats.avatar import save_avatar
 from ...engine.gaussians.lod import order_by_importance
+from .own_process import run_module
 from .random_scenes import cover_body
 
 ENGINES = ("CYCLES", "EEVEE")
@@ -60,13 +60,7 @@ def _random_person(seed: int, splats: int) -> Avatar:
 
 
 def _measure(folder: Path, count: int, splats: int, engine: str, width: int) -> float:
-    words = [str(folder), str(count), str(splats), engine, str(width)]
-    command = [sys.executable, "-m", __name__, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = done.stdout.split()
-    if done.returncode or not lines:
-        raise RuntimeError(f"{engine}: {(done.stderr or done.stdout)[-500:]}")
-    return float(lines[-1])
+    return float(run_module(__name__, folder, count, splats, engine, width))
 
 
 def render_crowd(folder: Path, count: int, splats: int, engine: str, width: int) -> None:

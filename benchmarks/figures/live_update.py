@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 import time
 from typing import Any, NamedTuple
@@ -22,16 +21,13 @@ import numpy as np
 from ...engine.body import load_body
 from ...engine.body.names import ARKIT_EXPRESSIONS
 from ...engine.files.weights import asset_path
+from .own_process import run_module
 from .random_scenes import cover_body
 
 _FACES = 60
 
 _WARM_UP = 3
 """Faces that are shown first and not counted: they allocate."""
-
-_TIMEOUT = 600.0
-"""Seconds."""
-
 
 FIGURES = ("face_update_ms", "face_fast_ms", "face_update_cpu_ms", "face_fast_cpu_ms")
 """Names of the fields of :class:`LiveUpdate` in benchmarks/studio.py."""
@@ -64,12 +60,7 @@ def measure_live_update(splats: int, faces: int = _FACES) -> LiveUpdate:
     Raises:
         RuntimeError: it failed.
     """
-    command = [sys.executable, "-m", __name__, str(splats), str(faces)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT)
-    lines = done.stdout.splitlines()
-    if done.returncode or not lines:
-        raise RuntimeError((done.stderr or done.stdout)[-500:])
-    return LiveUpdate(*map(float, lines[-1].split()))
+    return LiveUpdate(*map(float, run_module(__name__, splats, faces).split()))
 
 
 def measure_live_faces(splats: int) -> dict[str, float | None]:
@@ -84,7 +75,7 @@ def measure_live_faces(splats: int) -> dict[str, float | None]:
         return nothing
     try:
         taken = measure_live_update(splats)
-    except (RuntimeError, subprocess.TimeoutExpired) as error:
+    except RuntimeError as error:
         print(f"face: {error}")
         return nothing
     print(
@@ -98,8 +89,8 @@ def measure_live_faces(splats: int) -> dict[str, float | None]:
 def write_faces(count: int) -> list[str]:
     """A talking, blinking and nodding face, as lines of the worker's task ``live_face``."""
     rng, lines = np.random.default_rng(0), []
-    count_of_keys = len(ARKIT_EXPRESSIONS)
-    rate, phase = rng.uniform(0.5, 4, count_of_keys), rng.uniform(0, 6, count_of_keys)
+    keys = len(ARKIT_EXPRESSIONS)
+    rate, phase = rng.uniform(0.5, 4, keys), rng.uniform(0, 6, keys)
     for k in range(count):
         seconds = k / 30
         face = {

@@ -10,7 +10,6 @@ mesh is that of ``likeness export --albedo``, with its texture on a diffuse surf
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from dataclasses import replace
@@ -28,6 +27,7 @@ from ...engine.gaussians.mesh_extraction import extract_mesh
 from ...engine.gaussians.relight.albedo import find_reflectance, use_albedo
 from ...engine.gaussians.relight.surface_normals import find_surface_normals, place_normals
 from ...engine.render import render_camera
+from .own_process import run_module
 
 LIGHTS = ("lamp", "studio", "sunset", "courtyard")
 """An area lamp, and three of Blender's own worlds."""
@@ -70,11 +70,8 @@ def compare_lights(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         save_avatar(avatar, folder / "avatar.safetensors")
-        words = [str(folder / "avatar.safetensors"), scratch, str(height), str(seeds), *lights]
-        command = [sys.executable, "-m", __name__, *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError((done.stderr or done.stdout)[-800:])
+        words = [folder / "avatar.safetensors", scratch, height, seeds, *lights]
+        run_module(__name__, *words)
         normals, albedo, solid = _draw_maps(avatar, height)
         out = {}
         for light in lights:

@@ -100,8 +100,9 @@ def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
     shade = light.all_around(facing, g.part.astype(int), weight)
     exposure = _exposure(shade[seen], weight[seen])
     skin = np.flatnonzero(np.isin(g.part, _FLESH))
+    near = _neighbours(body.f, len(vertices))
     if len(skin):
-        shade[skin] = _smooth(shade[skin], g.take(skin), body.f, len(vertices))
+        shade[skin] = _smooth(shade[skin], g.take(skin), body.f, near)
     open_ = np.einsum("nk,nk->n", g.bary, vertex_occlusion(body)[body.f[g.triangle]])
     depth = np.where(np.isin(g.part, _SKIN), COLORS.skin_folds, COLORS.cloth_folds)
     folds = 1.0 - depth * (1.0 - np.clip(open_, 0.0, 1.0))
@@ -109,7 +110,7 @@ def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
     albedo = albedo * exposure
     bare = np.flatnonzero(np.isin(g.part, _SKIN))
     if (g.opacities[bare] > S.solid).sum() >= S.few:
-        albedo[bare] /= _uneven_light(albedo[bare].mean(1), g.take(bare), body)[:, None]
+        albedo[bare] /= _uneven_light(albedo[bare].mean(1), g.take(bare), body, near)[:, None]
     albedo = albedo * _light_tint(albedo, seen, g.part)
     albedo = albedo * _face_level(albedo, seen, g.part)
     # What would be whiter than white, such as teeth, lies in less of a fold.
@@ -118,7 +119,7 @@ def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
     return Reflectance(albedo.astype(np.float32), (folds * over).astype(np.float32))
 
 
-def _smooth(shade: FloatArray, bound: BoundGaussians, f: IntArray, count: int) -> FloatArray:
+def _smooth(shade: FloatArray, bound: BoundGaussians, f: IntArray, near: csr_array) -> FloatArray:
     """The light [N, 3] on splats without what is finer than a few triangles.
 
     A nose that lies a little beside the photo's would get a bright patch on its dark side.
@@ -127,9 +128,9 @@ def _smooth(shade: FloatArray, bound: BoundGaussians, f: IntArray, count: int) -
         shade: [N, 3].
         bound: the splats.
         f: [F, 3] triangles.
-        count: of the body's vertices.
+        near: [V, V] of :func:`_neighbours`.
     """
-    spread, near = _corner_weights(bound, f, count), _neighbours(f, count)
+    spread = _corner_weights(bound, f, near.shape[0])
     total = spread.T @ np.ones((len(bound), 1))
     light = spread.T @ np.log(np.maximum(shade, 1e-3))
     for _ in range(S.rounds):
@@ -150,7 +151,9 @@ def _neighbours(f: IntArray, count: int) -> csr_array:
     return near + near.T + csr_array((np.ones(count), (np.arange(count),) * 2), (count, count))
 
 
-def _uneven_light(lightness: FloatArray, skin: BoundGaussians, body: Body) -> FloatArray:
+def _uneven_light(
+    lightness: FloatArray, skin: BoundGaussians, body: Body, near: csr_array
+) -> FloatArray:
     """[N] light that skin still has, 1 where it is as usual: cast shadows, and broad highlights.
 
     A face is alike on both sides, and light is not. What both sides have, such as the shadow below
@@ -160,9 +163,10 @@ def _uneven_light(lightness: FloatArray, skin: BoundGaussians, body: Body) -> Fl
         lightness: [N] linear in the albedo.
         skin: its splats.
         body: the avatar's.
+        near: [V, V] of :func:`_neighbours`.
     """
     count = len(body.v_template)
-    spread, near = _corner_weights(skin, body.f, count), _neighbours(body.f, count)
+    spread = _corner_weights(skin, body.f, count)
     mirror = mirror_vertices(body.v_template)
     solid = skin.opacities > S.solid
     log = np.log(np.maximum(lightness, 1e-2))

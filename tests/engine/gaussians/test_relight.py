@@ -283,10 +283,13 @@ def test_a_shadow_on_one_cheek_is_light_and_a_blush_on_both_is_not(average: Body
     skin = replace(avatar.gaussians, opacities=np.ones(len(place), np.float32))
     left, right = cheek & (place[:, 0] > 0), cheek & (place[:, 0] < 0)
     dark = np.log(0.35 / 0.5)
+    near_vertices = albedo_module._neighbours(average.f, len(vertices))
 
     def remove(there: BoolArray) -> FloatArray:
         lightness = np.where(there, 0.35, 0.5)
-        return np.log(lightness / albedo_module._uneven_light(lightness, skin, average))
+        return np.log(
+            lightness / albedo_module._uneven_light(lightness, skin, average, near_vertices)
+        )
 
     after = remove(left)
     assert np.median(after[left]) - np.median(after[right]) > 0.45 * dark

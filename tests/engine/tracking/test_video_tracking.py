@@ -325,13 +325,13 @@ class _Interrupted(Exception):
 def test_going_on_gives_the_same(
     body: Body, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: dict[str, Any] = {
+    scripted: dict[str, Any] = {
         "noise": 1.0,
         "nobody": tuple(range(9, 14)),
         "cuts": (17,),
         "no_left_hand": tuple(range(3, 7)),
     }
-    whole = track(ScriptedEye(body, **told), 22)
+    whole = track(ScriptedEye(body, **scripted), 22)
     path = tmp_path / "half.npz"
     for stop in (5, 14, 19):  # each time it goes on from where it was stopped before
 
@@ -341,11 +341,14 @@ def test_going_on_gives_the_same(
 
         with pytest.raises(_Interrupted):
             track(
-                ScriptedEye(body, **told), 22, progress=kill, checkpoint=Checkpoint(path, "k", 0.0)
+                ScriptedEye(body, **scripted),
+                22,
+                progress=kill,
+                checkpoint=Checkpoint(path, "k", 0.0),
             )
         assert path.is_file()
         monkeypatch.setattr(ScriptedEye, "photo", None)  # the shape is not measured again
-    motion = track(ScriptedEye(body, **told), 22, checkpoint=Checkpoint(path, "k", 1e9))
+    motion = track(ScriptedEye(body, **scripted), 22, checkpoint=Checkpoint(path, "k", 1e9))
     for one in fields(whole):
         found, expected = getattr(motion, one.name), getattr(whole, one.name)
         if isinstance(expected, np.ndarray):
