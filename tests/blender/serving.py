@@ -2,7 +2,8 @@
 
 bpy is imported once, and with ``TREE`` being "tree" this tree's package as well, with what it
 imports late: that takes longer than most checks. Compiled loops are loaded. Each check runs in a
-fork of this process, so that none meets what another has left in the scene or in modules.
+fork of this process, so that none meets what another has left in the scene or in modules. Workers
+that checks start are forks as well (``ready_workers.py``).
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import os
 import select
 import shutil
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import bpy
 import inside
+from ready_workers import use_ready_workers
 
 _LATE = (
     "likeness.addon.preferences_view",
@@ -36,25 +41,38 @@ def answer_requests(tree: bool) -> None:
     """Run the checks that are asked for; each is answered when its process has ended."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # keeps what Blender prints out of the answers
-    if tree:
-        inside.load_tree()
-        import likeness.operators
-        import likeness.panels  # noqa: F401
-        from likeness.engine.core.kernels import load_kernels
-
-        for name in _LATE:
-            importlib.import_module(name)
+    folder = tempfile.mkdtemp()
+    workers = load_all(folder) if tree else None
     for line in sys.stdin:
         request = json.loads(line)
-        if tree:
+        if workers:
+            from likeness.engine.core.kernels import load_kernels
+
             load_kernels()
         pid = os.fork()
         if not pid:
             answers.close()
             run_check(request)
         print(json.dumps(wait_for(pid, request["timeout"])), file=answers, flush=True)
-    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
+    if workers:
+        workers.communicate()
+    for own in (bpy.app.tempdir, folder):
+        shutil.rmtree(own, ignore_errors=True)
     os._exit(0)  # Blender's own exit may crash or hang
+
+
+def load_all(folder: str) -> subprocess.Popen[bytes]:
+    """Import what checks need, and start the process that workers are forks of."""
+    inside.load_tree()
+    import likeness.operators
+    import likeness.panels  # noqa: F401
+
+    for name in _LATE:
+        importlib.import_module(name)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{folder}/workers")
+        listening.listen()
+        return use_ready_workers(listening)
 
 
 def run_check(request: dict[str, Any]) -> None:
