@@ -271,3 +271,17 @@ def tiny() -> SimpleNamespace:
         editing_pipeline=save_editing_pipeline,
         fill_pipeline=save_fill_pipeline,
     )
+
+
+@pytest.fixture
+def small_edits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The editing pipelines' own size, a megapixel, is a sixteenth of that."""
+    from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus
+
+    for module in (pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus):
+        find_size = module.calculate_dimensions
+
+        def find_small(area: float, ratio: float, find_size: Any = find_size) -> Any:
+            return find_size(area / 16, ratio)
+
+        monkeypatch.setattr(module, "calculate_dimensions", find_small)

@@ -42,6 +42,7 @@ def test_only_the_edit_is_taken_from_a_picture_drawn_again(photo: Path) -> None:
 
 
 @pytest.mark.skipif(find_spec("diffusers") is None, reason="needs diffusers")
+@pytest.mark.usefixtures("small_edits")
 def test_a_model_edits_a_portrait(photo: Path, tmp_path: Path, tiny: SimpleNamespace) -> None:
     source = str(tiny.editing_pipeline(tmp_path / "model"))
     out = tmp_path / "edited.png"

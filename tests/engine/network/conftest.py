@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +18,9 @@ from likeness.engine.network.inputs import NetworkInputs, blank_gaussians, netwo
 from likeness.engine.network.uv_grids import UVGrids, uv_grids
 from likeness.engine.render.visibility import rasterize_visibility
 from scipy import ndimage
+
+if TYPE_CHECKING:
+    from likeness.engine.network.dual_uv_network import Network
 
 
 @dataclass(frozen=True)
@@ -105,3 +111,55 @@ def blank_inputs(config: NetworkConfig, person: SmallPerson) -> NetworkInputs:
 @pytest.fixture(scope="session")
 def person(small_config: NetworkConfig) -> SmallPerson:
     return small_person(small_config)
+
+
+def talking(network: Network) -> Network:
+    """Its last layers say something, about as loud as trained ones."""
+    import torch
+
+    rng = torch.Generator().manual_seed(5)
+    for head in network.decoder.heads.values():
+        head.last.weight.data = 0.3 * torch.randn(head.last.weight.shape, generator=rng)
+        head.last.bias.data = 0.3 * torch.randn(head.last.bias.shape, generator=rng)
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def trained(person: SmallPerson, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with weights everywhere, as training writes it."""
+    from likeness.engine.network.create import create_network
+    from likeness.engine.network.network_files import save_network
+
+    folder = tmp_path_factory.mktemp("trained")
+    save_network(talking(create_network(person.config, person.body)), folder)
+    (folder / "card.md").write_text("what it is")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shipped(person: SmallPerson, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is shipped of it; ``exported`` beside that has all files of the export.
+
+    Even small matrices are stored in half. The export takes half a minute.
+    """
+    from likeness.engine.network import onnx_export, shipping
+
+    folder = tmp_path_factory.mktemp("weights")
+
+    def export_and_keep(network: Network, made: Path) -> list[Path]:
+        files = onnx_export.export_onnx(network, made)
+        shutil.copytree(made, folder / "exported")
+        return files
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_export, "LARGE", 64)
+        patch.setattr(shipping, "export_onnx", export_and_keep)
+        written = shipping.ship_network(trained, folder / "default", person.body)
+    assert sorted(path.name for path in written) == sorted([*shipping.SHIPPED, "card.md"])
+    return folder / "default"
+
+
+@pytest.fixture(scope="session")
+def exported(shipped: Path) -> Path:
+    """A network's folder with all its files."""
+    return shipped.with_name("exported")

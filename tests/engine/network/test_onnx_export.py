@@ -15,7 +15,6 @@ from likeness.engine.files.onnx_session import open_session
 from likeness.engine.network import onnx_export
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.create import create_network
-from likeness.engine.network.dual_uv_network import Network
 from likeness.engine.network.network_files import (
     DECODER_FILE,
     ENCODER_FILE,
@@ -40,31 +39,9 @@ from likeness.engine.network.tensor_batch import GaussianAttributes
 from likeness.engine.network.torch_runtime import TorchRuntime
 from onnx import TensorProto, helper, numpy_helper
 
-from .conftest import SmallPerson, blank_inputs, small_person
+from .conftest import SmallPerson, blank_inputs, small_person, talking
 
 PARITY = 1e-3
-
-
-def talking(network: Network) -> Network:
-    """Its last layers say something, about as loud as trained ones."""
-    rng = torch.Generator().manual_seed(5)
-    for head in network.decoder.heads.values():
-        head.last.weight.data = 0.3 * torch.randn(head.last.weight.shape, generator=rng)
-        head.last.bias.data = 0.3 * torch.randn(head.last.bias.shape, generator=rng)
-    return network.eval()
-
-
-@pytest.fixture(scope="module")
-def exported(person: SmallPerson, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network's folder with all its files; even small matrices are stored in half."""
-    folder = tmp_path_factory.mktemp("exported")
-    network = talking(create_network(person.config, person.body))
-    save_network(network, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onnx_export, "LARGE", 64)
-        files = export_onnx(network, folder)
-    assert sorted(path.name for path in files) == [DECODER_ONNX, ENCODER_ONNX]
-    return folder
 
 
 def assert_close(got: BoundGaussians, expected: BoundGaussians) -> None:

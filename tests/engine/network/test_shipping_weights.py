@@ -9,40 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from likeness.engine.core.types import LikenessError
 from likeness.engine.network import shipping
 from likeness.engine.network.apply import resolve_network
 from likeness.engine.network.create import create_network
 from likeness.engine.network.dual_uv_network import Network
-from likeness.engine.network.network_files import save_network
 from likeness.engine.network.runtime import VERSION, load_runtime
 from likeness.engine.network.shipping import SHIPPED, ship_network
 from likeness.engine.network.torch_runtime import TorchRuntime
 
 from .conftest import SmallPerson
-
-
-@pytest.fixture(scope="module")
-def trained(person: SmallPerson, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network with random weights everywhere, as training writes it."""
-    folder = tmp_path_factory.mktemp("trained")
-    network: Network = create_network(person.config, person.body, seed=3)
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for head in network.decoder.heads.values():
-            head.last.weight.normal_(0, 0.3)
-    save_network(network, folder)
-    (folder / "card.md").write_text("what it is")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def shipped(person: SmallPerson, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights") / "default"
-    written = ship_network(trained, folder, person.body)
-    assert sorted(path.name for path in written) == sorted([*SHIPPED, "card.md"])
-    return folder
 
 
 def test_shipped_weights_do_the_same(person: SmallPerson, trained: Path, shipped: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import socket
 import subprocess
 import sys
@@ -30,7 +29,7 @@ PATIENCE = 900.0  # seconds
 SUM_ORDER, SUM_ORDER_RMS = 4e-5, 1e-6
 
 SCRIPT = """
-import json, sys
+import json, os, sys
 from itertools import islice
 from pathlib import Path
 from likeness.engine.body import load_body
@@ -40,7 +39,20 @@ from likeness.engine.training.data import DataOptions, SampleStream
 from likeness.engine.training.step import make_step_batch
 from likeness.engine.training.trainer import Trainer
 
-shards, out, *folders = sys.argv[1:]
+shards, port, *folders = sys.argv[1:]
+# Forks, as nothing has been computed yet: what a process imports takes most of its time.
+os.environ |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+out, processes = "one", []
+for rank in range(2):
+    processes.append(os.fork())
+    if not processes[-1]:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        out, processes = "two", []
+        break
+if processes:
+    for process in processes:
+        assert not os.waitpid(process, 0)[1]
+    del os.environ["WORLD_SIZE"], os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
 for folder in map(Path, folders):
     config, body = load_config(TrainConfig, folder), load_body(folder / "body.npz")
     trainer = Trainer(config, body, "cpu")
@@ -114,10 +126,7 @@ def trained(
     script = folder / "steps.py"
     script.write_text(SCRIPT)
     folders = [str(folder / name) for name in networks]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [str(script), str(box_shards), "one", *folders])
-        runpy.run_path(str(script))
-    run([*torchrun(), str(script), str(box_shards), "two", *folders])
+    run([sys.executable, str(script), str(box_shards), str(free_port()), *folders])
     return folder
 
 
