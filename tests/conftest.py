@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +21,12 @@ import pytest  # noqa: E402
 from likeness.engine.files.weights import asset_path, cache_assets_dir  # noqa: E402
 from PIL import Image  # noqa: E402
 
+from tests.made_once import make_once  # noqa: E402
 from tests.together import name_group  # noqa: E402
 
 if TYPE_CHECKING:
     from likeness.engine.body import Body
+    from likeness.engine.pipeline.build import LiftedPortrait
     from likeness.engine.synth.figure import SynthContext
 
 
@@ -43,6 +46,24 @@ def small_portrait(sample_portrait: Path, tmp_path_factory: pytest.TempPathFacto
     with Image.open(sample_portrait) as photo:
         photo.convert("RGB").resize((320, 320)).save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def lifted_portrait(
+    small_portrait: Path, tmp_path_factory: pytest.TempPathFactory
+) -> LiftedPortrait:
+    """The small portrait lifted to 40,000 Gaussians, for tests of what precedes or follows that."""
+
+    def make(folder: Path) -> None:
+        from likeness.engine.pipeline.build import lift_portrait
+        from likeness.engine.pipeline.options import BuildOptions
+
+        lifted = lift_portrait(small_portrait, BuildOptions(max_gaussians=40_000, refine="off"))
+        (folder / "lifted").write_bytes(pickle.dumps(lifted))
+
+    file = make_once(tmp_path_factory, "lifted-portrait", make) / "lifted"
+    lifted: LiftedPortrait = pickle.loads(file.read_bytes())
+    return lifted
 
 
 @pytest.fixture(scope="session")

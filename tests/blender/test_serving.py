@@ -25,7 +25,7 @@ def test_what_ends_a_check_is_told_and_the_next_one_runs(
     with pytest.raises(AssertionError, match="about to die"):
         run(CHECKS, "die")
     with monkeypatch.context() as patch:
-        patch.setattr(Blenders, "longest", 20.0 if alone else 12.0)  # a fork begins at once
+        patch.setattr(Blenders, "longest", 20.0 if alone else 6.0)  # a fork begins at once
         with pytest.raises(pytest.fail.Exception, match="to hang"):
             run(CHECKS, "hang")
     assert not any(run(CHECKS, "look"))

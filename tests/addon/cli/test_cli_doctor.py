@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from likeness.addon.cli.main import main
 from likeness.engine.pipeline import build
-from likeness.engine.pipeline.build import build_avatar
+from likeness.engine.pipeline.build import LiftedPortrait, build_avatar
 from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.workflows.worker import environment
 
@@ -19,21 +19,24 @@ def examined(capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, dict[
     return code, json.loads(capsys.readouterr().out)
 
 
-def quick_build(portrait: Path) -> build.BuildResult:
-    return build_avatar(portrait, BuildOptions(max_gaussians=5000, refine="off"))
-
-
 def failed(report: dict[str, Any]) -> dict[str, str]:
     return {f["name"]: f["remedy"] for f in report["findings"] if f["needed"] and not f["ok"]}
 
 
 def test_a_sound_computer_can_build(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, small_portrait: Path
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    small_portrait: Path,
+    lifted_portrait: LiftedPortrait,
 ) -> None:
-    monkeypatch.setattr(build, "build_avatar", quick_build)
+    def build_quickly(portrait: Path) -> build.BuildResult:
+        return build_avatar(portrait, BuildOptions(refine="off"))
+
+    monkeypatch.setattr(build, "lift_portrait", lambda *_, **__: lifted_portrait)
+    monkeypatch.setattr(build, "build_avatar", build_quickly)
     code, report = examined(capsys, str(small_portrait))
     assert (code, failed(report), report["can_build"]) == (0, {}, True)
-    assert {"detect", "fit", "lift", "total"} <= report["stages"].keys()
+    assert {"check", "total"} <= report["stages"].keys()
     assert str(Path.home()) not in json.dumps(report)
     names = [finding["name"] for finding in report["findings"]]
     assert names[-1] == "build"

@@ -18,7 +18,17 @@ from likeness.engine.network.create import create_network
 from likeness.engine.network.network_files import save_network
 from likeness.engine.network.onnx_export import export_onnx
 from likeness.engine.network.presets import NETWORKS
+from likeness.engine.pipeline import build as pipeline
+from likeness.engine.pipeline.build import LiftedPortrait
 from PIL import Image
+
+
+@pytest.fixture
+def lifted(lifted_portrait: LiftedPortrait, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds take the fit and the lift that were made before; the networks are their own."""
+    monkeypatch.setattr("likeness.engine.pipeline.build_networks.load_label_network", lambda: None)
+    monkeypatch.setattr(pipeline, "_tracked", lambda *_: [lifted_portrait.tracked])
+    monkeypatch.setattr(pipeline, "lift_photo", lambda *_, **__: lifted_portrait.lift)
 
 
 def build(photo: Path, out: Path, *more: str) -> int:
@@ -66,10 +76,10 @@ def test_networks_that_cannot_be_used(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("lifted")
 def test_guavas_network_builds_an_avatar_that_its_refiner_draws(
-    default_body: Body, small_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    default_body: Body, small_portrait: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("likeness.engine.pipeline.build_networks.load_label_network", lambda: None)
     folder, out = tmp_path / "net", tmp_path / "out"
     network = create_network(NETWORKS["guava-tiny"], default_body)
     with torch.no_grad():
@@ -97,14 +107,10 @@ def test_guavas_network_builds_an_avatar_that_its_refiner_draws(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("lifted")
 def test_perses_network_builds_an_avatar_that_takes_its_looks(
-    default_body: Body,
-    small_portrait: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    default_body: Body, small_portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("likeness.engine.pipeline.build_networks.load_label_network", lambda: None)
     folder, out = tmp_path / "net", tmp_path / "out"
     network = create_network(NETWORKS["perse-tiny"], default_body)
     torch.nn.init.normal_(network.attributes.weight, std=0.5)

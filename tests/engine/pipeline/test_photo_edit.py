@@ -35,10 +35,14 @@ PRINT = (120, 195, 165, 225)  # pixels of the portrait at 320: left, top, right,
 BLUE = (20, 40, 230)
 
 
+OPTIONS = BuildOptions(max_gaussians=40_000, refine="off")
+"""Those with which ``lifted_portrait`` was made."""
+
+
 @pytest.fixture(scope="module", autouse=True)
-def lifted_once() -> Iterator[None]:
+def lifted_once(small_portrait: Path, lifted_portrait: LiftedPortrait) -> Iterator[None]:
     """Every edit lifts the portrait again, and would find what the build has found."""
-    lift, lifted = photo_edit.lift_portrait, dict[str, LiftedPortrait]()
+    lift, lifted = photo_edit.lift_portrait, {f"{small_portrait} {OPTIONS}": lifted_portrait}
 
     def lift_or_take(path: Path, options: BuildOptions, **named: Any) -> LiftedPortrait:
         key = f"{path} {options}"
@@ -55,7 +59,7 @@ def lifted_once() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def avatar(small_portrait: Path) -> Avatar:
     """As read from its file."""
-    built = build_avatar(small_portrait, BuildOptions(max_gaussians=40_000, refine="off"))
+    built = build_avatar(small_portrait, OPTIONS)
     return avatar_from_bytes(avatar_to_bytes(built.avatar), "avatar")
 
 
