@@ -114,20 +114,30 @@ def fill_bytecode_cache(python: Path) -> None:
     subprocess.run(command, cwd=ROOT, env=env, stdout=quiet, stderr=quiet, check=False)
 
 
+def fill_environment(python: Path, *, filled: bool) -> None:
+    """Install what tests need besides Blender's module, and fill caches for all of them."""
+    # Its packages are those already there and more: nothing that is used meanwhile changes.
+    ensure_environment(VENV, REQUIREMENTS / "dev.txt", editable=False)
+    if filled:
+        with ThreadPoolExecutor(2) as beside:
+            beside.submit(fill_type_cache, python)
+            beside.submit(fill_bytecode_cache, python)
+
+
 def run_tests(arguments: Sequence[str]) -> int:
     """Run every test; returns pytest's exit code."""
     with ThreadPoolExecutor(2) as beside:
         pins = REQUIREMENTS / "bpy50.txt"
         other = beside.submit(ensure_environment, VENV_BPY50, pins, editable=False)
-        python = ensure_environment(VENV, REQUIREMENTS / "dev.txt", editable=True)
-        if not arguments:  # every test; the assets are made on one core, and these take as long
-            beside.submit(fill_type_cache, python)
-            beside.submit(fill_bytecode_cache, python)
+        # These suffice for the assets, which are made on one core.
+        python = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
+        rest = beside.submit(fill_environment, python, filled=not arguments)
         ensure_system_libraries(python, software_gl=True)
         folder = ensure_assets(python)
         ensure_library(python, folder)
         ensure_test_cache(folder, ensure_assets(python, sample=True))
         other.result()
+        rest.result()
     print_step("Running the tests")
     # Files of tests keep all cores busy with one thread each, and layers as small as theirs take
     # more time with several. Threads that spin while they wait stall a machine with few cores.

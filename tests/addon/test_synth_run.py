@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,14 +23,25 @@ from likeness.engine.dataset.shards import INDEX_FILE, read_subjects, shard_file
 from likeness.engine.dataset.stored_subjects import read_stored_subjects
 from likeness.engine.dataset.subjects import person_key
 
+from tests.forks import open_forks
 from tests.soaked import if_asked
 
 STAND_IN = Path(__file__).with_name("synth_stand_in.py")
 COMMAND = [sys.executable, str(STAND_IN)]
+"""Of a worker; the tests' are forks."""
 SEED = {"seed": 3}
 on_linux = pytest.mark.skipif(
     not Path("/proc/self/stat").is_file(), reason="a run's workers are looked up in /proc"
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_workers() -> Iterator[None]:
+    """Importing the package takes longer than all that a worker does."""
+    with open_forks("import likeness.addon.synth.subject_worker") as fork:
+        own, COMMAND[:] = list(COMMAND), fork(COMMAND)
+        yield
+        COMMAND[:] = own
 
 
 def made(data: Path, subjects: int, options: Mapping[str, Any] = SEED, **more: Any) -> SynthOutcome:
@@ -158,7 +169,7 @@ from pathlib import Path
 from likeness.addon.synth.synth_run import SynthJob, run_synth
 options = {"seed": 3, "seconds": 0.02}
 job = SynthJob(Path(sys.argv[1]), 20, options, per_shard=4, workers=2, threads=1)
-outcome = run_synth(job, command=[sys.executable, sys.argv[2]])
+outcome = run_synth(job, command=sys.argv[2:])
 sys.exit(3 if outcome.given_up else 0)
 """
 
@@ -168,7 +179,7 @@ sys.exit(3 if outcome.given_up else 0)
 def test_killed_again_and_again_all_are_there_once(whole: Path, tmp_path: Path, most: int) -> None:
     """The coordinator or one of its workers, at random moments from start to packing."""
     chance = random.Random(7)
-    command = [sys.executable, "-c", RUNNER, str(tmp_path), str(STAND_IN)]
+    command = [sys.executable, "-c", RUNNER, str(tmp_path), *COMMAND]
     kills = 0
     while kills < most:
         process = subprocess.Popen(command)
@@ -194,7 +205,7 @@ def test_killed_again_and_again_all_are_there_once(whole: Path, tmp_path: Path, 
 @on_linux
 def test_workers_end_with_who_gave_them_work(tmp_path: Path) -> None:
     code = RUNNER.replace('"seconds": 0.02', '"seconds": 60.0')
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(STAND_IN)])
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), *COMMAND])
     workers: list[int] = []
     until = time.monotonic() + 300
     while len(workers) < 2 and time.monotonic() < until:

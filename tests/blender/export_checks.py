@@ -193,7 +193,7 @@ def mesh(kind: str, folder: str, program: str = "", sculpted: float = 0.0) -> di
     before = block_names()
     pose_before = [tuple(bone.matrix_basis.col[0]) for bone in objects.armature.pose.bones]
     save_avatar(read_avatar(objects), Path(folder) / "me.safetensors")  # in half precision
-    dressed = extract_mesh(load_avatar(Path(folder) / "me.safetensors"), 1024)
+    dressed = extract_mesh(load_avatar(Path(folder) / "me.safetensors"), 256)
     expected = []
     for frame in range(1, FRAMES + 1):
         scene.frame_set(frame)

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,18 @@ import pytest
 from likeness.addon.cli.main import main
 from likeness.engine.workflows.batch.batch_folder import RESULT_FILE, open_batch_folder
 
+from tests.forks import open_forks
+
 STAND_IN = Path(__file__).parents[2] / "batch_stand_in.py"
 Call = Callable[..., int]
+Fork = Callable[[Sequence[str]], list[str]]
+
+
+@pytest.fixture(scope="module")
+def fork() -> Iterator[Fork]:
+    """Importing the package takes longer than all that a worker does."""
+    with open_forks("import likeness.engine.workflows.batch.remote_folder") as make:
+        yield make
 
 
 @pytest.fixture
@@ -36,9 +46,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+def batch(tmp_path: Path, fork: Fork, monkeypatch: pytest.MonkeyPatch) -> Call:
     def call(*words: object, **also: Any) -> int:
-        command = [sys.executable, str(STAND_IN), json.dumps(also)]
+        command = fork([sys.executable, str(STAND_IN), json.dumps(also)])
         monkeypatch.setattr(
             "likeness.addon.workers.executors.pool_worker_command", lambda name: command
         )
@@ -199,19 +209,20 @@ import json, signal, sys
 from likeness.addon.cli import main as cli
 from likeness.addon.workers import executors
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells switch it off in background jobs
-also = json.dumps({"seconds": float(sys.argv[2])})
-executors.pool_worker_command = lambda name: [sys.executable, sys.argv[1], also]
-sys.exit(cli.main(["batch", *sys.argv[3:]]))
+executors.pool_worker_command = lambda name: json.loads(sys.argv[1])
+sys.exit(cli.main(["batch", *sys.argv[2:]]))
 """
 
 
-def started(folder: Path, out: Path, seconds: float, *words: str) -> subprocess.Popen[str]:
+def started(
+    fork: Fork, folder: Path, out: Path, seconds: float, *words: str
+) -> subprocess.Popen[str]:
+    worker = fork([sys.executable, str(STAND_IN), json.dumps({"seconds": seconds})])
     command = [
         sys.executable,
         "-c",
         RUNNER,
-        str(STAND_IN),
-        str(seconds),
+        json.dumps(worker),
         str(folder),
         "-o",
         str(out),
@@ -220,9 +231,9 @@ def started(folder: Path, out: Path, seconds: float, *words: str) -> subprocess.
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 
-def test_ctrl_c_stops_and_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
+def test_ctrl_c_stops_and_says_how_to_go_on(fork: Fork, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = started(folder, out, 1.0)
+    process = started(fork, folder, out, 1.0)
     assert process.stderr is not None
     while "portraits" not in process.stderr.readline():
         assert process.poll() is None
@@ -232,20 +243,20 @@ def test_ctrl_c_stops_and_says_how_to_go_on(folder: Path, tmp_path: Path) -> Non
     assert "the same command goes on" in said
     assert items(out)["b"]["status"] == "left"
     assert "left" in (out / "report" / "index.html").read_text(encoding="utf-8")
-    again = started(folder, out, 0.0)
+    again = started(fork, folder, out, 0.0)
     again.communicate(timeout=300)
     assert again.returncode == 3
     assert items(out)["b"]["status"] == "done"
 
 
-def kill_at_random(tmp_path: Path, kills: int, seed: int) -> None:
+def kill_at_random(fork: Fork, tmp_path: Path, kills: int, seed: int) -> None:
     """Twenty portraits; the coordinator or a worker is killed at random moments, and what is there
     afterwards is what an undisturbed run makes, nothing of it put in its place twice."""
     folder, whole, out = tmp_path / "in", tmp_path / "whole", tmp_path / "out"
     folder.mkdir()
     for k in range(20):
         (folder / f"p{k:02d}.jpg").write_text(f"person {k}")
-    process = started(folder, whole, 0.0, "--workers", "2", "--no-report")
+    process = started(fork, folder, whole, 0.0, "--workers", "2", "--no-report")
     process.communicate(timeout=300)
     assert process.returncode == 0
     chance = random.Random(seed)
@@ -253,7 +264,7 @@ def kill_at_random(tmp_path: Path, kills: int, seed: int) -> None:
     placed: dict[str, int] = {}
     killed = 0
     while killed < kills:
-        process = started(folder, out, 0.1, *words)
+        process = started(fork, folder, out, 0.1, *words)
         while killed < kills and process.poll() is None:
             time.sleep(chance.uniform(0.05, 1.5))
             try:
@@ -270,7 +281,7 @@ def kill_at_random(tmp_path: Path, kills: int, seed: int) -> None:
                 shutil.rmtree(out / name)
                 del placed[name]
         process.communicate()
-    process = started(folder, out, 0.0, *words)
+    process = started(fork, folder, out, 0.0, *words)
     process.communicate(timeout=300)
     assert process.returncode == 0
     look(out, placed)
@@ -291,11 +302,11 @@ needs_signals = pytest.mark.skipif(os.name == "nt", reason="kills as POSIX syste
 
 
 @needs_signals
-def test_killed_at_random_nothing_is_lost_or_made_twice(tmp_path: Path) -> None:
-    kill_at_random(tmp_path, 3, 11)
+def test_killed_at_random_nothing_is_lost_or_made_twice(fork: Fork, tmp_path: Path) -> None:
+    kill_at_random(fork, tmp_path, 3, 11)
 
 
 @needs_signals
 @pytest.mark.soak
-def test_killed_fifty_times(tmp_path: Path) -> None:
-    kill_at_random(tmp_path, 50, 7)
+def test_killed_fifty_times(fork: Fork, tmp_path: Path) -> None:
+    kill_at_random(fork, tmp_path, 50, 7)
