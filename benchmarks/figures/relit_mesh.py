@@ -2,7 +2,7 @@
 
     python -m likeness.benchmarks.figures.relit_mesh AVATAR FOLDER HEIGHT SEEDS LIGHT...
 
-draws both in each light, with several seeds, and the splats in EEVEE, into FOLDER;
+draws both in each light, in Cycles with several seeds and in EEVEE, into FOLDER;
 :func:`compare_lights` starts it and reads the pictures. The splats have their shadow proxy. The
 mesh is that of ``likeness export --albedo``, with its texture on a diffuse surface.
 """
@@ -32,6 +32,9 @@ from .own_process import run_module
 LIGHTS = ("lamp", "studio", "sunset", "courtyard")
 """An area lamp, and three of Blender's own worlds."""
 
+PICTURES = ("splats", "mesh", "eevee_splats", "eevee_mesh")
+"""Of each light; the first two by Cycles."""
+
 SAMPLES, TEXTURE = 8, 2048
 _SOLID = 0.98  # share of a pixel that both cover
 _DARK = 0.02  # of the brightest pixels: what is darker has no noise worth a ratio
@@ -44,7 +47,8 @@ class LightScore(NamedTuple):
         strength: light from the splats over that from the mesh.
         degrees: between the directions from which it comes.
         noise: of the splats from seed to seed over that of the mesh, median over pixels.
-        eevee: light from the splats in EEVEE over that from the mesh in Cycles.
+        eevee: light from the splats over that from the mesh in EEVEE, whose worlds are coarser than
+            those of Cycles.
     """
 
     strength: float
@@ -75,7 +79,7 @@ def compare_lights(
         normals, albedo, solid = _draw_maps(avatar, height)
         out = {}
         for light in lights:
-            drawn = {k: np.load(folder / f"{light}_{k}.npy") for k in ("splats", "mesh", "eevee")}
+            drawn = {k: np.load(folder / f"{light}_{k}.npy") for k in PICTURES}
             out[light] = _score(drawn, normals, albedo, solid)
         return out
 
@@ -103,7 +107,7 @@ def _shrink(camera: Camera, height: int) -> Camera:
 def _score(
     drawn: dict[str, FloatArray], normals: FloatArray, albedo: FloatArray, solid: BoolArray
 ) -> LightScore:
-    """Compare pictures [seeds, H, W, 4] of the splats, of the mesh, and of the splats in EEVEE."""
+    """Compare pictures [seeds, H, W, 4], a kind of each of ``PICTURES``."""
     inside = solid & (albedo > _DARK)
     for pictures in drawn.values():
         inside = inside & (pictures[..., 3].min(0) > _SOLID)
@@ -111,8 +115,8 @@ def _score(
     mean = {k: b.mean(0) for k, b in bright.items()}
     basis = np.concatenate([np.ones((inside.sum(), 1)), normals[inside]], 1)
     towards = {}
-    for name, value in mean.items():
-        fit = np.linalg.lstsq(basis * albedo[inside, None], value, rcond=None)[0][1:]
+    for name in ("splats", "mesh"):
+        fit = np.linalg.lstsq(basis * albedo[inside, None], mean[name], rcond=None)[0][1:]
         towards[name] = fit / np.linalg.norm(fit)
     level = 0.5 * (mean["splats"] + mean["mesh"])
     lit = level > _DARK * np.percentile(level, 99)
@@ -121,7 +125,7 @@ def _score(
         float(mean["splats"].mean() / mean["mesh"].mean()),
         float(np.degrees(np.arccos(np.clip(towards["splats"] @ towards["mesh"], -1, 1)))),
         float(noise["splats"] / noise["mesh"]),
-        float(mean["eevee"].mean() / mean["mesh"].mean()),
+        float(mean["eevee_splats"].mean() / mean["eevee_mesh"].mean()),
     )
 
 
@@ -130,8 +134,8 @@ def draw_in_blender(path: Path, folder: Path, height: int, seeds: int, lights: l
 
     Args:
         path: of the avatar.
-        folder: for ``LIGHT_splats.npy`` and ``LIGHT_mesh.npy``, each [seeds, H, W, 4] linear with
-            straight alpha.
+        folder: for ``LIGHT_PICTURE.npy`` of each of ``PICTURES``, [seeds, H, W, 4] linear with
+            straight alpha; EEVEE's have one seed.
         height: of the pictures, pixels.
         seeds: pictures of each.
         lights: of :data:`LIGHTS`.
@@ -166,16 +170,16 @@ def draw_in_blender(path: Path, folder: Path, height: int, seeds: int, lights: l
     scene.render.image_settings.color_depth = "32"
     for light in lights:
         lamp = _set_light(scene, light, mesh)
-        for name in ("splats", "mesh"):
-            mesh.hide_render = name == "splats"
-            objects.splats.hide_render = proxy.hide_render = name == "mesh"
-            pictures = [_draw(scene, folder / "drawn.exr", seed) for seed in range(seeds)]
+        for name in PICTURES:
+            of_splats = name.endswith("splats")
+            mesh.hide_render = of_splats
+            objects.splats.hide_render = proxy.hide_render = not of_splats
+            in_eevee = name.startswith("eevee")
+            scene.render.engine = compat.eevee_id() if in_eevee else "CYCLES"
+            scene.eevee.taa_render_samples = 16
+            count = 1 if in_eevee else seeds
+            pictures = [_draw(scene, folder / "drawn.exr", seed) for seed in range(count)]
             np.save(folder / f"{light}_{name}.npy", np.stack(pictures))
-        mesh.hide_render, objects.splats.hide_render, proxy.hide_render = True, False, False
-        scene.render.engine = compat.eevee_id()
-        scene.eevee.taa_render_samples = 16
-        np.save(folder / f"{light}_eevee.npy", _draw(scene, folder / "drawn.exr", 0)[None])
-        scene.render.engine = "CYCLES"
         if lamp is not None:
             bpy.data.objects.remove(lamp)
 

@@ -107,7 +107,8 @@ def test_light_from_another_side_is_told_by_its_angle_strength_and_noise() -> No
     drawn = {
         "mesh": draw([0, 0, 1], 1.0, 0.01, 40),
         "splats": draw([0, 0, 1], 1.1, 0.03, 40),
-        "eevee": draw([0, 0, 1], 0.9, 0.0, 1),
+        "eevee_mesh": draw([0, 0, 1], 0.5, 0.0, 1),
+        "eevee_splats": draw([0, 0, 1], 0.45, 0.0, 1),
     }
     same = relit_mesh._score(drawn, normals, albedo, solid)
     assert same == pytest.approx((1.1, 0.0, 3.2, 0.9), abs=0.4)

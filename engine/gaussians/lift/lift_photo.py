@@ -28,6 +28,7 @@ from .dress_person import DressedPerson, dress_person
 from .face.face_finish import complete_face, finish_face
 from .face.lids import separate_eyes
 from .garments.labels_network import LabelNetworkRuntime
+from .garments.labels_surface import find_bare_face
 from .hair.far_hair import settle_far_hair
 from .hair.hair_backing import back_hair
 from .hair.hair_ends import continue_hair_below_frame
@@ -273,7 +274,10 @@ def _see_person(person: DressedPerson, given: Matte) -> _SeenPerson:
     regions, camera = found.regions, found.camera
     hands = {arm: hand_triangles(body, joints) for arm, joints in zip(ARMS, HANDS, strict=True)}
     sleeved = find_sleeved_arms(hands, regions.group, regions.label, regions.body)
-    sheets = find_depth_sheets(regions, dressed, groups, camera, [hands[a] for a in sleeved])
+    bare_face = find_bare_face(body, person.shares)
+    sheets = find_depth_sheets(
+        regions, dressed, groups, camera, [hands[a] for a in sleeved], bare_face
+    )
     if person.wearer is not None:
         sheets = settle_hem(sheets, person.wearer, camera)
     if person.hat is not None:

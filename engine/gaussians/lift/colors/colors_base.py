@@ -23,6 +23,7 @@ from ..pixels.skin_tone import measure_hue
 from ..surface.labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from ..surface.limbs import HEAD, LEFT_LEG, RIGHT_LEG
 from ..surface.texel_patch import TexelPatch
+from .collar_bands import find_collar
 from .fabric_clusters import fabric_lab, has_hue, have_same_hue
 from .fabrics import find_fabrics
 from .face_light import extend_face_light
@@ -209,6 +210,11 @@ def base_colors(
                 ]
                 skin = _skin_in_sandals(albedo, seen, t.label == SKIN, view)
                 colors = colors if skin is None else [skin] * len(colors)
+            collar = find_collar(view) if label == UPPER else None
+            if collar is not None and (counts > 0.0).any():
+                on_collar = np.searchsorted(own, collar.find_texels(t))
+                fabric[own[on_collar[found.seen[on_collar] < 0]]] = len(colors)
+                colors.append(collar.color / np.median(t.shade[own[counts > 0.0]], axis=0))
             if fallen.any():  # none of the cloth's folds either
                 fabric[own[fallen]] = len(colors)
                 colors.append(np.median(albedo[own[fallen]], axis=0))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ....core.color import SHADED_LAB, rgb_to_lab
 from ....core.distances import find_nearest
@@ -25,6 +24,7 @@ from ..shape.depth_sheets import composite_sheets
 from ..surface.labels import LOWER, SHOES, SKIN, UPPER
 from ..surface.limbs import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO
 from .colors_base import Texels
+from .garment_end_texels import GarmentEnd, texels_near_end
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,6 @@ class HemSettings:
     least_width: float = 0.009  # metres of what stands out in the narrowest band
     shift: float = 0.009  # metres that a stretch may be moved to agree with the others
     rounds: int = 3  # of moving
-    to_middle: float = 0.8  # of its splat's deviation from the end to a texel beside it
 
 
 S = register_settings("lift.hems", HemSettings())
@@ -59,38 +58,14 @@ _QUARTERS = (0.25, 0.75)  # of a pixel
 _TRUNK = (TORSO, HEAD, LEFT_LEG, RIGHT_LEG)
 
 
-@dataclass(frozen=True)
-class _End:
-    """One kind of a garment's ends.
-
-    Attributes:
-        label: of the garment, index into ``labels.LABELS``.
-        other: of what begins there.
-        limbs: on which, indices into ``limbs.GROUPS``.
-        above: whether that lies above the garment; None on arms, where either may.
-        both: whether the band may lie on both sides, as a belt does.
-    """
-
-    label: int
-    other: int
-    limbs: tuple[int, ...]
-    above: bool | None
-    both: bool = False
-
-    @property
-    def turned(self) -> _End:
-        """The same end of the other garment."""
-        return _End(self.other, self.label, self.limbs, not self.above)
-
-
 _ENDS = (
-    _End(UPPER, LOWER, _TRUNK, False, both=True),
-    _End(UPPER, SKIN, _TRUNK, True),
-    _End(UPPER, SKIN, _TRUNK, False),
-    _End(UPPER, SKIN, ARMS, None),
-    _End(LOWER, SKIN, _TRUNK, True),
-    _End(LOWER, SKIN, _TRUNK, False),
-    _End(LOWER, SHOES, _TRUNK, False),
+    GarmentEnd(UPPER, LOWER, _TRUNK, False, both=True),
+    GarmentEnd(UPPER, SKIN, _TRUNK, True),
+    GarmentEnd(UPPER, SKIN, _TRUNK, False),
+    GarmentEnd(UPPER, SKIN, ARMS, None),
+    GarmentEnd(LOWER, SKIN, _TRUNK, True),
+    GarmentEnd(LOWER, SKIN, _TRUNK, False),
+    GarmentEnd(LOWER, SHOES, _TRUNK, False),
 )
 
 
@@ -105,7 +80,7 @@ class Hem:
         garment: [D, 3] the garment's colour beside it, 0..1.
     """
 
-    end: _End
+    end: GarmentEnd
     first: float
     light: FloatArray
     garment: FloatArray
@@ -117,9 +92,9 @@ class Hem:
 
     def measure(self, t: Texels) -> tuple[IntArray, FloatArray]:
         """Return the rows [M] of the texels on the band, and their metres [M] from the end."""
-        rows, metres = _texels_near_end(t, self.end, self.last)
+        rows, metres = texels_near_end(t, self.end, self.last)
         if self.end.both and self.first < 0.0:
-            below, depth = _texels_near_end(t, self.end.turned, -self.first)
+            below, depth = texels_near_end(t, self.end.turned, -self.first)
             rows, metres = np.concatenate([rows, below]), np.concatenate([metres, -depth])
         on_band = metres > self.first
         return rows[on_band], metres[on_band]
@@ -146,28 +121,6 @@ def find_hems(view: PhotoView) -> list[Hem]:
     return [hem for hem in found if hem is not None]
 
 
-def _texels_near_end(t: Texels, end: _End, reach: float) -> tuple[IntArray, FloatArray]:
-    """Rows [M] of a garment's texels within ``reach`` metres of its end, and their metres [M]."""
-    rows, metres = [np.zeros(0, np.int64)], [np.zeros(0)]
-    for limbs in [[limb] for limb in end.limbs] if end.above is None else [end.limbs]:
-        on_limb = np.isin(t.group, limbs)
-        own = np.nonzero(on_limb & (t.label == end.label))[0]
-        beyond = np.nonzero(on_limb & (t.label == end.other))[0]
-        if reach <= 0.0 or len(own) == 0 or len(beyond) == 0:
-            continue
-        most = reach + S.to_middle * float(t.radius[beyond].max())
-        away, index = cKDTree(t.rest[beyond]).query(t.rest[own], distance_upper_bound=most)
-        found = np.isfinite(away)
-        own, index, away = own[found], beyond[index[found]], away[found]
-        away = np.maximum(away - S.to_middle * t.radius[index], 0.0)
-        fits = away < reach
-        if end.above is not None:
-            fits &= (t.rest[index, 1] > t.rest[own, 1]) == end.above
-        rows.append(own[fits])
-        metres.append(away[fits])
-    return np.concatenate(rows), np.concatenate(metres)
-
-
 @dataclass(frozen=True)
 class _Pixels:
     """Places [N] in pixels near one kind of end.
@@ -185,7 +138,7 @@ class _Pixels:
     scale: FloatArray
 
 
-def _read_band(view: PhotoView, end: _End) -> Hem | None:
+def _read_band(view: PhotoView, end: GarmentEnd) -> Hem | None:
     """Read the band along one kind of end, if the photo shows one."""
     near = _pixels_near_end(view, end)
     if near is None:
@@ -237,7 +190,7 @@ def _read_band(view: PhotoView, end: _End) -> Hem | None:
     return Hem(end, first, found.light, garment)
 
 
-def _pixels_near_end(view: PhotoView, end: _End) -> _Pixels | None:
+def _pixels_near_end(view: PhotoView, end: GarmentEnd) -> _Pixels | None:
     """Find the pixels of a garment whose nearest end is of one kind, if there are any."""
     regions = view.regions
     on_limb = np.isin(regions.group, end.limbs)
@@ -273,7 +226,7 @@ def _means(values: FloatArray, which: IntArray, count: int) -> tuple[FloatArray,
     return total / np.maximum(number, 1)[:, None], number > 0
 
 
-def _side_weights(column: FloatArray, which: IntArray, count: int, end: _End) -> FloatArray:
+def _side_weights(column: FloatArray, which: IntArray, count: int, end: GarmentEnd) -> FloatArray:
     """[count] how far each stretch speaks: of a waist the middle of the front does not.
 
     Args:

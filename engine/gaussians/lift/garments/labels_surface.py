@@ -74,6 +74,7 @@ class SurfaceSettings:
     even: float = 1.5  # time for which borders of labels diffuse, squared edges' lengths
     by_hair: float = 0.01  # smoothed share of hair from which borders stay as they are
     covered_fingers: float = 0.5  # share of a hand's fingers from which on cloth covers them
+    covered_face: float = 0.2  # share of a seen face from which on cloth covers it, as scarves do
     behind_hand: float = 0.08  # metres behind a hand from which on skin beside it is the hand's
     bare_forearm: float = 0.1  # least share of a seen arm in its sleeve, and of bare skin beyond
     sleeve_error: float = 0.1  # largest share of it on the wrong side of the sleeve's end
@@ -112,6 +113,7 @@ def label_surface(
     rest = standard_rest(body)
     ring = dress_by_rules(label, weight, rest, part, points.groups, regions, body)
     weight[find_clothed_fingers(label, weight, ring, body)] = 0.0
+    weight[find_collared_jaw(label, weight, part)] = 0.0
 
     bare = np.isin(part, ["neck", "scalp", "torso"])
     bare &= rest[:, 1] < find_hair_end(regions, part, rest)
@@ -185,6 +187,35 @@ def find_clothed_fingers(
         cloth = seen & np.isin(label, (UPPER, LOWER))
         if weight[cloth].sum() < S.covered_fingers * weight[seen].sum():
             out |= cloth
+    return out
+
+
+def find_collared_jaw(label: IntArray, weight: FloatArray, part: NamesArray) -> BoolArray:
+    """Find a jaw at whose place the photo shows a collar: it lies below, and the fit is off.
+
+    Args:
+        label: [V] row of ``LABELS`` in the photo.
+        weight: [V] 0..1 trust in it, 0 where the photo shows nothing of the vertex.
+        part: [V] name of each vertex's part.
+
+    Returns:
+        [V] those vertices; none where cloth covers much of the face.
+    """
+    seen = (part == "face") & (weight > 0.0)
+    cloth = seen & (label == UPPER)
+    few = weight[cloth].sum() < S.covered_face * weight[seen].sum()
+    return cloth if few else np.zeros_like(cloth)
+
+
+def find_bare_face(body: Body, shares: FloatArray) -> BoolArray:
+    """Find the triangles [F] of the face that no cloth covers.
+
+    Args:
+        body: the person's own.
+        shares: [V, len(LABELS)] of :func:`label_surface`.
+    """
+    out = np.isin(body.face_part, [k for k, name in enumerate(body.part_names) if name == "face"])
+    out[out] = (shares[body.f[out]].argmax(2) != UPPER).all(1)
     return out
 
 

@@ -96,6 +96,7 @@ def find_depth_sheets(
     groups: IntArray,
     camera: Camera,
     bare_hands: Sequence[BoolArray] = (),
+    bare_face: BoolArray | None = None,
 ) -> tuple[DepthSheet, ...]:
     """Find the sheets that the photo shows, the trunk first.
 
@@ -105,13 +106,17 @@ def find_depth_sheets(
         groups: [V] the limb of each vertex.
         camera: of the region grid.
         bare_hands: [F] triangles of each hand without a glove: cloth beside it is a sleeve.
+        bare_face: [F] triangles of a face without a scarf: cloth beside it is a collar.
     """
     hands = np.any([np.zeros(len(dressed.f), bool), *bare_hands], axis=0)
     cloth = np.isin(regions.label, (UPPER, LOWER))
+    face = np.zeros(len(dressed.f), bool) if bare_face is None else bare_face
     arms = np.isin(regions.group, ARMS) & regions.mask
     of_face = groups[dressed.f[:, 0]]
     whole = rasterize_mesh(dressed.vertices, dressed.f, camera)
     trunk = rasterize_mesh(dressed.vertices, dressed.f[~np.isin(of_face, ARMS)], camera)
+    on_face = (whole.face >= 0) & face[whole.face]
+    collar = dilate(on_face, 1) & (regions.label == UPPER)
     # Loose hair in front of a cheek or beyond it: the photo does not show the face there.
     clothed = dressed.worn[dressed.f].mean(1) >= 0.5
     loose_hair = regions.hair & (whole.face >= 0) & (~clothed & (of_face == HEAD))[whole.face]
@@ -129,7 +134,11 @@ def find_depth_sheets(
         if group and (visible & cloth).any() and (hands & own).any():
             sleeve = rasterize_mesh(dressed.vertices, dressed.f[own & ~hands], camera)
             on_hand = (whole.face >= 0) & (hands & own)[whole.face]
-            buffer = _continue_sleeve(buffer, sleeve, on_hand, visible & cloth)
+            buffer = _continue_cloth(buffer, sleeve, on_hand, visible & cloth)
+        if not group and (collar & visible).any():
+            below = dressed.f[~np.isin(of_face, ARMS) & ~face]
+            neck = rasterize_mesh(dressed.vertices, below, camera)
+            buffer = _continue_cloth(buffer, neck, on_face, visible & collar)
         return _sheet(group, visible, buffer, whole, trunk, loose_hair, regions, camera)
 
     return tuple(sheet for sheet in map_threads(find_sheet, (0, *ARMS)) if sheet is not None)
@@ -177,28 +186,28 @@ def _cross_seams(
     )
 
 
-def _continue_sleeve(
-    buffer: MeshBuffer, sleeve: MeshBuffer, hand: BoolArray, cloth: BoolArray
+def _continue_cloth(
+    buffer: MeshBuffer, limb: MeshBuffer, bare: BoolArray, cloth: BoolArray
 ) -> MeshBuffer:
-    """Lay the cloth of an arm that shows around its bare hand on the forearm behind that.
+    """Lay cloth that shows around a bare hand or jaw on the forearm or neck behind that.
 
     Args:
-        buffer: of the arm.
-        sleeve: of the arm without the hand.
-        hand: [H, W] where the hand is drawn.
-        cloth: [H, W] pixels that show the arm's cloth.
+        buffer: of the whole.
+        limb: of what the cloth is worn on, without what is bare.
+        bare: [H, W] where that is drawn.
+        cloth: [H, W] pixels that show the cloth.
     """
-    drawn = sleeve.face >= 0
-    if not (hand.any() and drawn.any()):
+    drawn = limb.face >= 0
+    if not (bare.any() and drawn.any()):
         return buffer
-    row, col, _ = find_nearest((buffer.face >= 0) | hand)
+    row, col, _ = find_nearest((buffer.face >= 0) | bare)
     to_row, to_col, _ = find_nearest(drawn)
-    jump = sleeve.depth[to_row, to_col] - buffer.depth[row, col]
-    at = cloth & hand[row, col] & (jump > S.jump)
+    jump = limb.depth[to_row, to_col] - buffer.depth[row, col]
+    at = cloth & bare[row, col] & (jump > S.jump)
     to = to_row[at], to_col[at]
     out = replace(buffer, **{k: getattr(buffer, k).copy() for k in ("face", "depth", "back_depth")})
-    out.face[at], out.depth[at] = sleeve.face[to], sleeve.depth[to]
-    out.back_depth[at] = sleeve.back_depth[to]
+    out.face[at], out.depth[at] = limb.face[to], limb.depth[to]
+    out.back_depth[at] = limb.back_depth[to]
     return out
 
 

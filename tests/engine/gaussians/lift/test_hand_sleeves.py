@@ -30,7 +30,7 @@ from likeness.engine.gaussians.lift.pixels.hand_pixels import S as HAND_PIXELS
 from likeness.engine.gaussians.lift.pixels.hand_sleeves import label_hand_sleeves
 from likeness.engine.gaussians.lift.pixels.labels_pixels import COLOUR_SCALE, PALER
 from likeness.engine.gaussians.lift.pixels.skin_tone import measure_hue
-from likeness.engine.gaussians.lift.shape.depth_sheets import _continue_sleeve
+from likeness.engine.gaussians.lift.shape.depth_sheets import _continue_cloth
 from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.surface.limbs import HANDS, LEFT_ARM, TORSO, hand_triangles
 from likeness.engine.poses import build_pose
@@ -131,7 +131,7 @@ def test_the_sleeve_lies_on_the_forearm_behind_the_hand(pointing: Pointing) -> N
     rows, cols = np.nonzero(on_hand)
     cloth = np.zeros_like(on_hand)
     cloth[rows[::7], cols[::7]] = True
-    found = _continue_sleeve(arm, sleeve, on_hand, cloth)
+    found = _continue_cloth(arm, sleeve, on_hand, cloth)
     behind = found.depth[cloth] - arm.depth[cloth]
     assert np.median(behind) > 0.03
     np.testing.assert_array_equal(found.depth[~cloth], arm.depth[~cloth])

@@ -1,0 +1,144 @@
+"""A shirt's collar under a jacket: a band of other cloth that goes round the neck.
+
+In front the jacket lies open and shows much of the shirt; round the neck the shirt's collar stands
+a finger's width above it. The photo shows that beside the neck, and so it goes on behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ....core.color import SHADED_LAB, rgb_to_lab
+from ....core.distances import find_nearest
+from ....core.settings import register_settings
+from ....core.types import FloatArray, IntArray
+from ..grids.pixel_grids import SOLID, dilate
+from ..shape.depth_sheets import composite_sheets
+from ..surface.labels import SKIN, UPPER
+from ..surface.limbs import HEAD, TORSO
+from .garment_end_texels import GarmentEnd, texels_near_end
+
+if TYPE_CHECKING:
+    from ..photo.photo_view import PhotoView
+    from .colors_base import Texels
+
+
+@dataclass(frozen=True)
+class CollarBandSettings:
+    """Collars and the jackets below them."""
+
+    below: float = 1.0  # inter-ocular distances below the head down to which the neck reaches
+    near: float = 0.006  # metres from the neck within which the collar is
+    jacket: tuple[float, float] = (0.05, 0.09)  # metres from it where the jacket is
+    aside: float = 0.6  # of half the neck's width in the photo beyond which its sides are
+    few: int = 12  # pixels of either cloth that a side must show
+    clear: float = 20.0  # L*a*b* units (half of L*) between both
+    shade: float = 8.0  # a*b* units up to which the darker one is the other in shadow
+    wrong: float = 0.15  # share of a side's pixels on the wrong side of the collar's end
+    widths: tuple[float, float] = (0.006, 0.045)  # metres of a collar at the sides
+    behind: float = 0.7  # of that width, behind
+    widths_behind: tuple[float, float] = (0.008, 0.016)  # metres
+    stands: float = 0.025  # metres of a collar at most, round the neck's sides
+    front: tuple[float, float] = (45.0, 90.0)
+    """Degrees round the neck between which it comes to that, and from which it narrows."""
+
+
+S = register_settings("lift.collar_bands", CollarBandSettings())
+
+_NECKLINE = GarmentEnd(UPPER, SKIN, (TORSO, HEAD), True)
+
+
+@dataclass(frozen=True)
+class CollarBand:
+    """A collar of other cloth than what is below it.
+
+    Attributes:
+        color: [3] as photographed, 0..1.
+        width: metres beside the neck.
+    """
+
+    color: FloatArray
+    width: float
+
+    def find_texels(self, t: Texels) -> IntArray:
+        """Find the rows [M] of the texels on it."""
+        rows, metres = texels_near_end(t, _NECKLINE, self.width)
+        if not len(rows):
+            return rows
+        z = t.rest[rows, 2]
+        middle = 0.5 * np.percentile(z, [2.0, 98.0]).sum()
+        angle = np.degrees(np.arctan2(np.abs(t.rest[rows, 0]), z - middle))
+        aside = min(self.width, S.stands)
+        behind = min(float(np.clip(S.behind * self.width, *S.widths_behind)), aside)
+        width = np.interp(angle, [*S.front, 180.0], [self.width, aside, behind])
+        return rows[metres < width]
+
+
+def find_collar(view: PhotoView) -> CollarBand | None:
+    """Find the collar that the photo shows beside the neck, if there is one.
+
+    A side that something hides says nothing, but neither side may show the jacket itself there.
+
+    Args:
+        view: the photo.
+    """
+    regions = view.regions
+    trunk, head = np.isin(regions.group, (TORSO, HEAD)), regions.mask & (regions.group == HEAD)
+    if not head.any():
+        return None
+    worn = trunk & (regions.label == UPPER) & (view.alpha > SOLID)
+    neck = trunk & (regions.label == SKIN) & dilate(worn, 1)
+    neck[int(np.nonzero(head)[0].max() + S.below * regions.unit) :] = False
+    if not neck.any():
+        return None
+    _, col, away = find_nearest(neck)
+    metres = np.maximum(away - 0.5, 0.0) * composite_sheets(view.sheets, "front")
+    metres /= view.camera.K[0, 0]
+    worn &= metres < S.jacket[1]
+    columns = np.nonzero(neck)[1]
+    left, right = np.percentile(columns, [2.0, 98.0])
+    off = (col[worn] - 0.5 * (left + right)) / max(0.5 * (right - left), 1.0)
+    sides = [
+        _read_side(view.colors[worn][side], metres[worn][side])
+        for side in (off < -S.aside, off > S.aside)
+    ]
+    shown = [side for side in sides if side is not None]
+    bands = [side for side in shown if side.width > 0.0]
+    if not bands or len(bands) < len(shown):
+        return None
+    color = np.median([band.color for band in bands], axis=0)
+    return CollarBand(color, float(np.mean([band.width for band in bands])))
+
+
+def _read_side(colors: FloatArray, metres: FloatArray) -> CollarBand | None:
+    """Read a collar from one side's pixels: of no width where it is the jacket, None if unclear.
+
+    Args:
+        colors: [N, 3] 0..1.
+        metres: [N] from the neck.
+    """
+    jacket = (metres > S.jacket[0]) & (metres < S.jacket[1])
+    near = metres < S.near
+    if min(near.sum(), jacket.sum()) < S.few:
+        return None
+    lab = rgb_to_lab(colors)
+    collar, below = (np.median(lab[part], axis=0) for part in (near, jacket))
+    color = np.median(colors[near], axis=0)
+    none = CollarBand(color, 0.0)
+    apart = collar - below
+    if np.linalg.norm(apart * SHADED_LAB) < S.clear:
+        return none
+    if apart[0] < 0.0 and np.linalg.norm(apart[1:]) < S.shade:
+        return none
+    to_collar, to_below = (
+        np.linalg.norm((lab - one) * SHADED_LAB, axis=1) for one in (collar, below)
+    )
+    of_collar = (to_collar < to_below)[order := np.argsort(metres)]
+    # Everything up to the end is collar, and everything beyond it is not.
+    wrong = np.cumsum(~of_collar) + of_collar.sum() - np.cumsum(of_collar)
+    width = float(metres[order][wrong.argmin()])
+    good = wrong.min() < S.wrong * len(metres) and S.widths[0] < width < S.widths[1]
+    return CollarBand(color, width) if good else None
