@@ -11,7 +11,8 @@ from ....body import Body
 from ....core.settings import register_settings
 from ....core.types import FloatArray, IntArray
 from ..surface.labels import ramp
-from .colors_base import Texels, beard_area
+from .colors_base import beard_area
+from .colors_texels import Texels
 
 
 @dataclass(frozen=True)

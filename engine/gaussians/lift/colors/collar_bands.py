@@ -19,11 +19,11 @@ from ..grids.pixel_grids import SOLID, dilate
 from ..shape.depth_sheets import composite_sheets
 from ..surface.labels import SKIN, UPPER
 from ..surface.limbs import HEAD, TORSO
+from .colors_texels import Texels
 from .garment_end_texels import GarmentEnd, texels_near_end
 
 if TYPE_CHECKING:
     from ..photo.photo_view import PhotoView
-    from .colors_base import Texels
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,9 @@ from ..photo.photo_light import PhotoLight, fit_light
 from ..photo.photo_light import S as LIGHT
 from ..surface.labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
 from ..surface.limbs import ARMS, LEFT_LEG, RIGHT_LEG, vertex_groups
-from .colors_base import Texels, base_colors
+from .colors_base import base_colors
 from .colors_detail import texture_colors
+from .colors_texels import Texels
 from .fabric_clusters import cluster_colors, fabric_lab
 from .hems import find_hems
 

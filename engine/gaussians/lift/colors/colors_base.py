@@ -24,6 +24,7 @@ from ..surface.labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from ..surface.limbs import HEAD, LEFT_LEG, RIGHT_LEG
 from ..surface.texel_patch import TexelPatch
 from .collar_bands import find_collar
+from .colors_texels import Texels
 from .fabric_clusters import fabric_lab, has_hue, have_same_hue
 from .fabrics import find_fabrics
 from .face_light import extend_face_light
@@ -86,41 +87,6 @@ S = register_settings("lift.colors_base", BaseColorSettings())
 
 UNSEEN_HAIR = np.array([0.20, 0.15, 0.12])  # where none is shown: not the clothes' colour
 UNSEEN_CLOTH = np.array([0.35, 0.36, 0.40])
-
-
-@dataclass(frozen=True)
-class Texels:
-    """What the steps of completion share of N texels.
-
-    Attributes:
-        points: [N, 3] metres on the dressed surface, world axes of the photo's camera.
-        normals: [N, 3] unit.
-        label: [N] index into ``labels.LABELS``.
-        known: [N] whether the photo shows the texel squarely.
-        color: [N, 3] 0..1, what it shows there.
-        corner: [N, 3] vertices of each texel's triangle.
-        bary: [N, 3] barycentric coordinates on it.
-        rest: [N, 3] metres on the body at rest.
-        group: [N] limb, index into ``limbs.GROUPS``.
-        xy: [N, 2] pixel in the photo's grid.
-        shade: [N, 3] light at the normal, a factor on the albedo.
-        facing: [N] cosine to the camera.
-        radius: [N] metres, standard deviation of their splats.
-    """
-
-    points: FloatArray
-    normals: FloatArray
-    label: IntArray
-    known: BoolArray
-    color: FloatArray
-    corner: IntArray
-    bary: FloatArray
-    rest: FloatArray
-    group: IntArray
-    xy: FloatArray
-    shade: FloatArray
-    facing: FloatArray
-    radius: FloatArray
 
 
 def base_colors(

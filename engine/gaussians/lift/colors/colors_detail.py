@@ -25,7 +25,7 @@ from ..surface.labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from ..surface.limb_grid import LimbGrid, read_wrapped
 from ..surface.limbs import GROUPS, HEAD, LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, vertex_groups
 from .beards import grow_beard
-from .colors_base import Texels
+from .colors_texels import Texels
 from .folds import USUAL_BANDS, match_folds, paint_folds, part_folds
 from .hairline import draw_uneven_hair
 from .stripes import continue_stripes

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ....core.types import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from .colors_base import Texels
+from .colors_texels import Texels
 
 _TO_MIDDLE = 0.8
 """Of its splat's deviation, from the end to a texel beside it."""

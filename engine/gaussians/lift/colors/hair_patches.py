@@ -29,7 +29,7 @@ from ..shape.hair_field import (
 )
 from ..surface.labels import SKIN, ramp
 from ..surface.limbs import HEAD
-from .colors_base import Texels
+from .colors_texels import Texels
 
 if TYPE_CHECKING:
     from ..photo.photo_view import PhotoView

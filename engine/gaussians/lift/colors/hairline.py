@@ -13,7 +13,7 @@ from ....core.settings import register_settings
 from ....core.types import JOINT_INDEX, FloatArray, IntArray
 from ..photo.photo_light import S as LIGHT
 from ..surface.labels import HAIR, LOWER, SKIN, UPPER
-from .colors_base import Texels
+from .colors_texels import Texels
 from .hair_patches import draw_hair
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from ..photo.photo_view import PhotoView
 from ..shape.depth_sheets import composite_sheets
 from ..surface.labels import LOWER, SHOES, SKIN, UPPER
 from ..surface.limbs import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO
-from .colors_base import Texels
+from .colors_texels import Texels
 from .garment_end_texels import GarmentEnd, texels_near_end
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from likeness.engine.body import Body
 from likeness.engine.gaussians.lift.colors.beards import grow_beard
-from likeness.engine.gaussians.lift.colors.colors_base import Texels, beard_area
+from likeness.engine.gaussians.lift.colors.colors_base import beard_area
+from likeness.engine.gaussians.lift.colors.colors_texels import Texels
 from likeness.engine.gaussians.lift.surface.labels import SKIN
 
 BARE, BEARD = np.array([0.8, 0.6, 0.5]), np.array([0.15, 0.1, 0.08])

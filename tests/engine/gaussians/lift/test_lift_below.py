@@ -11,7 +11,8 @@ from likeness.engine.core.cameras import in_picture, photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, IntArray
 from likeness.engine.dual_uv.sampling import sample_surface
-from likeness.engine.gaussians.lift.colors.colors_base import Texels, base_colors
+from likeness.engine.gaussians.lift.colors.colors_base import base_colors
+from likeness.engine.gaussians.lift.colors.colors_texels import Texels
 from likeness.engine.gaussians.lift.garments.labels_hidden import S as HIDDEN
 from likeness.engine.gaussians.lift.garments.labels_hidden import (
     clothe_below,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import FloatArray
-from likeness.engine.gaussians.lift.colors.colors_base import Texels
+from likeness.engine.gaussians.lift.colors.colors_texels import Texels
 from likeness.engine.gaussians.lift.colors.hems import S, find_hems
 from likeness.engine.gaussians.lift.garments.labels_hidden import S as HIDDEN
 from likeness.engine.gaussians.lift.garments.labels_hidden import (
