@@ -28,7 +28,11 @@ ENGINES = ("CYCLES", "EEVEE")
 
 
 def measure_crowd(
-    count: int, splats: int, width: int, folder: Path | None = None
+    count: int,
+    splats: int,
+    width: int,
+    folder: Path | None = None,
+    engines: tuple[str, ...] = ENGINES,
 ) -> dict[str, float]:
     """Measure the peak memory of a crowd's renders.
 
@@ -37,6 +41,7 @@ def measure_crowd(
         splats: of each.
         width: of the picture, pixels.
         folder: with avatars; None for two random people on the default body.
+        engines: of :data:`ENGINES`.
 
     Returns:
         Engine -> MB.
@@ -49,7 +54,7 @@ def measure_crowd(
             folder = Path(scratch)
             for seed in range(2):
                 save_avatar(_random_person(seed, splats), folder / f"person{seed}.safetensors")
-        return {engine: _measure(folder, count, splats, engine, width) for engine in ENGINES}
+        return {engine: _measure(folder, count, splats, engine, width) for engine in engines}
 
 
 def _random_person(seed: int, splats: int) -> Avatar:
@@ -76,7 +81,7 @@ def render_crowd(folder: Path, count: int, splats: int, engine: str, width: int)
     import bpy
 
     from ... import operators
-    from ...addon import compat, properties
+    from ...addon import properties
     from ...addon.scene.render_setup import set_up_render
 
     properties.register()
@@ -90,10 +95,8 @@ def render_crowd(folder: Path, count: int, splats: int, engine: str, width: int)
     bpy.ops.likeness.add_crowd(
         directory=str(folder), count=count, splats=splats, turn=math.radians(30.0)
     )
-    set_up_render(scene, camera)
+    set_up_render(scene, camera, engine)
     scene.render.resolution_x, scene.render.resolution_y = width, width * 9 // 16
-    if engine == "EEVEE":
-        scene.render.engine = compat.eevee_id()
     scene.render.filepath = str(folder / f"{engine}.png")
     bpy.ops.render.render(write_still=True)
 

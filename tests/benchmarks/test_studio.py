@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -29,18 +30,38 @@ def with_bpy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_crowd_mb_is_the_larger_of_both_engines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[tuple[int, int, int]] = []
+    asked: list[tuple[int, int, tuple[str, ...]]] = []
 
-    def measure(count: int, splats: int, width: int) -> dict[str, float]:
-        asked.append((count, splats, width))
-        return {"CYCLES": 1400.0, "EEVEE": 2600.0}
+    def measure(
+        count: int, splats: int, width: int, *, engines: tuple[str, ...]
+    ) -> dict[str, float]:
+        asked.append((count, splats, engines))
+        return {k: v for k, v in (("CYCLES", 1400.0), ("EEVEE", 2600.0)) if k in engines}
 
     monkeypatch.setattr(studio, "measure_crowd", measure)
-    monkeypatch.setattr("sys.argv", ["studio.py", "--quick", "--only", "crowd"])
+    for quick in ([], ["--quick"]):
+        monkeypatch.setattr("sys.argv", ["studio.py", *quick, "--only", "crowd"])
+        studio.main()
+        *_, last = capsys.readouterr().out.splitlines()
+        assert json.loads(last)["crowd_mb"] == 2600.0
+    assert asked == [(100, 10_000, ("CYCLES", "EEVEE")), (100, 10_000, ("EEVEE",))]
+
+
+@pytest.mark.parametrize("words", [["--quick"], ["--quick", "--only", "relight"], []])
+def test_quick_leaves_out_what_takes_longest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    run: list[str] = []
+
+    def measure(name: str) -> Callable[[object], dict[str, float]]:
+        return lambda _: run.append(name) or {}
+
+    monkeypatch.setattr(studio, "PARTS", {name: measure(name) for name in studio.PARTS})
+    monkeypatch.setattr("sys.argv", ["studio.py", *words])
     studio.main()
-    *_, last = capsys.readouterr().out.splitlines()
-    assert json.loads(last)["crowd_mb"] == 2600.0
-    assert [(count, splats) for count, splats, _ in asked] == [(100, 10_000)]
+    capsys.readouterr()
+    assert ("relight" in run) == (words != ["--quick"])
+    assert len(run) == (1 if "--only" in words else len(studio.PARTS) - (words == ["--quick"]))
 
 
 @pytest.mark.usefixtures("with_bpy")
