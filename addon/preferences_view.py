@@ -44,7 +44,8 @@ def _draw_state(layout: Any) -> None:
     under_way, said = running.current_job(), running.last_problem()
     if under_way is not None:
         row = layout.row()
-        row.progress(factor=under_way.fraction, type="BAR", text=under_way.doing)
+        doing = under_way.doing
+        row.progress(factor=under_way.fraction, type="BAR", text=doing, translate=False)
         row.operator("likeness.cancel_job", text="", icon="X")
     if said is not None:
         box = layout.box()

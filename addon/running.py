@@ -20,6 +20,8 @@ import bpy
 
 from ..engine.core.types import LikenessError
 from ..engine.core.version import VERSION
+from . import translations
+from .job_texts import JobTitle
 from .problem_report import problem_report, strip_folders
 from .time_estimate import TimeEstimate, format_time_left
 from .worker_launch import get_worker_command, is_compiled
@@ -45,7 +47,7 @@ class RunningJob:
     """The running job.
 
     Attributes:
-        title: what it makes, for people.
+        title: what it makes, in English.
         request: as sent to the worker; empty before.
         job: the worker's job; None while Blender prepares.
         steps: the work of Blender itself, or None.
@@ -53,9 +55,10 @@ class RunningJob:
         estimate: progress and time left.
         interrupted: whether undo or redo has stopped the steps.
         first: whether loops may be compiled on the way, once per version (about a minute).
+        said: what the worker has said last of what it does, in English.
     """
 
-    title: str
+    title: JobTitle
     request: dict[str, Any] = field(default_factory=dict)
     job: WorkerJob | None = None
     steps: Steps | None = None
@@ -63,6 +66,12 @@ class RunningJob:
     estimate: TimeEstimate = field(default_factory=lambda: TimeEstimate({}, time.monotonic()))
     interrupted: bool = False
     first: bool = False
+    said: str = ""
+
+    @property
+    def shown_title(self) -> str:
+        """What it makes, in the user's language."""
+        return self.title.translated(translations.translate)
 
     @property
     def question(self) -> dict[str, Any] | None:
@@ -82,26 +91,27 @@ class RunningJob:
 
     @property
     def doing(self) -> str:
-        """The current activity, for people."""
+        """The current activity, in the user's language."""
         if self.part != "work" or self.job is None:
-            return "Preparing" if self.part == "prepare" else "Adding it to the scene"
-        if self.question is not None:
-            return "Waiting for your answer"
-        said = self.job.message or self.job.stage
-        return said[:1].upper() + said[1:]
+            text = "Preparing" if self.part == "prepare" else "Adding it to the scene"
+        elif self.question is not None:
+            text = "Waiting for your answer"
+        else:
+            text = self.said or "Starting"
+        return translations.translate_stage(text)
 
     @property
     def left(self) -> str:
-        """The time left, for people; empty if unknown."""
+        """The time left, in the user's language; empty if unknown."""
         asked = self.part != "work" or self.question is not None or self.first
-        return "" if asked else format_time_left(self.estimate.remaining)
+        return "" if asked else format_time_left(self.estimate.remaining, translations.translate)
 
 
 @dataclass(frozen=True)
 class JobProblem:
     """Why the last job failed, and the report to copy."""
 
-    title: str
+    title: JobTitle
     message: str
     remedy: str
     report: str
@@ -156,7 +166,7 @@ def worker_log() -> tuple[str, ...]:
     return _Store.log
 
 
-def begin_job(title: str) -> RunningJob:
+def begin_job(title: JobTitle | str) -> RunningJob:
     """Register the one job.
 
     Raises:
@@ -167,7 +177,7 @@ def begin_job(title: str) -> RunningJob:
             f"{_Store.current.title} is still running.", "Wait for it, or cancel it first."
         )
     _Store.problem, _Store.log = None, ()
-    _Store.current = RunningJob(title)
+    _Store.current = RunningJob(title if isinstance(title, JobTitle) else JobTitle(title))
     return _Store.current
 
 
@@ -232,6 +242,7 @@ def poll_job(running: RunningJob) -> JobState:
     job = running.job
     assert job is not None
     state, now = job.poll(), time.monotonic()
+    running.said = job.message or running.said  # none at the end of a stage
     if job.question is not None:
         running.estimate.pause(now)
     else:
@@ -298,7 +309,7 @@ def redraw_views(context: Any) -> None:
     shown: tuple[Any, ...] = ()
     if job is not None:
         percent = round(100 * job.fraction)
-        shown = (job.title, job.doing, percent, job.left, job.picture, job.question is None)
+        shown = (job.shown_title, job.doing, percent, job.left, job.picture, job.question is None)
         if shown == _Store.shown or now - _Store.drawn < _REDRAW_SECONDS:
             return
     _Store.shown, _Store.drawn = shown, now

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from ..engine.core.progress import overall_progress
+from .job_texts import Translate
 
 _TRUST_SECONDS = 4.0
 """Seconds for which the table of stages outweighs the measured time."""
@@ -86,7 +87,7 @@ class TimeEstimate:
         self.remaining = max(self._smooth - now, 0.0)
 
 
-def format_time_left(seconds: float | None) -> str:
+def format_time_left(seconds: float | None, translate: Translate = str) -> str:
     """Time left for people: rounded up, more coarsely the longer it is.
 
     >>> format_time_left(3.2), format_time_left(41), format_time_left(130), format_time_left(4000)
@@ -97,8 +98,9 @@ def format_time_left(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds <= 85.0:
-        return f"{max(5, 5 * math.ceil(seconds / 5))} s left"
+        return translate("{seconds} s left").format(seconds=max(5, 5 * math.ceil(seconds / 5)))
     minutes = math.ceil(seconds / 60)
     if minutes < 60:
-        return f"{minutes} min left"
-    return f"{minutes // 60} h {minutes % 60} min left"
+        return translate("{minutes} min left").format(minutes=minutes)
+    hours, minutes = divmod(minutes, 60)
+    return translate("{hours} h {minutes} min left").format(hours=hours, minutes=minutes)

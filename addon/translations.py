@@ -1,4 +1,4 @@
-"""Translations of labels and tooltips.
+"""Translations of labels, tooltips and what a running job shows.
 
 ``build.py messages`` maintains ``messages.json``: ``{text: {language: translation}}``. Texts that
 are not translated stay English.
@@ -12,6 +12,8 @@ from typing import Any
 
 import bpy
 
+from ..engine.body.names import ARKIT_EXPRESSIONS
+from .job_texts import StageTexts
 from .paths import ROOT_PACKAGE
 
 FILE = Path(__file__).resolve().parent / "messages.json"
@@ -27,6 +29,27 @@ LOCALES = {
     "zh_HANS": ("zh_HANS", "zh_CN"),
 }
 """Language -> Blender's names for it in different versions."""
+
+SLIDERS = {
+    "Expression {0}: 0 is neutral, 1 the full expression": ARKIT_EXPRESSIONS,
+    "Expression axis {0}, in standard deviations": tuple(f"{k:02d}" for k in range(100)),
+}
+"""Tooltip of an expression's slider, which the scene keeps in English -> the expressions."""
+
+
+class _Store:
+    stages = StageTexts(())
+
+
+def add_slider_tooltips(messages: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """The messages, and the tooltip of every single slider, for which Blender asks."""
+    return messages | {
+        template.format(name): {
+            language: text.format(name) for language, text in messages.get(template, {}).items()
+        }
+        for template, names in SLIDERS.items()
+        for name in names
+    }
 
 
 def build_translations(
@@ -58,9 +81,16 @@ def translate(text: str) -> str:
     return str(bpy.app.translations.pgettext_iface(text, CONTEXT))
 
 
+def translate_stage(said: str) -> str:
+    """Translate what the worker says that it does, which may have numbers and names in it."""
+    return _Store.stages.translated(said, translate)
+
+
 def register() -> None:
     messages = json.loads(FILE.read_text(encoding="utf-8"))
-    bpy.app.translations.register(ROOT_PACKAGE, build_translations(messages))
+    _Store.stages = StageTexts(messages)
+    said = build_translations(add_slider_tooltips(messages))
+    bpy.app.translations.register(ROOT_PACKAGE, said)
 
 
 def unregister() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
+from ..addon.job_texts import JobTitle
 from ..addon.library_pictures import find_library_picture
 from ..addon.part_items import EDIT_ITEMS, LIBRARY_ITEMS
 from ..addon.scene.avatar_asset import read_provenance
@@ -29,8 +30,8 @@ class _FromFile(WearOperator, ImportHelper):  # type: ignore[misc]
         """The file that the user chose."""
         return Path(bpy.path.abspath(self.filepath))
 
-    def title(self) -> str:
-        return f"Adding {self.chosen_file().stem}"
+    def title(self) -> JobTitle:
+        return JobTitle("Adding {name}", self.chosen_file().stem)
 
 
 class AddFromLibrary(_FromFile, bpy.types.Operator):  # type: ignore[misc]

@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from ..addon import scene_export
+from ..addon.job_texts import JobTitle
 from ..addon.part_items import PART_ITEMS, TINT_ITEMS
 from ..addon.paths import user_folder
 from ..addon.pose_library import add_library
@@ -219,8 +220,8 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
         row.enabled = self.use_color
         row.prop(self, "color")
 
-    def title(self) -> str:
-        return f"Adding {dict(item[:2] for item in ITEMS)[self.item]}"
+    def title(self) -> JobTitle:
+        return JobTitle("Adding {name}", dict(item[:2] for item in ITEMS)[self.item], is_label=True)
 
     def edit(self) -> dict[str, list[str]]:
         text = self.item
@@ -334,8 +335,10 @@ class TintPart(WearOperator, bpy.types.Operator):  # type: ignore[misc]
         layout.prop(self, "part")
         layout.prop(self, "color")
 
-    def title(self) -> str:
-        return f"Tinting {dict(item[:2] for item in TINT_ITEMS)[self.part]}"
+    def title(self) -> JobTitle:
+        return JobTitle(
+            "Tinting {name}", dict(item[:2] for item in TINT_ITEMS)[self.part], is_label=True
+        )
 
     def edit(self) -> dict[str, list[str]]:
         return {"tints": [f"{self.part}={_hex_color(self.color)}"]}

@@ -10,6 +10,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import gallery, portrait
+from ..addon.job_texts import JobTitle
 from ..addon.preferences import avatar_folder
 from .job_operator import JobOperator, show_all_layers, thumbnails
 from .photo_options import BoneOptions
@@ -65,8 +66,8 @@ class ImportAvatar(JobOperator, BoneOptions, bpy.types.Operator, ImportHelper): 
         layout.prop(self, "photo")
         layout.prop(self, "bone_ends")
 
-    def title(self) -> str:
-        return f"Opening {Path(self.filepath).stem}"
+    def title(self) -> JobTitle:
+        return JobTitle("Opening {name}", Path(self.filepath).stem)
 
     def request(self, context: Any) -> dict[str, Any]:
         self.suggest_bones(context)

@@ -12,6 +12,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import fit_preview, portrait, running
+from ..addon.job_texts import JobTitle
 from ..addon.option_properties import option_property, read_options
 from ..addon.photo_names import guess_direction, sort_main_first
 from ..addon.scene import fit_adjustment
@@ -253,8 +254,8 @@ class ImportPortrait(JobOperator, PhotoOptions, BoneOptions, bpy.types.Operator,
         chosen = [folder / file.name for file in self.files if file.name]
         return sort_main_first(chosen, active) if len(chosen) > 1 else [*chosen, active][:1]
 
-    def title(self) -> str:
-        return f"Building {self.photos()[0].stem}"
+    def title(self) -> JobTitle:
+        return JobTitle("Building {name}", self.photos()[0].stem)
 
     def request(self, context: Any) -> dict[str, Any]:
         self.suggest_bones(context)

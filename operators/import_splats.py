@@ -9,6 +9,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import portrait
+from ..addon.job_texts import JobTitle
 from ..addon.scene import render_setup
 from ..addon.translations import translate
 from .job_operator import JobOperator, show_all_layers
@@ -50,8 +51,8 @@ class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def title(self) -> str:
-        return f"Opening {Path(self.filepath).stem}"
+    def title(self) -> JobTitle:
+        return JobTitle("Opening {name}", Path(self.filepath).stem)
 
     def request(self, context: Any) -> dict[str, Any]:
         return portrait.splats_request(Path(bpy.path.abspath(self.filepath)), self.up)

@@ -25,9 +25,11 @@ from typing import Any
 import bpy
 
 from ..addon import running
+from ..addon.job_texts import JobTitle
 from ..addon.motion import live_face
 from ..addon.portrait import scratch_folder
 from ..addon.scene import render_setup
+from ..addon.translations import translate
 from ..addon.workers.jobs import JobState
 from ..engine.core.types import LikenessError
 from .errors import report_errors
@@ -118,9 +120,9 @@ class JobOperator:
             self._scratch = scratch_folder()
         return self._scratch
 
-    def title(self) -> str:
+    def title(self) -> JobTitle:
         """Name of the running job, like "Building anna"."""
-        return str(self.bl_label)  # type: ignore[attr-defined]
+        return JobTitle(self.bl_label)  # type: ignore[attr-defined]
 
     def answer(self, context: Any, question: dict[str, Any]) -> Mapping[str, Any]:
         """The answer to the worker's question where no user can be asked."""
@@ -149,7 +151,8 @@ class JobOperator:
     def poll(cls, context: Any) -> bool:
         under_way = running.current_job()
         if under_way is not None:
-            cls.poll_message_set(f"{under_way.title} is still running")  # type: ignore[attr-defined]
+            text = translate("{title} is still running").format(title=under_way.shown_title)
+            cls.poll_message_set(text)  # type: ignore[attr-defined]
             return False
         return True
 
@@ -464,17 +467,19 @@ def _draw_status(header: Any, context: Any) -> None:
     if under_way is not None:
         row = header.layout.row(align=True)
         row.scale_x = 2.0
-        row.progress(factor=under_way.fraction, type="BAR", text=status_text(under_way))
+        text = status_text(under_way)
+        row.progress(factor=under_way.fraction, type="BAR", text=text, translate=False)
         row.operator(CancelJob.bl_idname, text="", icon="X")
 
 
 def status_text(under_way: running.RunningJob) -> str:
-    """The running job, its progress and the time left, in one line."""
+    """The running job, its progress and the time left, in one line, in the user's language."""
+    title = under_way.shown_title
     if under_way.question is not None:
-        return f"{under_way.title}: waiting for you"
+        return translate("{title}: waiting for you").format(title=title)
     if live_face.is_live():  # it has no end to come nearer to
-        return under_way.title
-    parts = (f"{under_way.title}: {under_way.fraction:.0%}", under_way.left)
+        return title
+    parts = (f"{title}: {under_way.fraction:.0%}", under_way.left)
     return ", ".join(part for part in parts if part)
 
 

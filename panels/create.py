@@ -43,12 +43,12 @@ class MainPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
 def _draw_running(layout: Any, context: Any, under_way: running.RunningJob) -> None:
     box = layout.box()
     row = box.row()
-    row.label(text=under_way.title, icon="SORTTIME")
+    row.label(text=under_way.shown_title, icon="SORTTIME", translate=False)
     row.operator("likeness.show_log", text="", icon="TEXT", emboss=False)
     column = box.column(align=True)
-    column.label(text=under_way.doing)
+    column.label(text=under_way.doing, translate=False)
     told = f"{under_way.fraction:.0%}" + (f", {under_way.left}" if under_way.left else "")
-    column.progress(factor=under_way.fraction, type="BAR", text=told)
+    column.progress(factor=under_way.fraction, type="BAR", text=told, translate=False)
     icon = fit_preview.get_icon(Path(under_way.picture)) if under_way.picture else 0
     if icon:
         box.template_icon(icon_value=icon, scale=8.0)
@@ -115,7 +115,7 @@ def _draw_problem(layout: Any, context: Any, said: running.JobProblem) -> None:
     box = layout.box()
     row = box.row()
     row.alert = True
-    text = translate("Failed: {title}").format(title=said.title)
+    text = translate("Failed: {title}").format(title=said.title.translated(translate))
     row.label(text=text, icon="ERROR", translate=False)
     row.operator("likeness.dismiss_problem", text="", icon="X", emboss=False)
     column = box.column(align=True)

@@ -28,18 +28,24 @@ UI_SOURCES = (
     "addon/running.py",
     "addon/scene/render_setup.py",
     "addon/setup_state.py",
+    "addon/time_estimate.py",
     "addon/wardrobe_items.py",
     "engine/core/grading.py",
 )
 """Where labels and tooltips are written."""
 
 WORKER_SOURCES = (
-    "engine/pipeline/build.py",
-    "engine/pipeline/track.py",
+    "engine/gaussians",
+    "engine/network",
+    "engine/pipeline",
+    "engine/tracking",
     "engine/workflows/build_files.py",
-    "engine/workflows/worker",
+    "engine/workflows/compile_kernels.py",
+    "engine/workflows/doctor.py",
+    "engine/workflows/export_files.py",
     "engine/workflows/speak_files.py",
     "engine/workflows/track_files.py",
+    "engine/workflows/worker",
 )
 """Sources of the worker's stages, which are shown with a capital."""
 
@@ -55,6 +61,12 @@ NODE_SOURCES = {
 """Sources of node groups and of the rig -> their functions and constants with names and tooltips of
 a node group's inputs, which Blender translates in the modifier's panel. Besides, what is named
 ``text`` is the tooltip of a custom property."""
+
+SLIDER_SOURCE = "addon/scene/body_object.py"
+"""Where the tooltips of expressions are composed, in ``add_slider``."""
+
+_STAGES = ("stage", "stages", "progress", "report", "tell")
+"""Functions that the worker's stages are told."""
 
 _SHOWN = re.compile(r"[A-Z][^\W_]*([ ,.:;'()/>&%-].*)?", re.DOTALL)
 _HIDDEN = re.compile(r"[A-Z][A-Z0-9_]*|[A-Z]\w*[A-Z_]\w*|Likeness")
@@ -73,6 +85,7 @@ def collect_messages(root: Path = ROOT) -> list[str]:
     for place, names in NODE_SOURCES.items():
         found.update(extract_inputs((root / place).read_text(encoding="utf-8"), names))
     found.update(_composed_names(root))
+    found.update(_slider_tooltips(root))
     for path in sorted((root / "engine" / "poses").glob("*.toml")):
         found.update(
             re.findall(r'^label = "(.+)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
@@ -90,6 +103,7 @@ def extract_texts(source: str) -> set[str]:
     """Labels, tooltips, and whatever else looks like a text for people, in a module.
 
     Parts of f-strings do not count, nor texts drawn with ``translate=False``, raised or compared.
+    What is given to ``translate`` does, whatever it looks like.
 
     >>> source = "class A(Operator):\\n 'Do it'\\n bl_idname = 'a'\\nlabel(text='Yes', icon='ADD')"
     >>> sorted(extract_texts(source))
@@ -110,6 +124,7 @@ def extract_texts(source: str) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             named = [k.value for k in node.keywords if k.arg in _TEXTS]
+            named += node.args[:1] if getattr(node.func, "id", "") == "translate" else []
         elif isinstance(node, ast.Tuple) and _is_item(node):
             named = node.elts[1:3]
         elif isinstance(node, ast.Assign):
@@ -163,27 +178,33 @@ def _looks_shown(node: ast.AST) -> bool:
 
 
 def extract_stages(source: str) -> set[str]:
-    """The worker's stages, as they are shown.
+    """The worker's stages, as they are shown; numbers and names are ``{0}``, ``{1}``.
 
-    >>> extract_stages('with stage("load", "reading the photo"): pass')
-    {'Reading the photo'}
+    >>> sorted(extract_stages('''with stage("load", "reading the photo"):
+    ...     progress("load", 0.5, f"photo {k} of {count}")'''))
+    ['Photo {0} of {1}', 'Reading the photo']
     """
     found = set()
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not node.args:
             continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        name = node.func.id if isinstance(node.func, ast.Name) else name
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name not in _STAGES or (len(node.args) < 2 and (name != "tell" or node.keywords)):
+            continue
         last = node.args[-1]
-        if (
-            name in ("stage", "progress")
-            and isinstance(last, ast.Constant)
-            and isinstance(last.value, str)
-            and last.value
-            and len(node.args) > 1
-        ):
-            found.add(last.value[:1].upper() + last.value[1:])
+        for one in (last.body, last.orelse) if isinstance(last, ast.IfExp) else (last,):
+            text = _template(one)
+            if re.search("[^\\W\\d]", re.sub(r"\{\d\}", "", text)):
+                found.add(text[:1].upper() + text[1:])
     return found
+
+
+def _template(node: ast.AST) -> str:
+    """A string, with a place for each value of an f-string; empty if it is none."""
+    if isinstance(node, ast.JoinedStr):
+        places = iter(range(len(node.values)))
+        return "".join(_template(one) or f"{{{next(places)}}}" for one in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def extract_inputs(source: str, names: tuple[str, ...]) -> set[str]:
@@ -239,6 +260,17 @@ def _composed_names(root: Path) -> set[str]:
     return {
         *(f"{part} {control}" for part in parts for control in controls),
         *(name.title() for name in attributes),
+    }
+
+
+def _slider_tooltips(root: Path) -> set[str]:
+    tree = ast.parse((root / SLIDER_SOURCE).read_text(encoding="utf-8"))
+    return {
+        _template(node)
+        for function in tree.body
+        if isinstance(function, ast.FunctionDef) and function.name == "add_slider"
+        for node in ast.walk(function)
+        if isinstance(node, ast.JoinedStr)
     }
 
 

@@ -101,9 +101,9 @@ class ClipTracker:
                     min(1.0, (self.number - self.part.first) / (total - self.part.first))
                     if total and total > self.part.first
                     else 0.0,
-                    f"frame {self.number}"
-                    + (f" of {total}" if total else "")
-                    + f", {speed:.1f} a second",
+                    f"frame {self.number} of {total}, {speed:.1f} a second"
+                    if total
+                    else f"frame {self.number}, {speed:.1f} a second",
                 )
         self.recorder.finish()
 

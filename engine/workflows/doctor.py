@@ -71,7 +71,7 @@ def examine(portrait: Path | None = None, progress: Progress | None = None) -> d
     findings = []
     for number, (name, needed, check) in enumerate(checks):
         if progress is not None:
-            progress(name, number / len(checks), "")
+            progress(name, number / len(checks), "checking the installation")
         findings.append(_run(name, needed, check))
     return {
         "version": VERSION,

@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -291,6 +292,37 @@ def _plain(cls: Any) -> dict[str, Any]:
 MAIN = "LIKENESS_PT_main"
 
 
+def in_german(wrong: list[str], job: Any) -> dict[str, list[str]]:
+    """What the panels and the status bar show of a job, in German. The module bpy has no
+    languages, so the table is looked up in Blender's place."""
+    ours_of, texts, title = ours("addon.translations"), ours("addon.job_texts"), job.title
+    table = json.loads(ours_of.FILE.read_text(encoding="utf-8"))
+    english, ours_of.translate = ours_of.translate, lambda text: table[text]["de"]
+    job.title, job.part = texts.JobTitle("Building {name}", "anna"), "work"
+    job.job = SimpleNamespace(
+        stage="polish", fraction=0.5, message="view 3 of 9", question=None, picture="", log=()
+    )
+    job.job.poll = lambda: None
+    ours("addon.running").poll_job(job)
+    job.job.message = ""  # as at a stage's end
+    ours("addon.running").poll_job(job)
+    job.estimate.fraction, job.estimate.remaining = 0.5, 41.0
+    shown = drawn(wrong, "german")
+    shown["status"] = [ours("operators.job_operator").status_text(job)]
+    ours_of.translate, job.title, job.job, job.part = english, title, None, "prepare"
+    return shown
+
+
+def slider_tooltips(rig: Any) -> dict[str, str]:
+    """Tooltip of each expression's slider -> the German one, which Blender finds by it."""
+    translations = ours("addon.translations")
+    table = json.loads(translations.FILE.read_text(encoding="utf-8"))
+    said = translations.build_translations(translations.add_slider_tooltips(table))["de"]
+    bone = rig.pose.bones["face"]
+    tooltips = [bone.id_properties_ui(name).as_dict()["description"] for name in bone.keys()]  # noqa: SIM118
+    return {text: said.get((bpy.app.translations.contexts.default, text), "") for text in tooltips}
+
+
 def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     """Everything is drawn in every state that we can think of."""
     enable(zip_path)
@@ -302,6 +334,7 @@ def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     running, types = ours("addon.running"), ours("engine.core.types")
     job = running.begin_job("Something")
     states["running"] = drawn(wrong, "running")
+    german = in_german(wrong, job)
     job.request = {"task": "live_face"}
     states["following"] = drawn(wrong, "following")
     live = [ours("operators.job_operator").status_text(job), *states["following"][MAIN]]
@@ -315,6 +348,7 @@ def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
         bpy.context.view_layer.objects.active = thing
         states[thing.name] = drawn(wrong, thing.name)
     rig = next(o for o in bpy.context.view_layer.objects if o.type == "ARMATURE")
+    sliders = slider_tooltips(rig)
     bpy.context.view_layer.objects.active = rig
     bpy.ops.object.mode_set(mode="POSE")
     states["pose mode"] = drawn(wrong, "pose mode")
@@ -330,7 +364,8 @@ def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
             cls.poll(bpy.context)  # must not fail in an empty scene
     words = sum(len(said) for shown in states.values() for said in shown.values())
     panels = {k: sorted(v) for k, v in states.items()}
-    return {"wrong": wrong, "states": panels, "words": words, "live": live}
+    told = {"german": german, "sliders": sliders}
+    return {"wrong": wrong, "states": panels, "words": words, "live": live, **told}
 
 
 # The preferences ------------------------------------------------------------------------------

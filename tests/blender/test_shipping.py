@@ -73,6 +73,14 @@ def test_panels_draw_in_every_state(blender, extension: Path, avatar: Path, phot
     live = " ".join(found["live"])
     assert all(text in live for text in ("Record", "Neutral", "Stop"))
     assert "%" not in live, "a face that is followed is not done by any percentage"
+    german = found["german"]
+    assert german["status"] == ["anna wird erstellt: 50%, noch 45\xa0s"]
+    lines = ("label anna wird erstellt", "label Ansicht 3 von 9", "progress 50%, noch 45\xa0s")
+    assert set(lines) <= set(german["LIKENESS_PT_main"])
+    assert "progress Ansicht 3 von 9" in german["preferences"]
+    assert len(found["sliders"]) >= 52
+    assert all(found["sliders"].values()), "Blender translates the sliders' tooltips"
+    assert any(text.startswith("Ausdruck jawOpen: ") for text in found["sliders"].values())
 
 
 def test_preferences(blender_lts, extension: Path, tmp_path: Path) -> None:

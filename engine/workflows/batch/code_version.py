@@ -44,6 +44,7 @@ ELSEWHERE = (
     "addon/asset_catalogs.py",
     "addon/blend_file.py",
     "addon/compat.py",
+    "addon/job_texts.py",
     "addon/keys.py",
     "addon/paths.py",
     "addon/translations.py",
