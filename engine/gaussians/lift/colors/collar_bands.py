@@ -38,6 +38,7 @@ class CollarBandSettings:
     clear: float = 20.0  # L*a*b* units (half of L*) between both
     shade: float = 8.0  # a*b* units up to which the darker one is the other in shadow
     wrong: float = 0.15  # share of a side's pixels on the wrong side of the collar's end
+    inside: tuple[float, float] = (0.25, 0.85)  # of its width between which its colour is read
     widths: tuple[float, float] = (0.006, 0.045)  # metres of a collar at the sides
     behind: float = 0.7  # of that width, behind
     widths_behind: tuple[float, float] = (0.008, 0.016)  # metres
@@ -126,8 +127,7 @@ def _read_side(colors: FloatArray, metres: FloatArray) -> CollarBand | None:
         return None
     lab = rgb_to_lab(colors)
     collar, below = (np.median(lab[part], axis=0) for part in (near, jacket))
-    color = np.median(colors[near], axis=0)
-    none = CollarBand(color, 0.0)
+    none = CollarBand(np.median(colors[near], axis=0), 0.0)
     apart = collar - below
     if np.linalg.norm(apart * SHADED_LAB) < S.clear:
         return none
@@ -140,5 +140,7 @@ def _read_side(colors: FloatArray, metres: FloatArray) -> CollarBand | None:
     # Everything up to the end is collar, and everything beyond it is not.
     wrong = np.cumsum(~of_collar) + of_collar.sum() - np.cumsum(of_collar)
     width = float(metres[order][wrong.argmin()])
-    good = wrong.min() < S.wrong * len(metres) and S.widths[0] < width < S.widths[1]
-    return CollarBand(color, width) if good else None
+    inside = (metres > S.inside[0] * width) & (metres < S.inside[1] * width)
+    if wrong.min() > S.wrong * len(metres) or not S.widths[0] < width < S.widths[1]:
+        return None
+    return CollarBand(np.median(colors[inside], axis=0), width) if inside.any() else None

@@ -44,6 +44,8 @@ class SheetSettings:
     another: float = 0.06  # metres; a patch between limbs that far apart joins the nearer one
     lock: float = 0.35  # inter-ocular distances; smaller patches of hair over a face lie on it
     jump: float = 0.035  # metres of depth between neighbours that are two surfaces
+    before_collar: float = 0.003  # metres that a jaw lies before the neck, at least
+    behind_jaw: float = 0.08  # metres that a collar lies behind a jaw, at most
     border: int = 2  # pixels beside such a jump that may show either
     holder: int = 3  # pixels around a held thing whose depth it takes
     thing: float = 0.012  # metres that it is thick
@@ -138,7 +140,9 @@ def find_depth_sheets(
         if not group and (collar & visible).any():
             below = dressed.f[~np.isin(of_face, ARMS) & ~face]
             neck = rasterize_mesh(dressed.vertices, below, camera)
-            buffer = _continue_cloth(buffer, neck, on_face, visible & collar)
+            near = (neck.depth - whole.depth) < S.behind_jaw  # not the nape, seen from inside
+            neck = replace(neck, face=np.where(near, neck.face, -1))
+            buffer = _continue_cloth(buffer, neck, on_face, visible & collar, S.before_collar)
         return _sheet(group, visible, buffer, whole, trunk, loose_hair, regions, camera)
 
     return tuple(sheet for sheet in map_threads(find_sheet, (0, *ARMS)) if sheet is not None)
@@ -187,7 +191,7 @@ def _cross_seams(
 
 
 def _continue_cloth(
-    buffer: MeshBuffer, limb: MeshBuffer, bare: BoolArray, cloth: BoolArray
+    buffer: MeshBuffer, limb: MeshBuffer, bare: BoolArray, cloth: BoolArray, least: float = S.jump
 ) -> MeshBuffer:
     """Lay cloth that shows around a bare hand or jaw on the forearm or neck behind that.
 
@@ -196,6 +200,7 @@ def _continue_cloth(
         limb: of what the cloth is worn on, without what is bare.
         bare: [H, W] where that is drawn.
         cloth: [H, W] pixels that show the cloth.
+        least: metres that what is bare lies before the limb.
     """
     drawn = limb.face >= 0
     if not (bare.any() and drawn.any()):
@@ -203,7 +208,7 @@ def _continue_cloth(
     row, col, _ = find_nearest((buffer.face >= 0) | bare)
     to_row, to_col, _ = find_nearest(drawn)
     jump = limb.depth[to_row, to_col] - buffer.depth[row, col]
-    at = cloth & bare[row, col] & (jump > S.jump)
+    at = cloth & bare[row, col] & (jump > least)
     to = to_row[at], to_col[at]
     out = replace(buffer, **{k: getattr(buffer, k).copy() for k in ("face", "depth", "back_depth")})
     out.face[at], out.depth[at] = limb.face[to], limb.depth[to]
