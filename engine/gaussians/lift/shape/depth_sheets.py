@@ -140,7 +140,7 @@ def find_depth_sheets(
         if not group and (collar & visible).any():
             below = dressed.f[~np.isin(of_face, ARMS) & ~face]
             neck = rasterize_mesh(dressed.vertices, below, camera)
-            near = (neck.depth - whole.depth) < S.behind_jaw  # not the nape, seen from inside
+            near = neck.depth < whole.depth + S.behind_jaw  # not the nape, seen from inside
             neck = replace(neck, face=np.where(near, neck.face, -1))
             buffer = _continue_cloth(buffer, neck, on_face, visible & collar, S.before_collar)
         return _sheet(group, visible, buffer, whole, trunk, loose_hair, regions, camera)
