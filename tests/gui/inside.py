@@ -8,6 +8,7 @@ Blender handles events and draws, as it does for a user. What it returns is the 
 
 from __future__ import annotations
 
+import faulthandler
 import importlib.util
 import json
 import queue
@@ -212,6 +213,7 @@ def load(path: Path) -> ModuleType:
 
 
 if __name__ == "__main__":
+    faulthandler.enable(all_threads=False)  # says where a crash was
     bpy.context.preferences.view.show_splash = False
     driver = Driver()
     bpy.app.timers.register(driver.tick, first_interval=0.5, persistent=True)

@@ -186,7 +186,7 @@ class Window:
             self.log.append(line)
 
     def _died(self, how: str) -> BlenderDied:
-        return BlenderDied(f"Blender {how}:\n" + "\n".join(self.log[-40:]))
+        return BlenderDied(f"Blender {how}:\n" + "\n".join(self.log[-80:]))
 
     def _take(self, name: str) -> None:
         """A picture of the window, by ImageMagick: Blender's own is black without a GPU."""
