@@ -114,11 +114,11 @@ def fill_bytecode_cache(python: Path) -> None:
     subprocess.run(command, cwd=ROOT, env=env, stdout=quiet, stderr=quiet, check=False)
 
 
-def fill_environment(python: Path, *, filled: bool) -> None:
+def fill_environment(python: Path, *, fill_caches: bool) -> None:
     """Install what tests need besides Blender's module, and fill caches for all of them."""
     # Its packages are those already there and more: nothing that is used meanwhile changes.
     ensure_environment(VENV, REQUIREMENTS / "dev.txt", editable=False)
-    if filled:
+    if fill_caches:
         with ThreadPoolExecutor(2) as beside:
             beside.submit(fill_type_cache, python)
             beside.submit(fill_bytecode_cache, python)
@@ -131,7 +131,7 @@ def run_tests(arguments: Sequence[str]) -> int:
         other = beside.submit(ensure_environment, VENV_BPY50, pins, editable=False)
         # These suffice for the assets, which are made on one core.
         python = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
-        rest = beside.submit(fill_environment, python, filled=not arguments)
+        rest = beside.submit(fill_environment, python, fill_caches=not arguments)
         ensure_system_libraries(python, software_gl=True)
         folder = ensure_assets(python)
         ensure_library(python, folder)

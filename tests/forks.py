@@ -48,14 +48,19 @@ def open_forks(
             stdin=subprocess.PIPE,
             pass_fds=[listening.fileno()],
         )
+        listening.close()  # a server that has died refuses its askers
         yield lambda words: [sys.executable, "-I", "-S", __file__, "ask", address, *words]
         server.communicate()
+    assert server.returncode == 0, "the server of forks has died; its error is above"
 
 
 def ask(address: str, command: list[str]) -> NoReturn:
     """Be the command; a process of its own, where its variables are not those of the server."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(address)
+        try:
+            connection.connect(address)
+        except ConnectionError:  # the server has died
+            os.execv(command[0], command)
         request = json.dumps([os.getcwd(), dict(os.environ), command]).encode()
         socket.send_fds(connection, [len(request).to_bytes(4, "big")], [0, 1, 2])
         connection.sendall(request)
@@ -81,7 +86,12 @@ def serve(listening: socket.socket, code: str, reads: tuple[str, ...]) -> None:
         connection, _ = listening.accept()
         head, files, _, _ = socket.recv_fds(connection, 4, 3)
         with connection.makefile("rb") as stream:
-            folder, variables, command = json.loads(stream.read(int.from_bytes(head, "big")))
+            request = stream.read(int.from_bytes(head, "big"))
+        try:
+            folder, variables, command = json.loads(request)
+        except ValueError:  # the asker was killed while it asked
+            drop(connection, files)
+            continue
         wanted = {k: v for k, v in variables.items() if k.startswith(reads)}
         if read is None:
             os.environ.update(wanted)
@@ -97,9 +107,14 @@ def serve(listening: socket.socket, code: str, reads: tuple[str, ...]) -> None:
                 listening.close()
                 connection.close()
                 return run_command(command, files, folder, variables)
-        connection.close()
-        for file in files:
-            os.close(file)
+        drop(connection, files)
+
+
+def drop(connection: socket.socket, files: list[int]) -> None:
+    """Be done with a request."""
+    connection.close()
+    for file in files:
+        os.close(file)
 
 
 def run_command(

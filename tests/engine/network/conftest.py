@@ -148,6 +148,8 @@ def shipped(person: SmallPerson, trained: Path, tmp_path_factory: pytest.TempPat
 
     def export_and_keep(network: Network, made: Path) -> list[Path]:
         files = onnx_export.export_onnx(network, made)
+        named = sorted(path.name for path in files)
+        assert named == sorted([onnx_export.DECODER_ONNX, onnx_export.ENCODER_ONNX])
         shutil.copytree(made, folder / "exported")
         return files
 

@@ -29,7 +29,7 @@ PATIENCE = 900.0  # seconds
 SUM_ORDER, SUM_ORDER_RMS = 4e-5, 1e-6
 
 SCRIPT = """
-import json, os, sys
+import json, os, signal, sys
 from itertools import islice
 from pathlib import Path
 from likeness.engine.body import load_body
@@ -50,8 +50,13 @@ for rank in range(2):
         out, processes = "two", []
         break
 if processes:
-    for process in processes:
-        assert not os.waitpid(process, 0)[1]
+    while processes:
+        ended, status = os.wait()
+        processes.remove(ended)
+        if status:
+            for process in processes:
+                os.kill(process, signal.SIGKILL)
+            sys.exit("one of the processes failed")
     del os.environ["WORLD_SIZE"], os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
 for folder in map(Path, folders):
     config, body = load_config(TrainConfig, folder), load_body(folder / "body.npz")

@@ -34,17 +34,18 @@ class CollarBandSettings:
     near: float = 0.006  # metres from the neck within which the collar is
     jacket: tuple[float, float] = (0.05, 0.09)  # metres from it where the jacket is
     aside: float = 0.6  # of half the neck's width in the photo beyond which its sides are
-    few: int = 12  # pixels of either cloth that a side must show
+    few: int = 12  # pixels of either cloth that a side must show, at least
     clear: float = 20.0  # L*a*b* units (half of L*) between both
     shade: float = 8.0  # a*b* units up to which the darker one is the other in shadow
-    wrong: float = 0.15  # share of a side's pixels on the wrong side of the collar's end
+    wrong: float = 0.15  # largest share of a side's pixels on the wrong side of the collar's end
     inside: tuple[float, float] = (0.25, 0.85)  # of its width between which its colour is read
     widths: tuple[float, float] = (0.006, 0.045)  # metres of a collar at the sides
     behind: float = 0.7  # of that width, behind
     widths_behind: tuple[float, float] = (0.008, 0.016)  # metres
     stands: float = 0.025  # metres of a collar at most, round the neck's sides
     front: tuple[float, float] = (45.0, 90.0)
-    """Degrees round the neck between which it comes to that, and from which it narrows."""
+    """Degrees from the front: up to the first it has the width that is seen, at the second what it
+    has at most; from there it narrows towards the middle behind."""
 
 
 S = register_settings("lift.collar_bands", CollarBandSettings())
@@ -65,7 +66,7 @@ class CollarBand:
     width: float
 
     def find_texels(self, t: Texels) -> IntArray:
-        """Find the rows [M] of the texels on it."""
+        """Find the rows [M] of the texels on it; it narrows towards the middle behind."""
         rows, metres = texels_near_end(t, _NECKLINE, self.width)
         if not len(rows):
             return rows
@@ -127,7 +128,7 @@ def _read_side(colors: FloatArray, metres: FloatArray) -> CollarBand | None:
         return None
     lab = rgb_to_lab(colors)
     collar, below = (np.median(lab[part], axis=0) for part in (near, jacket))
-    none = CollarBand(np.median(colors[near], axis=0), 0.0)
+    none = CollarBand(np.zeros(3), 0.0)
     apart = collar - below
     if np.linalg.norm(apart * SHADED_LAB) < S.clear:
         return none

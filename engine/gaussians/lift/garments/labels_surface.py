@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from ....body import Body
+from ....body.extension import NAPE
 from ....core.cameras import in_picture, project
 from ....core.geometry import interpolate, vertex_normals
 from ....core.settings import register_settings
@@ -84,6 +85,8 @@ class SurfaceSettings:
 
 S = register_settings("lift.labels_surface", SurfaceSettings())
 
+_FACE = {"face", "lips", "eyelid", "eye_socket", *INNER_PARTS} - {NAPE}
+
 
 def label_surface(
     regions: Regions,
@@ -111,9 +114,9 @@ def label_surface(
     part = points.part
     label, weight = find_seen_labels(regions, camera, points)
     rest = standard_rest(body)
+    weight[find_collared_jaw(label, weight, part)] = 0.0
     ring = dress_by_rules(label, weight, rest, part, points.groups, regions, body)
     weight[find_clothed_fingers(label, weight, ring, body)] = 0.0
-    weight[find_collared_jaw(label, weight, part)] = 0.0
 
     bare = np.isin(part, ["neck", "scalp", "torso"])
     bare &= rest[:, 1] < find_hair_end(regions, part, rest)
@@ -208,13 +211,14 @@ def find_collared_jaw(label: IntArray, weight: FloatArray, part: NamesArray) -> 
 
 
 def find_bare_face(body: Body, shares: FloatArray) -> BoolArray:
-    """Find the triangles [F] of the face that no cloth covers.
+    """Find the triangles [F] of the face, its mouth and eyes as well, that no cloth covers.
 
     Args:
         body: the person's own.
         shares: [V, len(LABELS)] of :func:`label_surface`.
     """
-    out = np.isin(body.face_part, [k for k, name in enumerate(body.part_names) if name == "face"])
+    own = [k for k, name in enumerate(body.part_names) if name in _FACE]
+    out = np.isin(body.face_part, own)
     out[out] = (shares[body.f[out]].argmax(2) != UPPER).all(1)
     return out
 

@@ -44,8 +44,7 @@ class SheetSettings:
     another: float = 0.06  # metres; a patch between limbs that far apart joins the nearer one
     lock: float = 0.35  # inter-ocular distances; smaller patches of hair over a face lie on it
     jump: float = 0.035  # metres of depth between neighbours that are two surfaces
-    before_collar: float = 0.003  # metres that a jaw lies before the neck, at least
-    behind_jaw: float = 0.08  # metres that a collar lies behind a jaw, at most
+    behind_jaw: tuple[float, float] = (0.003, 0.08)  # metres that a collar lies behind a jaw
     border: int = 2  # pixels beside such a jump that may show either
     holder: int = 3  # pixels around a held thing whose depth it takes
     thing: float = 0.012  # metres that it is thick
@@ -108,7 +107,8 @@ def find_depth_sheets(
         groups: [V] the limb of each vertex.
         camera: of the region grid.
         bare_hands: [F] triangles of each hand without a glove: cloth beside it is a sleeve.
-        bare_face: [F] triangles of a face without a scarf: cloth beside it is a collar.
+        bare_face: [F] triangles of a face without a scarf, its mouth and eyes as well: cloth beside
+            it is a collar.
     """
     hands = np.any([np.zeros(len(dressed.f), bool), *bare_hands], axis=0)
     cloth = np.isin(regions.label, (UPPER, LOWER))
@@ -140,9 +140,9 @@ def find_depth_sheets(
         if not group and (collar & visible).any():
             below = dressed.f[~np.isin(of_face, ARMS) & ~face]
             neck = rasterize_mesh(dressed.vertices, below, camera)
-            near = neck.depth < whole.depth + S.behind_jaw  # not the nape, seen from inside
+            near = neck.depth < whole.depth + S.behind_jaw[1]  # not the nape, seen from inside
             neck = replace(neck, face=np.where(near, neck.face, -1))
-            buffer = _continue_cloth(buffer, neck, on_face, visible & collar, S.before_collar)
+            buffer = _continue_cloth(buffer, neck, on_face, visible & collar, S.behind_jaw)
         return _sheet(group, visible, buffer, whole, trunk, loose_hair, regions, camera)
 
     return tuple(sheet for sheet in map_threads(find_sheet, (0, *ARMS)) if sheet is not None)
@@ -191,16 +191,20 @@ def _cross_seams(
 
 
 def _continue_cloth(
-    buffer: MeshBuffer, limb: MeshBuffer, bare: BoolArray, cloth: BoolArray, least: float = S.jump
+    buffer: MeshBuffer,
+    limb: MeshBuffer,
+    bare: BoolArray,
+    cloth: BoolArray,
+    behind: tuple[float, float] = (S.jump, np.inf),
 ) -> MeshBuffer:
     """Lay cloth that shows around a bare hand or jaw on the forearm or neck behind that.
 
     Args:
-        buffer: of the whole.
+        buffer: of an arm, or of the trunk with head and legs.
         limb: of what the cloth is worn on, without what is bare.
         bare: [H, W] where that is drawn.
         cloth: [H, W] pixels that show the cloth.
-        least: metres that what is bare lies before the limb.
+        behind: least and most metres that the limb lies behind what is bare.
     """
     drawn = limb.face >= 0
     if not (bare.any() and drawn.any()):
@@ -208,7 +212,7 @@ def _continue_cloth(
     row, col, _ = find_nearest((buffer.face >= 0) | bare)
     to_row, to_col, _ = find_nearest(drawn)
     jump = limb.depth[to_row, to_col] - buffer.depth[row, col]
-    at = cloth & bare[row, col] & (jump > least)
+    at = cloth & bare[row, col] & (jump > behind[0]) & (jump < behind[1])
     to = to_row[at], to_col[at]
     out = replace(buffer, **{k: getattr(buffer, k).copy() for k in ("face", "depth", "back_depth")})
     out.face[at], out.depth[at] = limb.face[to], limb.depth[to]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
+from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import FloatArray
 from likeness.engine.gaussians.lift.colors.collar_bands import CollarBand, find_collar
 from likeness.engine.gaussians.lift.garments.labels_surface import (
@@ -14,8 +15,11 @@ from likeness.engine.gaussians.lift.garments.labels_surface import (
     find_collared_jaw,
     vertex_parts,
 )
+from likeness.engine.gaussians.lift.shape.depth_sheets import find_depth_sheets
 from likeness.engine.gaussians.lift.surface.labels import LABELS, SKIN, UPPER
-from likeness.engine.gaussians.lift.surface.limbs import HEAD, TORSO
+from likeness.engine.gaussians.lift.surface.limbs import HEAD, TORSO, vertex_groups
+from likeness.engine.render.mesh import rasterize_mesh
+from scipy import ndimage
 
 PIXEL = 0.002  # metres
 WHITE, NAVY = np.array([0.9, 0.9, 0.92]), np.array([0.1, 0.12, 0.2])
@@ -100,4 +104,38 @@ def test_a_face_is_bare_where_no_cloth_covers_it(default_body: Body) -> None:
     bare = find_bare_face(default_body, shares)
     assert bare.any()
     assert not masked[default_body.f[bare]].any()
-    assert set(np.array(default_body.part_names)[default_body.face_part[bare]]) == {"face"}
+    names = set(np.array(default_body.part_names)[default_body.face_part[bare]])
+    assert "face" in names
+    assert not names & {"neck", "torso", "scalp", "ear"}
+
+
+def test_a_collar_beside_a_jaw_lies_on_the_neck(default_body: Body) -> None:
+    vertices = np.asarray(default_body.v_template, np.float64)
+    head = vertices[vertex_parts(default_body) == "face"]
+    camera = photo_camera(660.0, 160, 160)
+    vertices = vertices - [0.0, head[:, 1].mean(), 1.5]
+    face = find_bare_face(default_body, np.eye(len(LABELS))[np.full(len(vertices), SKIN)])
+    buffer = rasterize_mesh(vertices, default_body.f, camera)
+    mask = buffer.face >= 0
+    row = np.arange(160)[:, None]
+    shown = mask & face[buffer.face]
+    collar = shown & (row > np.percentile(np.nonzero(shown)[0], 90.0))
+    regions = SimpleNamespace(
+        label=np.where(collar, UPPER, SKIN),
+        group=np.where(mask, TORSO, -1),
+        mask=mask,
+        hair=np.zeros_like(mask),
+        mouth=np.zeros_like(mask),
+        unit=30.0,
+    )
+    dressed = SimpleNamespace(vertices=vertices, f=default_body.f, worn=np.zeros(len(vertices)))
+    groups = vertex_groups(default_body)
+    plain, laid = (
+        find_depth_sheets(regions, dressed, groups, camera, bare_face=bare)[0].front  # type: ignore[arg-type]
+        for bare in (None, face)
+    )
+    inner = ndimage.binary_erosion(collar, iterations=2)
+    assert np.median(laid[inner] - plain[inner]) > 0.02
+    assert (laid - plain)[mask].max() < 0.1  # not the nape
+    far = mask & ~ndimage.binary_dilation(collar, iterations=6)
+    np.testing.assert_allclose(laid[far], plain[far], atol=1e-6)
