@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 ENGINE_READS = ("LIKENESS_KERNELS", "NUMBA", "OMP", "OPENBLAS")
-"""How variables begin that are read when the engine is imported."""
+"""Prefixes of the variables that are read when the engine is imported."""
 
 
 @contextmanager
@@ -34,7 +34,8 @@ def open_forks(
     Args:
         code: Imports what the commands need; runs with the first of them.
         flags: Of Python.
-        reads: How variables begin that the code reads: a command with other ones is no fork.
+        reads: Prefixes of the variables that the code reads. A command in which they differ from
+            the first one's starts as a process of its own.
     """
     if sys.platform != "linux":
         yield list
