@@ -47,8 +47,8 @@ def _draw_running(layout: Any, context: Any, under_way: running.RunningJob) -> N
     row.operator("likeness.show_log", text="", icon="TEXT", emboss=False)
     column = box.column(align=True)
     column.label(text=under_way.doing, translate=False)
-    told = f"{under_way.fraction:.0%}" + (f", {under_way.left}" if under_way.left else "")
-    column.progress(factor=under_way.fraction, type="BAR", text=told, translate=False)
+    done = f"{under_way.fraction:.0%}" + (f", {under_way.left}" if under_way.left else "")
+    column.progress(factor=under_way.fraction, type="BAR", text=done, translate=False)
     icon = fit_preview.get_icon(Path(under_way.picture)) if under_way.picture else 0
     if icon:
         box.template_icon(icon_value=icon, scale=8.0)

@@ -30,7 +30,9 @@ _NAMES = {
     ("BLENDED", True): "Likeness Lit Splats",
     ("DITHERED", True): "Likeness Lit Splats Viewport",
 }
-_VERSION = 2
+_VERSIONS = {False: 1, True: 2}
+"""Whether the scene lights it -> version."""
+
 COLOR_ATTRIBUTE = "splat_color"
 """FACE: linear RGB, with the opacity as alpha."""
 LIT_STORED = "splat_lit"
@@ -48,14 +50,14 @@ def splat_materials() -> list[Any]:
 def _material(method: str, lit: bool) -> Any:
     for existing in bpy.data.materials:
         if (
-            existing.get(keys.VERSION) == _VERSION
+            existing.get(keys.VERSION) == _VERSIONS[lit]
             and existing.surface_render_method == method
             and bool(existing.get(keys.LIT)) == lit
             and existing.library is None
         ):
             return existing
     material = bpy.data.materials.new(_NAMES[method, lit])
-    material[keys.VERSION] = _VERSION
+    material[keys.VERSION] = _VERSIONS[lit]
     if lit:
         material[keys.LIT] = True
     compat.enable_nodes(material)

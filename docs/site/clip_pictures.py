@@ -136,18 +136,3 @@ def say(sentence: str, scratch: Path, name: str = "hello") -> Path:
     subprocess.run(["espeak-ng", "-v", "en-us", "-s", "150", "-w", wav, sentence], check=True)
     run("speak", wav, "-o", motion, "--text", sentence, "--seed", 3)
     return motion
-
-
-def stroke_point(x: float, y: float) -> dict[str, Any]:
-    """A point of a stroke, in pixels, at full pressure."""
-    import bpy
-
-    fields = bpy.types.OperatorStrokeElement.bl_rna.properties
-    blank = {
-        field.identifier: list(field.default_array)
-        if getattr(field, "is_array", False)
-        else field.default
-        for field in fields
-        if field.identifier != "rna_type"
-    }
-    return {**blank, "mouse": (x, y), "pressure": 1.0}

@@ -39,7 +39,6 @@ from clip_pictures import (
     save_picture,
     say,
     soft,
-    stroke_point,
     to_image,
 )
 from PIL import Image, ImageDraw
@@ -211,6 +210,7 @@ def draw_scene(objects: Any, view: Any) -> Image.Image:
 def retouch(options: argparse.Namespace, scratch: Path) -> None:
     """Strokes of the brush: hair is tinted, a sleeve erased and restored."""
     import bpy
+    from likeness.tests.blender.strokes import stroke_point
 
     objects, size = open_avatar(options.avatar), 400
     scene = bpy.context.scene

@@ -30,6 +30,7 @@ from likeness.engine.formats.avatar import load_avatar, load_editable_avatar
 from likeness.engine.scene.files import make_scene_avatar, save_scene_avatar
 from likeness.engine.scene.mesh import ATTRIBUTES
 from likeness.engine.scene.mesh_edits import EDITS, SOURCES
+from strokes import stroke_point
 
 
 def fresh(count: int = 600) -> AvatarObjects:
@@ -329,19 +330,6 @@ def grades() -> dict[str, Any]:
         "hair": float(np.abs(shown[1] - shown[0])[~skin].max()),
         "count": int((skin & edited).sum()),
     }
-
-
-def stroke_point(x: float, y: float) -> dict[str, Any]:
-    """A point of a stroke, in pixels, at full pressure."""
-    fields = bpy.types.OperatorStrokeElement.bl_rna.properties
-    blank = {
-        field.identifier: list(field.default_array)
-        if getattr(field, "is_array", False)
-        else field.default
-        for field in fields
-        if field.identifier != "rna_type"
-    }
-    return {**blank, "mouse": (x, y), "pressure": 1.0}
 
 
 def shadow() -> dict[str, Any]:

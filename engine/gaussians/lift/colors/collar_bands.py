@@ -20,7 +20,7 @@ from ..shape.depth_sheets import composite_sheets
 from ..surface.labels import SKIN, UPPER
 from ..surface.limbs import HEAD, TORSO
 from .colors_texels import Texels
-from .garment_end_texels import GarmentEnd, texels_near_end
+from .garment_end_texels import GarmentEnd, find_texels_near_end
 
 if TYPE_CHECKING:
     from ..photo.photo_view import PhotoView
@@ -67,7 +67,7 @@ class CollarBand:
 
     def find_texels(self, t: Texels) -> IntArray:
         """Find the rows [M] of the texels on it; it narrows towards the middle behind."""
-        rows, metres = texels_near_end(t, _NECKLINE, self.width)
+        rows, metres = find_texels_near_end(t, _NECKLINE, self.width)
         if not len(rows):
             return rows
         z = t.rest[rows, 2]
@@ -108,15 +108,16 @@ def find_collar(view: PhotoView) -> CollarBand | None:
         for side in (off < -S.aside, off > S.aside)
     ]
     shown = [side for side in sides if side is not None]
-    bands = [side for side in shown if side.width > 0.0]
-    if not bands or len(bands) < len(shown):
+    if not shown or min(width for _, width in shown) <= 0.0:
         return None
-    color = np.median([band.color for band in bands], axis=0)
-    return CollarBand(color, float(np.mean([band.width for band in bands])))
+    colors, widths = zip(*shown, strict=True)
+    return CollarBand(np.median(colors, axis=0), float(np.mean(widths)))
 
 
-def _read_side(colors: FloatArray, metres: FloatArray) -> CollarBand | None:
-    """Read a collar from one side's pixels: of no width where it is the jacket, None if unclear.
+def _read_side(colors: FloatArray, metres: FloatArray) -> tuple[FloatArray, float] | None:
+    """Read a collar's colour [3] and width in metres from one side's pixels; None if unclear.
+
+    Where the jacket reaches the neck, the width is 0.
 
     Args:
         colors: [N, 3] 0..1.
@@ -128,12 +129,10 @@ def _read_side(colors: FloatArray, metres: FloatArray) -> CollarBand | None:
         return None
     lab = rgb_to_lab(colors)
     collar, below = (np.median(lab[part], axis=0) for part in (near, jacket))
-    none = CollarBand(np.zeros(3), 0.0)
     apart = collar - below
-    if np.linalg.norm(apart * SHADED_LAB) < S.clear:
-        return none
-    if apart[0] < 0.0 and np.linalg.norm(apart[1:]) < S.shade:
-        return none
+    shaded = apart[0] < 0.0 and np.linalg.norm(apart[1:]) < S.shade
+    if shaded or np.linalg.norm(apart * SHADED_LAB) < S.clear:
+        return np.median(colors[near], axis=0), 0.0
     to_collar, to_below = (
         np.linalg.norm((lab - one) * SHADED_LAB, axis=1) for one in (collar, below)
     )
@@ -144,4 +143,4 @@ def _read_side(colors: FloatArray, metres: FloatArray) -> CollarBand | None:
     inside = (metres > S.inside[0] * width) & (metres < S.inside[1] * width)
     if wrong.min() > S.wrong * len(metres) or not S.widths[0] < width < S.widths[1]:
         return None
-    return CollarBand(np.median(colors[inside], axis=0), width) if inside.any() else None
+    return (np.median(colors[inside], axis=0), width) if inside.any() else None

@@ -7,11 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ....core.settings import register_settings
 from ....core.types import FloatArray, IntArray
 from .colors_texels import Texels
 
-_TO_MIDDLE = 0.8
-"""Of its splat's deviation, from the end to a texel beside it."""
+
+@dataclass(frozen=True)
+class GarmentEndSettings:
+    """Where a garment's texels end."""
+
+    to_middle: float = 0.8  # of its splat's deviation from the end to a texel beside it
+
+
+S = register_settings("lift.garment_end_texels", GarmentEndSettings())
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class GarmentEnd:
         return GarmentEnd(self.other, self.label, self.limbs, not self.above)
 
 
-def texels_near_end(t: Texels, end: GarmentEnd, reach: float) -> tuple[IntArray, FloatArray]:
+def find_texels_near_end(t: Texels, end: GarmentEnd, reach: float) -> tuple[IntArray, FloatArray]:
     """Rows [M] of a garment's texels within ``reach`` metres of its end, and their metres [M]."""
     rows, metres = [np.zeros(0, np.int64)], [np.zeros(0)]
     for limbs in [[limb] for limb in end.limbs] if end.above is None else [end.limbs]:
@@ -47,11 +55,11 @@ def texels_near_end(t: Texels, end: GarmentEnd, reach: float) -> tuple[IntArray,
         beyond = np.nonzero(on_limb & (t.label == end.other))[0]
         if reach <= 0.0 or len(own) == 0 or len(beyond) == 0:
             continue
-        most = reach + _TO_MIDDLE * float(t.radius[beyond].max())
+        most = reach + S.to_middle * float(t.radius[beyond].max())
         away, index = cKDTree(t.rest[beyond]).query(t.rest[own], distance_upper_bound=most)
         found = np.isfinite(away)
         own, index, away = own[found], beyond[index[found]], away[found]
-        away = np.maximum(away - _TO_MIDDLE * t.radius[index], 0.0)
+        away = np.maximum(away - S.to_middle * t.radius[index], 0.0)
         fits = away < reach
         if end.above is not None:
             fits &= (t.rest[index, 1] > t.rest[own, 1]) == end.above

@@ -24,7 +24,7 @@ from ..shape.depth_sheets import composite_sheets
 from ..surface.labels import LOWER, SHOES, SKIN, UPPER
 from ..surface.limbs import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO
 from .colors_texels import Texels
-from .garment_end_texels import GarmentEnd, texels_near_end
+from .garment_end_texels import GarmentEnd, find_texels_near_end
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ class Hem:
 
     def measure(self, t: Texels) -> tuple[IntArray, FloatArray]:
         """Return the rows [M] of the texels on the band, and their metres [M] from the end."""
-        rows, metres = texels_near_end(t, self.end, self.last)
+        rows, metres = find_texels_near_end(t, self.end, self.last)
         if self.end.both and self.first < 0.0:
-            below, depth = texels_near_end(t, self.end.turned, -self.first)
+            below, depth = find_texels_near_end(t, self.end.turned, -self.first)
             rows, metres = np.concatenate([rows, below]), np.concatenate([metres, -depth])
         on_band = metres > self.first
         return rows[on_band], metres[on_band]
