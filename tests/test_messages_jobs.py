@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from types import ModuleType
 
 import pytest
@@ -20,6 +21,7 @@ _BOX = 16
 """Pixels beside what stands in a box of the sidebar."""
 
 
+@cache
 def _stages(messages: ModuleType) -> set[str]:
     """Every stage that the engine names where a worker may come by."""
     found: set[str] = set()
@@ -30,6 +32,7 @@ def _stages(messages: ModuleType) -> set[str]:
     return found
 
 
+@cache
 def _titles() -> set[str]:
     """Templates and labels that jobs begin with."""
     found = set()

@@ -29,11 +29,12 @@ needs_links = pytest.mark.skipif(os.name == "nt", reason="links take privileges 
 
 QUICK_ASSETS = """
 from likeness.__main__ import run
-from likeness.engine.bake import basis, landmark_turns, landmarks, phenotype_prior
+from likeness.engine.bake import basis, landmark_turns, landmarks, phenotype_prior, plain_render
 
 basis.NUM_SAMPLES, phenotype_prior.NUM_FITTED, phenotype_prior.NUM_UNSEEN = 120, 120, 10
-landmark_turns.HEADS, landmark_turns.YAWS = 2, (0.0, 30.0, 55.0)
-landmarks.FACE_YAWS = (-17.0, 0.0, 17.0)
+landmark_turns.HEADS, landmark_turns.YAWS = 1, (0.0, 30.0)
+landmarks.FACE_YAWS, landmarks.FACE_PITCHES = (-17.0, 0.0, 17.0), (0.0,)
+plain_render.SUPERSAMPLING = landmarks.SUPERSAMPLING = 1
 run()
 """
 """``likeness assets`` with a tenth of the random people and a quarter of the pictures: the tests'
