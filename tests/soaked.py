@@ -9,8 +9,11 @@ import pytest
 
 
 def if_asked(*values: Any) -> list[Any]:
-    """Values for ``pytest.mark.parametrize`` that run with ``-m soak`` alone."""
-    return [pytest.param(value, marks=pytest.mark.soak) for value in values]
+    """Values for ``pytest.mark.parametrize`` that run with ``-m soak`` alone.
+
+    A tuple holds the values of several arguments.
+    """
+    return [pytest.param(*_arguments(value), marks=pytest.mark.soak) for value in values]
 
 
 def every_other(values: Iterable[Any]) -> list[Any]:
@@ -20,6 +23,9 @@ def every_other(values: Iterable[Any]) -> list[Any]:
     """
     out = []
     for k, value in enumerate(values):
-        arguments = value if isinstance(value, tuple) else (value,)
-        out.append(pytest.param(*arguments, marks=[pytest.mark.soak] if k % 2 else []))
+        out.append(pytest.param(*_arguments(value), marks=[pytest.mark.soak] if k % 2 else []))
     return out
+
+
+def _arguments(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)

@@ -118,7 +118,6 @@ def test_the_node_group_is_made_in_small_slices(blender) -> None:
     assert max(added) < 25
 
 
-@in_every_blender
 def test_the_node_group_is_kept_and_appended(blender, tmp_path: Path) -> None:
     """Not when another version made it, nor from a damaged file, which the log names."""
     found = blender(NODE_GROUP, "kept_group", folder=str(tmp_path))

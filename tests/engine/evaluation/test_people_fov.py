@@ -28,7 +28,7 @@ from tests.soaked import if_asked
 
 pytestmark = pytest.mark.usefixtures("quick_people")
 HEAD = JOINT_INDEX["head"]
-LENSES = [20.0, *if_asked(35.0, 60.0), 100.0]
+LENSES = [20.0, *if_asked(35.0, 60.0, 100.0)]
 
 Shot = tuple[RandomPerson, Portrait, Truth, Observation, Track]
 """A person, the picture and what is true, seen and, with the lens known, fitted."""

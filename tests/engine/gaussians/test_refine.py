@@ -33,6 +33,8 @@ from likeness.engine.render import RenderOutput, render_camera
 from likeness.engine.visual.metrics import psnr
 from scipy import ndimage
 
+from tests.soaked import if_asked
+
 CAMERA = photo_camera(190.0, 72, 64)
 MIDDLE = np.array([0.0, 0.25, 0.2])  # of the poster, on a body that stands upright
 HALF = np.array([0.25, 0.2])  # its size: 47 by 38 pixels at two metres
@@ -224,7 +226,7 @@ def test_unseen_bare_hands_take_the_faces_colour(scene: Scene, glove: bool) -> N
         assert after < 0.9 * before
 
 
-@pytest.mark.parametrize("name", ["half", "head"])
+@pytest.mark.parametrize("name", ["half", *if_asked("head")])
 def test_a_lifted_body_comes_closer_to_its_photo(shots, name: str) -> None:
     """The lift as it is made, by the level that is the default."""
     shot, options = shots[name], REFINE_LEVELS["fast"]

@@ -195,7 +195,7 @@ def test_noise_is_refused(detectors: Detectors, prompt: Prompt, tmp_path: Path) 
     assert error.value.reason == "nobody"
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # noise is refused where a reference is chosen, which comes before
 def test_noise_cannot_be_tracked(
     filmed: Filmed, detectors: Detectors, prompt: Prompt, tmp_path: Path
 ) -> None:

@@ -106,7 +106,7 @@ def test_the_body_keeps_the_depth_of_a_small_face(default_body: Body, too_wide: 
 # Hands that cross, touch and hide
 
 
-@pytest.mark.parametrize("hands", [(True, False), *if_asked(())])
+@pytest.mark.parametrize("hands", [(True, False), *if_asked(((),))])
 def test_crossed_arms(default_body: Body, hands: tuple[bool, ...]) -> None:
     state = person(default_body, ("over the other", "under the other"), "apart")
     track = fit_body(

@@ -157,6 +157,7 @@ def test_photos_can_be_lifted_ahead(
         lift_ahead(other, run, given, said.append)
 
 
+@pytest.mark.soak
 def test_a_lifting_process_that_is_killed_is_said(
     config: TrainConfig, given: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,8 @@ from likeness.engine.gaussians.lift.pixels.labels_pixels import SOLVED, _find_co
 from likeness.engine.gaussians.lift.skirts.skirt_wearer import attach_skirt
 from likeness.engine.gaussians.lift.surface.labels import LABELS, LOWER, NONE, SKIN, UPPER, Places
 
+from tests.soaked import if_asked
+
 from .test_lift_skirt import photograph
 
 
@@ -146,7 +148,9 @@ def test_trousers_that_the_frame_cuts_reach_the_feet(gap: bool, last: int) -> No
     assert list(out.argmax(1)) == [LOWER if long else SKIN, SKIN, SKIN, SKIN]
 
 
-@pytest.mark.parametrize(("label", "cut"), [(LOWER, True), (LOWER, False), (UPPER, True)])
+@pytest.mark.parametrize(
+    ("label", "cut"), [(LOWER, True), (LOWER, False), *if_asked((UPPER, True))]
+)
 def test_legs_are_bare_below_a_skirt_that_the_frame_cuts(label: int, cut: bool) -> None:
     """What the photo shows of lower wear goes on below it, but legs do not wear a skirt."""
     scene = photograph()

@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.forks import ENGINE_READS, open_forks
 
 ENGINE = Path(__file__).resolve().parents[4] / "engine"
 
@@ -24,10 +27,31 @@ sys.exit(importlib.import_module("likeness_worker_engine.workflows.worker.main")
 """
 
 
+IMPORTED = f"""
+import sys
+sys.argv = ["-c", {str(ENGINE)!r}]
+{BOOT.rpartition("sys.exit")[0]}
+for name in ("pipeline.build", "workflows.build_files", "workflows.worker.main"):
+    importlib.import_module("likeness_worker_engine." + name)
+"""
+"""What takes a worker most of its time."""
+
+COMMAND = [sys.executable, "-I", "-c", BOOT, str(ENGINE)]
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[None]:
+    """Workers are forks of one that has imported the engine; one test starts a new process."""
+    with open_forks(IMPORTED, "-I", reads=ENGINE_READS) as fork:
+        own, COMMAND[:] = list(COMMAND), fork(COMMAND)
+        yield
+        COMMAND[:] = own
+
+
 def start(*arguments: str) -> subprocess.Popen:
     """The worker with the engine under another name, isolated from PYTHONPATH and the folder."""
     return subprocess.Popen(
-        [sys.executable, "-I", "-c", BOOT, str(ENGINE), *arguments],
+        [*COMMAND, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -72,6 +96,7 @@ def test_a_missing_photo_is_an_error_with_a_remedy(tmp_path: Path) -> None:
         ('{"portrait": "a", "output": "b", "others": [{"path": "c", "direction": "up"}]}', "up"),
     ],
 )
+@pytest.mark.usefixtures("forks")
 def test_a_broken_request_is_an_error(request_line: str, complaint: str) -> None:
     code, answers = ask(request_line)
     assert code == 2
@@ -79,6 +104,7 @@ def test_a_broken_request_is_an_error(request_line: str, complaint: str) -> None
     assert complaint in answers[0]["message"]
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_worker_stands_by_for_its_request(tmp_path: Path) -> None:
     photo = tmp_path / "nobody.jpg"
     request = json.dumps({"portrait": str(photo), "output": str(tmp_path / "out")})
@@ -88,18 +114,21 @@ def test_a_worker_stands_by_for_its_request(tmp_path: Path) -> None:
     assert "nobody.jpg" in answers[-1]["message"]
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_worker_that_nobody_needs_ends_quietly() -> None:
     worker = start()
     out, _ = worker.communicate('{"stand_by": "build"}\n', timeout=120)
     assert (worker.returncode, out) == (0, "")
 
 
+@pytest.mark.usefixtures("forks")
 def test_only_a_known_task_is_stood_by_for() -> None:
     code, answers = ask('{"stand_by": "nothing"}')
     assert code == 2
     assert "stand_by" in answers[0]["message"]
 
 
+@pytest.mark.usefixtures("forks")
 def test_the_request_may_be_an_argument(tmp_path: Path) -> None:
     request = {"portrait": str(tmp_path / "nobody.jpg"), "output": str(tmp_path / "out")}
     worker = start(json.dumps(request))
@@ -159,6 +188,7 @@ def test_a_portrait_is_built_and_progress_told(small_portrait: Path, tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize("way", ["stdin closes", "SIGTERM"])
 def test_cancelling_leaves_nothing(way: str, sample_portrait: Path, tmp_path: Path) -> None:
     worker = start()
