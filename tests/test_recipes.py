@@ -1,7 +1,8 @@
 """docs/automation.md: what can be copied and pasted from it runs.
 
-The recipes under "In Python" use the package as it is, a real build among them. On the command
-line ``likeness`` is ``recipe_stand_in.py``, whose batches build quickly.
+The recipes under "In Python" use the package as it is, but that a build takes a fit and a lift
+that were made before. On the command line ``likeness`` is ``recipe_stand_in.py``, whose batches
+build quickly; it is a fork of a Python that has imported the package.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -24,9 +26,19 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.motion.io import save_motion
 from likeness.engine.motion.prepare_motion import motion_from_poses
+from likeness.engine.pipeline import build as pipeline
+from likeness.engine.pipeline.build import LiftedPortrait
 from PIL import Image
 
+from tests.forks import ENGINE_READS, open_forks
+
 ROOT = Path(__file__).resolve().parents[1]
+IMPORTED = """
+import likeness.addon.batch_maker, likeness.addon.cli.main
+import likeness.engine.pipeline.build, likeness.engine.render.cpu
+from likeness.engine.core.kernels import load_kernels
+load_kernels()
+"""
 PAGE = (ROOT / "docs" / "automation.md").read_text(encoding="utf-8")
 STAND_IN = Path(__file__).with_name("recipe_stand_in.py")
 
@@ -58,15 +70,21 @@ def test_every_recipe_is_run() -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, sample_portrait: Path) -> Path:
+def stand_in() -> Iterator[Sequence[str]]:
+    """The command that is ``likeness``."""
+    with open_forks(IMPORTED, reads=ENGINE_READS) as fork:
+        yield fork([sys.executable, str(STAND_IN)])
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory, sample_portrait: Path, stand_in: Sequence[str]
+) -> Path:
     """Two people and a cat, their avatars, and a walk of four frames."""
     home = tmp_path_factory.mktemp("recipes")
     (home / "bin").mkdir()
     program = home / "bin" / "likeness"
-    program.write_text(
-        f"#!{sys.executable}\nimport runpy, sys\nsys.argv[0] = {str(STAND_IN)!r}\n"
-        f"runpy.run_path({str(STAND_IN)!r}, run_name='__main__')\n"
-    )
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(stand_in)} "$@"\n')
     program.chmod(0o755)
     (home / "portraits").mkdir()
     with Image.open(sample_portrait) as photo:
@@ -79,14 +97,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, sample_portrait: Path) -> P
     body = body.personalised(np.zeros(body.num_betas))
     walk = motion_from_poses(full_pose, np.zeros((4, 3)), body.num_expression, 24.0)
     save_motion(walk, home / "walk.npz", body)
-    done = run(home, "likeness", "batch", "portraits/", "-o", "avatars/", "--no-preview")
+    done = run(home, *stand_in, "batch", "portraits/", "-o", "avatars/", "--no-preview")
     assert done.returncode == 3, done.stderr
     return home
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    if command[0] == "likeness":  # subprocess looks it up by this process's own path
-        command = (sys.executable, str(STAND_IN), *command[1:])
     return subprocess.run(
         command,
         cwd=folder,
@@ -111,7 +127,11 @@ def run_python(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("title", MAKES)
 def test_recipe(
-    title: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    title: str,
+    folder: Path,
+    lifted_portrait: LiftedPortrait,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     ((kind, text),) = RECIPES[title]
     if sys.platform == "win32" and (kind == "sh" or '["likeness"' in text):
@@ -122,6 +142,8 @@ def test_recipe(
         done = run(folder, shutil.which("bash") or "bash", "-euo", "pipefail", "-c", text)
         assert done.returncode == 0, done.stderr + done.stdout
     else:
+        monkeypatch.setattr(pipeline, "_tracked", lambda *_: [lifted_portrait.tracked])
+        monkeypatch.setattr(pipeline, "lift_photo", lambda *_, **__: lifted_portrait.lift)
         run_python(text, folder, monkeypatch)
     for name in MAKES[title]:
         assert (folder / name).stat().st_size > 30, name

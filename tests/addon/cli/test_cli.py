@@ -16,6 +16,8 @@ from likeness.engine.core.progress import StageTimer
 from likeness.engine.core.types import LikenessError
 from likeness.engine.core.version import VERSION
 from likeness.engine.gaussians.lift.lift_photo import MIN_GAUSSIANS
+from likeness.engine.pipeline import build as pipeline
+from likeness.engine.pipeline.build import LiftedPortrait
 from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.workflows import build_files
 from likeness.engine.workflows.pose_choice import parse_expression
@@ -244,11 +246,17 @@ def test_help_is_fast() -> None:
 
 @pytest.mark.slow
 def test_build_render_export_info(
-    small_portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_portrait: Path,
+    lifted_portrait: LiftedPortrait,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A real portrait the whole way, with few Gaussians."""
+    """A real portrait the whole way; it was fitted and lifted before."""
+    monkeypatch.setattr(pipeline, "_tracked", lambda *_: [lifted_portrait.tracked])
+    monkeypatch.setattr(pipeline, "lift_photo", lambda *_, **__: lifted_portrait.lift)
     out = tmp_path / "out"
-    options = ["--no-blend", "--max-gaussians", "20000", "--refine", "off"]
+    options = ["--no-blend", "--refine", "off"]
     assert main(["build", str(small_portrait), "-o", str(out), *options]) == 0
     assert {p.name for p in out.iterdir()} == {"avatar.safetensors", "preview.png", "report.json"}
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
@@ -277,7 +285,7 @@ def test_build_render_export_info(
     assert capsys.readouterr().out.split() == [str(small)]
     assert main(["info", avatar, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert 0 < facts["gaussians"] <= 20_000
+    assert 0 < facts["gaussians"] <= 40_000
     assert facts["ordered"]
     assert sum(facts["layers"].values()) == facts["gaussians"]
 

@@ -21,6 +21,9 @@ from likeness.engine.pipeline.options import BuildOptions
 
 from .test_pipeline import OFF
 
+SMALL_POLISH = {"polish.bake.side": "64", "polish.bake.head_side": "64"}
+"""Polishing in pictures of which nothing is measured."""
+
 
 @pytest.mark.parametrize("nothing", ["", None, "default"])
 def test_the_network_that_comes_along_is_the_default(nothing: Any) -> None:
@@ -95,7 +98,8 @@ def test_a_network_that_cannot_be_used_is_told_before_the_work(
 
 def test_polishing_is_recorded(stages: dict[str, Any], photo_file: Path, body_file: Path) -> None:
     plain = build_avatar(photo_file, OFF, body_path=body_file)
-    polished = build_avatar(photo_file, replace(OFF, polish="bake"), body_path=body_file)
+    options = replace(OFF, polish="bake", settings=SMALL_POLISH)
+    polished = build_avatar(photo_file, options, body_path=body_file)
     assert (plain.report["polish"], polished.report["polish"]) == ("off", "bake")
     assert polished.avatar.provenance["options"]["polish"] == "bake"
     assert polished.report["seconds"]["polish"] > 0.0
@@ -119,6 +123,6 @@ def test_the_panel_knows_every_stage(
 ) -> None:
     """Progress in Blender goes by a table of the stages, which must be theirs, in their order."""
     told: list[str] = []
-    options = BuildOptions(polish="bake")
+    options = BuildOptions(polish="bake", settings=SMALL_POLISH)
     build_avatar(photo_file, options, lambda stage, *_: told.append(stage), body_file)
     assert list(estimate_seconds(network=True, polish=True)) == ["start", *dict.fromkeys(told)]
