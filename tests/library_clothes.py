@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,12 @@ from scipy.spatial import cKDTree
 RED = (220, 30, 20)
 
 
+@cache
+def dress_body() -> DressBody:
+    """The default body, read once; none may change it."""
+    return load_dress_body(asset_path("body"))
+
+
 def write_asset(
     folder: Path,
     name: str,
@@ -23,7 +30,7 @@ def write_asset(
     color: tuple[int, int, int] = RED,
 ) -> Path:
     """An asset of one colour whose vertices [V, 3] hang on the nearest ones of the body."""
-    dress = load_dress_body(asset_path("body"))
+    dress = dress_body()
     base = np.full(len(dress.weights), -1)
     known = np.flatnonzero(dress.row >= 0)
     base[dress.row[known]] = known
@@ -54,7 +61,7 @@ def write_top(
     folder: Path, name: str = "shirt", sleeve: float = 0.35, off: float = 0.012, low: float = -9.0
 ) -> Path:
     """A top with short sleeves, ``off`` metres off the body; ``low``: its lower end, metres."""
-    points, f = _shell(load_dress_body(asset_path("body")), ("torso", "arm"), off)
+    points, f = _shell(dress_body(), ("torso", "arm"), off)
     middle = points[f].mean(1)
     kept = (np.abs(middle[:, 0]) < sleeve) & (middle[:, 1] > low)
     return write_asset(folder, name, *_compact(points, f[kept]))
@@ -62,9 +69,7 @@ def write_top(
 
 def write_trousers(folder: Path, name: str = "jeans", off: float = 0.012) -> Path:
     """Trousers, ``off`` metres off the body."""
-    return write_asset(
-        folder, name, *_compact(*_shell(load_dress_body(asset_path("body")), ("leg",), off))
-    )
+    return write_asset(folder, name, *_compact(*_shell(dress_body(), ("leg",), off)))
 
 
 def _shell(dress: DressBody, parts: tuple[str, ...], off: float) -> tuple[FloatArray, IntArray]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from likeness.engine.files.weights import asset_path
-from likeness.engine.wardrobe.dress import load_dress_body
 from PIL import Image
+
+from tests.library_clothes import dress_body
 
 
 def write_hair(folder: Path) -> Path:
     """Hair of a library that lies in the default body's scalp, with strands down its picture."""
-    dress = load_dress_body(asset_path("body"))
+    dress = dress_body()
     body = dress.body
     faces = body.f[body.face_part == body.part_names.index("scalp")]
     rows, corners = np.unique(faces, return_inverse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _NEWER_BLENDER = re.compile(r"tests/blender/.*[\[-]5\.0[\]-]")
+_INSTALLED = tuple(f"tests/blender/test_{name}.py" for name in ("extension", "shipping", "usage"))
 _IMPORTS_FOR_LONG = {
     "tests/addon/cli/test_cli_network.py": "onnx",
     "tests/engine/network/test_onnx_export.py": "onnx",
@@ -27,8 +28,12 @@ def name_group(nodeid: str) -> str:
     'tests/test_docs.py'
     >>> name_group("tests/blender/test_scene.py::test_wide[5.0]")
     'Blender 5.0'
+    >>> name_group("tests/blender/test_scene.py::test_wide[4.5]")
+    'Blender'
     """
     file = nodeid.partition("::")[0]
     if _NEWER_BLENDER.match(nodeid):
         return "Blender 5.0"  # it starts, and installs the extension, once
+    if file.startswith("tests/blender/"):
+        return "extension" if file in _INSTALLED else "Blender"
     return _IMPORTS_FOR_LONG.get(file, file)

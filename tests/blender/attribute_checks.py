@@ -245,7 +245,6 @@ def tinted(folder: str, avatar: str) -> dict[str, Any]:
     out: dict[str, Any] = {
         "choice": [item[0] for item in attributes._tint_items(None, bpy.context)]
     }
-    bpy.ops.likeness.tint_part(part="hair", color=(0.9, 0.2, 0.1))
     bpy.ops.likeness.tint_part(part="lips", color=(0.6, 0.0, 0.2))
     bpy.ops.likeness.tint_part(part="hair", color=(0.0, 0.2, 1.0))
     after = read_avatar(objects)

@@ -49,8 +49,14 @@ def at_rest(avatar: Avatar, rows: BoolArray) -> FloatArray:
     return np.asarray(placed.means, np.float64)
 
 
-def test_the_head_below_is_whole_and_has_the_persons_skin(person: Avatar) -> None:
-    bald = apply_attributes(add_item(person, ItemRequest("hair", "bald")))
+@pytest.fixture(scope="module")
+def shaven(person: Avatar) -> Avatar:
+    """The person without hair."""
+    return add_item(person, ItemRequest("hair", "bald"))
+
+
+def test_the_head_below_is_whole_and_has_the_persons_skin(shaven: Avatar) -> None:
+    bald = apply_attributes(shaven)
     assert not hair_of(bald).any()
     rest = np.asarray(bald.body.v_template, np.float64)
     head = head_shape(rest, bald.body)
@@ -76,7 +82,7 @@ def mark_skin(person: Avatar, part: str, low: float, high: float, half: float) -
     return np.asarray(face & (at[:, 1] > low) & (at[:, 1] < high) & (np.abs(at[:, 0]) < half))
 
 
-def test_a_beard_is_not_covered_with_skin(person: Avatar) -> None:
+def test_a_beard_is_not_covered_with_skin(person: Avatar, shaven: Avatar) -> None:
     """Skin was completed over the lower part of a beard, in a stripe."""
     chin = mark_skin(person, "face", -0.15, -0.06, 0.06)
     assert chin.sum() > 30
@@ -84,21 +90,20 @@ def test_a_beard_is_not_covered_with_skin(person: Avatar) -> None:
     bearded = replace(person, gaussians=replace(person.gaussians, part=part))
     added = [
         set(one.gaussians.triangle[one.attributes[-1].factors(0.0) == 0.0])
-        for one in (add_item(p, ItemRequest("hair", "bald")) for p in (person, bearded))
+        for one in (shaven, add_item(bearded, ItemRequest("hair", "bald")))
     ]
     own = set(person.gaussians.triangle[chin])
     assert len(added[1] & own) <= len(added[0] & own)
 
 
-def test_completed_skin_goes_on_at_the_height_of_the_photos(person: Avatar) -> None:
+def test_completed_skin_goes_on_at_the_height_of_the_photos(person: Avatar, shaven: Avatar) -> None:
     """A face that stands off the body ended in a step, like a mask."""
     skin = np.isin(person.gaussians.part, [PARTS.index(name) for name in ("face", "skin")])
     offset = np.array(person.gaussians.offset)
     offset[skin, 2] = 0.006
     raised = replace(person, gaussians=replace(person.gaussians, offset=offset))
     heights = []
-    for one in (person, raised):
-        bald = add_item(one, ItemRequest("hair", "bald"))
+    for bald in (shaven, add_item(raised, ItemRequest("hair", "bald"))):
         added = bald.gaussians.take(bald.attributes[-1].factors(0.0) == 0.0)
         scalp = np.array(bald.body.part_names)[bald.body.face_part][added.triangle] == "scalp"
         at = bald.body.v_template[bald.body.f[added.triangle]].mean(1)
@@ -136,8 +141,10 @@ def rows_of(avatar: Avatar, rows: BoolArray | slice = slice(None)) -> set[bytes]
     return {row.tobytes() for row in np.column_stack([own.triangle, own.bary, own.colors])}
 
 
-def test_a_shaved_head_has_the_hairs_shade_within_the_hairline(person: Avatar) -> None:
-    bald, shaved = (add_item(person, ItemRequest("hair", item)) for item in ("bald", "shaved"))
+def test_a_shaved_head_has_the_hairs_shade_within_the_hairline(
+    person: Avatar, shaven: Avatar
+) -> None:
+    bald, shaved = shaven, add_item(person, ItemRequest("hair", "shaved"))
     own = bald.attributes[-1].factors(0.0) == 0.0
     light = [rgb_to_lab(w.gaussians.colors[own].astype(float))[:, 0] for w in (bald, shaved)]
     scalp = bald.body.face_part == bald.body.part_names.index("scalp")
