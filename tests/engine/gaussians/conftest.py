@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,8 @@ from likeness.engine.gaussians.lift.lift_photo import LiftOptions, lift_photo
 from likeness.engine.render import RenderOutput, render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
+
+from tests.made_once import make_once
 
 from .lift.photographed_head import Head, photograph_head
 
@@ -140,5 +144,9 @@ def shots() -> dict[str, Shot]:
 
 
 @pytest.fixture(scope="session")
-def head(average: Body) -> Head:
-    return photograph_head(average)
+def head(average: Body, tmp_path_factory: pytest.TempPathFactory) -> Head:
+    def make(folder: Path) -> None:
+        (folder / "head").write_bytes(pickle.dumps(photograph_head(average)))
+
+    head: Head = pickle.loads((make_once(tmp_path_factory, "head", make) / "head").read_bytes())
+    return head

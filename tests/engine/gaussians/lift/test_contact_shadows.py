@@ -169,6 +169,20 @@ def test_neither_far_nor_other_things_nor_what_stands_as_near(shirt: FloatArray)
     assert none_in(find(shirt, label=HAIR))
 
 
+def test_the_rim_beside_a_limb_is_cloth_and_not_a_mixture(shirt: FloatArray) -> None:
+    """Raised, the arm left a bright or skin-coloured line across the shirt."""
+    rim = slice(70, 72)
+    for mixture in ([1.0, 1.0, 1.0], [0.9, 0.7, 0.6]):
+        mixed = shirt.copy()
+        mixed[30:90, rim] = mixture
+        lit = find(mixed).lighten(mixed)
+        np.testing.assert_allclose(lit[32:88, 70], np.broadcast_to(SHIRT, (56, 3)), atol=0.05)
+        np.testing.assert_array_equal(lit[:, 74:], mixed[:, 74:].astype(np.float32))
+    checked = np.broadcast_to(SHIRT, (SIDE, SIDE, 3)).copy()
+    checked[np.indices((SIDE, SIDE)).sum(0) // 3 % 2 == 0] = [0.2, 0.2, 0.6]
+    np.testing.assert_array_equal(find(checked).lighten(checked), checked.astype(np.float32))
+
+
 def test_a_finer_picture_is_lit_at_the_same_places() -> None:
     gain = np.ones((20, 30))
     gain[:, 20:] = 2.0

@@ -10,6 +10,7 @@ from likeness.engine.gaussians.lift.colors.colors_detail import S as DETAIL
 from likeness.engine.gaussians.lift.colors.colors_detail import (
     _Cloth,
     _fold_contrasts,
+    _pass_on_light,
     _usual_contrast,
 )
 from likeness.engine.gaussians.lift.colors.folds import USUAL_BANDS
@@ -97,3 +98,22 @@ def test_a_hood_keeps_its_folds_though_none_are_painted_on_a_head(body: Body) ->
     contrasts = _fold_contrasts([cloth], [1.0], DETAIL.usual_fold)
     texture = cloth.textured(np.full((6000, 3), 0.5), UPPER, [], contrasts, HEAD, body)
     assert 0.01 < texture.std() < 0.05
+
+
+def test_a_limbs_shade_ends_sooner_than_other_light() -> None:
+    """A shirt was as dark where arms had been as it is in their shade below them."""
+    v, u = (c.ravel() + 0.5 for c in np.indices((60, 100)))
+    grid = LimbGrid(v, u, (60, 100), 0.006, 0.0)
+    below = v > 50
+    light = np.where(below, -0.3, 0.0)
+    above = v < 10
+    dark, bright = (
+        _pass_on_light(light, below | above, shaded, grid)
+        for shaded in (np.zeros(6000, bool), below)
+    )
+    near, far = slice(48, 52), slice(30, 35)
+    np.testing.assert_allclose(bright[near], dark[near], atol=0.05)  # no edge beside what is seen
+    assert (dark[far] < -0.05).all()
+    assert (bright[far] > -0.03).all()
+    lit = _pass_on_light(-light, below | above, below, grid)
+    np.testing.assert_allclose(lit, -dark, atol=1e-9)  # limbs throw no light

@@ -188,6 +188,7 @@ def dressed_person(
         borders=SimpleNamespace(behind=nothing),
         fine=picture,
         prints=Prints(frozenset(), frozenset()),
+        may_shade=lambda xy: np.zeros(len(xy), bool),
     )
     return {
         "points": points,

@@ -9,6 +9,7 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import BoolArray, IntArray
 from likeness.engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from likeness.engine.gaussians.lift.lift_photo import LiftOptions
 from likeness.engine.gaussians.lift.splats.texel_colors import (
@@ -23,6 +24,7 @@ from likeness.engine.gaussians.lift.splats.texel_samples import (
     texel_fineness,
 )
 from likeness.engine.gaussians.lift.surface.labels import HAIR, LABELS, SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, TORSO, vertex_groups
 from scipy.spatial import cKDTree
 
 
@@ -88,10 +90,36 @@ def sample_surface_count(body: Body, fineness: np.ndarray) -> int:
     )
 
 
+def regions_of(mask: BoolArray, group: IntArray) -> SimpleNamespace:
+    """What the fineness reads of the regions."""
+    return SimpleNamespace(mask=mask, group=group, unit=100.0)
+
+
+def test_cloth_behind_an_arm_is_as_fine_as_behind_the_person(average: Body) -> None:
+    """Folds where the arms were came out as a blur."""
+    body = average
+    vertices = body.v_template + np.array([0.0, 0.3, -2.5])
+    camera = photo_camera(50.0, 300, 300)
+    dressed = np.tile(np.eye(len(LABELS))[UPPER], (len(vertices), 1))
+    trunk, all_of_it = np.full((300, 300), TORSO), np.ones((300, 300), bool)
+    arms = np.full((300, 300), LEFT_ARM)
+    shown, hidden = (
+        texel_fineness(body, vertices, dressed, regions_of(all_of_it, group), camera)  # type: ignore[arg-type]
+        for group in (trunk, arms)
+    )
+    own = (vertex_groups(body)[body.f] == TORSO).all(1)
+    facing = shown[own] < hidden[own]
+    assert facing.any()
+    ratio = hidden[own][facing] / shown[own][facing]
+    np.testing.assert_allclose(ratio, S.finer_cloth / S.coarser_below)
+    arm = (vertex_groups(body)[body.f] == LEFT_ARM).all(1)
+    np.testing.assert_array_equal(hidden[arm], shown[arm])
+
+
 def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside() -> None:
     body = make_synthetic_body().personalised(np.zeros(4))
     vertices = body.v_template + np.array([0.0, -0.4, -2.0])
-    nothing = SimpleNamespace(mask=np.zeros((300, 300), bool), unit=100.0)
+    nothing = regions_of(np.zeros((300, 300), bool), np.full((300, 300), -1))
     wide, narrow = photo_camera(50.0, 300, 300), photo_camera(400.0, 300, 300)
     bare = np.tile(np.eye(len(LABELS))[SKIN], (len(vertices), 1))
     fineness = texel_fineness(body, vertices, bare, nothing, wide)  # type: ignore[arg-type]
@@ -107,7 +135,9 @@ def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside(
     usual = fineness / np.where(limb, S.coarser_limb, 1.0)
     names = np.array(body.part_names)[body.face_part]
     coarser = np.select(
-        [names == "leg", names == "foot"], [S.coarser_legs, S.coarser_feet], S.coarser_outside
+        [names == "leg", names == "foot", (vertex_groups(body)[body.f] == TORSO).any(1)],
+        [S.coarser_legs, S.coarser_feet, S.trunk_outside],
+        S.coarser_outside,
     )
     inner_leg = (names == "leg") & ~np.isin(body.f, body.f[names == "foot"]).any(1)
     plain_below = below & (inner_leg | ~np.isin(names, ["leg", "foot"]))
