@@ -83,7 +83,7 @@ QUICK = {
     "views": 4,
     "size": 80,
     "steps": 1,
-    "only": ["no_residual", "no_refiner", "data_half"],
+    "only": ["no_residual", "data_half"],
 }
 QUICK_SETTINGS = {
     "references_per_subject": "1",

@@ -7,7 +7,7 @@
 Builds the same photo ``--portraits`` times with different fields of view, once for each number of
 ``--workers`` (1 2), all cores shared among them. Rates are of the whole command, its start
 included. ``growth`` is how many MB more a worker holds after its last portrait than after its
-third, for each 100 portraits: the first ones fill the caches. ``--quick`` builds four small ones
+third, for each 100 portraits: the first ones fill the caches. ``--quick`` builds two small ones
 with each. On a busy machine the rates mean little.
 
 ``--cluster`` compares pool and Ray: both build the portraits with the last of ``--workers``, in
@@ -207,7 +207,7 @@ def main() -> None:
     options = ["--refine", chosen.refine, "--recycle", str(chosen.recycle), "--no-report"]
     if chosen.quick:
         options = ["--refine", "off", "--max-gaussians", "20000", "--no-preview", "--no-report"]
-    portraits = chosen.portraits or (4 if chosen.quick else 12)
+    portraits = chosen.portraits or (2 if chosen.quick else 12)
     if chosen.cluster:
         on_ray = [*options, "--cluster", chosen.cluster]
         compare_batches(chosen.photo, portraits, chosen.workers[-1], options, on_ray, chosen.turns)

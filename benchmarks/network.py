@@ -262,8 +262,8 @@ def main() -> int:
         figures = measure(
             folder,
             options.gaussians,
-            options.steps or (8 if options.quick else 18),
-            3 if options.quick else 9,
+            options.steps or (4 if options.quick else 18),
+            2 if options.quick else 9,
         )
     finally:
         if options.keep is None:

@@ -25,6 +25,7 @@ from ..surface.labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from ..surface.limb_grid import LimbGrid, read_wrapped
 from ..surface.limbs import GROUPS, HEAD, LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, vertex_groups
 from .beards import grow_beard
+from .cloth_materials import Material, judge_material, weigh_channels
 from .colors_texels import Texels
 from .folds import USUAL_BANDS, match_folds, paint_folds, part_folds
 from .hairline import draw_uneven_hair
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 class DetailSettings:
     """Fine texture of what the photo does not show."""
 
-    max_skin_detail: float = 0.06  # most of skin's texture, of its logarithm
     calm: float = 0.05  # metres over which folds average to nothing
     calm_print: float = 0.10  # the same of prints
     calm_skin: float = 0.012  # the same of skin, whose coarser structure is the limb's form
@@ -56,13 +56,10 @@ class DetailSettings:
     join: float = 0.015  # metres over which painted folds blend into seen ones
     broad: float = 0.03  # metres over which the light at a seen border is smoothed
     tone: float = 0.16  # metres over which it passes into the usual light
+    shade: float = 0.05  # the same of light that a limb may shade
     most_tone: float = 0.35  # most of its logarithm: what differs more is something else
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
     little_weave: float = 0.02  # square metres seen that halve it: few patches repeat
-    printed: tuple[float, float] = (5.0, 0.2)
-    """Deviation in cloth's second hue that makes it a print: a*b* units, and over its chroma."""
-
-    pastel: float = 2.0  # the same in its first hue over its chroma: several colours around grey
     placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties
     blur: float = 0.5  # cells: the blur of splats and of the grid
     sharpen: float = 4.0  # how many times the detail lost to it is added
@@ -204,7 +201,7 @@ class _Cloth:
         source = np.zeros(grid.shape, bool)
         # A print's colours are rare beside one another, as a badge's are: all of it goes round.
         sure = known & (printed | (trust[mine] > 0.4))
-        material = _Material(0.0, False, 0.0)
+        material = Material(0.0, False, 0.0)
         if sure.sum() >= S.few:
             flank = sure & (t.facing[mine] < S.flank)
             flank = flank if flank.sum() >= 2 * S.few else sure
@@ -212,14 +209,12 @@ class _Cloth:
             own_hue = rgb_to_lab(plain)[:, 1:]
             hue = rgb_to_lab(seen)[:, 1:] - own_hue
             chroma = float(np.median(np.linalg.norm(own_hue, axis=1)))
-            weights = _channel_weights(base[mine][sure])
-            material = _judge(shown[flank], hue, chroma, weights, label, printed)
+            weights = weigh_channels(base[mine][sure])
+            material = judge_material(shown[flank], hue, chroma, weights, label, printed)
             light = shown @ weights
             lit = sure & (np.abs(light) < S.most_tone)
             if folds is not None and not material.print and lit.any():
-                # Without small folds, which go on by themselves.
-                broad = grid.blur(grid.spread(light[:, None], lit)[..., 0], S.broad)
-                tone = broad * np.exp(-((grid.nearest(grid.count(lit) > 0)[0] / S.tone) ** 2))
+                tone = _pass_on_light(light, lit, view.may_shade(t.xy[mine]), grid)
             # Of grey cloth every channel counts in full, of pink the missing green hardly does.
             off = np.abs(shown - np.median(shown[sure], axis=0)) * np.minimum(3.0 * weights, 1.0)
             sure &= off.max(1) < material.odd
@@ -363,6 +358,33 @@ class _Cloth:
         return np.asarray(out)
 
 
+def _pass_on_light(
+    light: FloatArray, lit: BoolArray, shaded: BoolArray, grid: LimbGrid
+) -> FloatArray:
+    """[R, C] broad light beside what is seen, which passes into the usual light.
+
+    A limb's shade goes where the limb does, so it ends sooner.
+
+    Args:
+        light: [M] logarithm of the light on texels, over their base.
+        lit: [M] those that show it.
+        shaded: [M] those that a limb may shade.
+        grid: of the texels.
+    """
+
+    def pass_on(values: FloatArray, own: BoolArray, reach: float) -> FloatArray:
+        if not own.any():
+            return np.zeros(grid.shape)
+        # Without small folds, which go on by themselves.
+        broad = grid.blur(grid.spread(values[:, None], own)[..., 0], S.broad)
+        return np.asarray(broad * np.exp(-((grid.nearest(grid.count(own) > 0)[0] / reach) ** 2)))
+
+    shaded = lit & shaded & (light < 0.0)
+    usual = pass_on(light, lit & ~shaded, S.tone)
+    there = read_wrapped(usual[..., None], np.stack([grid.u, grid.v], -1))[:, 0]
+    return usual + pass_on(light - there, shaded, S.shade)
+
+
 def _photographed(
     t: Texels, mine: IntArray, sure: BoolArray, grid: LimbGrid, base: FloatArray, view: PhotoView
 ) -> FloatArray:
@@ -421,64 +443,6 @@ def _fold_contrasts(cloths: list[_Cloth], weights: Sequence[float], usual: float
 def _all_sizes(contrasts: FloatArray) -> float:
     """Return the standard deviation of folds of all sizes, from those [B] by their size."""
     return float(np.linalg.norm(contrasts) / np.linalg.norm(USUAL_BANDS))
-
-
-@dataclass(frozen=True)
-class _Material:
-    """How a material varies about its smoothed colour, in the logarithm.
-
-    Attributes:
-        most: soft limit of texture.
-        print: whether its hue varies too: stripes, checks, flowers.
-        odd: deviation from which on something is not the material.
-    """
-
-    most: float
-    print: bool
-    odd: float
-
-
-def _channel_weights(colors: FloatArray) -> FloatArray:
-    """[3] share of each channel in the light of a cloth's colours [M, 3]; they add up to one.
-
-    The logarithm of a channel that a saturated colour hardly has is noise.
-    """
-    usual = np.clip(np.median(colors, axis=0), 0.0, None) + LIGHT.floor
-    return np.asarray(usual / usual.sum())
-
-
-def _judge(
-    shown: FloatArray,
-    hue: FloatArray,
-    chroma: float,
-    weights: FloatArray,
-    label: int,
-    printed: bool,
-) -> _Material:
-    """Judge a material where it is seen well.
-
-    Args:
-        shown: [M, 3] logarithm of its colours over the base.
-        hue: [M, 2] a*b* of its colours less the base's.
-        chroma: of the base: light changes the hue of a strong colour more.
-        weights: [3] of :func:`_channel_weights`.
-        label: index into ``labels.LABELS``.
-        printed: whether its colours are several by themselves.
-    """
-    if label == SKIN:
-        return _Material(S.max_skin_detail, False, 3.0 * S.max_skin_detail)
-    light = shown @ weights
-    deviation = 1.48 * float(np.median(np.abs(light - np.median(light))))
-    # Folds and highlights wash a colour out, which is one direction; flowers have several.
-    _, axes = np.linalg.eigh(np.cov(hue.T))
-    along = hue @ axes
-    second, first = 1.48 * np.median(np.abs(along - np.median(along, axis=0)), axis=0)
-    several = second > max(S.printed[0], S.printed[1] * chroma)
-    several |= first > max(S.printed[0], S.pastel * chroma)
-    if printed or several:
-        most = max(5.0 * deviation, 0.04)
-        return _Material(most, True, 6.0 * most)
-    return _Material(max(1.5 * deviation, 0.02), False, max(3.0 * deviation, 0.12))
 
 
 def _mirrored(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ....core.distances import find_nearest
 from ....core.settings import register_settings
 from ....core.threads import map_threads
 from ....core.types import BoolArray, FloatArray
@@ -19,7 +20,7 @@ from ..grids.pixel_grids import dilate, smooth_widely, smooth_within
 from ..pixels.regions import Regions
 from ..shape.depth_sheets import DepthSheet, LimbBorders, composite_sheets
 from ..surface.labels import LOWER, SKIN, UPPER
-from ..surface.limbs import HEAD
+from ..surface.limbs import HEAD, TRUNK_AND_LEGS
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,6 @@ class ContactShadowSettings:
     """Shadows beside a limb in front."""
 
     reach: float = 0.45  # inter-ocular distances from the limb
-    jump: float = 0.02  # metres that the limb stands in front, at least
     off_head: float = 0.08  # metres from the head: under a chin it is dark in every pose
     beside: float = 0.7  # inter-ocular distances over which the cloth's usual light is taken
     darker: float = 0.18  # of the logarithm, below that light
@@ -51,6 +51,13 @@ class ContactShadowSettings:
     redder: float = -0.01  # least share of red over the lit skin's: else it is cloth
     crook: float = 1.3  # inter-ocular distances around a bent arm's nearer end, in its own shade
     bent: float = 0.06  # metres that this end stands in front, at least
+    rim: float = 0.12  # inter-ocular distances from a limb in front whose pixels may mix with it
+    rim_usual: float = 0.35  # the same over which the colours of cloth behind are taken
+    strange: tuple[float, float] = (2.5, 4.0)
+    """Deviations of the cloth's own colours between which a pixel there turns from cloth into a
+    mixture."""
+
+    plain: float = 0.025  # least deviation of a cloth's colours
     floor: float = 0.02  # added to colours before their logarithm
 
 
@@ -105,6 +112,17 @@ class ContactShadows:
         out[here] = (1.0 - share) * lit + share * usual
         return out
 
+    def cover(self, mixed: FloatArray, cloth: FloatArray) -> ContactShadows:
+        """Return the same under a colour that hides them.
+
+        Args:
+            mixed: [H, W] 0..1 how far it does.
+            cloth: [H, W, 3] 0..1, the colour.
+        """
+        share = mixed + (1.0 - mixed) * self.hidden
+        part = np.divide(mixed, share, out=np.zeros_like(mixed), where=share > 0.0)[..., None]
+        return ContactShadows(self.gain, part * cloth + (1.0 - part) * self.usual, share)
+
 
 def find_contact_shadows(
     colors: FloatArray,
@@ -124,10 +142,8 @@ def find_contact_shadows(
     """
     shape = regions.mask.shape
     front = composite_sheets(sheets, "front")
-    row, col = np.moveaxis(borders.nearer, -1, 0)
-    rows, cols = np.mgrid[: shape[0], : shape[1]]
-    away = np.hypot(row - rows, col - cols) / regions.unit
-    band = regions.mask & (away < S.reach) & (front > front[row, col] + S.jump)
+    away = borders.measure_behind(front, regions.mask) / regions.unit
+    band = away < S.reach
     band &= (regions.group != HEAD) & (regions.places.from_head > S.off_head)
     light = np.log(colors.mean(-1) + S.floor)
     hue = (colors + S.floor) / (colors + S.floor).sum(-1, keepdims=True)
@@ -199,4 +215,49 @@ def find_contact_shadows(
         find_crevices(arm)
     band |= depth > 0.0
     gain = np.where(band, np.exp(smooth_within(np.minimum(depth, S.most), band, S.feather)), 1.0)
-    return ContactShadows(gain, usual, hidden)
+    shadows = ContactShadows(gain, usual, hidden)
+    mixed, cloth = _find_mixed(shadows.lighten(colors), regions, away)
+    return shadows.cover(mixed, cloth)
+
+
+def _find_mixed(
+    colors: FloatArray, regions: Regions, away: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Find pixels of cloth beside a limb in front that show a mixture of both.
+
+    In any other pose they are a line across the garment. Patterned cloth deviates from its usual
+    colour by itself, and stays as it is.
+
+    Args:
+        colors: [H, W, 3] 0..1 of the foreground, without shadows.
+        regions: of the photo.
+        away: [H, W] inter-ocular distances to a limb in front; infinite elsewhere.
+
+    Returns:
+        mixed: [H, W] 0..1 how far they are a mixture.
+        cloth: [H, W, 3] 0..1 colour of the cloth that they belong to.
+    """
+    mixed, cloth, rim = np.zeros(away.shape), np.array(colors, np.float64), away < S.rim
+    worn = np.isin(regions.label, (UPPER, LOWER))
+    sure = regions.mask & ~rim & np.isin(regions.group, TRUNK_AND_LEGS)
+    if not ((sure & worn).any() and rim.any()):
+        return mixed, cloth
+    row, col, _ = find_nearest(sure)
+    # A limb's own skin that was taken for the trunk's lies beside cloth, a neckline beside skin.
+    named = np.where(regions.label == SKIN, regions.label[row, col], regions.label)
+    rim = rim & np.isin(regions.group, TRUNK_AND_LEGS)
+    width, (low, high) = S.rim_usual * regions.unit, S.strange
+    for label in (UPPER, LOWER):
+        own, here = sure & (regions.label == label), rim & (named == label)
+        if not (own.any() and here.any()):
+            continue
+        usual = smooth_widely(colors, own, width)
+        off = np.linalg.norm(colors - usual, axis=-1)
+        spread = np.sqrt(np.maximum(smooth_widely(off**2, own, width), 0.0))
+        near = smooth_widely(own.astype(float), np.ones(rim.shape), width) > S.shown
+        odd = (off / np.maximum(spread, S.plain) - low) / (high - low)
+        fade = np.clip(2.0 - 2.0 * away / S.rim, 0.0, 1.0)
+        here &= near
+        mixed[here] = (np.clip(odd, 0.0, 1.0) * fade)[here]
+        cloth[here] = usual[here]
+    return mixed, cloth

@@ -9,14 +9,25 @@ import numpy as np
 
 from ....core.cameras import project
 from ....core.sampling import bilinear
+from ....core.settings import register_settings
 from ....core.types import BoolArray, Camera, FloatArray, IntArray
 from ..grids.pixel_grids import SOLID, distance_inside
 from ..pixels.regions import Regions
-from ..shape.depth_sheets import DepthSheet, LimbBorders
+from ..shape.depth_sheets import DepthSheet, LimbBorders, composite_sheets
 from ..surface.limbs import ARMS
 from .colors_sources import measure_backlight
 from .open_fronts import OpenFront, find_open_front
 from .patterns import Prints, find_prints
+
+
+@dataclass(frozen=True)
+class PhotoViewSettings:
+    """What the pixels of a photo show."""
+
+    shaded: float = 1.6  # inter-ocular distances from a limb in front that it may shade
+
+
+S = register_settings("lift.photo_view", PhotoViewSettings())
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,12 @@ class PhotoView:
         return distance_inside(self.regions.mask) / self.regions.unit
 
     @cached_property
+    def behind_limbs(self) -> FloatArray:
+        """[H, W] pixels to the nearest limb in front; infinite where there is none."""
+        front = composite_sheets(self.sheets, "front")
+        return self.borders.measure_behind(front, self.regions.mask)
+
+    @cached_property
     def backlight(self) -> float:
         """0..1: how surely light from behind gilds the hair."""
         return measure_backlight(self.colors, self.regions.hair, self.inside)
@@ -81,6 +98,16 @@ class PhotoView:
         """Labels of clothes with a pattern, and of those with letters."""
         solid = self.regions.mask & (self.alpha > SOLID)
         return find_prints(self.colors, self.regions.label, solid, self.regions.unit)
+
+    def may_shade(self, xy: FloatArray) -> BoolArray:
+        """Return whether a limb in front is so near pixels that it may shade them [N].
+
+        Args:
+            xy: [N, 2] their places on the grid; the frame's border stands for what lies outside.
+        """
+        height, width = self.alpha.shape
+        col, row = np.clip(xy.astype(int), 0, [width - 1, height - 1]).T
+        return np.asarray(self.behind_limbs[row, col] < S.shaded * self.regions.unit)
 
     def read_fine(self, points: FloatArray) -> FloatArray:
         """Return the photo's colours [N, 3] 0..1 at points, as finely as textures need them.

@@ -46,6 +46,9 @@ class CalibrateSettings:
     gain: float = 1.0  # of a residual that one step adds
     clamp: float = 0.15  # 0..1, most that a colour changes
     tint: float = 0.05  # 0..1, most that it changes in hue: hardly seen splats would turn red
+    owned: tuple[float, float] = (0.5, 0.9)
+    """Shares of a pixel that a splat's own limb has, between which the pixel begins to count."""
+
     rim_steps: int = 4  # steps of the rim's opacities
     rim_alpha: float = 0.97  # alpha of the matte up to which a pixel belongs to the rim
     sigmas: float = 4.0  # standard deviations beyond which a splat contributes nothing
@@ -175,6 +178,13 @@ def calibrate_colors(
     # What hides behind its neighbours would turn white, step by step, and show it from the side.
     most = S.clamp * trust
     paint = paint_camera(gaussians, view)
+    # Beside another limb, which is in the same pixels, colours would make up for that one's.
+    limb = vertex_groups(body)[body.f[bound.triangle, 0]]
+    sheet = np.stack([~np.isin(limb, ARMS), *(limb == arm for arm in ARMS)], -1).astype(np.float32)
+    low, high = S.owned
+    shares = bilinear(paint(sheet), xy)
+    share = (shares * sheet[photo]).sum(1) / np.maximum(shares.sum(1), 1e-6)
+    gain *= np.clip((share - low) / (high - low), 0.0, 1.0)
     for _ in range(S.steps):
         residual = np.where(solid[..., None], truth - paint(colors), 0.0)
         # Detail finer than a splat would only ring.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.gaussians.lift.colors.colors_detail import _channel_weights, _judge
+from likeness.engine.gaussians.lift.colors.cloth_materials import judge_material, weigh_channels
 from likeness.engine.gaussians.lift.photo.photo_light import S as LIGHT
 from likeness.engine.gaussians.lift.surface.labels import LOWER
 
@@ -15,9 +15,9 @@ def test_light_on_strong_colours_is_not_a_print() -> None:
     shown = rng.normal(0.0, 0.1, (500, 1)) * np.ones(3)
     hue = rng.normal(0.0, [9.0, 5.5], (500, 2))
     grey = np.full(3, 1.0 / 3.0)
-    assert _judge(shown, hue, 4.0, grey, LOWER, False).print
-    assert not _judge(shown, hue, 35.0, grey, LOWER, False).print
-    assert _judge(shown, 2.0 * hue, 35.0, grey, LOWER, False).print
+    assert judge_material(shown, hue, 4.0, grey, LOWER, False).print
+    assert not judge_material(shown, hue, 35.0, grey, LOWER, False).print
+    assert judge_material(shown, 2.0 * hue, 35.0, grey, LOWER, False).print
 
 
 def test_folds_of_a_strong_colour_are_as_deep_as_its_light() -> None:
@@ -27,7 +27,7 @@ def test_folds_of_a_strong_colour_are_as_deep_as_its_light() -> None:
     light = rng.normal(0.0, 0.05, 4000)
     seen = pink * np.exp(light)[:, None] + rng.normal(0.0, 0.03, (4000, 3))
     shown = np.log((seen.clip(0.0) + LIGHT.floor) / (pink + LIGHT.floor))
-    weights = _channel_weights(seen)
+    weights = weigh_channels(seen)
     assert weights.sum() == pytest.approx(1.0)
     found = float((shown @ weights).std())
     assert found == pytest.approx(float(light.std()), rel=0.25)
