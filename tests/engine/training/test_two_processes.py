@@ -29,10 +29,6 @@ PATIENCE = 900.0  # seconds
 SUM_ORDER, SUM_ORDER_RMS = 4e-5, 1e-6
 
 SCRIPT = """
-import time; T0=time.time()
-def mark(w):
-    import os
-    open("/tmp/hc/tp.txt","a").write(f"{os.environ.get('RANK')} {w} {time.time()-T0:.2f}\\n")
 import json, os, signal, sys
 from itertools import islice
 from pathlib import Path
@@ -44,7 +40,6 @@ from likeness.engine.training.step import make_step_batch
 from likeness.engine.training.trainer import Trainer
 
 shards, port, *folders = sys.argv[1:]
-mark("imported")
 # Forks, as nothing has been computed yet: what a process imports takes most of its time.
 os.environ |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
 out, processes = "one", []
@@ -65,9 +60,7 @@ if processes:
     del os.environ["WORLD_SIZE"], os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
 for folder in map(Path, folders):
     config, body = load_config(TrainConfig, folder), load_body(folder / "body.npz")
-    mark("loaded")
     trainer = Trainer(config, body, "cpu")
-    mark("trainer")
     rank, world = trainer.accelerator.process_index, trainer.accelerator.num_processes
     options = DataOptions(render_size=config.render_size, targets=config.targets)
     stream = iter(SampleStream(Path(shards), config.network, options, body))
@@ -78,13 +71,11 @@ for folder in map(Path, folders):
         step = trainer.step(batch, stop=number == 2 and rank == world - 1)
         assert step.stop == (number == 2), "every process is told that one was asked to stop"
         losses.append(step.loss)
-        mark(f"step {number}")
     if rank == 0:
         trainer.save(folder / out, {})
         (folder / out / "losses.json").write_text(json.dumps([world, losses]))
     trainer.accelerator.wait_for_everyone()
 trainer.accelerator.end_training()
-mark("end")
 """
 
 
