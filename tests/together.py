@@ -12,6 +12,7 @@ _IMPORTS_FOR_LONG = {
     "tests/engine/network/test_shipping_weights.py": "onnx",
     "tests/engine/network/encoders/test_own_encoder.py": "onnx",
     "tests/engine/training/atlas_labels/test_label_export.py": "onnx",
+    "tests/engine/training/pixel_labels/test_parser_training.py": "onnx",
     "tests/engine/gaussians/test_polish.py": "onnx",
     "tests/engine/scene/test_polished_frames.py": "onnx",
     "tests/engine/generative/test_fill.py": "diffusers",

@@ -32,6 +32,7 @@ SCRIPT = """
 import json, os, signal, sys
 from itertools import islice
 from pathlib import Path
+import accelerate, torch._dynamo  # a trainer and its optimizer import them
 from likeness.engine.body import load_body
 from likeness.engine.network.config import load_config
 from likeness.engine.training.config import TrainConfig
