@@ -124,34 +124,44 @@ def test_a_seed_makes_the_same_person(two: list[Subject], world: SynthContext) -
     assert draw_subject(made, SMALL, RasterStudio(), StageClock()).identity == two[1].identity
 
 
-def test_depth_and_labels_may_be_left_out(world: SynthContext) -> None:
-    few = replace(SMALL, views=1, depth=False, labels=False)
-    (subject,) = draw_people(1, few, world=world)
-    assert all(view.depth is None and view.labels is None for view in subject.views)
-    assert "labels" not in subject.facts
-    assert not any(view.held_out for view in subject.views)
-
-
-def test_a_character_of_the_user_comes_first(world: SynthContext, tmp_path: Path) -> None:
-    """A converted folder whose mesh is the bare body, in one colour."""
-    body = world.dress.body
+@pytest.fixture(scope="module")
+def robot(world: SynthContext, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pose]:
+    """A converted folder whose mesh is the bare body, in one colour, and its pose."""
+    folder, body = tmp_path_factory.mktemp("robot"), world.dress.body
     pose = Pose.rest(body.num_expression).with_joints(left_elbow=[0.0, -1.0, 0.0])
     betas = np.random.default_rng(0).normal(size=body.num_betas)
     vertices, _ = body.vertices(pose, betas)
     grey = Material("plain", np.full((4, 4, 4), 255, np.uint8))
     label = np.full(len(body.f), LABEL["other"], np.uint8)
     part = MeshPart("suit", vertices, body.f, np.zeros((len(body.f), 3, 2)), label, grey)
-    save_parts(tmp_path, [part])
+    save_parts(folder, [part])
     np.savez(
-        tmp_path / "body.npz",
+        folder / "body.npz",
         betas=betas,
         full_pose=pose.full_pose,
         transl=pose.transl,
         expression=pose.expression,
     )
     about = {"version": 1, "source": "robot.glb", "sha256": "5e1f", "fits": True}
-    (tmp_path / "subject.json").write_text(json.dumps(about))
-    options = replace(SMALL, views=3, characters=(str(tmp_path),))
+    (folder / "subject.json").write_text(json.dumps(about))
+    return folder, pose
+
+
+def test_depth_and_labels_may_be_left_out(world: SynthContext, robot: tuple[Path, Pose]) -> None:
+    few = replace(SMALL, views=1, depth=False, labels=False, characters=(str(robot[0]),))
+    (subject,) = draw_people(1, few, world=world)
+    assert all(view.depth is None and view.labels is None for view in subject.views)
+    assert "labels" not in subject.facts
+    assert not any(view.held_out for view in subject.views)
+
+
+def test_a_character_of_the_user_comes_first(world: SynthContext, robot: tuple[Path, Pose]) -> None:
+    folder, pose = robot
+    body = world.dress.body
+    with np.load(folder / "body.npz") as file:
+        betas = file["betas"]
+    vertices, _ = body.vertices(pose, betas)
+    options = replace(SMALL, views=3, characters=(str(folder),))
     (subject,) = draw_people(1, options, world=world)
     assert subject.facts["looks"]["character"] == "robot.glb"
     np.testing.assert_allclose(subject.betas, betas)
