@@ -8,7 +8,7 @@ Builds the same photo ``--portraits`` times with different fields of view, once 
 ``--workers`` (1 2), all cores shared among them. Rates are of the whole command, its start
 included. ``growth`` is how many MB more a worker holds after its last portrait than after its
 third, for each 100 portraits: the first ones fill the caches. ``--quick`` builds two small ones
-with each. On a busy machine the rates mean little.
+with each, which shows no growth. On a busy machine the rates mean little.
 
 ``--cluster`` compares pool and Ray: both build the portraits with the last of ``--workers``, in
 turn and ``--turns`` times (3), and the medians are compared: the same portraits take a shared

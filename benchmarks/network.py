@@ -262,7 +262,7 @@ def main() -> int:
         figures = measure(
             folder,
             options.gaussians,
-            options.steps or (4 if options.quick else 18),
+            options.steps or (6 if options.quick else 18),
             2 if options.quick else 9,
         )
     finally:

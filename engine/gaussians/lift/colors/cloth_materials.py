@@ -1,4 +1,4 @@
-"""What cloth is of, as far as its texture tells: plain, or a print."""
+"""Tells plain materials from prints by how their colours vary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..surface.labels import SKIN
 
 @dataclass(frozen=True)
 class ClothMaterialSettings:
-    """What tells prints from folds."""
+    """How much materials vary."""
 
     max_skin_detail: float = 0.06  # most of skin's texture, of its logarithm
     printed: tuple[float, float] = (5.0, 0.2)

@@ -56,7 +56,7 @@ class DetailSettings:
     join: float = 0.015  # metres over which painted folds blend into seen ones
     broad: float = 0.03  # metres over which the light at a seen border is smoothed
     tone: float = 0.16  # metres over which it passes into the usual light
-    shade: float = 0.05  # the same of light that a limb may shade
+    shade: float = 0.05  # the same of an arm's shade
     most_tone: float = 0.35  # most of its logarithm: what differs more is something else
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
     little_weave: float = 0.02  # square metres seen that halve it: few patches repeat
@@ -359,30 +359,34 @@ class _Cloth:
 
 
 def _pass_on_light(
-    light: FloatArray, lit: BoolArray, shaded: BoolArray, grid: LimbGrid
+    light: FloatArray, lit: BoolArray, beside_arm: BoolArray, grid: LimbGrid
 ) -> FloatArray:
     """[R, C] broad light beside what is seen, which passes into the usual light.
 
-    A limb's shade goes where the limb does, so it ends sooner.
+    An arm's shade goes where the arm does, so it ends sooner.
 
     Args:
         light: [M] logarithm of the light on texels, over their base.
         lit: [M] those that show it.
-        shaded: [M] those that a limb may shade.
+        beside_arm: [M] those that an arm may shade.
         grid: of the texels.
     """
 
-    def pass_on(values: FloatArray, own: BoolArray, reach: float) -> FloatArray:
-        if not own.any():
-            return np.zeros(grid.shape)
+    def smooth(values: FloatArray, own: BoolArray) -> FloatArray:
         # Without small folds, which go on by themselves.
-        broad = grid.blur(grid.spread(values[:, None], own)[..., 0], S.broad)
-        return np.asarray(broad * np.exp(-((grid.nearest(grid.count(own) > 0)[0] / reach) ** 2)))
+        return grid.blur(grid.spread(values[:, None], own)[..., 0], S.broad)
 
-    shaded = lit & shaded & (light < 0.0)
-    usual = pass_on(light, lit & ~shaded, S.tone)
-    there = read_wrapped(usual[..., None], np.stack([grid.u, grid.v], -1))[:, 0]
-    return usual + pass_on(light - there, shaded, S.shade)
+    def fade(values: FloatArray, own: BoolArray, reach: float) -> FloatArray:
+        away, _ = grid.nearest(grid.count(own) > 0)
+        return np.asarray(values * np.exp(-((away / reach) ** 2)))
+
+    beside_arm = lit & beside_arm
+    if not beside_arm.any():
+        return fade(smooth(light, lit), lit, S.tone)
+    there = read_wrapped(smooth(light, lit)[..., None], np.stack([grid.u, grid.v], -1))[:, 0]
+    shade = np.where(beside_arm, np.minimum(there, 0.0), 0.0)
+    usual = fade(smooth(light - shade, lit), lit, S.tone)
+    return usual + fade(smooth(shade, beside_arm), beside_arm, S.shade)
 
 
 def _photographed(

@@ -1,6 +1,8 @@
-"""Shadows that limbs throw on others and on themselves: right in the photo's pose alone.
+"""What limbs do to the pixels beside them: right in the photo's pose alone.
 
-They are lightened before anything is made of the photo, so that weave and folds stay.
+The shadows that they throw on others and on themselves are lightened before anything is made of
+the photo, so that weave and folds stay. Pixels of clothes that mix with an arm's get the colour of
+the cloth beside them.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from ..grids.pixel_grids import dilate, smooth_widely, smooth_within
 from ..pixels.regions import Regions
 from ..shape.depth_sheets import DepthSheet, LimbBorders, composite_sheets
 from ..surface.labels import LOWER, SKIN, UPPER
-from ..surface.limbs import HEAD, TRUNK_AND_LEGS
+from ..surface.limbs import ARMS, HEAD, TRUNK_AND_LEGS
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class ContactShadowSettings:
     """Shadows beside a limb in front."""
 
     reach: float = 0.45  # inter-ocular distances from the limb
+    jump: float = 0.02  # metres that the limb stands in front, at least
     off_head: float = 0.08  # metres from the head: under a chin it is dark in every pose
     beside: float = 0.7  # inter-ocular distances over which the cloth's usual light is taken
     darker: float = 0.18  # of the logarithm, below that light
@@ -51,8 +54,9 @@ class ContactShadowSettings:
     redder: float = -0.01  # least share of red over the lit skin's: else it is cloth
     crook: float = 1.3  # inter-ocular distances around a bent arm's nearer end, in its own shade
     bent: float = 0.06  # metres that this end stands in front, at least
-    rim: float = 0.12  # inter-ocular distances from a limb in front whose pixels may mix with it
-    rim_usual: float = 0.35  # the same over which the colours of cloth behind are taken
+    rim: float = 0.08  # inter-ocular distances from an arm whose pixels may mix with it
+    least_rim: int = 2  # pixels, the same at least
+    rim_usual: float = 0.35  # inter-ocular distances over which the colours of cloth are taken
     strange: tuple[float, float] = (2.5, 4.0)
     """Deviations of the cloth's own colours between which a pixel there turns from cloth into a
     mixture."""
@@ -71,7 +75,8 @@ class ContactShadows:
     Attributes:
         gain: [H, W] factor, 1 or more, that brings a pixel to the light around the shadow.
         usual: [H, W, 3] 0..1 colour around the shadow.
-        hidden: [H, W] 0..1 how far the shadow hides what it falls on.
+        hidden: [H, W] 0..1 how far that colour takes over: in deep shadow, and where pixels are
+            mixtures.
     """
 
     gain: FloatArray
@@ -121,7 +126,13 @@ class ContactShadows:
         """
         share = mixed + (1.0 - mixed) * self.hidden
         part = np.divide(mixed, share, out=np.zeros_like(mixed), where=share > 0.0)[..., None]
-        return ContactShadows(self.gain, part * cloth + (1.0 - part) * self.usual, share)
+        usual = part * cloth + (1.0 - part) * self.usual
+        # Finer grids interpolate: right beside the cover the colour must not be the limb's.
+        beside = dilate(mixed > 0.0, 1) & (share == 0.0) & (self.gain == 1.0)
+        if beside.any():
+            row, col, _ = find_nearest(mixed > 0.0)
+            usual[beside] = cloth[row[beside], col[beside]]
+        return ContactShadows(self.gain, usual, share)
 
 
 def find_contact_shadows(
@@ -142,7 +153,7 @@ def find_contact_shadows(
     """
     shape = regions.mask.shape
     front = composite_sheets(sheets, "front")
-    away = borders.measure_behind(front, regions.mask) / regions.unit
+    away = _measure_behind(front, regions.mask, borders) / regions.unit
     band = away < S.reach
     band &= (regions.group != HEAD) & (regions.places.from_head > S.off_head)
     light = np.log(colors.mean(-1) + S.floor)
@@ -216,14 +227,36 @@ def find_contact_shadows(
     band |= depth > 0.0
     gain = np.where(band, np.exp(smooth_within(np.minimum(depth, S.most), band, S.feather)), 1.0)
     shadows = ContactShadows(gain, usual, hidden)
-    mixed, cloth = _find_mixed(shadows.lighten(colors), regions, away)
+    behind_arms = measure_behind_arms(front, regions, borders)
+    mixed, cloth = _find_mixed(shadows.lighten(colors), regions, behind_arms)
     return shadows.cover(mixed, cloth)
+
+
+def _measure_behind(front: FloatArray, mask: BoolArray, borders: LimbBorders) -> FloatArray:
+    """[H, W] pixels to the nearest border of what is in front; infinite where nothing is."""
+    row, col = np.moveaxis(borders.nearer, -1, 0)
+    rows, cols = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    behind = mask & (row >= 0) & (front > front[row, col] + S.jump)
+    return np.where(behind, np.hypot(row - rows, col - cols), np.inf)
+
+
+def measure_behind_arms(front: FloatArray, regions: Regions, borders: LimbBorders) -> FloatArray:
+    """Return the pixels [H, W] to the nearest arm in front; infinite where none is.
+
+    Args:
+        front: [H, W] depth of what is seen, metres.
+        regions: of the photo.
+        borders: where limbs end in front of each other.
+    """
+    away = _measure_behind(front, regions.mask, borders)
+    row, col = np.moveaxis(borders.nearer, -1, 0)
+    return np.where(np.isin(regions.group[row, col], ARMS), away, np.inf)
 
 
 def _find_mixed(
     colors: FloatArray, regions: Regions, away: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Find pixels of cloth beside a limb in front that show a mixture of both.
+    """Find pixels of cloth beside an arm in front that show a mixture of both.
 
     In any other pose they are a line across the garment. Patterned cloth deviates from its usual
     colour by itself, and stays as it is.
@@ -231,19 +264,22 @@ def _find_mixed(
     Args:
         colors: [H, W, 3] 0..1 of the foreground, without shadows.
         regions: of the photo.
-        away: [H, W] inter-ocular distances to a limb in front; infinite elsewhere.
+        away: [H, W] pixels to the nearest arm in front; infinite where none is.
 
     Returns:
         mixed: [H, W] 0..1 how far they are a mixture.
         cloth: [H, W, 3] 0..1 colour of the cloth that they belong to.
     """
-    mixed, cloth, rim = np.zeros(away.shape), np.array(colors, np.float64), away < S.rim
+    mixed, cloth = np.zeros(away.shape), np.array(colors, np.float64)
+    wide = max(S.rim * regions.unit, S.least_rim)
+    fade = np.clip(wide + 1.0 - away, 0.0, 1.0)
+    rim = (fade > 0.0) & (regions.places.from_head > S.off_head)
     worn = np.isin(regions.label, (UPPER, LOWER))
     sure = regions.mask & ~rim & np.isin(regions.group, TRUNK_AND_LEGS)
     if not ((sure & worn).any() and rim.any()):
         return mixed, cloth
     row, col, _ = find_nearest(sure)
-    # A limb's own skin that was taken for the trunk's lies beside cloth, a neckline beside skin.
+    # An arm's own skin that was taken for the trunk's lies beside cloth, a neckline beside skin.
     named = np.where(regions.label == SKIN, regions.label[row, col], regions.label)
     rim = rim & np.isin(regions.group, TRUNK_AND_LEGS)
     width, (low, high) = S.rim_usual * regions.unit, S.strange
@@ -256,7 +292,6 @@ def _find_mixed(
         spread = np.sqrt(np.maximum(smooth_widely(off**2, own, width), 0.0))
         near = smooth_widely(own.astype(float), np.ones(rim.shape), width) > S.shown
         odd = (off / np.maximum(spread, S.plain) - low) / (high - low)
-        fade = np.clip(2.0 - 2.0 * away / S.rim, 0.0, 1.0)
         here &= near
         mixed[here] = (np.clip(odd, 0.0, 1.0) * fade)[here]
         cloth[here] = usual[here]

@@ -16,6 +16,7 @@ from ..pixels.regions import Regions
 from ..shape.depth_sheets import DepthSheet, LimbBorders, composite_sheets
 from ..surface.limbs import ARMS
 from .colors_sources import measure_backlight
+from .contact_shadows import measure_behind_arms
 from .open_fronts import OpenFront, find_open_front
 from .patterns import Prints, find_prints
 
@@ -24,7 +25,7 @@ from .patterns import Prints, find_prints
 class PhotoViewSettings:
     """What the pixels of a photo show."""
 
-    shaded: float = 1.6  # inter-ocular distances from a limb in front that it may shade
+    shaded: float = 1.6  # inter-ocular distances from an arm that it may shade
 
 
 S = register_settings("lift.photo_view", PhotoViewSettings())
@@ -77,10 +78,10 @@ class PhotoView:
         return distance_inside(self.regions.mask) / self.regions.unit
 
     @cached_property
-    def behind_limbs(self) -> FloatArray:
-        """[H, W] pixels to the nearest limb in front; infinite where there is none."""
+    def behind_arms(self) -> FloatArray:
+        """[H, W] pixels to the nearest arm in front; infinite where none is."""
         front = composite_sheets(self.sheets, "front")
-        return self.borders.measure_behind(front, self.regions.mask)
+        return measure_behind_arms(front, self.regions, self.borders)
 
     @cached_property
     def backlight(self) -> float:
@@ -100,14 +101,14 @@ class PhotoView:
         return find_prints(self.colors, self.regions.label, solid, self.regions.unit)
 
     def may_shade(self, xy: FloatArray) -> BoolArray:
-        """Return whether a limb in front is so near pixels that it may shade them [N].
+        """Return whether an arm in front is so near pixels that it may shade them [N].
 
         Args:
             xy: [N, 2] their places on the grid; the frame's border stands for what lies outside.
         """
         height, width = self.alpha.shape
         col, row = np.clip(xy.astype(int), 0, [width - 1, height - 1]).T
-        return np.asarray(self.behind_limbs[row, col] < S.shaded * self.regions.unit)
+        return np.asarray(self.behind_arms[row, col] < S.shaded * self.regions.unit)
 
     def read_fine(self, points: FloatArray) -> FloatArray:
         """Return the photo's colours [N, 3] 0..1 at points, as finely as textures need them.

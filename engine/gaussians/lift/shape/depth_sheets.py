@@ -46,7 +46,6 @@ class SheetSettings:
     jump: float = 0.035  # metres of depth between neighbours that are two surfaces
     behind_jaw: tuple[float, float] = (0.003, 0.08)  # metres that a collar lies behind a jaw
     border: int = 2  # pixels beside such a jump that may show either
-    behind: float = 0.02  # metres that a limb stands in front of what it shades, at least
     holder: int = 3  # pixels around a held thing whose depth it takes
     thing: float = 0.012  # metres that it is thick
     nearest: float = 5.0  # percentile of the trunk's depths behind it that it lies before
@@ -352,18 +351,6 @@ class LimbBorders:
     before: BoolArray
     nearer: IntArray
     sure: IntArray
-
-    def measure_behind(self, front: FloatArray, mask: BoolArray) -> FloatArray:
-        """Return the pixels [H, W] to the nearest border of what is in front; infinite elsewhere.
-
-        Args:
-            front: [H, W] depth of what is seen, metres.
-            mask: [H, W] pixels of the person.
-        """
-        row, col = np.moveaxis(self.nearer, -1, 0)
-        rows, cols = np.mgrid[: mask.shape[0], : mask.shape[1]]
-        behind = mask & (front > front[row, col] + S.behind)
-        return np.where(behind, np.hypot(row - rows, col - cols), np.inf)
 
 
 def find_limb_borders(sheets: tuple[DepthSheet, ...], mask: BoolArray) -> LimbBorders:

@@ -9,6 +9,7 @@ are lowered only where the drawn outline would be harder than the photo's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +23,16 @@ from ....core.kernels import kernel
 from ....core.sampling import bilinear, sample_bilinear
 from ....core.settings import register_settings
 from ....core.threads import run_parts
-from ....core.types import HELD, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
+from ....core.types import (
+    HELD,
+    BoolArray,
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    Gaussians,
+    IntArray,
+    Matte,
+)
 from ....imaging.resize import fit_size, resize
 from ....render import paint_camera, render_camera
 from ...binding import place_gaussians
@@ -47,7 +57,9 @@ class CalibrateSettings:
     clamp: float = 0.15  # 0..1, most that a colour changes
     tint: float = 0.05  # 0..1, most that it changes in hue: hardly seen splats would turn red
     owned: tuple[float, float] = (0.5, 0.9)
-    """Shares of a pixel that a splat's own limb has, between which the pixel begins to count."""
+    """Shares of a pixel that a splat's own limb has, between which its residual begins to count."""
+
+    apart: float = 0.015  # metres off what a pixel shows from which on that is asked
 
     rim_steps: int = 4  # steps of the rim's opacities
     rim_alpha: float = 0.97  # alpha of the matte up to which a pixel belongs to the rim
@@ -178,13 +190,9 @@ def calibrate_colors(
     # What hides behind its neighbours would turn white, step by step, and show it from the side.
     most = S.clamp * trust
     paint = paint_camera(gaussians, view)
-    # Beside another limb, which is in the same pixels, colours would make up for that one's.
-    limb = vertex_groups(body)[body.f[bound.triangle, 0]]
-    sheet = np.stack([~np.isin(limb, ARMS), *(limb == arm for arm in ARMS)], -1).astype(np.float32)
-    low, high = S.owned
-    shares = bilinear(paint(sheet), xy)
-    share = (shares * sheet[photo]).sum(1) / np.maximum(shares.sum(1), 1e-6)
-    gain *= np.clip((share - low) / (high - low), 0.0, 1.0)
+    gain *= _share_pixels(
+        paint, gaussians, photo, view, vertex_groups(body)[body.f[bound.triangle, 0]]
+    )
     for _ in range(S.steps):
         residual = np.where(solid[..., None], truth - paint(colors), 0.0)
         # Detail finer than a splat would only ring.
@@ -225,6 +233,38 @@ def _window_of(
     left, top = np.maximum(places.min(0).astype(int) - S.margin, 0)
     right, bottom = np.minimum(places.max(0).astype(int) + 1 + S.margin, size)
     return (left, top, right, bottom), (slice(top, bottom), slice(left, right))
+
+
+def _share_pixels(
+    paint: Callable[[FloatArray], FloatArray],
+    gaussians: Gaussians,
+    photo: BoolArray,
+    view: Camera,
+    limb: IntArray,
+) -> FloatArray:
+    """0..1 how far a pixel's residual is that of each of the ``photo`` splats.
+
+    Beside an arm, which is in the same pixels, their colours would make up for that one's. What
+    joins the arm, as a sleeve does at the shoulder, is as far away.
+
+    Args:
+        paint: draws colours [N, channels].
+        gaussians: N in world space.
+        photo: [N].
+        view: the camera.
+        limb: [N] of each, index into ``limbs.GROUPS``.
+    """
+    if not np.isin(limb, ARMS).any():
+        return np.ones(int(photo.sum()))
+    owner = np.stack([~np.isin(limb, ARMS), *(limb == arm for arm in ARMS)], -1)
+    xy, depth = project(gaussians.means, view)
+    drawn = paint(np.column_stack([owner, depth]).astype(np.float32))
+    *shares, far = bilinear(drawn, xy[photo]).T
+    alpha = np.maximum(np.sum(shares, axis=0), 1e-6)
+    share = (np.stack(shares, -1) * owner[photo]).sum(1) / alpha
+    low, high = S.owned
+    apart = np.abs(far / alpha - depth[photo]) > S.apart
+    return np.where(apart, np.clip((share - low) / (high - low), 0.0, 1.0), 1.0)
 
 
 @kernel()

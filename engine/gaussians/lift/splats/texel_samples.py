@@ -16,7 +16,7 @@ from ....dual_uv.sampling import SurfaceSamples, sample_surface
 from ...squareness import cosine_to_camera
 from ..pixels.regions import Regions
 from ..surface.labels import LOWER, SHOES, SKIN, UPPER
-from ..surface.limbs import ARMS, TORSO, vertex_groups
+from ..surface.limbs import ARMS, vertex_groups
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class TexelSampleSettings:
     """Where the budget of texels goes."""
 
     coarser_outside: float = 0.65  # times finer that texels are which the photo's frame cuts off
-    trunk_outside: float = 1.0  # the same of the trunk, which other poses and views show
     coarser_legs: float = 0.7  # the same of legs, whose folds are few
     coarser_feet: float = 1.5  # the same of feet, whose shoes have a form
     coarser_below: float = 0.6  # the same below the photo's splats
+    covered: float = 0.02  # metres that an arm stands in front of what it hides, at least
     finer_cloth: float = 1.8  # the same of clothes that the photo does not show: folds are fine
     finer_pattern: float = 2.2  # the same of clothes with a pattern
     coarser_limb: float = 0.8  # the same of bare limbs, which are smooth
@@ -96,14 +96,14 @@ def texel_fineness(
     col, row = np.clip(xy.astype(int), 0, size - 1).T
     shown = inside & regions.mask[row, col] & (facing > S.squarely)
     limb, of_pixel = vertex_groups(body), regions.group[row, col]
-    shown &= (limb == of_pixel) | ~np.isin(of_pixel, ARMS)  # an arm hides what is behind it
-    of_vertex = np.where(shown, S.coarser_below, 1.0)
+    covered = (limb != of_pixel) & np.isin(of_pixel, ARMS)
+    covered &= regions.body.depth[row, col] < depth - S.covered
+    of_vertex = np.where(shown & ~covered, S.coarser_below, 1.0)
     leg, foot = (
         np.isin(np.arange(len(vertices)), body.f[_is_part(body, (name,))])
         for name in ("leg", "foot")
     )
-    parts = [leg, foot, limb == TORSO]
-    outside = np.select(parts, [S.coarser_legs, S.coarser_feet, S.trunk_outside], S.coarser_outside)
+    outside = np.select([leg, foot], [S.coarser_legs, S.coarser_feet], S.coarser_outside)
     of_vertex = np.where(inside, of_vertex, outside)
     label = shares.argmax(1)[body.f]
     crisp = np.isin(label, [SKIN, UPPER, LOWER, SHOES]).all(1)  # strands end unevenly

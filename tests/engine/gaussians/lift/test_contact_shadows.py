@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ from likeness.engine.core.types import BoolArray, FloatArray, IntArray
 from likeness.engine.gaussians.lift.photo.contact_shadows import (
     ContactShadows,
     find_contact_shadows,
+    measure_behind_arms,
 )
 from likeness.engine.gaussians.lift.photo.contact_shadows import S as SHADOWS
 from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet, find_limb_borders
 from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
-from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, TORSO
+from likeness.engine.gaussians.lift.surface.limbs import HEAD, LEFT_ARM, TORSO
 from likeness.engine.imaging.resize import resize
 
 SIDE, ARM = 120, slice(50, 70)
@@ -169,18 +171,49 @@ def test_neither_far_nor_other_things_nor_what_stands_as_near(shirt: FloatArray)
     assert none_in(find(shirt, label=HAIR))
 
 
-def test_the_rim_beside_a_limb_is_cloth_and_not_a_mixture(shirt: FloatArray) -> None:
+def test_the_rim_beside_an_arm_is_cloth_and_not_a_mixture(shirt: FloatArray) -> None:
     """Raised, the arm left a bright or skin-coloured line across the shirt."""
-    rim = slice(70, 72)
-    for mixture in ([1.0, 1.0, 1.0], [0.9, 0.7, 0.6]):
+    skin = np.array([0.9, 0.7, 0.6])
+    for mixture in (np.ones(3), skin):
         mixed = shirt.copy()
-        mixed[30:90, rim] = mixture
+        mixed[:, ARM] = skin
+        mixed[30:90, 70:72] = mixture
         lit = find(mixed).lighten(mixed)
-        np.testing.assert_allclose(lit[32:88, 70], np.broadcast_to(SHIRT, (56, 3)), atol=0.05)
+        np.testing.assert_allclose(lit[32:88, 70:72], np.broadcast_to(SHIRT, (56, 2, 3)), atol=0.05)
         np.testing.assert_array_equal(lit[:, 74:], mixed[:, 74:].astype(np.float32))
+        np.testing.assert_array_equal(lit[:, ARM], mixed[:, ARM].astype(np.float32))
+        fine = mixed.repeat(4, 0).repeat(4, 1)
+        seen = find(mixed).lighten(fine)
+        np.testing.assert_array_equal(seen[:, 200:278], fine[:, 200:278].astype(np.float32))
+        np.testing.assert_allclose(seen[128:352, 281:286].mean((0, 1)), SHIRT, atol=0.05)
     checked = np.broadcast_to(SHIRT, (SIDE, SIDE, 3)).copy()
     checked[np.indices((SIDE, SIDE)).sum(0) // 3 % 2 == 0] = [0.2, 0.2, 0.6]
     np.testing.assert_array_equal(find(checked).lighten(checked), checked.astype(np.float32))
+
+
+def test_only_arms_in_front_count_and_without_borders_nothing_does() -> None:
+    mask = np.ones((20, 30), bool)
+    front = np.where(np.arange(30) < 10, 1.0, 2.0) * np.ones((20, 1))
+    flat = np.ones(mask.shape)
+    for group in (LEFT_ARM, HEAD):
+        near = front < 1.5
+        sheets = (
+            DepthSheet(0, ~near, mask, 2.0 * flat, 2.2 * flat, flat, ~mask),
+            DepthSheet(group, near, near, 1.0 * flat, 1.1 * flat, flat, ~mask),
+        )
+        regions = SimpleNamespace(mask=mask, group=np.where(near, group, TORSO))
+        away = measure_behind_arms(front, regions, find_limb_borders(sheets, mask))  # type: ignore[arg-type]
+        assert np.isinf(away[:, :10]).all()
+        if group == LEFT_ARM:
+            np.testing.assert_array_equal(away[:, 10:], np.arange(1.0, 21.0) * np.ones((20, 1)))
+        else:
+            assert np.isinf(away).all()
+    # The last pixel, far in front, is no border.
+    front = np.full(mask.shape, 2.0)
+    borders = find_limb_borders((DepthSheet(0, mask, mask, front, front + 0.2, flat, ~mask),), mask)
+    front[-1, -1] = 0.0
+    regions = SimpleNamespace(mask=mask, group=np.full(mask.shape, LEFT_ARM))
+    assert np.isinf(measure_behind_arms(front, regions, borders)).all()  # type: ignore[arg-type]
 
 
 def test_a_finer_picture_is_lit_at_the_same_places() -> None:

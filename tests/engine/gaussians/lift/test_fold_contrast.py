@@ -100,20 +100,21 @@ def test_a_hood_keeps_its_folds_though_none_are_painted_on_a_head(body: Body) ->
     assert 0.01 < texture.std() < 0.05
 
 
-def test_a_limbs_shade_ends_sooner_than_other_light() -> None:
+def test_an_arms_shade_ends_sooner_than_other_light() -> None:
     """A shirt was as dark where arms had been as it is in their shade below them."""
     v, u = (c.ravel() + 0.5 for c in np.indices((60, 100)))
     grid = LimbGrid(v, u, (60, 100), 0.006, 0.0)
     below = v > 50
+    seen = below | (v < 10)
+    nowhere = np.zeros(6000, bool)
     light = np.where(below, -0.3, 0.0)
-    above = v < 10
-    dark, bright = (
-        _pass_on_light(light, below | above, shaded, grid)
-        for shaded in (np.zeros(6000, bool), below)
-    )
-    near, far = slice(48, 52), slice(30, 35)
-    np.testing.assert_allclose(bright[near], dark[near], atol=0.05)  # no edge beside what is seen
+    dark, bright = (_pass_on_light(light, seen, arm, grid) for arm in (nowhere, below))
+    near, far = slice(49, 52), slice(30, 35)
+    np.testing.assert_allclose(bright[near], dark[near], atol=0.08)  # no edge beside what is seen
     assert (dark[far] < -0.05).all()
     assert (bright[far] > -0.03).all()
-    lit = _pass_on_light(-light, below | above, below, grid)
-    np.testing.assert_allclose(lit, -dark, atol=1e-9)  # limbs throw no light
+    lit = _pass_on_light(-light, seen, below, grid)
+    np.testing.assert_allclose(lit, -dark, atol=0.01)  # arms throw no light
+    folds = np.random.default_rng(0).normal(0.0, 0.1, 6000)
+    usual, shaded = (_pass_on_light(folds, seen, arm, grid) for arm in (nowhere, below))
+    np.testing.assert_allclose(shaded, usual, atol=0.03)

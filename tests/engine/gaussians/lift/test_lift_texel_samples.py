@@ -90,28 +90,33 @@ def sample_surface_count(body: Body, fineness: np.ndarray) -> int:
     )
 
 
-def regions_of(mask: BoolArray, group: IntArray) -> SimpleNamespace:
+def regions_of(mask: BoolArray, group: IntArray, depth: float = np.inf) -> SimpleNamespace:
     """What the fineness reads of the regions."""
-    return SimpleNamespace(mask=mask, group=group, unit=100.0)
+    body = SimpleNamespace(depth=np.full(mask.shape, depth))
+    return SimpleNamespace(mask=mask, group=group, unit=100.0, body=body)
 
 
-def test_cloth_behind_an_arm_is_as_fine_as_behind_the_person(average: Body) -> None:
+def test_cloth_behind_an_arm_is_finer_than_below_the_photos_splats(average: Body) -> None:
     """Folds where the arms were came out as a blur."""
     body = average
     vertices = body.v_template + np.array([0.0, 0.3, -2.5])
     camera = photo_camera(50.0, 300, 300)
     dressed = np.tile(np.eye(len(LABELS))[UPPER], (len(vertices), 1))
-    trunk, all_of_it = np.full((300, 300), TORSO), np.ones((300, 300), bool)
-    arms = np.full((300, 300), LEFT_ARM)
-    shown, hidden = (
-        texel_fineness(body, vertices, dressed, regions_of(all_of_it, group), camera)  # type: ignore[arg-type]
-        for group in (trunk, arms)
+    everywhere = np.ones((300, 300), bool)
+    shown, joined, hidden = (
+        texel_fineness(body, vertices, dressed, regions_of(everywhere, group, depth), camera)  # type: ignore[arg-type]
+        for group, depth in (
+            (np.full((300, 300), TORSO), 1.0),
+            (np.full((300, 300), LEFT_ARM), np.inf),  # a shoulder, as near as the trunk
+            (np.full((300, 300), LEFT_ARM), 1.0),
+        )
     )
+    np.testing.assert_array_equal(joined, shown)
     own = (vertex_groups(body)[body.f] == TORSO).all(1)
     facing = shown[own] < hidden[own]
     assert facing.any()
     ratio = hidden[own][facing] / shown[own][facing]
-    np.testing.assert_allclose(ratio, S.finer_cloth / S.coarser_below)
+    np.testing.assert_allclose(ratio, 1.0 / S.coarser_below)
     arm = (vertex_groups(body)[body.f] == LEFT_ARM).all(1)
     np.testing.assert_array_equal(hidden[arm], shown[arm])
 
@@ -135,9 +140,7 @@ def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside(
     usual = fineness / np.where(limb, S.coarser_limb, 1.0)
     names = np.array(body.part_names)[body.face_part]
     coarser = np.select(
-        [names == "leg", names == "foot", (vertex_groups(body)[body.f] == TORSO).any(1)],
-        [S.coarser_legs, S.coarser_feet, S.trunk_outside],
-        S.coarser_outside,
+        [names == "leg", names == "foot"], [S.coarser_legs, S.coarser_feet], S.coarser_outside
     )
     inner_leg = (names == "leg") & ~np.isin(body.f, body.f[names == "foot"]).any(1)
     plain_below = below & (inner_leg | ~np.isin(names, ["leg", "foot"]))
