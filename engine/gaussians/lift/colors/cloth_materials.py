@@ -42,9 +42,15 @@ class Material:
 
 
 def weigh_channels(colors: FloatArray) -> FloatArray:
-    """[3] share of each channel in the light of a cloth's colours [M, 3]; they add up to one.
+    """Return the share of each channel in the light of a cloth's colours; they add up to one.
 
     The logarithm of a channel that a saturated colour hardly has is noise.
+
+    Args:
+        colors: [M, 3] 0..1.
+
+    Returns:
+        [3].
     """
     usual = np.clip(np.median(colors, axis=0), 0.0, None) + LIGHT.floor
     return np.asarray(usual / usual.sum())
