@@ -14,6 +14,8 @@ from likeness.engine.gaussians.lift.photo.contact_shadows import (
     measure_behind_arms,
 )
 from likeness.engine.gaussians.lift.photo.contact_shadows import S as SHADOWS
+from likeness.engine.gaussians.lift.photo.photo_view import PhotoView
+from likeness.engine.gaussians.lift.photo.photo_view import S as PHOTO_VIEW
 from likeness.engine.gaussians.lift.shape.depth_sheets import DepthSheet, find_limb_borders
 from likeness.engine.gaussians.lift.surface.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.surface.limbs import HEAD, LEFT_ARM, TORSO
@@ -196,16 +198,22 @@ def test_only_arms_in_front_count_and_without_borders_nothing_does() -> None:
     front = np.where(np.arange(30) < 10, 1.0, 2.0) * np.ones((20, 1))
     flat = np.ones(mask.shape)
     for group in (LEFT_ARM, HEAD):
-        near = front < 1.5
+        near = front < 1.5  # at the left
         sheets = (
             DepthSheet(0, ~near, mask, 2.0 * flat, 2.2 * flat, flat, ~mask),
             DepthSheet(group, near, near, 1.0 * flat, 1.1 * flat, flat, ~mask),
         )
         regions = SimpleNamespace(mask=mask, group=np.where(near, group, TORSO))
-        away = measure_behind_arms(front, regions, find_limb_borders(sheets, mask))  # type: ignore[arg-type]
+        borders = find_limb_borders(sheets, mask)
+        away = measure_behind_arms(front, regions, borders)  # type: ignore[arg-type]
         assert np.isinf(away[:, :10]).all()
         if group == LEFT_ARM:
             np.testing.assert_array_equal(away[:, 10:], np.arange(1.0, 21.0) * np.ones((20, 1)))
+            view = PhotoView(None, None, flat, regions, sheets, borders, None)  # type: ignore[arg-type]
+            regions.unit = 5.0
+            reach = PHOTO_VIEW.shaded * regions.unit
+            xy = np.array([[9.5, 4.5], [10.5, 4.5], [8.5 + reach, 4.5], [29.5, 4.5], [-9.0, 40.0]])
+            assert view.may_shade(xy).tolist() == [False, True, True, False, False]
         else:
             assert np.isinf(away).all()
     # The last pixel, far in front, is no border.
