@@ -216,7 +216,7 @@ def test_only_arms_in_front_count_and_without_borders_nothing_does() -> None:
             assert view.may_shade(xy).tolist() == [False, True, True, False, False]
         else:
             assert np.isinf(away).all()
-    # The last pixel, far in front, is no border.
+    # Without a border, the last pixel does not stand for one.
     front = np.full(mask.shape, 2.0)
     borders = find_limb_borders((DepthSheet(0, mask, mask, front, front + 0.2, flat, ~mask),), mask)
     front[-1, -1] = 0.0
