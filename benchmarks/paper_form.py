@@ -122,7 +122,7 @@ def main() -> int:
             parser.error("--people and --test are given together")
         print(json.dumps(measure_unseen(options) | here))
         return 0
-    changes = (QUICK | {"steps": "60"} if options.quick else STEPS) | dict(
+    changes = (QUICK if options.quick else STEPS) | dict(
         text.split("=", 1) for text in options.changes
     )
     config = override_fields(TRAINING["paper-tiny"], changes)

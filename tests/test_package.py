@@ -37,7 +37,7 @@ landmarks.FACE_YAWS, landmarks.FACE_PITCHES = (-17.0, 0.0, 17.0), (0.0,)
 plain_render.SUPERSAMPLING = landmarks.SUPERSAMPLING = 1
 run()
 """
-"""``likeness assets`` with a tenth of the random people and a quarter of the pictures: the tests'
+"""``likeness assets`` with a tenth of the random people and few, coarse pictures: the tests'
 own assets are made with all of them."""
 
 

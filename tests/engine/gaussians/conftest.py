@@ -148,5 +148,6 @@ def head(average: Body, tmp_path_factory: pytest.TempPathFactory) -> Head:
     def make(folder: Path) -> None:
         (folder / "head").write_bytes(pickle.dumps(photograph_head(average)))
 
+    # A file of these tests; what users give is never unpickled.
     head: Head = pickle.loads((make_once(tmp_path_factory, "head", make) / "head").read_bytes())
     return head

@@ -181,7 +181,7 @@ def find_contact_shadows(
         around = smooth_widely(np.dstack([light, hue, colors]), plain, width)
         lit = around[..., 0]
         spread = np.sqrt(np.maximum(smooth_widely((light - lit) ** 2, plain, width), 0.0))
-        near = smooth_widely(plain.astype(float), np.ones(shape), width) > S.shown
+        near = _is_near(plain, width)
         least = np.maximum(S.darker, S.steady * spread)
         shaded = here & near & alike(around[..., 1:4]) & (light < lit - least)
         depth[shaded] = (lit - light)[shaded]
@@ -230,6 +230,11 @@ def find_contact_shadows(
     behind_arms = measure_behind_arms(front, regions, borders)
     mixed, cloth = _find_mixed(shadows.lighten(colors), regions, behind_arms)
     return shadows.cover(mixed, cloth)
+
+
+def _is_near(shown: BoolArray, width: float) -> BoolArray:
+    """[H, W] whether enough of what is shown lies around a pixel to tell its usual look."""
+    return np.asarray(smooth_widely(shown.astype(float), np.ones(shown.shape), width) > S.shown)
 
 
 def _measure_behind(front: FloatArray, mask: BoolArray, borders: LimbBorders) -> FloatArray:
@@ -290,9 +295,8 @@ def _find_mixed(
         usual = smooth_widely(colors, own, width)
         off = np.linalg.norm(colors - usual, axis=-1)
         spread = np.sqrt(np.maximum(smooth_widely(off**2, own, width), 0.0))
-        near = smooth_widely(own.astype(float), np.ones(rim.shape), width) > S.shown
         odd = (off / np.maximum(spread, S.plain) - low) / (high - low)
-        here &= near
+        here &= _is_near(own, width)
         mixed[here] = (np.clip(odd, 0.0, 1.0) * fade)[here]
         cloth[here] = usual[here]
     return mixed, cloth

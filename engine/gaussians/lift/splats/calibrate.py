@@ -56,7 +56,7 @@ class CalibrateSettings:
     gain: float = 1.0  # of a residual that one step adds
     clamp: float = 0.15  # 0..1, most that a colour changes
     tint: float = 0.05  # 0..1, most that it changes in hue: hardly seen splats would turn red
-    owned: tuple[float, float] = (0.5, 0.9)
+    own_share: tuple[float, float] = (0.5, 0.9)
     """Shares of a pixel that a splat's own limb has, between which its residual begins to count."""
 
     apart: float = 0.015  # metres off what a pixel shows from which on that is asked
@@ -190,7 +190,7 @@ def calibrate_colors(
     # What hides behind its neighbours would turn white, step by step, and show it from the side.
     most = S.clamp * trust
     paint = paint_camera(gaussians, view)
-    gain *= _share_pixels(
+    gain *= _weigh_residuals(
         paint, gaussians, photo, view, vertex_groups(body)[body.f[bound.triangle, 0]]
     )
     for _ in range(S.steps):
@@ -235,14 +235,14 @@ def _window_of(
     return (left, top, right, bottom), (slice(top, bottom), slice(left, right))
 
 
-def _share_pixels(
+def _weigh_residuals(
     paint: Callable[[FloatArray], FloatArray],
     gaussians: Gaussians,
     photo: BoolArray,
     view: Camera,
     limb: IntArray,
 ) -> FloatArray:
-    """0..1 how far a pixel's residual is that of each of the ``photo`` splats.
+    """0..1 how far the residual of its pixel concerns each of the ``photo`` splats.
 
     Beside an arm, which is in the same pixels, their colours would make up for that one's. What
     joins the arm, as a sleeve does at the shoulder, is as far away.
@@ -262,7 +262,7 @@ def _share_pixels(
     *shares, far = bilinear(drawn, xy[photo]).T
     alpha = np.maximum(np.sum(shares, axis=0), 1e-6)
     share = (np.stack(shares, -1) * owner[photo]).sum(1) / alpha
-    low, high = S.owned
+    low, high = S.own_share
     apart = np.abs(far / alpha - depth[photo]) > S.apart
     return np.where(apart, np.clip((share - low) / (high - low), 0.0, 1.0), 1.0)
 
