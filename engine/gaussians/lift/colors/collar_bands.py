@@ -1,7 +1,8 @@
 """A shirt's collar under a jacket: a band of other cloth that goes round the neck.
 
 In front the jacket lies open and shows much of the shirt; round the neck the shirt's collar stands
-a finger's width above it. The photo shows that beside the neck, and so it goes on behind.
+a finger's width above it. The photo shows that beside the neck, and so it goes on behind. So does
+all that covers both sides of the neck, as a polo neck or a space suit's ring.
 """
 
 from __future__ import annotations
@@ -43,6 +44,12 @@ class CollarBandSettings:
     behind: float = 0.7  # of that width, behind
     widths_behind: tuple[float, float] = (0.008, 0.016)  # metres
     stands: float = 0.025  # metres of a collar at most, round the neck's sides
+    neckwear: tuple[float, float] = (0.06, 0.03)  # the same of other cloth: at the sides, behind
+    tall: float = 0.12  # metres from the neck within which such cloth is looked for
+    sides: tuple[float, float] = (45.0, 120.0)  # degrees from the front: the neck's sides
+    step: float = 0.01  # metres of its height of which one fabric is the most
+    covers: float = 0.05  # metres of it, at least, on both sides
+    seen: float = 3.0  # texels of it that a side must show, at least
     front: tuple[float, float] = (45.0, 90.0)
     """Degrees from the front: up to the first it has the width that is seen, at the second what it
     has at most; from there it narrows towards the middle behind."""
@@ -70,13 +77,73 @@ class CollarBand:
         rows, metres = find_texels_near_end(t, _NECKLINE, self.width)
         if not len(rows):
             return rows
-        z = t.rest[rows, 2]
-        middle = 0.5 * np.percentile(z, [2.0, 98.0]).sum()
-        angle = np.degrees(np.arctan2(np.abs(t.rest[rows, 0]), z - middle))
+        angle = np.abs(_measure_angles(t.rest[rows]))
         aside = min(self.width, S.stands)
         behind = min(float(np.clip(S.behind * self.width, *S.widths_behind)), aside)
         width = np.interp(angle, [*S.front, 180.0], [self.width, aside, behind])
         return rows[metres < width]
+
+
+def _measure_angles(rest: FloatArray) -> FloatArray:
+    """[M] degrees from the front, -180..180, of places [M, 3] round the neck."""
+    middle = 0.5 * np.percentile(rest[:, 2], [2.0, 98.0]).sum()
+    return np.asarray(np.degrees(np.arctan2(rest[:, 0], rest[:, 2] - middle)))
+
+
+def find_neckwear(
+    t: Texels, seen: FloatArray, fabric: IntArray, around: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Find what goes round the neck because the photo shows nothing else on both of its sides.
+
+    Args:
+        t: the texels.
+        seen: [N] 0..1 how surely a texel shows its own fabric.
+        fabric: [N] which one; -1 where it shows none.
+        around: [N] which one goes round the trunk at its height.
+
+    Returns:
+        rows: [M] of the texels on it; it narrows towards the middle behind.
+        fabrics: [M] of each.
+    """
+    rows, metres = find_texels_near_end(t, _NECKLINE, S.tall)
+    none = np.zeros(0, np.int64)
+    if not len(rows):
+        return none, none
+    angle = _measure_angles(t.rest[rows])
+    usual = int(np.bincount(around[rows[metres < S.step]], minlength=1).argmax())
+    kinds, steps = int(max(fabric.max(), usual)) + 1, round(S.tall / S.step)
+    shown = np.zeros((2, kinds, steps))
+    low, high = S.sides
+    beside = (fabric[rows] >= 0) & (np.abs(angle) > low) & (np.abs(angle) < high)
+    place = (angle[beside] > 0.0).astype(np.int64), fabric[rows[beside]]
+    at = np.minimum((metres[beside] / S.step).astype(np.int64), steps - 1)
+    np.add.at(shown, (*place, at), seen[rows[beside]])
+    widths = [S.step * _count_first(side, usual) for side in shown]
+    width = min(widths)
+    if width < S.covers:
+        return none, none
+    shown[:, usual] = 0.0
+    both = shown.sum(0)[:, : round(width / S.step)]
+    aside, behind = (min(width, most) for most in S.neckwear)
+    here = np.interp(np.abs(angle), [*S.front, 180.0], [width, aside, behind])
+    on_it = metres < here
+    kind = both[:, both.sum(0) > 0.0].argmax(0)
+    part = np.minimum((metres / here * len(kind)).astype(np.int64), len(kind) - 1)
+    return rows[on_it], kind[part[on_it]]
+
+
+def _count_first(shown: FloatArray, usual: int) -> int:
+    """Return how many steps from the neck show others than the usual fabric; 0 if too few.
+
+    Args:
+        shown: [kinds, steps] how much of each one side shows.
+        usual: index of the one that goes round the trunk.
+    """
+    seen = shown.sum(0)
+    others = seen - shown[usual]
+    ends = np.nonzero(shown[usual] > others)[0]
+    first = int(ends[0]) if len(ends) else len(seen)
+    return first if others[:first].sum() > S.seen else 0
 
 
 def find_collar(view: PhotoView) -> CollarBand | None:

@@ -23,7 +23,7 @@ from ..pixels.skin_tone import measure_hue
 from ..surface.labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from ..surface.limbs import HEAD, LEFT_LEG, RIGHT_LEG
 from ..surface.texel_patch import TexelPatch
-from .collar_bands import find_collar
+from .collar_bands import find_collar, find_neckwear
 from .colors_texels import Texels
 from .fabric_clusters import fabric_lab, has_hue, have_same_hue
 from .fabrics import find_fabrics
@@ -181,6 +181,12 @@ def base_colors(
                 on_collar = np.searchsorted(own, collar.find_texels(t))
                 fabric[own[on_collar[found.seen[on_collar] < 0]]] = len(colors)
                 colors.append(collar.color / np.median(t.shade[own[counts > 0.0]], axis=0))
+            elif label == UPPER:
+                shown_fabric, around = np.full((2, len(out)), -1)
+                shown_fabric[own], around[own] = found.seen, found.around
+                round_neck, kinds = find_neckwear(t, seen, shown_fabric, around)
+                hidden = shown_fabric[round_neck] < 0
+                fabric[round_neck[hidden]] = kinds[hidden]
             if fallen.any():  # none of the cloth's folds either
                 fabric[own[fallen]] = len(colors)
                 colors.append(np.median(albedo[own[fallen]], axis=0))

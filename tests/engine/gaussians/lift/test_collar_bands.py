@@ -9,7 +9,11 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import FloatArray
-from likeness.engine.gaussians.lift.colors.collar_bands import CollarBand, find_collar
+from likeness.engine.gaussians.lift.colors.collar_bands import (
+    CollarBand,
+    find_collar,
+    find_neckwear,
+)
 from likeness.engine.gaussians.lift.garments.labels_surface import (
     find_bare_face,
     find_collared_jaw,
@@ -63,21 +67,50 @@ def test_what_reaches_the_neck_on_one_side_or_is_a_shadow_is_no_collar() -> None
     assert find_collar(photo(width=0.2)) is None  # a shirt without a jacket
 
 
-def test_it_goes_round_and_is_narrower_behind() -> None:
-    angle, height = np.meshgrid(np.linspace(-np.pi, np.pi, 90), np.arange(-0.06, 0.02, 0.001))
+def neck_texels():  # type: ignore[no-untyped-def]
+    """Texels of a neck's cylinder above and below its neckline; their angle and height."""
+    angle, height = np.meshgrid(np.linspace(-np.pi, np.pi, 90), np.arange(-0.16, 0.02, 0.001))
     angle, height = angle.ravel(), height.ravel()
-    rest = np.stack([0.06 * np.sin(angle), 0.5 + height, 0.06 * np.cos(angle)], -1)
     texels = SimpleNamespace(
-        rest=rest,
+        rest=np.stack([0.06 * np.sin(angle), 0.5 + height, 0.06 * np.cos(angle)], -1),
         label=np.where(height > 0.0, SKIN, UPPER),
-        group=np.full(len(rest), TORSO),
-        radius=np.full(len(rest), 1e-4),
+        group=np.full(len(angle), TORSO),
+        radius=np.full(len(angle), 1e-4),
     )
+    return texels, angle, height
+
+
+def test_it_goes_round_and_is_narrower_behind() -> None:
+    texels, angle, height = neck_texels()
     rows = CollarBand(WHITE, 0.02).find_texels(texels)  # type: ignore[arg-type]
     for near, width in ((np.abs(angle) < 1.0, 0.02), (np.abs(angle) > 3.1, 0.014)):
         depth = -height[rows[near[rows]]]
         assert depth.max() == pytest.approx(width, abs=0.002)
         assert len(depth) >= 0.9 * (near & (height <= 0.0) & (-height < width - 0.002)).sum()
+
+
+def test_what_alone_covers_both_sides_of_the_neck_goes_round_it() -> None:
+    suit, polo_neck, ring = 0, 1, 2
+    texels, angle, height = neck_texels()
+    before = (np.abs(angle) < np.pi / 2) & (height <= 0.0)
+    fabric = np.where(height > -0.04, polo_neck, np.where(height > -0.08, ring, suit))
+    around = np.full(len(fabric), suit)
+
+    def go_round(shown):  # type: ignore[no-untyped-def]
+        seen = np.where(shown, fabric, -1)
+        return find_neckwear(texels, 1.0 * shown, seen, around)  # type: ignore[arg-type]
+
+    rows, kinds = go_round(before)
+    for near, width in ((np.abs(angle) < 0.6, 0.08), (np.abs(angle) > 3.1, 0.03)):
+        own = near[rows]
+        assert -height[rows[own]].min() == pytest.approx(width, abs=0.002)
+        end = -height[rows[own & (kinds == polo_neck)]].min()
+        assert end == pytest.approx(0.5 * width, abs=0.003)
+    assert set(kinds) == {polo_neck, ring}
+    fabric[(angle > 0.0) & (height < -0.03)] = suit  # which comes near on one side
+    assert not len(go_round(before)[0])
+    fabric[height < 0.0] = polo_neck
+    assert not len(go_round(before & (angle > 0.0))[0])  # something hides the other side
 
 
 def test_a_collar_does_not_label_the_jaw_but_a_scarf_covers_it(default_body: Body) -> None:
