@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, cKDTree
 
 from ..core.distances import find_nearest, measure_depth
 from ..core.landmark_names import POSE_BONES
@@ -101,6 +101,12 @@ def make_matte(
     alpha = np.asarray(alpha, np.float32)
     return Matte(alpha, foreground_colors(rgb, alpha))
 
+
+_HALF_SEEN = 0.25
+"""Probability from which on the networks half saw a pixel, and colours may add it."""
+
+_NEARBY, _ALIKE = 8.0, 0.05
+"""Times the outline's error, and of a feature, over which what continues fades out."""
 
 HAZE = 0.12
 """Alpha below this, or above 1 minus this, is the solver's doubt in front of a busy background,
@@ -281,10 +287,12 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
     prior = np.clip(mask, 0.01, 0.99).astype(np.float64)
     refined = prior
     features = _features(image)
-    beyond = measure_depth(prior <= 0.5)
-    near_prior = np.exp(-0.5 * (beyond / reach) ** 2)
+    near, half_seen = (
+        np.exp(-0.5 * (measure_depth(prior <= seen) / reach) ** 2) for seen in (0.5, _HALF_SEEN)
+    )
+    half_seen *= _measure_continuity(features, prior, reach)
     evidence = np.zeros_like(prior)
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         inside = measure_depth(refined > 0.5)
         outside = measure_depth(refined <= 0.5)
         sure_in = (inside > 0.5 * reach) & (prior > 0.7)
@@ -301,12 +309,39 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
         evidence[asked] = person.log_density(features[asked]) - rest.log_density(features[asked])
         evidence = np.clip(evidence, -_EVIDENCE_AGAINST, _EVIDENCE_FOR)
         evidence = guided_filter(evidence, image, 3, 1e-4)
-        # Colour may remove what the networks doubt, but adds only along their outline.
-        weight = np.where(evidence > 0, np.minimum(doubt, near_prior), doubt)
-        logit = np.log(prior / (1 - prior)) * (1 - 0.5 * doubt) + weight * evidence
-        refined = np.asarray(1 / (1 + np.exp(-logit)))
+        held = np.log(prior / (1 - prior)) * (1 - 0.5 * doubt)
+        # Colour may remove what the networks doubt, but adds only along their outline, and at last
+        # what they half saw.
+        if number + 1 == _ROUNDS:
+            near = np.maximum(near, half_seen)
+            held = np.where(held < 0, held * (1 - half_seen), held)
+        weight = np.where(evidence > 0, np.minimum(doubt, near), doubt)
+        refined = np.asarray(1 / (1 + np.exp(-held - weight * evidence)))
         refined = np.clip(guided_filter(refined, image, 4, 1e-4), 0.001, 0.999)
     return np.asarray(_closed(refined, prior, evidence, reach), np.float32)
+
+
+def _measure_continuity(features: FloatArray, prior: FloatArray, reach: FloatArray) -> FloatArray:
+    """Measure how surely doubtful pixels continue in colour what is certain beside them.
+
+    A hem or a thumb that the networks half saw does; what shows between an arm and the trunk may
+    have a colour that the person wears elsewhere.
+
+    Args:
+        features: [h, w, 3] of :func:`_features`.
+        prior: [h, w] 0..1 probability of the person.
+        reach: [h, w] pixels by which the outline may be off.
+
+    Returns:
+        [h, w] 0..1.
+    """
+    place = np.moveaxis(np.indices(prior.shape), 0, -1) / (_NEARBY * reach[..., None])
+    points = np.dstack([place, features / _ALIKE])
+    sure, doubtful = prior > 0.9, (prior > 0.5 * _HALF_SEEN) & (prior < 0.9)
+    out = np.zeros_like(prior)
+    if sure.any() and doubtful.any():
+        out[doubtful] = np.exp(-0.5 * cKDTree(points[sure]).query(points[doubtful])[0] ** 2)
+    return out
 
 
 def _features(image: FloatArray) -> FloatArray:

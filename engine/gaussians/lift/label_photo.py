@@ -29,6 +29,7 @@ from .occlusion.hidden_forearms import find_rims, hidden_forearm_distance, near_
 from .occlusion.hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
 from .pixels.labels_parser import ParserRuntime
 from .pixels.regions import Regions, find_regions
+from .pixels.sleeve_slivers import find_sleeve_slivers
 from .shape.ear_places import Ears, find_ears, move_ears
 from .surface.limbs import HEAD
 
@@ -203,7 +204,8 @@ def label_and_pose(
             track = replace(track, pose=pose)
             found = label(track)
     labels = found.regions.label
-    found = found.without(find_unreached_skin(found.regions, found.camera, body))
+    unreached = find_unreached_skin(found.regions, found.camera, body)
+    found = found.without(unreached | find_sleeve_slivers(found.regions, found.camera))
     if found.regions.head_cut:
         drawn = found.regions.limb[HEAD].face >= 0
         shown = found.regions.mask & (found.regions.group == HEAD)
