@@ -151,9 +151,7 @@ def test_an_alpha_that_cuts_nothing_out_is_ignored(scene: Scene) -> None:
     assert np.abs(alpha - scene.alpha).mean() < 0.01
 
 
-def test_a_half_seen_hem_is_kept_and_a_thing_in_the_colour_of_the_face_is_not(
-    scene: Scene,
-) -> None:
+def test_a_half_seen_hem_is_kept_and_a_thing_in_the_colour_of_the_face_is_not(scene: Scene) -> None:
     y, x = np.mgrid[:SIZE, :SIZE] + 0.5
     hem = (np.abs(x - 100) < 36) & (y > SIZE - 30)
     thing = (x > 40) & (x < 60) & (y > 130) & (y < 160)
