@@ -6,13 +6,14 @@ colour that the background beside it shows, and the person near it does not, is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ..core.distances import drop_thin, measure_depth
+from ..core.distances import drop_thin, find_nearest, measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray
 
@@ -33,6 +34,11 @@ class ArmGapSettings:
     rim: float = 0.012  # around it, where pixels nearer to the background's colours go along
     max_area: float = 0.03  # of the person's area
     min_area: float = 1.8e-3  # of the person's area: smaller ones may be shadows and pockets
+    fitted_aside: float = 0.03  # that a piece with a clear border lies inside the body at most
+    min_clear: float = 6e-4  # of the person's area, that such a piece has
+    parted: float = 0.95  # of its border with the person that is an edge
+    joined: float = 8.0  # CIE Lab of its median step to the background, at most
+    open: float = 0.08  # of its border that lies at the background
 
 
 S = register_settings("imaging.arm_gaps", ArmGapSettings())
@@ -43,26 +49,58 @@ def find_added_beside_arms(
     alpha: FloatArray,
     beside: BoolArray,
     hairy: BoolArray,
-    body: BoolArray,
+    inside: FloatArray,
     arms: BoolArray,
     unit: float,
 ) -> BoolArray:
-    """Find background that the matte took for the person's beside arms.
+    """Find background that the matte took for the person's beside arms, and between fingers.
 
     Args:
         lab: [H, W, 3] CIE Lab of the photo.
         alpha: [H, W] 0..1 of its matte.
-        beside: [H, W] pixels beside the fitted body.
+        beside: [H, W] pixels beside the fitted body and its clothes.
         hairy: [H, W] pixels around the head; what goes on from there is long hair.
-        body: [H, W] pixels of the fitted body.
+        inside: [H, W] pixels inside (positive) or outside of the fitted body.
         arms: [H, W] of its arms.
         unit: square root of the person's area, pixels.
 
     Returns:
         [H, W] such pixels.
     """
+    asked = (alpha > 0.3) & ~hairy & (measure_depth(~arms) < S.near_arm * unit)
     out = np.zeros(alpha.shape, bool)
-    asked = (alpha > 0.3) & beside & ~hairy & (measure_depth(~arms) < S.near_arm * unit)
+    # Hands are fitted aside: beside the body any piece counts, on its rim one with a clear border.
+    rim = S.fitted_aside * unit
+    for where, head, body, least, clear in (
+        (beside, hairy, inside > 0.0, S.min_area, False),
+        (inside < rim, np.zeros_like(hairy), inside > rim, S.min_clear, True),
+    ):
+        for at, piece in _find_pieces(lab, alpha, asked & where, head, body, least, unit):
+            if not clear or _is_parted(lab[at], alpha[at], piece):
+                out[at] |= piece
+    return out
+
+
+def _find_pieces(
+    lab: FloatArray,
+    alpha: FloatArray,
+    asked: BoolArray,
+    hairy: BoolArray,
+    body: BoolArray,
+    least: float,
+    unit: float,
+) -> Iterator[tuple[tuple[slice, ...], BoolArray]]:
+    """Yield boxes of the picture, and in each the pixels of a piece of background.
+
+    Args:
+        lab: [H, W, 3] CIE Lab of the photo.
+        alpha: [H, W] 0..1 of its matte.
+        asked: [H, W] where pieces are looked for.
+        hairy: [H, W] pixels of which no piece may be a part.
+        body: [H, W] pixels whose colours are the person's.
+        least: of the person's area, that a piece has.
+        unit: square root of the person's area, pixels.
+    """
     shown, solid = alpha < 0.02, (alpha > 0.9) & body
     patches, count = ndimage.label(asked)
     reach, thin = S.around * unit, max(S.thin * unit, 1.0)
@@ -72,7 +110,7 @@ def find_added_beside_arms(
             continue
         at = tuple(slice(max(0, int(s.start - reach)), int(s.stop + reach) + 1) for s in box)
         own = patches[at] == number
-        if own.sum() < S.min_area * unit**2:
+        if own.sum() < least * unit**2:
             continue
         near = measure_depth(~own) < reach
         rows, cols = np.indices(own.shape)
@@ -88,11 +126,25 @@ def find_added_beside_arms(
         may[own] = to_wall < to_person
         parts, pieces = ndimage.label(drop_thin(added, thin))
         area = np.bincount(parts.ravel(), minlength=pieces + 1) / unit**2
-        fits = (area >= S.min_area) & (area < S.max_area)
+        fits = (area >= least) & (area < S.max_area)
         hangs = may & (measure_depth(~hairy[at]) <= S.rim * unit + 1.0)
         fits[parts[ndimage.binary_propagation(hangs, mask=may)]] = False
-        fits[0] = False
-        added = fits[parts]
-        if added.any():
-            out[at] |= added | (may & (measure_depth(~added) < S.rim * unit))
-    return out
+        for part in np.nonzero(fits[1:])[0] + 1:
+            piece = parts == part
+            yield at, piece | (may & (measure_depth(~piece) < S.rim * unit))
+
+
+def _is_parted(lab: FloatArray, alpha: FloatArray, piece: BoolArray) -> bool:
+    """Whether an edge parts a piece [H, W] from all of the person, and none from the background."""
+    core = measure_depth(piece) > 2.0
+    if not core.any():
+        return False
+    row, col, _ = find_nearest(core)
+    step = np.linalg.norm(lab - lab[row, col], axis=-1)
+    away = measure_depth(~piece)
+    around = (away > 1.0) & (away <= 4.0)
+    person, wall = around & (alpha > 0.9), around & (alpha < 0.05)
+    if not person.any() or wall.sum() < S.open * around.sum():
+        return False
+    parted = (step[person] > S.unlike).mean() > S.parted
+    return bool(parted and np.median(step[wall]) < S.joined)

@@ -121,7 +121,7 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     hairy = _around_head(body, w, h, S.near_hair)
     if hairy.any():  # else too little of the body was found
         free = beside & ~clothes
-        opened[find_added_beside_arms(lab, alpha, free, hairy, inside > 0.0, arms, unit)] = 0.0
+        opened[find_added_beside_arms(lab, alpha, free, hairy, inside, arms, unit)] = 0.0
     hair = _around_head(body, w, h, S.hair) & beside & (spread < S.even)
     hair &= measure_depth(alpha > 0.5) < S.loose * unit
     at = box_around(hair, S.strands * unit)

@@ -146,6 +146,21 @@ def test_a_thing_behind_an_arm_is_not_the_persons() -> None:
         assert _open(photo, other, ARM | FACE).alpha[thing].mean() > 0.5
 
 
+def test_the_web_between_a_thumb_and_the_fingers_is_not_the_persons() -> None:
+    """It lies within the hand as it is fitted, so that only a clear border tells."""
+    web = (np.abs(ROWS - 100) < (COLS - 149) / 2) & PERSON
+    fitted = ARM | FACE | ((np.abs(ROWS - 100) < 20) & (COLS >= 140) & (COLS < 154))
+    part = np.select([FACE, fitted], [HEAD, ARMS[0]], 0)
+    wall = np.where((np.abs(ROWS - 100) < 40)[..., None], PALETTE[0], BUSY)
+    photo = np.where((PERSON & ~web)[..., None], WORN, wall)
+    deep = distance_transform_edt(web) > 2
+    assert _open(photo, part, fitted).alpha[deep].max() < 0.1
+    # A stripe of that colour that crosses the arm has no border with the wall alone.
+    stripe = (np.abs(ROWS - 100) < 7) & (COLS > 100) & PERSON
+    photo = np.where((PERSON & ~stripe)[..., None], WORN, wall)
+    assert _open(photo, part, fitted).alpha[stripe & (COLS < 152)].min() > 0.9
+
+
 def test_what_has_the_backgrounds_colours_beside_an_arm_may_be_the_persons() -> None:
     """A wide sleeve of one of them, a large bag, and dark hair that falls beside the arm."""
     large = PERSON & (COLS > 152) & (np.abs(ROWS - 100) < 25)
