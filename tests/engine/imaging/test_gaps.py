@@ -155,7 +155,7 @@ def test_the_web_between_a_thumb_and_the_fingers_is_not_the_persons() -> None:
     photo = np.where((PERSON & ~web)[..., None], WORN, wall)
     deep = distance_transform_edt(web) > 2
     assert _open(photo, part, fitted).alpha[deep].max() < 0.1
-    # A stripe of that colour that crosses the arm has no border with the wall alone.
+    # A stripe of that colour that goes on across the arm is worn.
     stripe = (np.abs(ROWS - 100) < 7) & (COLS > 100) & PERSON
     photo = np.where((PERSON & ~stripe)[..., None], WORN, wall)
     assert _open(photo, part, fitted).alpha[stripe & (COLS < 152)].min() > 0.9
