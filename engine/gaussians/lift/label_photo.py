@@ -27,6 +27,7 @@ from .occlusion.arm_order import order_arms
 from .occlusion.held_marks import mark_held_objects, mark_removed
 from .occlusion.hidden_forearms import find_rims, hidden_forearm_distance, near_hidden_forearms
 from .occlusion.hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
+from .pixels.arm_rims import find_arm_rims
 from .pixels.labels_parser import ParserRuntime
 from .pixels.regions import Regions, find_regions
 from .pixels.sleeve_slivers import find_sleeve_slivers
@@ -205,7 +206,9 @@ def label_and_pose(
             found = label(track)
     labels = found.regions.label
     unreached = find_unreached_skin(found.regions, found.camera, body)
-    found = found.without(unreached | find_sleeve_slivers(found.regions, found.camera))
+    slivers = find_sleeve_slivers(found.regions, found.camera)
+    rims = find_arm_rims(found.regions, found.colors, found.camera)
+    found = found.without(unreached | slivers | rims)
     if found.regions.head_cut:
         drawn = found.regions.limb[HEAD].face >= 0
         shown = found.regions.mask & (found.regions.group == HEAD)
