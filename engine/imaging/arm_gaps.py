@@ -1,4 +1,4 @@
-"""Pieces of an uneven background that the matte adds beside arms.
+"""Pieces of an uneven background that the matte adds beside arms and between fingers.
 
 Between a hand and its elbow the networks behind the matte see things on a table as held. What has a
 colour that the background beside it shows, and the person near it does not, is background.
@@ -69,15 +69,17 @@ def find_added_beside_arms(
     """
     asked = (alpha > 0.3) & ~hairy & (measure_depth(~arms) < S.near_arm * unit)
     out = np.zeros(alpha.shape, bool)
-    # Hands are fitted aside: beside the body any piece counts, on its rim one with a clear border.
-    rim = S.fitted_aside * unit
-    for where, head, body, least, clear in (
-        (beside, hairy, inside > 0.0, S.min_area, False),
-        (inside < rim, np.zeros_like(hairy), inside > rim, S.min_clear, True),
+    for at, piece in _find_pieces(
+        lab, alpha, asked & beside, hairy, inside > 0.0, S.min_area, unit
     ):
-        for at, piece in _find_pieces(lab, alpha, asked & where, head, body, least, unit):
-            if not clear or _is_parted(lab[at], alpha[at], piece):
-                out[at] |= piece
+        out[at] |= piece
+    # Hands are fitted aside, so that a piece may also lie on the body's rim, or where its clothes
+    # and hair may be; then it needs a border that neither has.
+    rim, nowhere = S.fitted_aside * unit, np.zeros_like(hairy)
+    near = asked & (inside < rim)
+    for at, piece in _find_pieces(lab, alpha, near, nowhere, inside > rim, S.min_clear, unit):
+        if _is_parted(lab[at], alpha[at], piece):
+            out[at] |= piece
     return out
 
 
@@ -135,7 +137,7 @@ def _find_pieces(
 
 
 def _is_parted(lab: FloatArray, alpha: FloatArray, piece: BoolArray) -> bool:
-    """Whether an edge parts a piece [H, W] from all of the person, and none from the background."""
+    """Whether edges part a piece [H, W] from nearly all of the person, but not from the rest."""
     core = measure_depth(piece) > 2.0
     if not core.any():
         return False

@@ -103,10 +103,10 @@ def make_matte(
 
 
 _HALF_SEEN = 0.25
-"""Probability from which on the networks half saw a pixel, and colours may add it."""
+"""Probability above which the networks half saw a pixel, and colours may add it."""
 
 _NEARBY, _ALIKE = 8.0, 0.05
-"""Times the outline's error, and of a feature, over which what continues fades out."""
+"""Over so many times the least error of the outline, and so much of a feature, continuity fades."""
 
 HAZE = 0.12
 """Alpha below this, or above 1 minus this, is the solver's doubt in front of a busy background,
@@ -310,8 +310,8 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
         evidence = np.clip(evidence, -_EVIDENCE_AGAINST, _EVIDENCE_FOR)
         evidence = guided_filter(evidence, image, 3, 1e-4)
         held = np.log(prior / (1 - prior)) * (1 - 0.5 * doubt)
-        # Colour may remove what the networks doubt, but adds only along their outline, and at last
-        # what they half saw.
+        # Colour may remove what the networks doubt, but adds only along their outline. In the last
+        # round it also adds what they half saw, if that continues what is certain.
         if number + 1 == _ROUNDS:
             near = np.maximum(near, half_seen)
             held = np.where(held < 0, held * (1 - half_seen), held)
@@ -330,12 +330,12 @@ def _measure_continuity(features: FloatArray, prior: FloatArray, reach: FloatArr
     Args:
         features: [h, w, 3] of :func:`_features`.
         prior: [h, w] 0..1 probability of the person.
-        reach: [h, w] pixels by which the outline may be off.
+        reach: [h, w] pixels by which the outline may be off; the least is the measure of distance.
 
     Returns:
         [h, w] 0..1.
     """
-    place = np.moveaxis(np.indices(prior.shape), 0, -1) / (_NEARBY * reach[..., None])
+    place = np.moveaxis(np.indices(prior.shape), 0, -1) / (_NEARBY * reach.min())
     points = np.dstack([place, features / _ALIKE])
     sure, doubtful = prior > 0.9, (prior > 0.5 * _HALF_SEEN) & (prior < 0.9)
     out = np.zeros_like(prior)

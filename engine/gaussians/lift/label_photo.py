@@ -150,8 +150,9 @@ class PosedPhoto:
     """A labelled photo with the pose that it shows.
 
     Attributes:
-        found: the photo, without skin that the body cannot reach and heads that the frame cuts.
-        labels: [H, W] of its pixels, with those.
+        found: the photo, without skin that the body cannot reach, slivers of sleeves, background
+            along arms, and heads that the frame cuts.
+        labels: [H, W] of its pixels, with all of those.
         track: of the portrait, its hidden hands out of sight.
         body: the person's own, with the photo's ears.
         ears: how its ears differ from the fitted ones.

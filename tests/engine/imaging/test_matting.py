@@ -165,6 +165,19 @@ def test_a_half_seen_hem_is_kept_and_a_thing_in_the_colour_of_the_face_is_not(sc
     assert alpha[thing].mean() < 0.1
 
 
+def test_continuity_counts_pixels_and_not_the_place_in_the_picture() -> None:
+    """The outline is less certain around the head; that does not bring the rest nearer."""
+    columns = np.indices((60, 120))[1]
+    reach = np.where(columns < 40, 12.0, 3.0)
+    prior = np.where(columns < 40, 0.95, 0.4)
+    plain = np.full((60, 120, 3), 0.5)
+    shown = matting._measure_continuity(plain, prior, reach)
+    away = np.exp(-0.5 * ((columns - 39.0) / (3.0 * matting._NEARBY)) ** 2)
+    np.testing.assert_allclose(shown[columns >= 40], away[columns >= 40], atol=1e-6)
+    flat = matting._measure_continuity(plain[:, ::-1], prior[:, ::-1], reach[:, ::-1])
+    np.testing.assert_allclose(flat[:, ::-1], shown, atol=1e-9)
+
+
 def test_ears_in_the_colours_of_the_wall_stay(scene: Scene) -> None:
     y, x = np.mgrid[:SIZE, :SIZE] + 0.5
     ears = np.hypot((np.abs(x - 100) - 29) / 7, (y - 57) / 11) < 1
@@ -185,7 +198,7 @@ def test_ears_in_the_colours_of_the_wall_stay(scene: Scene) -> None:
         for points in (None, face)
     )
     assert found[inner].min() > 0.95
-    assert without[inner].min() < 0.9
+    assert np.mean(without[inner] < 0.9) > 0.2
     assert found[curtain & (np.abs(x - 100) > 45)].mean() < 0.05
 
 

@@ -44,11 +44,11 @@ class CollarBandSettings:
     behind: float = 0.7  # of that width, behind
     widths_behind: tuple[float, float] = (0.008, 0.016)  # metres
     stands: float = 0.025  # metres of a collar at most, round the neck's sides
-    neckwear: tuple[float, float] = (0.06, 0.03)  # the same of other cloth: at the sides, behind
+    neckwear: tuple[float, float] = (0.06, 0.03)  # most metres of the rest: at the sides, behind
     tall: float = 0.12  # metres from the neck within which such cloth is looked for
     sides: tuple[float, float] = (45.0, 120.0)  # degrees from the front: the neck's sides
-    step: float = 0.01  # metres of its height of which one fabric is the most
-    covers: float = 0.05  # metres of it, at least, on both sides
+    step: float = 0.01  # metres of the bins of which each has one fabric
+    covers: float = 0.05  # metres from the neck up to which it shows, at least, on both sides
     seen: float = 3.0  # texels of it that a side must show, at least
     front: tuple[float, float] = (45.0, 90.0)
     """Degrees from the front: up to the first it has the width that is seen, at the second what it
@@ -127,13 +127,15 @@ def find_neckwear(
     aside, behind = (min(width, most) for most in S.neckwear)
     here = np.interp(np.abs(angle), [*S.front, 180.0], [width, aside, behind])
     on_it = metres < here
-    kind = both[:, both.sum(0) > 0.0].argmax(0)
+    filled = np.nonzero(both.sum(0) > 0.0)[0]
+    nearest = np.abs(np.arange(both.shape[1])[:, None] - filled).argmin(1)
+    kind = both[:, filled[nearest]].argmax(0)
     part = np.minimum((metres / here * len(kind)).astype(np.int64), len(kind) - 1)
     return rows[on_it], kind[part[on_it]]
 
 
 def _count_first(shown: FloatArray, usual: int) -> int:
-    """Return how many steps from the neck show others than the usual fabric; 0 if too few.
+    """Return up to which step from the neck others than the usual fabric show; 0 if too few.
 
     Args:
         shown: [kinds, steps] how much of each one side shows.
@@ -143,7 +145,8 @@ def _count_first(shown: FloatArray, usual: int) -> int:
     others = seen - shown[usual]
     ends = np.nonzero(shown[usual] > others)[0]
     first = int(ends[0]) if len(ends) else len(seen)
-    return first if others[:first].sum() > S.seen else 0
+    last = np.nonzero(others[:first] > 0.0)[0]
+    return int(last[-1]) + 1 if others[:first].sum() > S.seen else 0
 
 
 def find_collar(view: PhotoView) -> CollarBand | None:

@@ -187,6 +187,7 @@ def base_colors(
                 round_neck, kinds = find_neckwear(t, seen, shown_fabric, around)
                 hidden = shown_fabric[round_neck] < 0
                 fabric[round_neck[hidden]] = kinds[hidden]
+                printed[round_neck[hidden]] = found.printed[kinds[hidden]] | patterned
             if fallen.any():  # none of the cloth's folds either
                 fabric[own[fallen]] = len(colors)
                 colors.append(np.median(albedo[own[fallen]], axis=0))

@@ -17,6 +17,7 @@ from ..grids.pixel_grids import connected_patches, dilate
 from ..surface.labels import LOWER, UPPER
 from ..surface.limbs import ARMS, TRUNK_AND_LEGS
 from .regions import Regions
+from .sleeve_pixels import pixel_size
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def find_sleeve_slivers(regions: Regions, camera: Camera) -> BoolArray:
     drawn = regions.trunk.face >= 0
     if not drawn.any():
         return out
-    thin = S.thin * camera.K[0, 0] / float(np.median(regions.trunk.depth[drawn]))
+    thin = S.thin / pixel_size(regions.trunk, camera)
     trunk = regions.mask & np.isin(regions.group, TRUNK_AND_LEGS)
     arms = regions.mask & np.isin(regions.group, ARMS)
     margin = int(thin) + 2  # the trunk goes on beyond the frame

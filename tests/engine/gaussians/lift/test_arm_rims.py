@@ -45,9 +45,17 @@ def test_a_piece_of_background_at_the_outline_is_found() -> None:
 
 
 def test_marks_within_the_arm_hands_cloth_and_tattoos_stay() -> None:
-    inner = ARM & (np.abs(ROW - 30) < 4) & (COL > 50) & (COL < 60)
+    inner = ARM & (ROW > 35) & (ROW < 40) & (COL > 50) & (COL < 60)
     assert not find(paint(inner)).any()
     assert not find(paint(PIECE), hand=COL > 40).any()
     assert not find(paint(PIECE), label=UPPER).any()
     tattoo = ARM & (np.sin(COL / 3.0) > 0.5)
     assert not find(paint(PIECE | tattoo)).any()
+    speck = ARM & (ROW == 41) & (COL > 50) & (COL < 54)
+    assert not find(paint(speck)).any()
+
+
+def test_a_strap_stays() -> None:
+    strap = ARM & (COL > 60) & (COL < 65)
+    assert not find(paint(strap)).any()
+    assert find(paint(strap & (ROW > 34))).any()

@@ -51,3 +51,6 @@ def test_the_trunks_own_narrow_parts_stay() -> None:
     strip = (COL > 85) & (COL < 90) & (ROW > 5) & (ROW <= 20)  # away from the arm, such as a strap
     assert not find(TRUNK & (COL < 86) | strip).any()
     assert not find(np.zeros_like(TRUNK), drawn=np.zeros_like(TRUNK)).any()
+    # What the frame cuts goes on beyond it, and is thicker than it looks.
+    cut = (COL >= 90) & (COL < 97) & (ROW > 116)
+    assert find(TRUNK | cut).sum() < 0.4 * cut.sum()
