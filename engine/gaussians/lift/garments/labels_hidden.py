@@ -45,6 +45,7 @@ class HiddenLabelSettings:
     least: float = 1e-3  # probability at which it is not sure
     end_reach: float = 0.08  # metres on either side of a garment's end that say where it is
     end_clear: float = 0.2  # metres on either side of it within which there is only one of both
+    end_shown: float = 1.0  # seen vertices (by weight) past it, within `end_reach`, at least
     end_error: float = 0.2  # most of their weight that may lie on the wrong side of it
     armhole: float = 0.26  # metres from the spine up to which a sleeve's end is slanted
     midriff: float = 0.015  # metres of bare skin in front that is also bare behind
@@ -451,7 +452,10 @@ def _find_end(
     near = np.abs(along[rows] - end) < S.end_reach
     before, after = near & (along[rows] <= end), near & (along[rows] > end)
     wrong_weight = w[before & ~is_own].sum() + w[after & is_own].sum()
-    enough = min(w[before & is_own].sum(), w[after & ~is_own].sum()) >= S.few
+    # What lies right past the end may hide behind a hand, but for a little.
+    past = (along[rows] > end) & (along[rows] < end + S.end_clear)
+    enough = min(w[before & is_own].sum(), w[past & ~is_own].sum()) >= S.few
+    enough &= w[after & ~is_own].sum() >= S.end_shown
     return end if enough and wrong_weight < S.end_error * w[near].sum() else None
 
 

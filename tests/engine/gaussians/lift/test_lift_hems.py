@@ -169,6 +169,19 @@ def test_a_sleeve_ends_behind_where_it_ends_in_front() -> None:
     np.testing.assert_allclose(np.median(slope), 1.0 / HIDDEN.waist_band, rtol=0.1)
 
 
+def test_a_hand_before_the_arm_hides_most_of_a_sleeves_end() -> None:
+    """A strip of skin beside the hand tells where it is; without it, the end may be anywhere."""
+    rest, label, weight, shares, part = arm()
+    past = (rest[:, 0] > 0.5) & (rest[:, 0] < 0.6) & (label == SKIN)
+    strip = past & (rest[:, 0] < 0.515) & (rest[:, 2] > 0.03)
+    assert 1 <= weight[strip].sum() < HIDDEN.few
+    for hidden, shown in ((past & ~strip, True), (past, False)):
+        trust = np.where(hidden, 0.0, weight)
+        out = level_ends(shares, np.where(hidden, NONE, label), trust, rest, part)
+        unseen = (trust == 0.0) & (np.abs(rest[:, 0] - 0.5) > 0.02)
+        assert ((out[:, UPPER] > 0.5) == (rest[:, 0] < 0.5))[unseen].all() == shown
+
+
 def test_an_end_that_the_photo_does_not_show_stays_as_it_was_guessed() -> None:
     rest, label, weight, shares, part = arm(seen=False)
     np.testing.assert_array_equal(level_ends(shares, label, weight, rest, part), shares)
