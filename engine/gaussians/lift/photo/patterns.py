@@ -31,16 +31,16 @@ class PatternSettings:
     dense: float = 3.8  # marks on a square inter-ocular distance
     rim: float = 0.15  # inter-ocular distances along the cloth's edges that are left out
     least_marked: float = 5.0  # squared inter-ocular distances that show it
-    least_pattern: float = 18.0
+    least_pattern: float = 24.0
     """Squared inter-ocular distances below which several colours are letters, not a pattern.
 
-    Two jerseys between bare arms show 10 and 14, six patterned clothes 25 and more.
+    Three jerseys between bare arms show 10, 14 and 23, six patterned clothes 25 and more.
     """
 
-    spread: float = 0.92
+    spread: float = 0.86
     """Share of the cloth near marks below which they are letters.
 
-    Two jerseys with letters have 0.76 and 0.89, a dozen patterned clothes 0.95 and more.
+    A jersey with letters has 0.76, a dozen patterned clothes 0.88 and more.
     """
 
 
