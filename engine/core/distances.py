@@ -118,3 +118,17 @@ def drop_thin(pixels: BoolArray, thin: float) -> BoolArray:
     """
     core = measure_depth(pixels) > thin
     return np.asarray(pixels & (measure_depth(~core) <= thin))
+
+
+def add_places(values: FloatArray, per_pixel: float) -> FloatArray:
+    """Append each pixel's place to its values, so that distances between pixels count both.
+
+    Args:
+        values: [H, W, C] such as colours.
+        per_pixel: units of them that a pixel's distance counts.
+
+    Returns:
+        [H, W, C + 2].
+    """
+    rows, columns = np.indices(values.shape[:2])
+    return np.dstack([values, per_pixel * rows, per_pixel * columns])

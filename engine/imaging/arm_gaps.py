@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ..core.distances import drop_thin, find_nearest, measure_depth
+from ..core.distances import add_places, drop_thin, find_nearest, measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray
 
@@ -115,8 +115,7 @@ def _find_pieces(
         if own.sum() < least * unit**2:
             continue
         near = measure_depth(~own) < reach
-        rows, cols = np.indices(own.shape)
-        places = np.dstack([lab[at], S.apart / reach * np.dstack([rows, cols])])
+        places = add_places(lab[at], S.apart / reach)
         samples = [places[near & kind[at]][:: S.every] for kind in (solid, shown)]
         if min(len(kind) for kind in samples) < S.least:
             continue

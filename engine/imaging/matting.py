@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull, cKDTree
 
-from ..core.distances import find_nearest, measure_depth
+from ..core.distances import add_places, find_nearest, measure_depth
 from ..core.landmark_names import POSE_BONES
 from ..core.types import BoolArray, FloatArray, Matte, Observation, Portrait
 from .closed_form import estimate_foreground, solve_alpha
@@ -335,8 +335,7 @@ def _measure_continuity(features: FloatArray, prior: FloatArray, reach: FloatArr
     Returns:
         [h, w] 0..1.
     """
-    place = np.moveaxis(np.indices(prior.shape), 0, -1) / (_NEARBY * reach.min())
-    points = np.dstack([place, features / _ALIKE])
+    points = add_places(features / _ALIKE, 1.0 / (_NEARBY * float(reach.min())))
     sure, doubtful = prior > 0.9, (prior > 0.5 * _HALF_SEEN) & (prior < 0.9)
     out = np.zeros_like(prior)
     if sure.any() and doubtful.any():

@@ -118,8 +118,7 @@ def find_neckwear(
     place = (angle[beside] > 0.0).astype(np.int64), fabric[rows[beside]]
     at = np.minimum((metres[beside] / S.step).astype(np.int64), steps - 1)
     np.add.at(shown, (*place, at), seen[rows[beside]])
-    widths = [S.step * _count_first(side, usual) for side in shown]
-    width = min(widths)
+    width = min(_measure_cover(side, usual) for side in shown)
     if width < S.covers:
         return none, none
     shown[:, usual] = 0.0
@@ -134,8 +133,8 @@ def find_neckwear(
     return rows[on_it], kind[part[on_it]]
 
 
-def _count_first(shown: FloatArray, usual: int) -> int:
-    """Return up to which step from the neck others than the usual fabric show; 0 if too few.
+def _measure_cover(shown: FloatArray, usual: int) -> float:
+    """Measure how many metres from the neck others than the usual fabric show; 0 if too few do.
 
     Args:
         shown: [kinds, steps] how much of each one side shows.
@@ -146,7 +145,7 @@ def _count_first(shown: FloatArray, usual: int) -> int:
     ends = np.nonzero(shown[usual] > others)[0]
     first = int(ends[0]) if len(ends) else len(seen)
     last = np.nonzero(others[:first] > 0.0)[0]
-    return int(last[-1]) + 1 if others[:first].sum() > S.seen else 0
+    return S.step * (int(last[-1]) + 1) if others[:first].sum() > S.seen else 0.0
 
 
 def find_collar(view: PhotoView) -> CollarBand | None:

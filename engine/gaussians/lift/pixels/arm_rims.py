@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ....core.color import SHADED_LAB, rgb_to_lab
-from ....core.distances import measure_depth
+from ....core.distances import add_places, measure_depth
 from ....core.settings import register_settings
 from ....core.types import BoolArray, Camera, FloatArray
 from ..grids.pixel_grids import connected_patches, dilate
@@ -54,8 +54,7 @@ def find_arm_rims(regions: Regions, colors: FloatArray, camera: Camera) -> BoolA
         return out
     metre = 1.0 / pixel_size(regions.body, camera)
     lab = rgb_to_lab(colors) * SHADED_LAB
-    place = np.moveaxis(np.indices(out.shape), 0, -1) * (S.apart / (S.around * metre))
-    points = np.dstack([lab, place])
+    points = add_places(lab, S.apart / (S.around * metre))
     inside = measure_depth(regions.mask)
     outline = inside <= 1.5
     for arm in ARMS:
