@@ -44,7 +44,10 @@ from .skin_map import PixelMap
 from .solver import FitTerm
 
 HAND_JOINTS = {True: range(25, 40), False: range(40, 55)}  # left, right
-SHOULDER_JOINTS = tuple(JOINT_INDEX[name] for name in ("spine3", "left_collar", "right_collar"))
+SHOULDER_JOINTS = tuple(
+    JOINT_INDEX[name]
+    for name in ("spine3", "left_collar", "right_collar", "left_shoulder", "right_shoulder")
+)
 PROFILE_PARTS = ("face", "lips")
 OUTERMOST = 2.5  # pixels from a mesh's edge within which a point belongs to its silhouette
 BROW_HEIGHT = 0.02  # metres above the eyes

@@ -252,8 +252,11 @@ def test_shoulders_below_the_frame_rise_to_the_masks(ball: Body) -> None:
 
 
 @pytest.mark.parametrize("framing", ["head", "half"])
-def test_shoulders_in_the_frame_rise_in_portraits_of_heads(ball: Body, framing: str) -> None:
-    body = held_by(ball, "left_collar")
+@pytest.mark.parametrize("joint", ["left_collar", "right_shoulder"])
+def test_shoulders_in_the_frame_rise_in_portraits_of_heads(
+    ball: Body, framing: str, joint: str
+) -> None:
+    body = held_by(ball, joint)
     evidence = close_portrait(body, shoulders_at(-0.36))
     evidence.framing = framing
     low = shoulders_at(-0.42)

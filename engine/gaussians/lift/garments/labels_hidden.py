@@ -27,14 +27,7 @@ class HiddenLabelSettings:
     """Labels of what the photo does not show."""
 
     stray: float = 0.1  # size of a doubted patch of clothes over the largest, that may stay
-    clothed: float = 0.2  # share of upper wear in the last row from which on no shoulder is bare
     bare_below: float = 0.05  # factor of a network's probability of skin there
-    neckline: float = 0.07  # metres beside the spine within which a neckline may go on
-    neckline_top: float = 0.48  # standard height from which on it narrows
-    neckline_depth: float = 0.09  # metres below that to which it may reach
-    soft: float = 0.3  # of its width over which doubt grows
-    throat: float = 0.5  # inter-ocular distances beside the face's middle that a throat is wide
-    closed: float = 0.8  # share of upper wear there from which on the collar is closed
     both_legs: float = 0.25  # share of lower wear on legs below the frame for which both wear it
     ring: float = 0.01  # metres of height that share one label
     sleeve: float = 4.0  # edges over which labels of unseen arms are smoothed
@@ -67,31 +60,15 @@ class HiddenLabelSettings:
 S = register_settings("lift.labels_hidden", HiddenLabelSettings())
 
 
-def clothe_below(
-    hidden: FloatArray, below: BoolArray, rest: FloatArray, regions: Regions
-) -> FloatArray:
+def clothe_below(hidden: FloatArray, below: BoolArray) -> FloatArray:
     """Doubt bare shoulders and chests below a frame whose last row of pixels shows clothes.
 
     Args:
         hidden: [V, len(LABELS)] probabilities.
         below: [V] vertices of the trunk below the frame.
-        rest: [V, 3] as of :func:`..surface.labels.standard_rest`.
-        regions: of the photo.
     """
-    last = regions.mask[-1]
-    worn = regions.label[-1] == UPPER
-    if not last.any() or worn[last].mean() < S.clothed:
-        return hidden
     out = hidden.copy()
-    # In the middle a neckline may go on, but not below a collar that closes.
-    face = np.nonzero(regions.face.any(0))[0]
-    center = face.mean() if len(face) else np.nan
-    middle = last & (np.abs(np.arange(len(last)) - center) < S.throat * regions.unit)
-    closed = middle.any() and worn[middle].mean() > S.closed
-    deep = np.minimum(rest[:, 1] - S.neckline_top, 0.0)
-    round_neck = np.hypot(rest[:, 0] / S.neckline, deep / S.neckline_depth)
-    doubt = 1.0 if closed else np.clip((round_neck[below] - 1.0) / S.soft + 0.5, 0.0, 1.0)
-    out[below, SKIN] *= S.bare_below**doubt
+    out[below, SKIN] *= S.bare_below
     return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-12))
 
 

@@ -22,6 +22,7 @@ from ...mesh_diffusion import diffuse_values, mesh_laplacian
 from ...squareness import cosine_to_camera
 from ..grids.pixel_grids import erode
 from ..pixels.regions import Regions
+from ..pixels.sleeve_pixels import pixel_size
 from ..surface.labels import (
     GLASSES,
     HAIR,
@@ -61,7 +62,7 @@ from .labels_hidden import (
     match_legs_below,
     smooth_sleeves,
 )
-from .necklines import even_neckline
+from .necklines import close_neckline, even_neckline, find_neckline
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def label_surface(
     target = np.eye(len(LABELS))[ring]
     xy = project(vertices, camera)[0]
     below, outside = xy[:, 1] >= camera.height, ~in_picture(xy, camera)
+    neckline = find_neckline(regions, camera)
     if hidden is not None:
         hidden = np.array(hidden)
         rows = np.nonzero(bare)[0]
@@ -135,7 +137,8 @@ def label_surface(
             hidden[:, HAIR] = 0.0
         over_shoes = (part == "foot") & ~np.isin(ring, [SKIN, SHOES])
         hidden[over_shoes] = np.eye(len(LABELS))[ring[over_shoes]]
-        hidden = clothe_below(hidden, below & (part == "torso"), rest, regions)
+        if neckline is not None:
+            hidden = clothe_below(hidden, below & (part == "torso"))
         long_hair = find_hair_tips(regions, part, rest) is not None
         target = smooth_sleeves(mix_with_rules(hidden, ring, long_hair), body, part)
     target = level_shoes(target, label, weight, rest, part)
@@ -159,6 +162,9 @@ def label_surface(
     on_leg = np.isin(part, ["leg", "foot"]) & (label == UPPER)
     shares = drop_islands(shares, weight > 0, body.f, on_leg)
     shares = even_neckline(shares, weight, rest, part, body.f)
+    if neckline is not None:
+        pixel = pixel_size(regions.body, camera)
+        shares = close_neckline(shares, neckline, xy, below, pixel, rest, part)
     shares = lengthen_trousers(shares, below, part, regions)
     shares = even_limbs_outside(shares, outside, part, body)
     shares = cover_ears(shares, rest, part)

@@ -1,20 +1,23 @@
-"""The edge of a collar where the photo does not show it: one even curve round the neck."""
+"""The edge of a collar where the photo does not show it: round the neck, and below the frame."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ....core.settings import register_settings
-from ....core.types import BoolArray, FloatArray, IntArray
+from ....core.types import BoolArray, Camera, FloatArray, IntArray
 from ...mesh_diffusion import mesh_edges
+from ..pixels.regions import Regions
+from ..pixels.sleeve_pixels import pixel_size
 from ..surface.labels import SKIN, UPPER, NamesArray
 
 
 @dataclass(frozen=True)
 class NecklineSettings:
-    """The edge of a collar behind."""
+    """The edge of a collar behind and below the frame."""
 
     low: float = 0.38  # standard height above which it is looked for
     low_in_front: float = 0.28  # the same where the photo shows nothing of it
@@ -26,6 +29,15 @@ class NecklineSettings:
     usual: float = 0.012  # metres from the curve; edges farther off count less
     uneven: float = 0.025  # median distance in metres beyond which no curve fits
     near: float = 0.05  # metres on either side over which labels change: triangles are coarse
+
+    clothed: float = 0.2  # share of upper wear in the last row from which on a neckline closes
+    throat: float = 0.5  # inter-ocular distances beside the face's middle within which it lies
+    least: float = 0.1  # inter-ocular distances of skin there, at least: it is open
+    rows: float = 0.5  # inter-ocular distances above the frame over which its edges are measured
+    aslant: float = 0.3  # most columns per row by which its middle leans
+    deepest: float = 0.09  # metres below the frame at which it has closed, at the latest
+    sharp: float = 0.02  # metres on either side over which labels change there
+    blunt: float = 0.35  # of its width, by which it goes on at least
 
 
 S = register_settings("lift.necklines", NecklineSettings())
@@ -75,6 +87,116 @@ def even_neckline(
     out = shares.copy()
     worn = 0.5 - 0.5 * above[rows] / S.near
     out[rows, UPPER], out[rows, SKIN] = both[rows] * worn, both[rows] * (1.0 - worn)
+    return out
+
+
+@dataclass(frozen=True)
+class Neckline:
+    """A neckline that the frame cuts, in pixels of a grid: two lines that meet below the frame.
+
+    Attributes:
+        middle: [2] column at the frame's lower edge, and columns per row downwards.
+        width: at the frame.
+        length: rows below the frame to where it has closed; 0 if it is closed in the photo.
+        end: the frame's lower edge, a row.
+    """
+
+    middle: FloatArray
+    width: float
+    length: float
+    end: float
+
+    def measure_inside(self, xy: FloatArray) -> FloatArray:
+        """Measure how far inside (positive) or outside of it places [..., 2] below the frame lie.
+
+        Args:
+            xy: [..., 2] pixels.
+
+        Returns:
+            [...] pixels.
+        """
+        if self.length <= 0.0:
+            return np.full(np.shape(xy)[:-1], -np.inf)
+        down = np.asarray(xy)[..., 1] - self.end
+        half = 0.5 * self.width * (1.0 - down / self.length)
+        aside = np.abs(np.asarray(xy)[..., 0] - self.middle[0] - self.middle[1] * down)
+        return np.asarray((half - aside) * self.length / np.hypot(self.length, 0.5 * self.width))
+
+
+def find_neckline(regions: Regions, camera: Camera) -> Neckline | None:
+    """Find the neckline that the frame's lower edge cuts, and continue its edges.
+
+    Args:
+        regions: of the photo.
+        camera: of their grid.
+
+    Returns:
+        None where no clothes reach the frame's lower edge.
+    """
+    height, width = regions.mask.shape
+    bare = regions.mask & (regions.label == SKIN)
+    last = regions.mask[-1]
+    if not last.any() or (regions.label[-1] == UPPER)[last].mean() < S.clothed:
+        return None
+    face = np.nonzero(regions.face.any(0))[0]
+    center = face.mean() if len(face) else np.nan
+    throat = np.abs(np.arange(width) - center) < S.throat * regions.unit
+    runs, count = ndimage.label(bare[-1])
+    inside = np.bincount(runs[throat], minlength=count + 1)
+    inside[0] = 0
+    if inside.max() < S.least * regions.unit:
+        return Neckline(np.zeros(2), 0.0, 0.0, float(height))
+    edges = [np.nonzero(runs == inside.argmax())[0][[0, -1]]]
+    for row in bare[::-1][1 : max(2, round(S.rows * regions.unit))]:
+        runs, _ = ndimage.label(row)
+        near = runs[edges[-1][0] : edges[-1][1] + 1]
+        if not near.any():
+            break
+        edges.append(np.nonzero(runs == np.bincount(near[near > 0]).argmax())[0][[0, -1]])
+    left, right = np.add(np.transpose(edges), [[0.0], [1.0]])
+    # Between two lines; towards a throat's lowest point they are curves, and the last row counts.
+    middle, wide = 0.5 * (left[0] + right[0]), right[0] - left[0]
+    up = np.arange(len(left))
+    square = max(float(up @ up), 1.0)
+    opens = float(up @ (right - left - wide)) / square
+    rise = float(up @ (0.5 * (left + right) - middle)) / square
+    deepest = S.deepest / pixel_size(regions.body, camera)
+    length = float(np.clip(wide / max(opens, 1e-6), min(S.blunt * wide, deepest), deepest))
+    lean = float(np.clip(-rise, -S.aslant, S.aslant))
+    return Neckline(np.array([middle, lean]), float(wide), length, float(height))
+
+
+def close_neckline(
+    shares: FloatArray,
+    neckline: Neckline,
+    xy: FloatArray,
+    below: BoolArray,
+    pixel: float,
+    rest: FloatArray,
+    part: NamesArray,
+) -> FloatArray:
+    """Let skin below the frame reach down as far as the edges of the neckline say.
+
+    Args:
+        shares: [V, len(LABELS)] 0..1 of each label.
+        neckline: of :func:`find_neckline`.
+        xy: [V, 2] pixels of its grid.
+        below: [V] vertices below the frame.
+        pixel: metres that a pixel spans there.
+        rest: [V, 3] as of :func:`..surface.labels.standard_rest`.
+        part: [V] name of each vertex's part.
+
+    Returns:
+        [V, len(LABELS)] shares.
+    """
+    neck = part == "neck"
+    if not neck.any():
+        return shares
+    rows = below & (neck | (part == "torso")) & (rest[:, 2] > rest[neck, 2].mean())
+    out = shares.copy()
+    both = shares[rows, SKIN] + shares[rows, UPPER]
+    bare = np.clip(0.5 + 0.5 * neckline.measure_inside(xy[rows]) * pixel / S.sharp, 0.0, 1.0)
+    out[rows, SKIN], out[rows, UPPER] = both * bare, both * (1.0 - bare)
     return out
 
 

@@ -37,8 +37,9 @@ class OpenFrontSettings:
     strip: float = 0.05  # squared, least area of a part of what it shows
     straight: float = 0.2  # most deviation of its edges from lines
     height: float = 0.6  # least height of the opening
+    part: float = 0.3  # least height of one of its parts beside a tie or a throat
     clothes: float = 0.12  # least height above the frame that shows no skin in it
-    clothed: float = 0.75  # least share of clothes in each of those rows
+    clothed: float = 0.5  # least share of clothes in each of those rows
     aslant: float = 0.1  # most columns per row by which its middle leans
     closed: float = 5.0  # below the frame at which it has closed, at the latest
     bins: int = 24  # across the opening, each of which goes on in one colour
@@ -189,10 +190,12 @@ def _fit_edges(
     A tie in the jacket's colour parts a shirt in two.
     """
     left, right = None, None
+    tallest = 0
     for piece in pieces:
         rows = np.nonzero(piece.any(1))[0]
         rows = rows[rows > rows[-1] - S.lowest * unit]
-        if len(rows) < S.height * unit:
+        tallest = max(tallest, len(rows))
+        if len(rows) < S.part * unit:
             continue
         first = piece[rows].argmax(1).astype(float)
         last = piece.shape[1] - piece[rows][:, ::-1].argmax(1).astype(float)
@@ -206,13 +209,15 @@ def _fit_edges(
             left = lines[0]
         if straight[1] and (right is None or lines[1][0] > right[0]):
             right = lines[1]
-    if left is None or right is None:
+    if left is None or right is None or tallest < S.height * unit:
         return None
     wide = right[0] - left[0]
     if not S.least * unit < wide < S.most * width:
         return None
     middle = np.clip(0.5 * (left[1] + right[1]), -S.aslant, S.aslant)
-    closing = 0.5 * max(wide / (S.closed * unit), left[1] - right[1])
+    # No more rows than the picture has can be mirrored.
+    closed = min(S.closed * unit, len(pieces[0]) - 2)
+    closing = 0.5 * max(wide / closed, left[1] - right[1])
     return np.array([left[0], middle + closing]), np.array([right[0], middle - closing])
 
 

@@ -30,6 +30,7 @@ from ..surface.labels import ramp
 from ..surface.limbs import (
     ARM_JOINTS,
     ARMS,
+    CHEST_JOINTS,
     FOREARM_JOINTS,
     HEAD,
     LEFT_LEG,
@@ -55,12 +56,14 @@ class DressSettings:
     overshoot: float = 1.4  # most of the aim, of the limit
     min_facing: float = -0.15  # cosine to the camera from which a vertex is on the outline
     grazing: float = 0.45  # and up to which
+    grazing_head: float = 0.75  # the same on the head, whose scalp is even
     min_standoff: float = -0.012
     """Metres (negative: inwards) that a body fitted too wide is drawn in."""
 
     max_inwards: float = 0.025  # metres farther that it is drawn in where an arm hides its outline
     beside: float = 2.0  # strength of the smoothing with which what lies beside follows
 
+    shoulder_up: float = 0.3  # height of the rest normal above which a shoulder is its top
     armpit: float = -0.2  # height of the rest normal below which a shoulder is an armpit
     max_fold_offset: float = 0.012  # metres in armpits and crotch
     max_bend_offset: float = 0.022  # metres at knees and feet
@@ -204,6 +207,7 @@ def fit_dressed_mesh(
     edges = _cut_laplacian(body.f, V, bare, np.where(groups == HEAD, S.soft_cut, S.cut))
     # What the bending keeps back, round after round, until the outline is met.
     lead, inwards = np.zeros(V), np.zeros(V)
+    grazing = np.where(groups == HEAD, S.grazing_head, S.grazing)
     for number in range(S.rounds):
         target, trust = np.zeros(V), np.zeros(V)
         surface = base + out * offset[:, None]
@@ -214,7 +218,7 @@ def fit_dressed_mesh(
         ahead = step - xy
         ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
         metres = z / float(camera.K[0, 0])
-        near = (facing > S.min_facing) & (facing < S.grazing) & ~inner
+        near = (facing > S.min_facing) & (facing < grazing) & ~inner
         whole = rasterize_mesh(surface, f, camera)
         for sheet, outline in zip((0, *ARMS), outlines, strict=True):
             if outline is None:
@@ -224,7 +228,7 @@ def fit_dressed_mesh(
             rows, gap = measure_gaps(outline, drawn, whole, xy, z, ahead, own)
             lead[rows] += S.lead * gap * metres[rows]
             target[rows] = offset[rows] + S.step * gap * metres[rows] + lead[rows]
-            trust[rows] = S.measured * (1.0 - np.clip(facing[rows], 0.0, None) / S.grazing)
+            trust[rows] = S.measured * (1.0 - np.clip(facing[rows], 0.0, None) / grazing[rows])
             if sheet == 0:
                 rows = find_edge(drawn, xy, z, own & (trust == 0.0) & ~bare & ~head)
                 rows = rows[offset[rows] > low[rows]]  # others can go no farther
@@ -314,6 +318,7 @@ def _limits(
     bare = worn < 0.4
     face = np.isin(part, ["face", "lips", "eyelid"])
     most = np.select([groups == g for g in MAX_STANDOFF], list(MAX_STANDOFF.values()), 0.05)
+    most = np.where(_shoulder_tops(body), MAX_STANDOFF[TORSO], most)
     # What stood off the skin in an armpit or between the legs would scatter when they open, and
     # so would what stands off sideways, beside its own triangles' normal.
     most = np.where(_folds(body), np.minimum(most, S.max_fold_offset), most)
@@ -324,7 +329,7 @@ def _limits(
     sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
     sideways = np.where(upright < 0.0, 1.0, sideways)
     sleeve = elbows | (body.sum_weights(FOREARM_JOINTS) > 0.5)
-    across = np.where(sleeve, S.max_sideways_sleeve, S.max_sideways)
+    across = np.where(sleeve | _shoulder_tops(body), S.max_sideways_sleeve, S.max_sideways)
     most = np.where(groups == HEAD, most, np.minimum(most, across / sideways))
     # Offsets grow with their triangle: what a fold squeezes stands off farther when it opens.
     most = most * np.clip(vertex_area_ratio(body, vertices), 0.25, 1.0)
@@ -384,6 +389,13 @@ def _folds(body: Body) -> BoolArray:
     below = vertex_normals(body.v_template, body.f)[:, 1] < S.armpit  # not the shoulder's top
     left, right = body.weights[:, 1], body.weights[:, 2]
     return np.asarray(((arm > 0.1) & (arm < 0.9) & below) | (np.minimum(left, right) > 0.05))
+
+
+def _shoulder_tops(body: Body) -> BoolArray:
+    """[V] what looks up of the shoulders, where jackets are padded."""
+    held = body.sum_weights(CHEST_JOINTS) + body.sum_weights(UPPER_ARM_JOINTS)
+    up = vertex_normals(body.v_template, body.f)[:, 1] > S.shoulder_up
+    return np.asarray((held > 0.5) & up)
 
 
 def _bends(body: Body, joints: tuple[tuple[int, int], ...]) -> BoolArray:

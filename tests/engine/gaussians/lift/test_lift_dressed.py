@@ -19,7 +19,7 @@ from likeness.engine.gaussians.lift.occlusion.hidden_forearms import (
 from likeness.engine.gaussians.lift.pixels.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.shape.dressed_mesh import DressedMesh, fit_dressed_mesh
 from likeness.engine.gaussians.lift.shape.dressed_mesh import S as DRESSED_MESH
-from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.surface.labels import SKIN, UPPER, standard_rest
 from likeness.engine.gaussians.lift.surface.limbs import (
     ARMS,
     HEAD,
@@ -106,6 +106,22 @@ def test_front_and_back_take_the_thickness_of_the_outline(sitter: Sitter, coat: 
     off = np.einsum("vd,vd->v", found.vertices - sitter.vertices, normals)
     for side in (normals[:, 2] > 0.7, normals[:, 2] < -0.7):
         assert np.median(off[trunk & side]) == pytest.approx(THICK, abs=0.012)
+
+
+def test_padded_shoulders_are_met_far_off_the_body(sitter: Sitter) -> None:
+    """A suit's, on a body that was fitted too low: 5 cm at the neck's sides and on the arms."""
+    rest = standard_rest(sitter.body)
+    covered = ~np.isin(vertex_groups(sitter.body), [HEAD])
+    up = vertex_normals(sitter.body.v_template, sitter.body.f)[:, 1]
+    padded = covered & (rest[:, 1] > 0.3) & (up > 0.3) & (np.abs(rest[:, 0]) > 0.07)
+    thick = np.where(padded, 0.05, np.where(covered, THICK, 0.0))
+    found, regions = fitted(sitter, thick, covered.astype(float))
+    xy, _ = project(sitter.vertices[padded & (np.abs(rest[:, 0]) < 0.22)], sitter.camera)
+    window = np.zeros_like(regions.mask)
+    window[int(xy[:, 1].min()) - 20 : int(xy[:, 1].max()), int(xy[:, 0].min()) :] = True
+    window[:, int(xy[:, 0].max()) :] = False
+    open_to_it = regions.mask & window & ~drawn(sitter.vertices, sitter)
+    assert (open_to_it & drawn(found.vertices, sitter)).sum() > 0.85 * open_to_it.sum()
 
 
 def test_bare_skin_stays_where_it_was_fitted(sitter: Sitter, coat: Any) -> None:

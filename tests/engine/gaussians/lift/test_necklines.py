@@ -1,13 +1,22 @@
-"""The edge of a collar behind."""
+"""The edge of a collar behind and below the frame."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from likeness.engine.body import Body
+from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import FloatArray
 from likeness.engine.gaussians.lift.garments.labels_surface import vertex_parts
-from likeness.engine.gaussians.lift.garments.necklines import S, even_neckline
+from likeness.engine.gaussians.lift.garments.necklines import (
+    Neckline,
+    S,
+    close_neckline,
+    even_neckline,
+    find_neckline,
+)
 from likeness.engine.gaussians.lift.surface.labels import HAIR, LABELS, SKIN, UPPER, standard_rest
 from likeness.engine.gaussians.mesh_diffusion import mesh_edges
 
@@ -69,3 +78,62 @@ def test_what_has_no_edge_behind_stays(average: Body, hair: bool) -> None:
     if not hair:
         shares = np.tile(np.eye(len(LABELS))[UPPER], (len(rest), 1))  # a hood
     assert even_neckline(shares, weight, rest, part, average.f) is shares
+
+
+ROWS, COLS = np.mgrid[:60, :100] + 0.5
+CAMERA = photo_camera(600.0, 100, 60)  # a millimetre and a half a pixel, 0.9 m away
+
+
+def _regions(bare: FloatArray) -> SimpleNamespace:
+    """Clothes below a face, but for ``bare`` [H, W] pixels."""
+    face = (np.abs(COLS - 50) < 18) & (ROWS < 20)
+    body = SimpleNamespace(face=np.zeros(bare.shape, int), depth=np.full(bare.shape, 0.9))
+    label = np.where(bare | face, SKIN, UPPER)
+    mask = np.ones(bare.shape, bool)
+    return SimpleNamespace(mask=mask, label=label, face=face, body=body, unit=40.0)
+
+
+def test_a_necklines_edges_go_on_until_they_meet() -> None:
+    """A V that leans: 16 pixels wide at the frame, narrower by 0.8 of a pixel a row."""
+    half, middle = 8.0 + 0.4 * (60 - ROWS), 50.0 - 0.1 * (60 - ROWS)
+    found = find_neckline(_regions(np.abs(COLS - middle) < half), CAMERA)
+    assert found is not None
+    assert found.width == pytest.approx(16.0, abs=1.5)
+    assert found.length == pytest.approx(16.0 / 0.8, rel=0.15)
+    assert found.middle == pytest.approx([50.0, 0.1], abs=0.6)
+    tip = np.array([50.0 + 0.1 * found.length, 60.0 + found.length])
+    places = np.add(tip, [[0.0, -4.0], [0.0, 4.0], [-12.0, -4.0]])
+    assert (found.measure_inside(places) > 0).tolist() == [True, False, False]
+
+
+def test_a_parallel_throat_closes_within_a_hands_width() -> None:
+    found = find_neckline(_regions(np.abs(COLS - 50) < 12), CAMERA)
+    assert found is not None
+    assert found.length * 0.0015 == pytest.approx(S.deepest, rel=0.01)
+
+
+def test_collars_are_closed_and_bare_chests_are_no_necklines() -> None:
+    closed = find_neckline(_regions((np.abs(COLS - 50) < 12) & (ROWS < 50)), CAMERA)
+    assert closed is not None
+    assert (closed.measure_inside(np.array([[50.0, 61.0], [50.0, 80.0]])) < 0).all()
+    assert find_neckline(_regions(np.abs(COLS - 50) < 45), CAMERA) is None
+
+
+def test_skin_below_the_frame_ends_with_the_neckline(average: Body) -> None:
+    rest, part = standard_rest(average), vertex_parts(average)
+    camera = photo_camera(600.0, 200, 200)
+    top = np.array([0.0, float(np.percentile(rest[part == "neck", 1], 5)), 0.0])
+    xy, _ = project(rest - top - [0.0, 0.16, 0.9], camera)
+    below = xy[:, 1] >= 200
+    shares = np.tile(np.eye(len(LABELS))[SKIN], (len(rest), 1))
+    neckline = Neckline(np.array([100.0, 0.0]), 60.0, 50.0, 200.0)
+    out = close_neckline(shares, neckline, xy, below, 0.0015, rest, part)
+    np.testing.assert_allclose(out.sum(1), 1.0)
+    front = below & np.isin(part, ["neck", "torso"])
+    front &= rest[:, 2] > rest[part == "neck", 2].mean()
+    bare = out[:, SKIN] > out[:, UPPER]
+    inside = neckline.measure_inside(xy)
+    assert bare[front & (inside > 0)].all()
+    assert not bare[front & (inside < 0)].any()
+    assert (front & bare).any()
+    np.testing.assert_array_equal(out[~front], shares[~front])

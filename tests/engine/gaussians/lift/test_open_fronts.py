@@ -64,3 +64,29 @@ def test_prints_and_plain_shirts_have_no_opening() -> None:
     assert _find(np.where(OPENING[..., None], SHIRT, halves)) is None
     stripes = np.where((COLS % 8 < 4)[..., None], SHIRT, [0.1, 0.5, 0.1])
     assert _find(np.where(OPENING[..., None], stripes, JACKET)) is None
+
+
+def test_a_throat_between_unequal_parts_of_a_shirt_does_not_widen_its_opening() -> None:
+    """A frame that ends at the collar: skin between two pieces, the left one half as high."""
+    throat = np.abs(COLS - 100) < 0.6 * (206 - ROWS)
+    jacket_to = np.where(COLS < 100, 178, 160)
+    opening = (np.abs(COLS - 100) < HALF) & (jacket_to <= ROWS) & ~throat
+    noise = np.random.default_rng(0).normal(0.0, 0.01, (SIDE, SIDE, 3))
+    colors = np.where(opening[..., None], SHIRT, JACKET)
+    colors = np.clip(np.where(throat[..., None], [0.8, 0.6, 0.5], colors) + noise, 0, 1)
+    label: IntArray = np.where((ROWS < 140) | throat, SKIN, UPPER)
+    front = find_open_front(colors, label, np.where(ROWS < 140, HEAD, TORSO), UNIT)
+    assert front is not None
+    assert front.left[0] == pytest.approx(75.0, abs=1.5)
+    assert front.right[0] == pytest.approx(125.0, abs=1.5)
+
+
+def test_an_opening_closes_within_what_can_be_mirrored() -> None:
+    low = OPENING[-90:]
+    noise = np.random.default_rng(0).normal(0.0, 0.01, (90, SIDE, 3))
+    colors = np.clip(_photo(OPENING)[-90:] + noise, 0, 1)
+    label: IntArray = np.where(np.arange(90)[:, None] < 8, SKIN, UPPER) * np.ones_like(low)
+    group = np.where(np.arange(90)[:, None] < 8, HEAD, TORSO) * np.ones_like(low)
+    front = find_open_front(colors, label, group, UNIT)
+    assert front is not None
+    assert front.length < 90
