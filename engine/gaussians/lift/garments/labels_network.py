@@ -34,7 +34,7 @@ from ..surface.atlas_cells import (
 )
 from ..surface.labels import LABELS, NONE, standard_rest
 from ..surface.limbs import vertex_groups
-from .labels_surface import SurfacePoints, find_seen_labels, labels_at
+from .labels_surface import SurfacePoints, find_seen_labels, find_shoulders, labels_at
 
 LABELS_ONNX = "labels.onnx"
 VERSION = 1
@@ -80,6 +80,7 @@ def observe_cells(
         cells.part,
         np.abs(cells.place[:, 0]),
         np.asarray(regions.hidden)[samples.triangle],
+        find_shoulders(body)[corner],
     )
     label, weight = find_seen_labels(regions, camera, at)
     label = np.where(weight > 0, _TO_SEEN[label], NOT_SEEN)

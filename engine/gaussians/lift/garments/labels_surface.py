@@ -37,7 +37,7 @@ from ..surface.labels import (
     NamesArray,
     standard_rest,
 )
-from ..surface.limbs import ARMS, HANDS, vertex_groups
+from ..surface.limbs import ARMS, HANDS, UPPER_ARM_JOINTS, vertex_groups
 from ..surface.surfels import INNER_PARTS
 from .dress_rules import (
     dress_by_rules,
@@ -81,6 +81,7 @@ class SurfaceSettings:
     bare_forearm: float = 0.1  # least share of a seen arm in its sleeve, and of bare skin beyond
     sleeve_error: float = 0.1  # largest share of it on the wrong side of the sleeve's end
     sleeve_ends: float = 0.55  # metres from the middle at rest up to which such a sleeve reaches
+    shoulder: float = 0.1  # least share of both the trunk and an arm in what is a shoulder
     bare: float = 6.0  # times the usual pull where what is seen beside the neck decides
 
 
@@ -294,6 +295,7 @@ class SurfacePoints:
         part: [N] name of the body's part.
         aside: [N] metres from the middle in the standard T-pose.
         hidden: [N] whether something hides the hand that it belongs to.
+        shoulder: [N] whether the trunk and an arm hold it together.
     """
 
     points: FloatArray
@@ -302,6 +304,7 @@ class SurfacePoints:
     part: NamesArray
     aside: FloatArray
     hidden: BoolArray
+    shoulder: BoolArray
 
 
 def surface_vertices(regions: Regions, body: Body, vertices: FloatArray) -> SurfacePoints:
@@ -321,7 +324,14 @@ def surface_vertices(regions: Regions, body: Body, vertices: FloatArray) -> Surf
         vertex_parts(body),
         np.abs(standard_rest(body)[:, 0]),
         hidden,
+        find_shoulders(body),
     )
+
+
+def find_shoulders(body: Body) -> BoolArray:
+    """Return the vertices [V] that the trunk and an arm hold together."""
+    arm = body.sum_weights(UPPER_ARM_JOINTS)
+    return np.asarray((arm > S.shoulder) & (arm < 1.0 - S.shoulder))
 
 
 def find_seen_labels(
@@ -344,6 +354,8 @@ def find_seen_labels(
     same = regions.group[row, col] == at.groups
     same |= ~np.isin(at.groups, ARMS) & ~np.isin(regions.group[row, col], ARMS)
     label = np.where(regions.label == GLASSES, SKIN, regions.label)[row, col]
+    # The skin of an upper arm goes on over the shoulder.
+    same |= at.shoulder & (label == SKIN) & np.isin(regions.group[row, col], ARMS)
     seen &= same & erode(regions.mask, 1)[row, col] & np.isin(label, [SKIN, *WORN])
     facing = cosine_to_camera(at.points, at.normals)
     weight = np.where(seen & ~at.hidden, np.clip(2.0 * facing, 0.0, 1.0), 0.0)

@@ -50,6 +50,7 @@ from .sleeve_pixels import (
     Forearm,
     claim_bare_skin,
     claim_shaded_skin,
+    find_upper_arm,
     pixel_size,
     release_other_cloth,
     settle_sleeve_pixels,
@@ -254,7 +255,11 @@ def find_regions(
         for arm, drawn in drawn_arms.items()
     }
     if silhouettes:
-        group = claim_bare_skin(group, label, silhouettes)
+        upper = {
+            arm: find_upper_arm(drawn, f[face_group == arm], body)
+            for arm, drawn in drawn_arms.items()
+        }
+        group = claim_bare_skin(group, label, silhouettes, upper)
     label = settle_sleeve_ends(group, label, lab, places.rest)
     group, label = release_cloth_rims(group, label, lab)
     group, label = claim_shaded_skin(group, label, lab, places.rest[..., 0], drawn_arms, camera)

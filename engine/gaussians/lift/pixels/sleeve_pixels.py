@@ -20,7 +20,7 @@ from ....render.mesh import MeshBuffer
 from ..grids.pixel_cuts import cut_along_edges
 from ..grids.pixel_grids import blur_within, connected_patches, dilate
 from ..surface.labels import LOWER, SKIN, UPPER
-from ..surface.limbs import ARMS, TRUNK_AND_LEGS
+from ..surface.limbs import ARMS, FOREARM_JOINTS, TRUNK_AND_LEGS
 from .skin_tone import S as SKIN_TONE
 from .skin_tone import measure_hue
 
@@ -43,6 +43,10 @@ class SleevePixelSettings:
     below_shoulder: float = 0.3  # metres along an arm up to which skin may be the neck's
     same_cloth: float = 0.5  # share of lower wear on an arm whose sleeve looks like that
     some_skin: float = 0.1  # the same from which on it may be, if the other arm is
+    half_shown: float = 0.3  # the same where skin lies along the person's outline
+    upper_arm: tuple[float, float] = (0.2, 0.46)
+    """Metres along an arm between which that tells: hands lie before forearms."""
+
     above_wrist: float = 0.64  # metres along an arm up to which it may be: cuffs hang over hands
     sliver: float = 0.4  # of the other arm's pixels; an arm that shows less dresses as that one
     shaded: float = 0.035  # metres beside a bare arm's skin within which its shaded edge is sought
@@ -113,6 +117,19 @@ class Forearm:
             np.clip(below, 0.0, 1.0),
             depth,
         )
+
+
+def find_upper_arm(buffer: MeshBuffer, f: IntArray, body: Body) -> BoolArray:
+    """Find the pixels [H, W] whose nearest of an arm is the upper arm's.
+
+    Args:
+        buffer: of the arm alone, which must show in the picture.
+        f: [F, 3] the arm's triangles, which that was drawn of.
+        body: the person's own.
+    """
+    row, col, _ = find_nearest(buffer.face >= 0)
+    own = body.sum_weights(FOREARM_JOINTS)[f].mean(1) < 0.5
+    return np.asarray(own[buffer.face[row, col]])
 
 
 def pixel_size(buffer: MeshBuffer, camera: Camera) -> float:
@@ -211,16 +228,19 @@ def claim_shaded_skin(
     return group, label
 
 
-def claim_bare_skin(group: IntArray, label: IntArray, arms: dict[int, BoolArray]) -> IntArray:
+def claim_bare_skin(
+    group: IntArray, label: IntArray, arms: dict[int, BoolArray], upper: dict[int, BoolArray]
+) -> IntArray:
     """Assign skin to a bare arm where the fitted trunk reaches over it.
 
     Skin within the arm's own silhouette that is connected to the arm's skin and has clothes on the
-    trunk's side can only be the arm's.
+    trunk's side can only be the arm's, and so can skin between an upper arm and the background.
 
     Args:
         group: [H, W] limb of each pixel, -1 outside the person.
         label: [H, W] index into ``labels.LABELS``.
         arms: [H, W] silhouette of each arm, drawn alone, by its number in ``group``.
+        upper: [H, W] where the upper arm is the nearest of each arm, likewise.
 
     Returns:
         [H, W] limb of each pixel.
@@ -236,6 +256,31 @@ def claim_bare_skin(group: IntArray, label: IntArray, arms: dict[int, BoolArray]
         own = skin & (group == arm)
         pieces, _ = ndimage.label(may | own, np.ones((3, 3)))
         out[may & np.isin(pieces, np.unique(pieces[own]))] = arm
+        inner = skin & (out == arm) & upper[arm]
+        out[_find_outside(inner, skin & of_trunk & upper[arm], group >= 0, of_trunk)] = arm
+    return out
+
+
+def _find_outside(arm: BoolArray, skin: BoolArray, mask: BoolArray, trunk: BoolArray) -> BoolArray:
+    """Find the ``skin`` [H, W] that lies between an ``arm`` [H, W] and the background beside it.
+
+    Args:
+        arm: the arm's own skin.
+        skin: what may be more of it.
+        mask: [H, W] the person.
+        trunk: [H, W] on whose other side the arm hangs.
+    """
+    out = np.zeros_like(arm)
+    if not (arm.any() and trunk.any()):
+        return out
+    # Seen as if it hung to the right of the trunk.
+    flip = slice(None, None, -1 if arm.nonzero()[1].mean() < trunk.nonzero()[1].mean() else 1)
+    arm, skin, mask, seen = arm[:, flip], skin[:, flip], mask[:, flip], out[:, flip]
+    for row in np.nonzero(arm.any(1))[0]:
+        start = int(np.nonzero(arm[row])[0][-1]) + 1
+        length = int(np.argmin(np.append(skin[row, start:], False)))
+        if start + length == mask.shape[1] or not mask[row, start + length]:
+            seen[row, start : start + length] = True
     return out
 
 
@@ -340,10 +385,19 @@ def release_other_cloth(
     before_wrist = slice(round(S.below_shoulder / S.ring), round(S.above_wrist / S.ring))
     ring = (np.abs(along) / S.ring).astype(int)
     rings = {arm: _measure_bareness(group, label, ring, arm) for arm in ARMS}
+    outline = dilate(group < 0, S.rim)
+    upper_arm = slice(round(S.upper_arm[0] / S.ring), round(S.upper_arm[1] / S.ring))
     for arm in ARMS:
         others = cloth & (group >= 0) & (group != arm)
         share, shown = rings[arm]
         bare = share > S.bare
+        # What covers an arm's inner side only is of the trunk: sleeves go round, and come in pairs.
+        outer = _measure_bareness(np.where(outline, group, -1), label, ring, arm)
+        beside = (outer[0] > S.bare) & (outer[1] >= S.few) & (share > S.half_shown)
+        pair = rings[ARMS[1] if arm == ARMS[0] else ARMS[0]]
+        shows = pair[1][upper_arm] >= S.few
+        if shows.any() and (pair[0][upper_arm][shows] > S.bare).mean() > S.bare:
+            bare[upper_arm] |= beside[upper_arm]
         # An arm of which a sliver shows beside the trunk is as bare as the other one, and so is
         # one whose skin shows beside cloth all along: sleeves end across arms.
         for other_share, other_shown in rings.values():

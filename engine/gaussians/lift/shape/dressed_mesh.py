@@ -34,6 +34,7 @@ from ..surface.limbs import (
     FOREARM_JOINTS,
     HEAD,
     LEFT_LEG,
+    LEG_JOINTS,
     RIGHT_LEG,
     TORSO,
     UPPER_ARM_JOINTS,
@@ -71,7 +72,7 @@ class DressSettings:
     max_sideways: float = 0.015  # metres across a vertex's own normal
     max_sideways_sleeve: float = 0.04  # the same from the elbow down
     max_skin_offset: float = 0.012  # metres, either way: bare skin lies nearly where it was fitted
-    max_arm_offset: float = 0.03  # the same outwards of an upper arm, which may be fitted too thin
+    max_limb_offset: float = 0.03  # the same outwards of upper arms and legs, fitted too thin
     default_worn: float = 0.010  # metres where nothing was measured
     default_hair: float = 0.012  # metres, the same on the scalp
     pull: float = 3e-4  # weight of the default
@@ -337,8 +338,8 @@ def _limits(
     pull = np.where(inner, 10.0, np.where(bare, 0.05, S.pull))
     pull = np.where(bare & face, 0.3, pull)  # the landmarks know the face better than the outline
     low = np.where(bare, -S.max_skin_offset, S.min_standoff)
-    upper_arm = body.sum_weights(UPPER_ARM_JOINTS)
-    skin = S.max_skin_offset + upper_arm * (S.max_arm_offset - S.max_skin_offset)
+    limb = body.sum_weights([*UPPER_ARM_JOINTS, *LEG_JOINTS])
+    skin = S.max_skin_offset + limb * (S.max_limb_offset - S.max_skin_offset)
     high = np.where(bare, np.where(_folds(body), S.max_skin_offset, skin), most)
     return _Limits(bare, inner, low, high, prior, pull)
 

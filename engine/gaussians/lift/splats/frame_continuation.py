@@ -1,9 +1,9 @@
-"""Clothes go on below the frame: a strip of the photo, mirrored at its lower edge.
+"""Clothes and bare legs go on below the frame: a strip of the photo, mirrored at its lower edge.
 
-A garment that the frame cuts would end in a straight line between the photo's weave, stripes and
-prints and the completed, coarser cloth. The mirrored strip carries them on for a hand's width and
-fades into the completed cloth. The picture's sides mostly cut arms, onto which badges of the chest
-would be mirrored.
+What the frame cuts would end in a straight line between the photo's weave, stripes, prints and
+shading and the completed, coarser surface. The mirrored strip carries them on for a hand's width
+and fades into the completed one. The picture's sides mostly cut arms, onto which badges of the
+chest would be mirrored.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ..grids.pixel_grids import distance_inside, resize_nearest
 from ..photo.open_fronts import OpenFront
 from ..pixels.regions import Regions
 from ..shape.dressed_mesh import DressedMesh
-from ..surface.labels import LOWER, UPPER
-from ..surface.limbs import TORSO
-from ..surface.surfels import SHELL, pixel_centres, surfels_from_tangents, tangent_plane_steps
+from ..surface.labels import LOWER, SKIN, UPPER
+from ..surface.limbs import LEFT_LEG, RIGHT_LEG, TORSO
+from ..surface.surfels import CORE, SHELL, pixel_centres, surfels_from_tangents, tangent_plane_steps
 from .photo_splats import splat_sigma
 
 
@@ -48,7 +48,11 @@ class ContinuationSettings:
     another: tuple[float, float] = (0.02, 0.05)
     """Metres to the mirror image of something else (a collar, a hand) between which it fades in."""
 
+    beside_leg: tuple[float, float] = (0.004, 0.015)
+    """The same of the skin of a leg, beside which mostly nothing lies."""
+
     above: float = 0.001  # metres that it lies over the completed cloth
+    above_leg: float = 0.0025  # the same over a leg's skin, whose discs are larger
 
 
 S = register_settings("lift.frame_continuation", ContinuationSettings())
@@ -66,7 +70,7 @@ def continue_beyond_frame(
     budget: int,
     front: OpenFront | None = None,
 ) -> BoundGaussians:
-    """Make the strip of cloth below the photo's frame.
+    """Make the strip of cloth, and of the skin of legs, below the photo's frame.
 
     Args:
         matte: of the photo.
@@ -99,15 +103,16 @@ def continue_beyond_frame(
     normals = np.einsum("nk,nkd->nd", bary, corners)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     du, dv = tangent_plane_steps(points, normals, buffer.depth[ys, xs] / strip.camera.K[0, 0])
+    bare = strip.label[ys, xs] == SKIN
     world = surfels_from_tangents(
-        points + S.above * normals,
+        points + np.where(bare, S.above_leg, S.above)[:, None] * normals,
         du,
         dv,
         splat_sigma(max(w, h)),
         strip.colors[ys, xs],
         S.opacity * fade[ys, xs],
     )
-    layer = np.full(len(ys), SHELL, np.uint8)
+    layer = np.where(bare, CORE, SHELL).astype(np.uint8)
     return bind_gaussians(world, face, bary, layer, vertices, body)
 
 
@@ -120,7 +125,7 @@ class _Strip:
         colors: [H, W, 3] sRGB 0..1.
         label: [H, W] index into ``labels.LABELS``.
         same: [H, W] pixels below the frame that may be shown: all between them and its edge mirrors
-            one solid cloth of one limb.
+            one solid cloth of one limb, or the skin of a leg.
         group: [H, W] limb of the frame's nearest pixel.
         beyond: [H, W] pixels to the frame, 0 in it.
         another: [H, W] pixels to the mirror image of something else.
@@ -151,7 +156,8 @@ class _Strip:
         shown = np.pad(colors, (*below, (0, 0)), mode="reflect")
         edge = [np.pad(m, below, mode="edge") for m in (label, group)]
         same = (mirrored[0] == edge[0]) & (mirrored[1] == edge[1])
-        same &= np.isin(mirrored[0], (UPPER, LOWER))
+        bare = (mirrored[0] == SKIN) & np.isin(mirrored[1], (LEFT_LEG, RIGHT_LEG))
+        same &= np.isin(mirrored[0], (UPPER, LOWER)) | bare
         # Downwards from the frame, the first pixel of something else ends it.
         same[:h] = True
         same = np.logical_and.accumulate(same, axis=0)
@@ -175,7 +181,7 @@ class _Strip:
     def on_cloth(
         self, dressed: DressedMesh, shares: FloatArray, groups: IntArray
     ) -> tuple[BoolArray, FloatArray, MeshBuffer]:
-        """Find the pixels [H, W] behind which the same cloth lies, how solid they are, and it."""
+        """Find the pixels [H, W] behind which the same lies, how solid they are, and the mesh."""
         buffer = rasterize_mesh(dressed.vertices, dressed.f, self.camera)
         corner = dressed.f[buffer.face]
         on_mesh = (buffer.face >= 0) & (groups[corner[..., 0]] == self.group)
@@ -187,5 +193,7 @@ class _Strip:
         facing = np.einsum("hwk,hwk->hw", buffer.bary, facing[corner])
         pixel = np.where(on_mesh, buffer.depth, 0.0) / self.camera.K[0, 0]
         fade = 1.0 - smoothstep(self.beyond * pixel, 0.0, S.length)
-        fade = fade * smoothstep(self.another * pixel, *S.another) * smoothstep(facing, *S.facing)
+        free = smoothstep(self.another * pixel, *S.another)
+        beside = smoothstep(self.another * pixel, *S.beside_leg)
+        fade = fade * np.where(self.label == SKIN, beside, free) * smoothstep(facing, *S.facing)
         return own & (worn == self.label) & (S.opacity * fade > S.faded), fade, buffer

@@ -14,7 +14,8 @@ from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift.shape.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.splats.frame_continuation import S, continue_beyond_frame
 from likeness.engine.gaussians.lift.surface.labels import LABELS, SKIN, UPPER
-from likeness.engine.gaussians.lift.surface.limbs import vertex_groups
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_LEG, RIGHT_LEG, vertex_groups
+from likeness.engine.gaussians.lift.surface.surfels import CORE
 from likeness.engine.render.mesh import rasterize_mesh
 
 CAMERA = photo_camera(600.0, 200, 150)
@@ -77,6 +78,17 @@ def test_it_ends_before_what_is_not_that_cloth(average: Body, vertices: FloatArr
     assert ((xy[:, 1] - 150) * z / 600.0).max() < 20 * z.max() / 600.0 - S.another[0] + 0.006
     assert len(make_strip(average, vertices, SKIN)) == 0
     assert len(make_strip(average, vertices, worn=SKIN)) == 0
+
+
+def test_bare_legs_go_on_and_bare_chests_do_not(average: Body, vertices: FloatArray) -> None:
+    """A frame that ends at the thighs."""
+    thighs = np.add(vertices, [0.0, 0.85, 0.0])
+    strip = make_strip(average, thighs, SKIN, worn=SKIN)
+    assert len(strip) > 1000
+    assert (strip.layer == CORE).all()
+    legs = np.isin(vertex_groups(average)[average.f[strip.triangle, 0]], (LEFT_LEG, RIGHT_LEG))
+    assert legs.all()
+    assert len(make_strip(average, vertices, SKIN, worn=SKIN)) == 0
 
 
 def test_its_budget_is_kept(average: Body, vertices: FloatArray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ from likeness.engine.gaussians.lift.surface.labels import (  # noqa: E402
     SKIN,
     UPPER,
 )
+from likeness.engine.gaussians.lift.surface.limbs import ARMS, TORSO  # noqa: E402
 
 from .test_lift_labels import Sitter, label, sitter  # noqa: E402, F401
 
@@ -118,6 +120,22 @@ def test_a_network_of_something_else_is_refused(
         LabelNetworkRuntime(path)
     with pytest.raises(LikenessError, match="is missing"):
         LabelNetworkRuntime(tmp_path / "none.onnx")
+
+
+def test_a_shoulder_sees_the_skin_of_the_arm_that_it_passes_into(
+    sitter: Sitter,  # noqa: F811
+) -> None:
+    """Where the pixels of a shoulder are the arm's; cloth of the arm is its sleeve's."""
+    regions, _ = label(sitter)
+    body = sitter.body
+    points = surface_vertices(regions, body, sitter.vertices)
+    on_arm = replace(regions, group=np.full_like(regions.group, ARMS[0]))
+    for kind in (SKIN, UPPER):
+        worn = replace(on_arm, label=np.full_like(regions.label, kind))
+        _, weight = find_seen_labels(worn, sitter.camera, points)
+        trunk = points.groups == TORSO
+        assert (weight[trunk & ~points.shoulder] == 0.0).all()
+        assert (weight[trunk & points.shoulder] > 0.0).any() == (kind == SKIN)
 
 
 def test_cells_see_what_the_vertices_beside_them_see(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.core.types import BoolArray, Camera, FloatArray, IntArray
+from likeness.engine.core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
 from likeness.engine.gaussians.lift.grids.pixel_cuts import S as CUTS
 from likeness.engine.gaussians.lift.grids.pixel_cuts import cut_along_edges
 from likeness.engine.gaussians.lift.grids.pixel_grids import neighbour_links
@@ -18,6 +18,7 @@ from likeness.engine.gaussians.lift.pixels.sleeve_pixels import (
     S,
     claim_bare_skin,
     claim_shaded_skin,
+    find_upper_arm,
     release_other_cloth,
     settle_sleeve_pixels,
 )
@@ -200,14 +201,67 @@ def test_skin_before_the_fitted_trunk_is_the_arms_beside_clothes_only() -> None:
     skin_of_arm, neckline = cols < 14, (rows < 4) & (cols >= 14)
     label = np.where(skin_of_arm | neckline, SKIN, UPPER)
     group = np.where(cols < 9, LEFT_ARM, TORSO)
-    out = claim_bare_skin(group, label, {LEFT_ARM: cols < 20})
+    forearm = {LEFT_ARM: np.zeros_like(skin_of_arm)}
+    out = claim_bare_skin(group, label, {LEFT_ARM: cols < 20}, forearm)
     low = rows > 10  # above, the neckline is as near as the clothes
     np.testing.assert_array_equal((out == LEFT_ARM)[low], skin_of_arm[low])
     assert (out[neckline] == TORSO).all()
     # Skin that hangs together with no arm is the trunk's.
     apart = np.where(cols == 10, UPPER, label)
-    out = claim_bare_skin(group, apart, {LEFT_ARM: cols < 20})
+    out = claim_bare_skin(group, apart, {LEFT_ARM: cols < 20}, forearm)
     assert (out[:, 11:] == TORSO).all()
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_skin_between_an_upper_arm_and_the_background_is_its_own(mirrored: bool) -> None:
+    """A shoulder fitted four columns too wide; below the elbow it is a flank beside a hand."""
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    arm, outside = (cols >= 6) & (cols < 12), (cols >= 2) & (cols < 6)
+    group = np.select([cols < 2, arm], [-1, LEFT_ARM], TORSO)
+    label = np.where(cols < 12, SKIN, UPPER)
+    upper = np.broadcast_to(rows < 40, group.shape)
+    strap = outside & (rows >= 10) & (rows < 15)  # what hangs there is of the trunk
+    label[strap] = UPPER
+    flip = slice(None, None, -1 if mirrored else 1)
+    out = claim_bare_skin(
+        group[:, flip], label[:, flip], {LEFT_ARM: arm[:, flip]}, {LEFT_ARM: upper}
+    )[:, flip]
+    np.testing.assert_array_equal(out == LEFT_ARM, arm | (outside & upper & ~strap))
+
+
+def test_the_upper_arm_ends_at_the_elbow(average: Body) -> None:
+    f = average.f[vertex_groups(average)[average.f[:, 0]] == LEFT_ARM]
+    vertices = np.asarray(average.v_template) - [0.3, 0.35, 2.0]
+    camera = photo_camera(400.0, 200, 200)
+    buffer = rasterize_mesh(vertices, f, camera)
+    found = find_upper_arm(buffer, f, average)
+    elbow = average.J_template[JOINT_INDEX["left_elbow"]] - [0.3, 0.35, 2.0]
+    column = project(elbow[None], camera)[0][0, 0]
+    cols = np.broadcast_to(np.arange(200), found.shape)
+    drawn = buffer.face >= 0
+    sure = drawn & (np.abs(cols - column) > 10)
+    np.testing.assert_array_equal(found[sure], (cols < column)[sure])
+    assert found[:, :30].all()  # beside it, too
+
+
+def test_a_flounce_over_a_bare_arm_is_the_trunks() -> None:
+    """It covers the arm's inner side, where a sleeve goes round; so does the other arm's skin say.
+
+    Between two clothed arms, skin along one outline is a lit edge.
+    """
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    left, right = (cols >= 4) & (cols < 20), (cols >= 60) & (cols < 76)
+    background = (cols < 4) | (cols >= 76)
+    group = np.select([background, left, right], [-1, LEFT_ARM, RIGHT_ARM], TORSO)
+    along = 0.2 + rows * METRE
+    flounce = left & (cols >= 10) & (along > 0.3) & (along < 0.4)
+    for other in (SKIN, UPPER):
+        label = np.select([flounce, left, right], [UPPER, SKIN, other], UPPER)
+        if other == UPPER:  # nor does the rest of this arm show any skin
+            label = np.where(left & ~((cols < 10) & (along > 0.3) & (along < 0.4)), UPPER, label)
+        out = release_other_cloth(group, label, LAB, along, {})
+        sure = flounce & (along > 0.32) & (along < 0.38)
+        assert (out[sure] == (TORSO if other == SKIN else LEFT_ARM)).all()
 
 
 def _bare_forearm(edge: tuple[float, float, float], cloth: tuple[float, float, float]) -> BoolArray:
