@@ -45,6 +45,12 @@ class FabricSettings:
     hidden_side: float = 1.0  # the same where the photo shows nothing of the other side
     sleeves: float = 0.7  # share of the arms' cloth that one fabric has if it is the outermost
     open_share: float = 0.08  # of the trunk's front at a height that such a fabric shows
+    open_side: float = 0.25
+    """Share of its sides' votes there; the ground of a print lies all over the trunk.
+
+    Open jackets have 0.8 and more, a print on the white of its sleeves 0.1.
+    """
+
     open_height: float = 0.5  # share of the trunk's heights at which it shows that
     near: float = 1.5  # bins over which votes for a fabric are smoothed
     far: float = 8.0  # the same where the limb's own bins say nothing
@@ -208,6 +214,7 @@ def _outermost(votes: FloatArray, shown: FloatArray) -> FloatArray:
     if sleeves[outer] < max(S.sleeves * sleeves.sum(), 1e-9) or not rows.any():
         return votes
     beside = rows & (trunk[outer] > S.open_share * trunk.sum(0))
+    beside &= votes[outer] > S.open_side * votes.sum(0)
     if beside.sum() < S.open_height * rows.sum():
         return votes
     out = votes.copy()

@@ -181,15 +181,18 @@ def test_sheen_on_a_leather_shoulder_makes_no_second_fabric() -> None:
         assert len(find_fabrics(albedo, seen, seen, rest, group, default).colors) == 2
 
 
-@pytest.mark.parametrize("worn", ["jacket", "raglan", "sleeveless", "half and half"])
+@pytest.mark.parametrize("worn", ["jacket", "raglan", "sleeveless", "half and half", "placket"])
 def test_an_open_jacket_goes_round_over_the_shirt(worn: str) -> None:
     """It shows on one side only; raglan sleeves in its colour show beside the shoulders only.
 
-    So does a stripe on the side of what has no sleeves, or has one in each colour.
+    So does a stripe on the side of what has no sleeves, or has one in each colour. A placket in
+    the sleeves' colour shows in the middle.
     """
     rest, front = cloth(20000)
     sleeve = np.abs(rest[:, 0]) > 0.15
     edge = (rest[:, 0] < -0.08) & (rest[:, 1] > (0.06 if worn == "raglan" else -0.3))
+    if worn == "placket":
+        edge = np.abs(rest[:, 0]) < 0.03
     jacket, shirt = [0.1, 0.4, 0.3], [0.8, 0.5, 0.1]
     other = sleeve & (rest[:, 0] < 0) & (worn == "half and half")
     albedo = np.where(((sleeve | edge) & ~other)[:, None], jacket, shirt)
