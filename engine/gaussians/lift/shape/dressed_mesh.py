@@ -57,7 +57,7 @@ class DressSettings:
     overshoot: float = 1.4  # most of the aim, of the limit
     min_facing: float = -0.15  # cosine to the camera from which a vertex is on the outline
     grazing: float = 0.45  # and up to which
-    grazing_head: float = 0.75  # the same on the head, whose scalp is even
+    grazing_head: float = 0.6  # the same on the head, whose scalp is even
     min_standoff: float = -0.012
     """Metres (negative: inwards) that a body fitted too wide is drawn in."""
 
