@@ -27,7 +27,7 @@ class HiddenLabelSettings:
     """Labels of what the photo does not show."""
 
     stray: float = 0.1  # size of a doubted patch of clothes over the largest, that may stay
-    bare_below: float = 0.05  # factor of a network's probability of skin there
+    bare_below: float = 0.05  # factor of a network's probability of skin on a trunk below the frame
     both_legs: float = 0.25  # share of lower wear on legs below the frame for which both wear it
     ring: float = 0.01  # metres of height that share one label
     sleeve: float = 4.0  # edges over which labels of unseen arms are smoothed
@@ -61,7 +61,7 @@ S = register_settings("lift.labels_hidden", HiddenLabelSettings())
 
 
 def clothe_below(hidden: FloatArray, below: BoolArray) -> FloatArray:
-    """Doubt bare shoulders and chests below a frame whose last row of pixels shows clothes.
+    """Doubt bare shoulders and chests below the frame, as where its last row shows clothes.
 
     Args:
         hidden: [V, len(LABELS)] probabilities.

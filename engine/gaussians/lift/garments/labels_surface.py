@@ -22,7 +22,6 @@ from ...mesh_diffusion import diffuse_values, mesh_laplacian
 from ...squareness import cosine_to_camera
 from ..grids.pixel_grids import erode
 from ..pixels.regions import Regions
-from ..pixels.sleeve_pixels import pixel_size
 from ..surface.labels import (
     GLASSES,
     HAIR,
@@ -37,7 +36,7 @@ from ..surface.labels import (
     NamesArray,
     standard_rest,
 )
-from ..surface.limbs import ARMS, HANDS, UPPER_ARM_JOINTS, vertex_groups
+from ..surface.limbs import ARM_JOINTS, ARMS, HANDS, UPPER_ARM_JOINTS, vertex_groups
 from ..surface.surfels import INNER_PARTS
 from .dress_rules import (
     dress_by_rules,
@@ -127,7 +126,7 @@ def label_surface(
     target = np.eye(len(LABELS))[ring]
     xy = project(vertices, camera)[0]
     below, outside = xy[:, 1] >= camera.height, ~in_picture(xy, camera)
-    neckline = find_neckline(regions, camera)
+    neckline = find_neckline(regions, camera, xy, below, rest, part)
     if hidden is not None:
         hidden = np.array(hidden)
         rows = np.nonzero(bare)[0]
@@ -164,8 +163,7 @@ def label_surface(
     shares = drop_islands(shares, weight > 0, body.f, on_leg)
     shares = even_neckline(shares, weight, rest, part, body.f)
     if neckline is not None:
-        pixel = pixel_size(regions.body, camera)
-        shares = close_neckline(shares, neckline, xy, below, pixel, rest, part)
+        shares = close_neckline(shares, neckline, xy, below, rest, part)
     shares = lengthen_trousers(shares, below, part, regions)
     shares = even_limbs_outside(shares, outside, part, body)
     shares = cover_ears(shares, rest, part)
@@ -330,8 +328,8 @@ def surface_vertices(regions: Regions, body: Body, vertices: FloatArray) -> Surf
 
 def find_shoulders(body: Body) -> BoolArray:
     """Return the vertices [V] that the trunk and an arm hold together."""
-    arm = body.sum_weights(UPPER_ARM_JOINTS)
-    return np.asarray((arm > S.shoulder) & (arm < 1.0 - S.shoulder))
+    upper_arm, arm = body.sum_weights(UPPER_ARM_JOINTS), body.sum_weights(ARM_JOINTS)
+    return np.asarray((upper_arm > S.shoulder) & (arm < 1.0 - S.shoulder))
 
 
 def find_seen_labels(

@@ -13,6 +13,7 @@ from ...mesh_diffusion import mesh_edges
 from ..pixels.regions import Regions
 from ..pixels.sleeve_pixels import pixel_size
 from ..surface.labels import SKIN, UPPER, NamesArray
+from ..surface.limbs import HEAD, TORSO
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,16 @@ class NecklineSettings:
     near: float = 0.05  # metres on either side over which labels change: triangles are coarse
 
     clothed: float = 0.2  # share of upper wear in the last row from which on a neckline closes
-    throat: float = 0.5  # inter-ocular distances beside the face's middle within which it lies
+    lowest: float = 0.28  # standard height of the chest at the frame, at least
+    throat: float = 0.5  # inter-ocular distances beside the neck's axis within which it lies
+    closed: float = 0.5  # share of upper wear there of a closed one
     least: float = 0.1  # inter-ocular distances of skin there, at least: it is open
+    gap: float = 0.15  # inter-ocular distances of a strand or a chain that parts it
     rows: float = 0.5  # inter-ocular distances above the frame over which its edges are measured
     aslant: float = 0.3  # most columns per row by which its middle leans
     deepest: float = 0.09  # metres below the frame at which it has closed, at the latest
+    blunt: float = 0.35  # least length below the frame, of its width
     sharp: float = 0.02  # metres on either side over which labels change there
-    blunt: float = 0.35  # of its width, by which it goes on at least
 
 
 S = register_settings("lift.necklines", NecklineSettings())
@@ -99,53 +103,76 @@ class Neckline:
         width: at the frame.
         length: rows below the frame to where it has closed; 0 if it is closed in the photo.
         end: the frame's lower edge, a row.
+        pixel: metres that a pixel spans there.
     """
 
     middle: FloatArray
     width: float
     length: float
     end: float
+    pixel: float
 
     def measure_inside(self, xy: FloatArray) -> FloatArray:
-        """Measure how far inside (positive) or outside of it places [..., 2] below the frame lie.
+        """Measure how far inside (positive) or outside of it places below the frame lie.
 
         Args:
             xy: [..., 2] pixels.
 
         Returns:
-            [...] pixels.
+            [...] metres.
         """
         if self.length <= 0.0:
             return np.full(np.shape(xy)[:-1], -np.inf)
         down = np.asarray(xy)[..., 1] - self.end
         half = 0.5 * self.width * (1.0 - down / self.length)
         aside = np.abs(np.asarray(xy)[..., 0] - self.middle[0] - self.middle[1] * down)
-        return np.asarray((half - aside) * self.length / np.hypot(self.length, 0.5 * self.width))
+        slant = self.length / np.hypot(self.length, 0.5 * self.width)
+        return np.asarray((half - aside) * slant * self.pixel)
 
 
-def find_neckline(regions: Regions, camera: Camera) -> Neckline | None:
+def find_neckline(
+    regions: Regions,
+    camera: Camera,
+    xy: FloatArray,
+    below: BoolArray,
+    rest: FloatArray,
+    part: NamesArray,
+) -> Neckline | None:
     """Find the neckline that the frame's lower edge cuts, and continue its edges.
 
     Args:
         regions: of the photo.
         camera: of their grid.
+        xy: [V, 2] pixels of the body's vertices.
+        below: [V] those below the frame.
+        rest: [V, 3] as of :func:`..surface.labels.standard_rest`.
+        part: [V] name of each vertex's part.
 
     Returns:
-        None where no clothes reach the frame's lower edge.
+        None where the frame does not end at a clothed chest, or does not show whether that is open.
     """
     height, width = regions.mask.shape
-    bare = regions.mask & (regions.label == SKIN)
     last = regions.mask[-1]
-    if not last.any() or (regions.label[-1] == UPPER)[last].mean() < S.clothed:
+    chest = below & (part == "torso")
+    drawn = (regions.body.face >= 0).any()
+    if not last.any() or not chest.any() or not (part == "neck").any() or not drawn:
         return None
-    face = np.nonzero(regions.face.any(0))[0]
-    center = face.mean() if len(face) else np.nan
-    throat = np.abs(np.arange(width) - center) < S.throat * regions.unit
+    worn = last & (regions.label[-1] == UPPER)
+    if worn.sum() < S.clothed * last.sum() or rest[chest, 1].max() < S.lowest:
+        return None
+    gap = max(1, round(S.gap * regions.unit))
+    bare = regions.mask & (regions.label == SKIN) & np.isin(regions.group, (TORSO, HEAD))
+    cloth = regions.mask & (regions.label == UPPER)
+    bare |= ndimage.binary_closing(bare, np.ones((1, 2 * gap + 1))) & ~cloth
+    axis = float(np.median(xy[part == "neck", 0]))
+    throat = np.abs(np.arange(width) + 0.5 - axis) < S.throat * regions.unit
     runs, count = ndimage.label(bare[-1])
     inside = np.bincount(runs[throat], minlength=count + 1)
     inside[0] = 0
+    pixel = pixel_size(regions.body, camera)
     if inside.max() < S.least * regions.unit:
-        return Neckline(np.zeros(2), 0.0, 0.0, float(height))
+        closed = Neckline(np.zeros(2), 0.0, 0.0, float(height), pixel)
+        return closed if worn[throat].sum() > S.closed * throat.sum() else None
     edges = [np.nonzero(runs == inside.argmax())[0][[0, -1]]]
     for row in bare[::-1][1 : max(2, round(S.rows * regions.unit))]:
         runs, _ = ndimage.label(row)
@@ -154,16 +181,16 @@ def find_neckline(regions: Regions, camera: Camera) -> Neckline | None:
             break
         edges.append(np.nonzero(runs == np.bincount(near[near > 0]).argmax())[0][[0, -1]])
     left, right = np.add(np.transpose(edges), [[0.0], [1.0]])
-    # Between two lines; towards a throat's lowest point they are curves, and the last row counts.
+    # Lines through the last row's ends: nearer a throat's lowest point its edges curve.
     middle, wide = 0.5 * (left[0] + right[0]), right[0] - left[0]
     up = np.arange(len(left))
     square = max(float(up @ up), 1.0)
     opens = float(up @ (right - left - wide)) / square
     rise = float(up @ (0.5 * (left + right) - middle)) / square
-    deepest = S.deepest / pixel_size(regions.body, camera)
+    deepest = S.deepest / pixel
     length = float(np.clip(wide / max(opens, 1e-6), min(S.blunt * wide, deepest), deepest))
     lean = float(np.clip(-rise, -S.aslant, S.aslant))
-    return Neckline(np.array([middle, lean]), float(wide), length, float(height))
+    return Neckline(np.array([middle, lean]), float(wide), length, float(height), pixel)
 
 
 def close_neckline(
@@ -171,18 +198,16 @@ def close_neckline(
     neckline: Neckline,
     xy: FloatArray,
     below: BoolArray,
-    pixel: float,
     rest: FloatArray,
     part: NamesArray,
 ) -> FloatArray:
-    """Let skin below the frame reach down as far as the edges of the neckline say.
+    """Let skin below the frame reach down as far as the neckline's edges.
 
     Args:
         shares: [V, len(LABELS)] 0..1 of each label.
         neckline: of :func:`find_neckline`.
         xy: [V, 2] pixels of its grid.
         below: [V] vertices below the frame.
-        pixel: metres that a pixel spans there.
         rest: [V, 3] as of :func:`..surface.labels.standard_rest`.
         part: [V] name of each vertex's part.
 
@@ -190,12 +215,10 @@ def close_neckline(
         [V, len(LABELS)] shares.
     """
     neck = part == "neck"
-    if not neck.any():
-        return shares
     rows = below & (neck | (part == "torso")) & (rest[:, 2] > rest[neck, 2].mean())
     out = shares.copy()
     both = shares[rows, SKIN] + shares[rows, UPPER]
-    bare = np.clip(0.5 + 0.5 * neckline.measure_inside(xy[rows]) * pixel / S.sharp, 0.0, 1.0)
+    bare = np.clip(0.5 + 0.5 * neckline.measure_inside(xy[rows]) / S.sharp, 0.0, 1.0)
     out[rows, SKIN], out[rows, UPPER] = both * bare, both * (1.0 - bare)
     return out
 

@@ -38,7 +38,7 @@ class OpenFrontSettings:
     straight: float = 0.2  # most deviation of its edges from lines
     height: float = 0.6  # least height of the opening
     part: float = 0.3  # least height of one of its parts beside a tie or a throat
-    clothes: float = 0.12  # least height above the frame that shows no skin in it
+    clothes: float = 0.12  # least height above the frame whose rows are mostly clothes
     clothed: float = 0.5  # least share of clothes in each of those rows
     aslant: float = 0.1  # most columns per row by which its middle leans
     closed: float = 5.0  # below the frame at which it has closed, at the latest
@@ -56,7 +56,7 @@ class OpenFront:
     Attributes:
         left: [2] column at the frame's lower edge, and columns per row downwards.
         right: [2] the same.
-        height: rows above the frame that show nothing but clothes between them.
+        height: rows above the frame that are mostly clothes between them.
         end: the frame's lower edge, a row.
         tones: [S.bins, 3] sRGB 0..1 usual there, from the left edge to the right one.
     """
@@ -224,7 +224,7 @@ def _fit_edges(
 def _look_within(
     left: FloatArray, right: FloatArray, colors: FloatArray, clothes: BoolArray, unit: float
 ) -> OpenFront | None:
-    """The opening between two edges; None if skin shows in it right above the frame."""
+    """The opening between two edges; None if it is mostly skin right above the frame."""
     height, width = clothes.shape
     front = OpenFront(left, right, 1.0, float(height), np.zeros((S.bins, 3)))
     row, column = np.mgrid[:height, :width] + 0.5

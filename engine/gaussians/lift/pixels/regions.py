@@ -256,7 +256,7 @@ def find_regions(
     }
     if silhouettes:
         upper = {
-            arm: find_upper_arm(drawn, f[face_group == arm], body)
+            arm: find_upper_arm(drawn, f[face_group == arm], body, camera)
             for arm, drawn in drawn_arms.items()
         }
         group = claim_bare_skin(group, label, silhouettes, upper)

@@ -27,7 +27,7 @@ from .skin_tone import measure_hue
 
 @dataclass(frozen=True)
 class SleevePixelSettings:
-    """Which pixels beside a forearm are its sleeve's."""
+    """Which pixels beside an arm are its skin or its sleeve, and which are the trunk's."""
 
     widest: float = 0.12  # metres beyond the bare arm up to which its sleeve is looked for
     usual: tuple[float, float] = (0.012, 0.07)  # metres: least and most usual width of one
@@ -43,9 +43,12 @@ class SleevePixelSettings:
     below_shoulder: float = 0.3  # metres along an arm up to which skin may be the neck's
     same_cloth: float = 0.5  # share of lower wear on an arm whose sleeve looks like that
     some_skin: float = 0.1  # the same from which on it may be, if the other arm is
-    half_shown: float = 0.3  # the same where skin lies along the person's outline
+    some_beside: float = 0.3  # the same in a ring of an upper arm whose outline is skin
+    pair_bare: float = 0.5  # share of the other upper arm's rings that are bare then, at least
     upper_arm: tuple[float, float] = (0.2, 0.46)
-    """Metres along an arm between which that tells: hands lie before forearms."""
+    """Metres along an arm of those rings: before a forearm may lie a hand."""
+
+    beside_upper_arm: float = 0.04  # metres beside a fitted upper arm up to which its skin may lie
 
     above_wrist: float = 0.64  # metres along an arm up to which it may be: cuffs hang over hands
     sliver: float = 0.4  # of the other arm's pixels; an arm that shows less dresses as that one
@@ -119,17 +122,19 @@ class Forearm:
         )
 
 
-def find_upper_arm(buffer: MeshBuffer, f: IntArray, body: Body) -> BoolArray:
-    """Find the pixels [H, W] whose nearest of an arm is the upper arm's.
+def find_upper_arm(buffer: MeshBuffer, f: IntArray, body: Body, camera: Camera) -> BoolArray:
+    """Find the pixels [H, W] on an upper arm and right beside it.
 
     Args:
         buffer: of the arm alone, which must show in the picture.
         f: [F, 3] the arm's triangles, which that was drawn of.
         body: the person's own.
+        camera: of the grid.
     """
-    row, col, _ = find_nearest(buffer.face >= 0)
-    own = body.sum_weights(FOREARM_JOINTS)[f].mean(1) < 0.5
-    return np.asarray(own[buffer.face[row, col]])
+    row, col, away = find_nearest(buffer.face >= 0)
+    own = (body.sum_weights(FOREARM_JOINTS)[f].mean(1) < 0.5)[buffer.face[row, col]]
+    metres = away * buffer.depth[row, col] / camera.K[0, 0]
+    return np.asarray(own & (metres < S.beside_upper_arm))
 
 
 def pixel_size(buffer: MeshBuffer, camera: Camera) -> float:
@@ -234,13 +239,13 @@ def claim_bare_skin(
     """Assign skin to a bare arm where the fitted trunk reaches over it.
 
     Skin within the arm's own silhouette that is connected to the arm's skin and has clothes on the
-    trunk's side can only be the arm's, and so can skin between an upper arm and the background.
+    trunk's side can only be the arm's, and so can a strip between an upper arm and the background.
 
     Args:
         group: [H, W] limb of each pixel, -1 outside the person.
         label: [H, W] index into ``labels.LABELS``.
         arms: [H, W] silhouette of each arm, drawn alone, by its number in ``group``.
-        upper: [H, W] where the upper arm is the nearest of each arm, likewise.
+        upper: [H, W] what lies on each upper arm or right beside it, likewise.
 
     Returns:
         [H, W] limb of each pixel.
@@ -279,7 +284,7 @@ def _find_outside(arm: BoolArray, skin: BoolArray, mask: BoolArray, trunk: BoolA
     for row in np.nonzero(arm.any(1))[0]:
         start = int(np.nonzero(arm[row])[0][-1]) + 1
         length = int(np.argmin(np.append(skin[row, start:], False)))
-        if start + length == mask.shape[1] or not mask[row, start + length]:
+        if start + length < mask.shape[1] and not mask[row, start + length]:
             seen[row, start : start + length] = True
     return out
 
@@ -363,7 +368,8 @@ def release_other_cloth(
 ) -> IntArray:
     """Assign cloth beside arms and hands, and not theirs, to the limb whose cloth it continues.
 
-    Bare arms wear none, lower wear is never a sleeve, and none begins again beyond bare skin: what
+    Bare arms wear none: a flounce covers only their inner side. Lower wear is never a sleeve, and
+    none begins again beyond bare skin: what
     looks like the cloth beside it there covers the hand, and anything else may be a glove. Where
     a forearm points at the camera, its sleeve shows around the hand, and stays the arm's unless
     skin shows before the wrist.
@@ -393,11 +399,11 @@ def release_other_cloth(
         bare = share > S.bare
         # What covers an arm's inner side only is of the trunk: sleeves go round, and come in pairs.
         outer = _measure_bareness(np.where(outline, group, -1), label, ring, arm)
-        beside = (outer[0] > S.bare) & (outer[1] >= S.few) & (share > S.half_shown)
+        inner = (outer[0] > S.bare) & (outer[1] >= S.few) & (share > S.some_beside)
         pair = rings[ARMS[1] if arm == ARMS[0] else ARMS[0]]
         shows = pair[1][upper_arm] >= S.few
-        if shows.any() and (pair[0][upper_arm][shows] > S.bare).mean() > S.bare:
-            bare[upper_arm] |= beside[upper_arm]
+        if shows.any() and (pair[0][upper_arm][shows] > S.bare).mean() > S.pair_bare:
+            bare[upper_arm] |= inner[upper_arm]
         # An arm of which a sliver shows beside the trunk is as bare as the other one, and so is
         # one whose skin shows beside cloth all along: sleeves end across arms.
         for other_share, other_shown in rings.values():

@@ -20,7 +20,7 @@ from ....body import Body
 from ....core.cameras import camera_position, project
 from ....core.geometry import vertex_normals
 from ....core.settings import register_settings
-from ....core.types import BoolArray, Camera, FloatArray, IntArray
+from ....core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
 from ....render.mesh import rasterize_mesh
 from ...mesh_diffusion import mesh_laplacian
 from ...squareness import cosine_to_camera
@@ -34,8 +34,8 @@ from ..surface.limbs import (
     FOREARM_JOINTS,
     HEAD,
     LEFT_LEG,
-    LEG_JOINTS,
     RIGHT_LEG,
+    THIGH_AND_SHIN_JOINTS,
     TORSO,
     UPPER_ARM_JOINTS,
 )
@@ -57,7 +57,7 @@ class DressSettings:
     overshoot: float = 1.4  # most of the aim, of the limit
     min_facing: float = -0.15  # cosine to the camera from which a vertex is on the outline
     grazing: float = 0.45  # and up to which
-    grazing_head: float = 0.6  # the same on the head, whose scalp is even
+    grazing_head: float = 0.6  # the same of hair and hats: a scalp is even
     min_standoff: float = -0.012
     """Metres (negative: inwards) that a body fitted too wide is drawn in."""
 
@@ -65,6 +65,8 @@ class DressSettings:
     beside: float = 2.0  # strength of the smoothing with which what lies beside follows
 
     shoulder_up: float = 0.3  # height of the rest normal above which a shoulder is its top
+    shoulder_out: float = 0.08  # metres outwards of a shoulder's joint up to which that is asked
+    shoulder_down: float = 0.04  # and below it
     armpit: float = -0.2  # height of the rest normal below which a shoulder is an armpit
     max_fold_offset: float = 0.012  # metres in armpits and crotch
     max_bend_offset: float = 0.022  # metres at knees and feet
@@ -103,7 +105,7 @@ MAX_STANDOFF = {
     ARMS[0]: 0.07,
     ARMS[1]: 0.07,
 }
-"""Metres that what is worn may stand off the body, by limb."""
+"""Metres that what is worn may stand off the body, by limb; on top of shoulders as on the torso."""
 
 ELBOWS = ((16, 18), (17, 19))
 KNEES = ((1, 4), (2, 5))
@@ -208,7 +210,7 @@ def fit_dressed_mesh(
     edges = _cut_laplacian(body.f, V, bare, np.where(groups == HEAD, S.soft_cut, S.cut))
     # What the bending keeps back, round after round, until the outline is met.
     lead, inwards = np.zeros(V), np.zeros(V)
-    grazing = np.where(groups == HEAD, S.grazing_head, S.grazing)
+    grazing = np.where(head, S.grazing_head, S.grazing)
     for number in range(S.rounds):
         target, trust = np.zeros(V), np.zeros(V)
         surface = base + out * offset[:, None]
@@ -319,7 +321,8 @@ def _limits(
     bare = worn < 0.4
     face = np.isin(part, ["face", "lips", "eyelid"])
     most = np.select([groups == g for g in MAX_STANDOFF], list(MAX_STANDOFF.values()), 0.05)
-    most = np.where(_shoulder_tops(body), MAX_STANDOFF[TORSO], most)
+    shoulders = _shoulder_tops(body)
+    most = np.where(shoulders, MAX_STANDOFF[TORSO], most)
     # What stood off the skin in an armpit or between the legs would scatter when they open, and
     # so would what stands off sideways, beside its own triangles' normal.
     most = np.where(_folds(body), np.minimum(most, S.max_fold_offset), most)
@@ -330,7 +333,7 @@ def _limits(
     sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
     sideways = np.where(upright < 0.0, 1.0, sideways)
     sleeve = elbows | (body.sum_weights(FOREARM_JOINTS) > 0.5)
-    across = np.where(sleeve | _shoulder_tops(body), S.max_sideways_sleeve, S.max_sideways)
+    across = np.where(sleeve | shoulders, S.max_sideways_sleeve, S.max_sideways)
     most = np.where(groups == HEAD, most, np.minimum(most, across / sideways))
     # Offsets grow with their triangle: what a fold squeezes stands off farther when it opens.
     most = most * np.clip(vertex_area_ratio(body, vertices), 0.25, 1.0)
@@ -338,7 +341,7 @@ def _limits(
     pull = np.where(inner, 10.0, np.where(bare, 0.05, S.pull))
     pull = np.where(bare & face, 0.3, pull)  # the landmarks know the face better than the outline
     low = np.where(bare, -S.max_skin_offset, S.min_standoff)
-    limb = body.sum_weights([*UPPER_ARM_JOINTS, *LEG_JOINTS])
+    limb = body.sum_weights([*UPPER_ARM_JOINTS, *THIGH_AND_SHIN_JOINTS])
     skin = S.max_skin_offset + limb * (S.max_limb_offset - S.max_skin_offset)
     high = np.where(bare, np.where(_folds(body), S.max_skin_offset, skin), most)
     return _Limits(bare, inner, low, high, prior, pull)
@@ -393,10 +396,13 @@ def _folds(body: Body) -> BoolArray:
 
 
 def _shoulder_tops(body: Body) -> BoolArray:
-    """[V] what looks up of the shoulders, where jackets are padded."""
+    """[V] the vertices on top of the shoulders, where jackets are padded."""
     held = body.sum_weights(CHEST_JOINTS) + body.sum_weights(UPPER_ARM_JOINTS)
     up = vertex_normals(body.v_template, body.f)[:, 1] > S.shoulder_up
-    return np.asarray((held > 0.5) & up)
+    out, height = body.J_template[JOINT_INDEX["left_shoulder"], :2]
+    x, y = np.abs(body.v_template[:, 0]), body.v_template[:, 1]
+    near = (x < out + S.shoulder_out) & (y > height - S.shoulder_down)
+    return np.asarray((held > 0.5) & up & near)
 
 
 def _bends(body: Body, joints: tuple[tuple[int, int], ...]) -> BoolArray:

@@ -92,7 +92,7 @@ def continue_beyond_frame(
         scale = depth / float(camera.K[0, 0]) / pitch
         w, h = scale_size(width, height, scale)
         strip = _Strip.around(matte, camera.resized(w, h), regions, round(S.length / pitch), front)
-        shown, fade, buffer = strip.on_cloth(dressed, shares, groups)
+        shown, fade, buffer = strip.match_surface(dressed, shares, groups)
         if shown.sum() <= budget or pitch > S.length:
             break
         pitch *= 1.05 * float(np.sqrt(shown.sum() / max(budget, 1)))
@@ -178,10 +178,10 @@ class _Strip:
             another,
         )
 
-    def on_cloth(
+    def match_surface(
         self, dressed: DressedMesh, shares: FloatArray, groups: IntArray
     ) -> tuple[BoolArray, FloatArray, MeshBuffer]:
-        """Find the pixels [H, W] behind which the same lies, how solid they are, and the mesh."""
+        """Find the pixels [H, W] with the strip's label behind them, their fade, and the mesh."""
         buffer = rasterize_mesh(dressed.vertices, dressed.f, self.camera)
         corner = dressed.f[buffer.face]
         on_mesh = (buffer.face >= 0) & (groups[corner[..., 0]] == self.group)

@@ -27,7 +27,7 @@ HANDS = ([20, *range(25, 40)], [21, *range(40, 55)])
 ARM_JOINTS = [16, 17, 18, 19, 20, 21, *range(25, 55)]
 UPPER_ARM_JOINTS = [16, 17]
 FOREARM_JOINTS = [18, 19, 20, 21, *range(25, 55)]
-LEG_JOINTS = [1, 2, 4, 5]
+THIGH_AND_SHIN_JOINTS = [1, 2, 4, 5]
 HAND_JOINTS = [20, 21, *range(25, 55)]
 """Of both sides."""
 NECK_JOINTS = [12, 15, 22, 23, 24]

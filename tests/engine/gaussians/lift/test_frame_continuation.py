@@ -1,4 +1,4 @@
-"""Cloth beyond the photo's frame: mirrored, of the same garment and limb, and fading away."""
+"""Cloth and legs beyond the photo's frame: mirrored, of the same limb, and fading away."""
 
 from __future__ import annotations
 

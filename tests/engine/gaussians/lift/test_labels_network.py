@@ -47,7 +47,7 @@ from likeness.engine.gaussians.lift.surface.labels import (  # noqa: E402
     SKIN,
     UPPER,
 )
-from likeness.engine.gaussians.lift.surface.limbs import ARMS, TORSO  # noqa: E402
+from likeness.engine.gaussians.lift.surface.limbs import ARMS, FOREARM_JOINTS, TORSO  # noqa: E402
 
 from .test_lift_labels import Sitter, label, sitter  # noqa: E402, F401
 
@@ -129,13 +129,21 @@ def test_a_shoulder_sees_the_skin_of_the_arm_that_it_passes_into(
     regions, _ = label(sitter)
     body = sitter.body
     points = surface_vertices(regions, body, sitter.vertices)
-    on_arm = replace(regions, group=np.full_like(regions.group, ARMS[0]))
+    trunk = points.groups == TORSO
+    assert not (points.shoulder & (body.sum_weights(FOREARM_JOINTS) > 0.1)).any()  # no elbow
     for kind in (SKIN, UPPER):
-        worn = replace(on_arm, label=np.full_like(regions.label, kind))
-        _, weight = find_seen_labels(worn, sitter.camera, points)
-        trunk = points.groups == TORSO
-        assert (weight[trunk & ~points.shoulder] == 0.0).all()
-        assert (weight[trunk & points.shoulder] > 0.0).any() == (kind == SKIN)
+        worn = replace(regions, label=np.full_like(regions.label, kind))
+        own, of_arm = (
+            find_seen_labels(
+                replace(worn, group=np.full_like(regions.group, group)), sitter.camera, points
+            )[1]
+            for group in (TORSO, ARMS[0])
+        )
+        assert (own[trunk & points.shoulder] > 0.0).any()
+        assert (of_arm[trunk & ~points.shoulder] == 0.0).all()
+        np.testing.assert_array_equal(
+            of_arm[trunk & points.shoulder], own[trunk & points.shoulder] * (kind == SKIN)
+        )
 
 
 def test_cells_see_what_the_vertices_beside_them_see(

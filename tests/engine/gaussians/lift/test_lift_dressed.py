@@ -108,7 +108,7 @@ def test_front_and_back_take_the_thickness_of_the_outline(sitter: Sitter, coat: 
         assert np.median(off[trunk & side]) == pytest.approx(THICK, abs=0.012)
 
 
-def test_padded_shoulders_are_met_far_off_the_body(sitter: Sitter) -> None:
+def test_the_mesh_reaches_padded_shoulders(sitter: Sitter) -> None:
     """A suit's, on a body that was fitted too low: 5 cm at the neck's sides and on the arms."""
     rest = standard_rest(sitter.body)
     covered = ~np.isin(vertex_groups(sitter.body), [HEAD])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.core.types import FloatArray
+from likeness.engine.core.types import BoolArray, FloatArray
 from likeness.engine.gaussians.lift.garments.labels_surface import vertex_parts
 from likeness.engine.gaussians.lift.garments.necklines import (
     Neckline,
@@ -18,6 +18,7 @@ from likeness.engine.gaussians.lift.garments.necklines import (
     find_neckline,
 )
 from likeness.engine.gaussians.lift.surface.labels import HAIR, LABELS, SKIN, UPPER, standard_rest
+from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, TORSO
 from likeness.engine.gaussians.mesh_diffusion import mesh_edges
 
 
@@ -84,19 +85,26 @@ ROWS, COLS = np.mgrid[:60, :100] + 0.5
 CAMERA = photo_camera(600.0, 100, 60)  # a millimetre and a half a pixel, 0.9 m away
 
 
-def _regions(bare: FloatArray) -> SimpleNamespace:
-    """Clothes below a face, but for ``bare`` [H, W] pixels."""
-    face = (np.abs(COLS - 50) < 18) & (ROWS < 20)
+def _regions(bare: BoolArray) -> SimpleNamespace:
+    """A chest in clothes, but for ``bare`` [H, W] pixels."""
     body = SimpleNamespace(face=np.zeros(bare.shape, int), depth=np.full(bare.shape, 0.9))
-    label = np.where(bare | face, SKIN, UPPER)
+    label, group = np.where(bare, SKIN, UPPER), np.full(bare.shape, TORSO)
     mask = np.ones(bare.shape, bool)
-    return SimpleNamespace(mask=mask, label=label, face=face, body=body, unit=40.0)
+    return SimpleNamespace(mask=mask, label=label, group=group, body=body, unit=40.0)
+
+
+def _found(regions: SimpleNamespace, axis: float = 50.0, height: float = 0.4) -> Neckline | None:
+    """The neckline below a neck at column ``axis``, of a frame at the chest's ``height``."""
+    xy = np.array([[axis, 10.0], [axis, 70.0]])
+    rest = np.array([[0.0, 0.5, 0.0], [0.0, height, 0.1]])
+    part = np.array(["neck", "torso"])
+    return find_neckline(regions, CAMERA, xy, np.array([False, True]), rest, part)
 
 
 def test_a_necklines_edges_go_on_until_they_meet() -> None:
     """A V that leans: 16 pixels wide at the frame, narrower by 0.8 of a pixel a row."""
     half, middle = 8.0 + 0.4 * (60 - ROWS), 50.0 - 0.1 * (60 - ROWS)
-    found = find_neckline(_regions(np.abs(COLS - middle) < half), CAMERA)
+    found = _found(_regions(np.abs(COLS - middle) < half))
     assert found is not None
     assert found.width == pytest.approx(16.0, abs=1.5)
     assert found.length == pytest.approx(16.0 / 0.8, rel=0.15)
@@ -107,27 +115,45 @@ def test_a_necklines_edges_go_on_until_they_meet() -> None:
 
 
 def test_a_parallel_throat_closes_within_a_hands_width() -> None:
-    found = find_neckline(_regions(np.abs(COLS - 50) < 12), CAMERA)
+    found = _found(_regions(np.abs(COLS - 50) < 12))
     assert found is not None
     assert found.length * 0.0015 == pytest.approx(S.deepest, rel=0.01)
 
 
-def test_collars_are_closed_and_bare_chests_are_no_necklines() -> None:
-    closed = find_neckline(_regions((np.abs(COLS - 50) < 12) & (ROWS < 50)), CAMERA)
+def test_a_strand_of_hair_parts_no_throat() -> None:
+    regions = _regions(np.abs(COLS - 50) < 12)
+    regions.label = np.where(np.abs(COLS - 45) < 1, HAIR, regions.label)
+    found = _found(regions)
+    assert found is not None
+    assert found.width == 24.0
+
+
+def test_closed_collars_are_closed_and_what_is_not_a_neckline_stays() -> None:
+    closed = _found(_regions((np.abs(COLS - 50) < 12) & (ROWS < 50)))
     assert closed is not None
     assert (closed.measure_inside(np.array([[50.0, 61.0], [50.0, 80.0]])) < 0).all()
-    assert find_neckline(_regions(np.abs(COLS - 50) < 45), CAMERA) is None
+    assert _found(_regions(np.abs(COLS - 50) < 45)) is None  # a bare chest
+    throat = _regions(np.abs(COLS - 50) < 12)
+    assert _found(throat, height=0.1) is None  # the frame ends at the belly
+    assert _found(throat, axis=58.0) is not None  # a head that is turned
+    hands = _regions(np.abs(COLS - 50) < 12)
+    hands.group[hands.label == SKIN] = LEFT_ARM
+    assert _found(hands) is None
+    hair = _regions(np.abs(COLS - 50) < 12)
+    hair.label[hair.label == SKIN] = HAIR  # it hides whether the collar is open
+    assert _found(hair) is None
 
 
-def test_skin_below_the_frame_ends_with_the_neckline(average: Body) -> None:
+@pytest.mark.parametrize("worn", [SKIN, UPPER])
+def test_skin_below_the_frame_ends_with_the_neckline(average: Body, worn: int) -> None:
     rest, part = standard_rest(average), vertex_parts(average)
     camera = photo_camera(600.0, 200, 200)
     top = np.array([0.0, float(np.percentile(rest[part == "neck", 1], 5)), 0.0])
     xy, _ = project(rest - top - [0.0, 0.16, 0.9], camera)
     below = xy[:, 1] >= 200
-    shares = np.tile(np.eye(len(LABELS))[SKIN], (len(rest), 1))
-    neckline = Neckline(np.array([100.0, 0.0]), 60.0, 50.0, 200.0)
-    out = close_neckline(shares, neckline, xy, below, 0.0015, rest, part)
+    shares = np.tile(np.eye(len(LABELS))[worn], (len(rest), 1))
+    neckline = Neckline(np.array([100.0, 0.0]), 60.0, 50.0, 200.0, 0.0015)
+    out = close_neckline(shares, neckline, xy, below, rest, part)
     np.testing.assert_allclose(out.sum(1), 1.0)
     front = below & np.isin(part, ["neck", "torso"])
     front &= rest[:, 2] > rest[part == "neck", 2].mean()

@@ -26,6 +26,7 @@ from likeness.engine.gaussians.lift.surface.labels import LOWER, SKIN, UPPER
 from likeness.engine.gaussians.lift.surface.limbs import LEFT_ARM, RIGHT_ARM, TORSO, vertex_groups
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
+from scipy.ndimage import distance_transform_edt
 
 SIDE = 80
 METRE = 0.005  # of a pixel
@@ -227,6 +228,13 @@ def test_skin_between_an_upper_arm_and_the_background_is_its_own(mirrored: bool)
         group[:, flip], label[:, flip], {LEFT_ARM: arm[:, flip]}, {LEFT_ARM: upper}
     )[:, flip]
     np.testing.assert_array_equal(out == LEFT_ARM, arm | (outside & upper & ~strap))
+    # What goes on beyond the arm's surroundings, or to the frame, is a bare trunk.
+    near = upper & (cols >= 4)
+    for wide in (near, upper & (cols >= 0)):
+        seen = np.where(group < 0, TORSO, group) if wide is not near else group
+        skin = np.where(cols < 12, SKIN, UPPER)
+        out = claim_bare_skin(seen, skin, {LEFT_ARM: arm}, {LEFT_ARM: np.asarray(wide)})
+        np.testing.assert_array_equal(out == LEFT_ARM, arm)
 
 
 def test_the_upper_arm_ends_at_the_elbow(average: Body) -> None:
@@ -234,18 +242,23 @@ def test_the_upper_arm_ends_at_the_elbow(average: Body) -> None:
     vertices = np.asarray(average.v_template) - [0.3, 0.35, 2.0]
     camera = photo_camera(400.0, 200, 200)
     buffer = rasterize_mesh(vertices, f, camera)
-    found = find_upper_arm(buffer, f, average)
+    found = find_upper_arm(buffer, f, average, camera)
     elbow = average.J_template[JOINT_INDEX["left_elbow"]] - [0.3, 0.35, 2.0]
     column = project(elbow[None], camera)[0][0, 0]
     cols = np.broadcast_to(np.arange(200), found.shape)
     drawn = buffer.face >= 0
     sure = drawn & (np.abs(cols - column) > 10)
     np.testing.assert_array_equal(found[sure], (cols < column)[sure])
-    assert found[:, :30].all()  # beside it, too
+    away = distance_transform_edt(~drawn) * 2.0 / 400.0
+    beside = ~drawn & (cols < column - 30) & (cols > 5)
+    close = np.abs(away - S.beside_upper_arm) > 0.01
+    np.testing.assert_array_equal(
+        found[beside & close], (away < S.beside_upper_arm)[beside & close]
+    )
 
 
 def test_a_flounce_over_a_bare_arm_is_the_trunks() -> None:
-    """It covers the arm's inner side, where a sleeve goes round; so does the other arm's skin say.
+    """It covers the arm's inner side, where a sleeve goes round; the other arm is bare, too.
 
     Between two clothed arms, skin along one outline is a lit edge.
     """
