@@ -27,6 +27,7 @@ class HiddenLabelSettings:
     """Labels of what the photo does not show."""
 
     stray: float = 0.1  # size of a doubted patch of clothes over the largest, that may stay
+    clothed: float = 0.2  # share of upper wear in the last row from which on a frame ends clothed
     bare_below: float = 0.05  # factor of a network's probability of skin on a trunk below the frame
     both_legs: float = 0.25  # share of lower wear on legs below the frame for which both wear it
     ring: float = 0.01  # metres of height that share one label
@@ -60,13 +61,22 @@ class HiddenLabelSettings:
 S = register_settings("lift.labels_hidden", HiddenLabelSettings())
 
 
-def clothe_below(hidden: FloatArray, below: BoolArray) -> FloatArray:
-    """Doubt bare shoulders and chests below the frame, as where its last row shows clothes.
+def ends_clothed(regions: Regions) -> bool:
+    """Return whether the photo's last row of pixels shows upper wear."""
+    last = regions.mask[-1]
+    return bool((regions.label[-1] == UPPER)[last].sum() > S.clothed * last.sum())
+
+
+def clothe_below(hidden: FloatArray, below: BoolArray, regions: Regions) -> FloatArray:
+    """Doubt bare shoulders and chests below a frame that ends clothed.
 
     Args:
         hidden: [V, len(LABELS)] probabilities.
         below: [V] vertices of the trunk below the frame.
+        regions: of the photo.
     """
+    if not ends_clothed(regions):
+        return hidden
     out = hidden.copy()
     out[below, SKIN] *= S.bare_below
     return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-12))

@@ -137,8 +137,7 @@ def label_surface(
             hidden[:, HAIR] = 0.0
         over_shoes = (part == "foot") & ~np.isin(ring, [SKIN, SHOES])
         hidden[over_shoes] = np.eye(len(LABELS))[ring[over_shoes]]
-        if neckline is not None:
-            hidden = clothe_below(hidden, below & (part == "torso"))
+        hidden = clothe_below(hidden, below & (part == "torso"), regions)
         long_hair = find_hair_tips(regions, part, rest) is not None
         target = smooth_sleeves(mix_with_rules(hidden, ring, long_hair), body, part)
     target = level_shoes(target, label, weight, rest, part)

@@ -14,6 +14,7 @@ from ..pixels.regions import Regions
 from ..pixels.sleeve_pixels import pixel_size
 from ..surface.labels import SKIN, UPPER, NamesArray
 from ..surface.limbs import HEAD, TORSO
+from .labels_hidden import ends_clothed
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,6 @@ class NecklineSettings:
     uneven: float = 0.025  # median distance in metres beyond which no curve fits
     near: float = 0.05  # metres on either side over which labels change: triangles are coarse
 
-    clothed: float = 0.2  # share of upper wear in the last row from which on a neckline closes
     lowest: float = 0.28  # standard height of the chest at the frame, at least
     throat: float = 0.5  # inter-ocular distances beside the neck's axis within which it lies
     closed: float = 0.5  # share of upper wear there of a closed one
@@ -152,13 +152,11 @@ def find_neckline(
         None where the frame does not end at a clothed chest, or does not show whether that is open.
     """
     height, width = regions.mask.shape
-    last = regions.mask[-1]
     chest = below & (part == "torso")
     drawn = (regions.body.face >= 0).any()
-    if not last.any() or not chest.any() or not (part == "neck").any() or not drawn:
+    if not (ends_clothed(regions) and chest.any() and (part == "neck").any() and drawn):
         return None
-    worn = last & (regions.label[-1] == UPPER)
-    if worn.sum() < S.clothed * last.sum() or rest[chest, 1].max() < S.lowest:
+    if rest[chest, 1].max() < S.lowest:
         return None
     gap = max(1, round(S.gap * regions.unit))
     bare = regions.mask & (regions.label == SKIN) & np.isin(regions.group, (TORSO, HEAD))
@@ -172,7 +170,7 @@ def find_neckline(
     pixel = pixel_size(regions.body, camera)
     if inside.max() < S.least * regions.unit:
         closed = Neckline(np.zeros(2), 0.0, 0.0, float(height), pixel)
-        return closed if worn[throat].sum() > S.closed * throat.sum() else None
+        return closed if cloth[-1, throat].sum() > S.closed * throat.sum() else None
     edges = [np.nonzero(runs == inside.argmax())[0][[0, -1]]]
     for row in bare[::-1][1 : max(2, round(S.rows * regions.unit))]:
         runs, _ = ndimage.label(row)

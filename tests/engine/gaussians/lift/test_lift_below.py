@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,10 +90,16 @@ def test_shoulders_below_a_seen_collar_are_clothed(average) -> None:
     count = len(rest)
     mixed = said(count, skin=np.full(count, 0.7), upper=np.full(count, 0.3))
     below = (vertex_parts(average) == "torso") & (rest[:, 1] < 0.5)
-    out = clothe_below(mixed, below)
-    assert (out[below, UPPER] > out[below, SKIN]).all()
-    np.testing.assert_allclose(out[~below], mixed[~below])
-    np.testing.assert_allclose(out.sum(1), 1.0)
+    for worn, clothed in ((0.5, True), (0.1, False)):
+        label = np.full((4, 20), SKIN)
+        label[-1, : int(20 * worn)] = UPPER
+        regions: Any = SimpleNamespace(mask=np.ones(label.shape, bool), label=label)
+        out = clothe_below(mixed, below, regions)
+        assert (out[below, UPPER] > out[below, SKIN]).all() == clothed
+        np.testing.assert_allclose(out[~below], mixed[~below])
+        np.testing.assert_allclose(out.sum(1), 1.0)
+    regions.mask[-1] = False  # nobody reaches the lower edge
+    assert clothe_below(mixed, below, regions) is mixed
 
 
 def test_colours_pass_the_frames_end_without_a_step(average) -> None:
