@@ -22,7 +22,7 @@ class NecklineSettings:
     """The edge of a collar behind and below the frame."""
 
     low: float = 0.38  # standard height above which it is looked for
-    low_in_front: float = 0.28  # the same where the photo shows nothing of it
+    low_in_front: float = 0.28  # the same where the photo shows nothing of it, or ends above it
     sides: float = 80.0  # degrees from the spine round the neck's axis within which it counts
     span: float = 50.0  # the same up to which it must be found on both sides
     clear: float = 0.6  # share of skin and upper wear at it: hair does not lie over it
@@ -32,7 +32,6 @@ class NecklineSettings:
     uneven: float = 0.025  # median distance in metres beyond which no curve fits
     near: float = 0.05  # metres on either side over which labels change: triangles are coarse
 
-    lowest: float = 0.28  # standard height of the chest at the frame, at least
     throat: float = 0.5  # inter-ocular distances beside the neck's axis within which it lies
     closed: float = 0.5  # share of upper wear there of a closed one
     least: float = 0.1  # inter-ocular distances of skin there, at least: it is open
@@ -156,7 +155,7 @@ def find_neckline(
     drawn = (regions.body.face >= 0).any()
     if not (ends_clothed(regions) and chest.any() and (part == "neck").any() and drawn):
         return None
-    if rest[chest, 1].max() < S.lowest:
+    if rest[chest, 1].max() < S.low_in_front:
         return None
     gap = max(1, round(S.gap * regions.unit))
     bare = regions.mask & (regions.label == SKIN) & np.isin(regions.group, (TORSO, HEAD))

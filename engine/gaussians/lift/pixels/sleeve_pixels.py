@@ -46,7 +46,7 @@ class SleevePixelSettings:
     some_beside: float = 0.3  # the same in a ring of an upper arm whose outline is skin
     pair_bare: float = 0.5  # share of the other upper arm's rings that are bare then, at least
     upper_arm: tuple[float, float] = (0.2, 0.46)
-    """Metres along an arm of those rings: before a forearm may lie a hand."""
+    """Metres along an arm of those rings: a hand may lie in front of a forearm."""
 
     beside_upper_arm: float = 0.04  # metres beside a fitted upper arm up to which its skin may lie
 
@@ -278,7 +278,7 @@ def _find_outside(arm: BoolArray, skin: BoolArray, mask: BoolArray, trunk: BoolA
     out = np.zeros_like(arm)
     if not (arm.any() and trunk.any()):
         return out
-    # Seen as if it hung to the right of the trunk.
+    # Mirrored where needed, so that the arm hangs to the right of the trunk.
     flip = slice(None, None, -1 if arm.nonzero()[1].mean() < trunk.nonzero()[1].mean() else 1)
     arm, skin, mask, seen = arm[:, flip], skin[:, flip], mask[:, flip], out[:, flip]
     for row in np.nonzero(arm.any(1))[0]:
@@ -369,10 +369,9 @@ def release_other_cloth(
     """Assign cloth beside arms and hands, and not theirs, to the limb whose cloth it continues.
 
     Bare arms wear none: a flounce covers only their inner side. Lower wear is never a sleeve, and
-    none begins again beyond bare skin: what
-    looks like the cloth beside it there covers the hand, and anything else may be a glove. Where
-    a forearm points at the camera, its sleeve shows around the hand, and stays the arm's unless
-    skin shows before the wrist.
+    no sleeve begins again beyond bare skin: what looks like the cloth beside it there covers the
+    hand, and anything else may be a glove. Where a forearm points at the camera, its sleeve shows
+    around the hand, and stays the arm's unless skin shows before the wrist.
 
     Args:
         group: [H, W] limb of each pixel, -1 outside the person.
@@ -397,7 +396,7 @@ def release_other_cloth(
         others = cloth & (group >= 0) & (group != arm)
         share, shown = rings[arm]
         bare = share > S.bare
-        # What covers an arm's inner side only is of the trunk: sleeves go round, and come in pairs.
+        # Cloth over an arm's inner side alone is the trunk's: sleeves go round, and come in pairs.
         outer = _measure_bareness(np.where(outline, group, -1), label, ring, arm)
         inner = (outer[0] > S.bare) & (outer[1] >= S.few) & (share > S.some_beside)
         pair = rings[ARMS[1] if arm == ARMS[0] else ARMS[0]]

@@ -65,8 +65,8 @@ class DressSettings:
     beside: float = 2.0  # strength of the smoothing with which what lies beside follows
 
     shoulder_up: float = 0.3  # height of the rest normal above which a shoulder is its top
-    shoulder_out: float = 0.08  # metres outwards of a shoulder's joint up to which that is asked
-    shoulder_down: float = 0.04  # and below it
+    shoulder_out: float = 0.08  # metres beyond the shoulder's joint that its top reaches
+    shoulder_down: float = 0.04  # metres below the joint that it reaches
     armpit: float = -0.2  # height of the rest normal below which a shoulder is an armpit
     max_fold_offset: float = 0.012  # metres in armpits and crotch
     max_bend_offset: float = 0.022  # metres at knees and feet
@@ -74,7 +74,7 @@ class DressSettings:
     max_sideways: float = 0.015  # metres across a vertex's own normal
     max_sideways_sleeve: float = 0.04  # the same from the elbow down
     max_skin_offset: float = 0.012  # metres, either way: bare skin lies nearly where it was fitted
-    max_limb_offset: float = 0.03  # the same outwards of upper arms and legs, fitted too thin
+    max_limb_offset: float = 0.03  # outwards of upper arms and legs, often fitted too thin
     default_worn: float = 0.010  # metres where nothing was measured
     default_hair: float = 0.012  # metres, the same on the scalp
     pull: float = 3e-4  # weight of the default

@@ -229,11 +229,10 @@ def test_skin_between_an_upper_arm_and_the_background_is_its_own(mirrored: bool)
     )[:, flip]
     np.testing.assert_array_equal(out == LEFT_ARM, arm | (outside & upper & ~strap))
     # What goes on beyond the arm's surroundings, or to the frame, is a bare trunk.
-    near = upper & (cols >= 4)
-    for wide in (near, upper & (cols >= 0)):
-        seen = np.where(group < 0, TORSO, group) if wide is not near else group
-        skin = np.where(cols < 12, SKIN, UPPER)
-        out = claim_bare_skin(seen, skin, {LEFT_ARM: arm}, {LEFT_ARM: np.asarray(wide)})
+    skin = np.where(cols < 12, SKIN, UPPER)
+    to_frame = np.where(group < 0, TORSO, group)
+    for seen, near in ((group, upper & (cols >= 4)), (to_frame, upper)):
+        out = claim_bare_skin(seen, skin, {LEFT_ARM: arm}, {LEFT_ARM: near})
         np.testing.assert_array_equal(out == LEFT_ARM, arm)
 
 
